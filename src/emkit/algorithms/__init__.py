@@ -1,0 +1,1 @@
+"""How E and M are put together."""

@@ -1,0 +1,303 @@
+"""Many starts, few finished: short runs on a subsample, the best of them carried on over all the data."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from emkit.algorithms.em import EM
+from emkit.core.block import Source
+from emkit.core.errors import CollapseError, ParameterError
+from emkit.core.fit import Algorithm, Problem, run
+from emkit.core.model import Executor, Model
+from emkit.core.monitor import Monitor, Monitors
+from emkit.core.result import Result, Run, Start, Step, StopReason
+
+_SHORT, _LONGER = 25, 300  # iterations on the subsample: for every start, and for the best few
+_PER_ROW = 0.01  # nats a row on the subsample by which a start may trail the best and still be carried on
+_HALTED = (StopReason.INTERRUPTED, StopReason.TIME_LIMIT, StopReason.STOPPED)  # somebody's wish: no further start is begun
+
+
+@dataclass
+class Waiting:
+    """A start still to be carried on over all the data."""
+
+    index: int
+    params: Any
+    trace: tuple[float, ...] = ()
+    """Objectives of its iterations before ``params``, on all the data."""
+
+
+@dataclass
+class Progress:
+    """Where a fit with several starts has got to: what a checkpoint holds."""
+
+    starts: list[Start]
+    queue: list[Waiting]
+    """The first one may be under way."""
+    best: Run | None = None
+
+
+class CheckpointStore(Protocol):
+    """Where Progress is kept between interruptions; ``emkit.io.checkpoint.Checkpoint`` is one."""
+
+    def load(self, model: Model[Any, Any], source: Source) -> Progress | None:
+        """What was saved, or None. Raises if it belongs to another fit."""
+        ...
+
+    def due(self) -> bool:
+        """Whether it is time to save again; called once an iteration."""
+        ...
+
+    def save(self, model: Model[Any, Any], source: Source, progress: Progress) -> None:
+        """Write it so that a crash leaves either the old or the new one."""
+        ...
+
+
+def fit(
+    model: Model[Any, Any],
+    source: Source,
+    *,
+    executor: Executor,
+    algorithm: Algorithm | None = None,
+    starts: int | Sequence[Any] = 8,
+    tol: float = 1e-3,
+    max_iter: int = 1000,
+    monitors: Sequence[Monitor] = (),
+    rng: np.random.Generator | None = None,
+    checkpoint: CheckpointStore | None = None,
+) -> Result:
+    """Fit a model to a source.
+
+    Parameters
+    ----------
+    starts : int, or sequence of Params
+        How many starts to try, or the starts themselves. Each makes 25 iterations on a subsample; the best quarter (two at
+        least) go on there until they settle; those within 0.01 nats a row of the best that differ are carried on over all the data.
+        Where the data are no larger than the subsample, every start is carried on, unless its estimated gain to come could not
+        make up for what it lacks.
+    tol : float
+        Stop when the estimated gain still to come is under so many nats in total. 0: exactly ``max_iter`` iterations.
+    checkpoint : CheckpointStore, optional
+        Saves progress as it goes, and takes up a fit that was cut off; the outcome has the same bits.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    CollapseError
+        Without a prior, if every start collapsed.
+    KeyboardInterrupt
+        Only if it comes before there is anything to keep; otherwise the result says INTERRUPTED.
+    """
+    if not isinstance(max_iter, int | np.integer) or isinstance(max_iter, bool) or max_iter < 0:
+        raise ParameterError(f"max_iter={max_iter!r}: give an integer of at least 0")
+    if not (isinstance(tol, int | float | np.number) and math.isfinite(tol) and tol >= 0):
+        raise ParameterError(f"tol={tol!r}: give a number of nats, at least 0")
+    rng = rng if rng is not None else np.random.default_rng()
+    algorithm = algorithm or EM()
+    model = model.resolve(source)
+    watch = Monitors(monitors)
+    precision = float(np.finfo(_width(source)).eps)
+    problem = Problem(model, source, executor, precision)
+    with executor.session():
+        _compile(model, source, watch)
+        progress = checkpoint.load(model, source) if checkpoint is not None else None
+        stopped: StopReason | None = None
+        if progress is None:
+            progress, stopped = _short_runs(problem, algorithm, starts, tol, max_iter, watch, rng)
+        _finish(problem, algorithm, progress, stopped, tol, max_iter, watch, checkpoint)
+    best = progress.best
+    if best is None:
+        raise CollapseError(
+            "every start ended in a component collapsed onto a point, where the likelihood is unbounded; "
+            "use the default prior, fewer components, or a simpler covariance_type"
+        )
+    result = Result(
+        model, best.params, best.log_likelihood, best.log_prior, best.n_iter, best.reason, best.trace,
+        best.remaining, tuple(progress.starts), source.n_rows, source.total_weight, tol,
+    )  # fmt: skip
+    watch.end(result)
+    return result
+
+
+def _width(source: Source) -> Any:
+    dtype = getattr(next(iter(source)).x, "dtype", np.dtype(np.float64))
+    return dtype if dtype == np.float32 else np.float64
+
+
+def _compile(model: Model[Any, Any], source: Source, watch: Monitor) -> None:
+    """Load or compile kernels now; if it takes more than a moment, say why nothing else happens."""
+    import threading
+
+    timer = threading.Timer(0.7, watch.say, ("compiling the E-step for this machine (once; it is cached) ...",))
+    timer.daemon = True
+    timer.start()
+    try:
+        model.compile(source)
+    finally:
+        timer.cancel()
+
+
+def subsample_size(k_like: int, d: int) -> int:
+    """Rows for short runs: fifty for each free number of a component, between 2,000 and 20,000."""
+    return int(min(max(2000, 50 * k_like * (d + 1)), 20000))
+
+
+def _short_runs(
+    problem: Problem,
+    algorithm: Algorithm,
+    starts: int | Sequence[Any],
+    tol: float,
+    max_iter: int,
+    watch: Monitor,
+    rng: np.random.Generator,
+) -> tuple[Progress, StopReason | None]:
+    """Try every start briefly; returns what is worth carrying on, and the reason if somebody asked to stop."""
+    model, source = problem.model, problem.source
+    if not isinstance(starts, int | np.integer):
+        given = [Start(i, "given", math.nan) for i in range(len(starts))]
+        return Progress(given, [Waiting(i, params) for i, params in enumerate(starts)]), None
+    if isinstance(starts, bool) or starts < 1:
+        raise ParameterError(f"n_init={starts!r}: give an integer of at least 1")
+    k = int(getattr(model, "n_components", getattr(model, "n_states", 1)))
+    sample = source.sample(subsample_size(k, source.n_features), rng)
+    seeds = rng.spawn(int(starts))
+    kind = getattr(model, "kind_of_start", lambda attempt: "start")
+    if starts == 1:
+        return Progress([Start(0, kind(0), math.nan)], [Waiting(0, model.init(sample, seeds[0], 0))]), None
+    whole = sample is source
+    small = problem if whole else replace(problem, source=sample)
+    loose = tol if whole else max(tol, 1e-2)
+    progress = Progress([], [])
+    tried: list[tuple[int, Run]] = []
+    stopped: StopReason | None = None
+    for i, seed in enumerate(seeds):
+        watch.say(f"start {i + 1} of {starts}")
+        outcome: Run | None = None
+        try:
+            outcome = run(small, algorithm, model.init(sample, seed, i), tol=loose, max_iter=min(_SHORT, max_iter))
+        except CollapseError:
+            pass
+        except KeyboardInterrupt:
+            if not tried:
+                raise
+            stopped = StopReason.INTERRUPTED
+        lost = outcome is None or outcome.reason is StopReason.COLLAPSED
+        value = outcome.objective if outcome is not None else -math.inf
+        progress.starts.append(Start(i, kind(i), value, reason=StopReason.COLLAPSED if lost and not stopped else None))
+        if outcome is not None and not lost:
+            tried.append((i, outcome))
+            if outcome.reason is StopReason.INTERRUPTED:
+                stopped = StopReason.INTERRUPTED
+        if stopped is not None:
+            break
+    tried.sort(key=lambda item: (-item[1].objective, item[0]))
+    if whole:
+        _carry_on_all(progress, tried, tol, max_iter)
+    else:
+        _carry_on_best(progress, tried, small, algorithm, loose, 1 if stopped else max(2, int(starts) // 4))
+    return progress, stopped
+
+
+def _carry_on_all(progress: Progress, tried: list[tuple[int, Run]], tol: float, max_iter: int) -> None:
+    """The short runs were on all the data: those that met the stop rule are done, the others go on where they stand."""
+    best = max((outcome.objective for _, outcome in tried), default=-math.inf)
+    for i, outcome in tried:
+        if outcome.reason is StopReason.MAX_ITER and outcome.n_iter < max_iter:
+            if outcome.objective + 10.0 * outcome.remaining >= best - tol:
+                progress.queue.append(Waiting(i, outcome.params, outcome.trace[:-1]))
+        else:
+            _note(progress, i, outcome)
+
+
+def _carry_on_best(
+    progress: Progress, tried: list[tuple[int, Run]], small: Problem, algorithm: Algorithm, tol: float, most: int
+) -> None:
+    """Let the best few settle on the subsample; of those close to the best, one for each value reached."""
+    settled: list[tuple[int, Run]] = []
+    for i, outcome in tried[:most]:
+        if most > 1 and outcome.reason is StopReason.MAX_ITER:
+            outcome = run(small, algorithm, outcome.params, tol=tol, max_iter=_LONGER, trace=outcome.trace[:-1])
+        settled.append((i, outcome))
+    settled.sort(key=lambda item: (-item[1].objective, item[0]))
+    best = settled[0][1].objective if settled else math.nan
+    last = math.inf
+    for i, outcome in settled:
+        same = last - outcome.objective <= max(10.0 * tol, 1e-9 * abs(best))
+        if not same and best - outcome.objective <= _PER_ROW * small.source.total_weight:
+            progress.queue.append(Waiting(i, outcome.params))
+        last = outcome.objective
+
+
+def _finish(
+    problem: Problem,
+    algorithm: Algorithm,
+    progress: Progress,
+    stopped: StopReason | None,
+    tol: float,
+    max_iter: int,
+    watch: Monitor,
+    checkpoint: CheckpointStore | None,
+) -> None:
+    """Carry on what is queued, best first; keep the best run. After a stop only evaluate the first, if nothing is known yet."""
+
+    class Watch(Monitor):
+        def step(self, step: Step) -> StopReason | None:
+            return stopped or watch.step(step)
+
+    def save() -> None:
+        if checkpoint is not None:
+            checkpoint.save(problem.model, problem.source, progress)
+
+    if stopped is not None and progress.best is not None:
+        progress.best = replace(progress.best, reason=stopped)
+        return
+    while progress.queue:
+        under_way = progress.queue[0]
+
+        def keep(step: Step, trace: Sequence[float], index: int = under_way.index) -> None:
+            if checkpoint is not None and checkpoint.due():
+                progress.queue[0] = Waiting(index, step.params, tuple(trace[:-1]))
+                save()
+
+        outcome: Run | None = None
+        try:
+            outcome = run(
+                problem, algorithm, under_way.params,
+                tol=tol, max_iter=max_iter, monitor=Watch(), trace=under_way.trace, keep=keep,
+            )  # fmt: skip
+        except CollapseError:
+            pass
+        except KeyboardInterrupt:
+            if progress.best is None:
+                raise
+            save()
+            progress.best = replace(progress.best, reason=StopReason.INTERRUPTED)
+            return
+        if outcome is not None and outcome.reason in _HALTED:
+            progress.queue[0] = Waiting(under_way.index, outcome.params, outcome.trace[:-1])
+            save()
+            _note(progress, under_way.index, outcome)
+            if progress.best is not None:
+                progress.best = replace(progress.best, reason=outcome.reason)
+            return
+        progress.queue.pop(0)
+        _note(progress, under_way.index, outcome)
+
+
+def _note(progress: Progress, index: int, outcome: Run | None) -> None:
+    """Enter the outcome of a start in the table, and keep it if it is the best so far."""
+    at = next(i for i, start in enumerate(progress.starts) if start.index == index)
+    if outcome is None:
+        progress.starts[at] = replace(progress.starts[at], reason=StopReason.COLLAPSED)
+        return
+    progress.starts[at] = replace(progress.starts[at], objective=outcome.objective, n_iter=outcome.n_iter, reason=outcome.reason)
+    best = progress.best
+    spoiled = outcome.reason is StopReason.COLLAPSED
+    if best is None or (outcome.objective > best.objective and not spoiled) or best.reason is StopReason.COLLAPSED:
+        progress.best = outcome

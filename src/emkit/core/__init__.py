@@ -1,0 +1,1 @@
+"""The nouns and the loop. Imports numpy only."""

@@ -1,0 +1,261 @@
+"""The contract: what a family, a model and an executor implement, and what they get for it.
+
+A class is either abstract (here) or final (everywhere else); to change one method, wrap, do not subclass.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Generic, Protocol, Self, TypeVar
+
+import numpy as np
+
+from emkit.core.arrays import Params, Stats
+from emkit.core.block import Block, Source
+
+P = TypeVar("P", bound=Params)
+S = TypeVar("S", bound=Stats)
+Say = Callable[[str], None]
+
+
+class Family(ABC, Generic[P, S]):
+    """K distributions of one kind over one row: what a component of a mixture or a state of an HMM emits.
+
+    Configuration only, immutable; every fitted number lives in the Params. ``k`` is the number of components, ``n`` of rows.
+
+    You implement the abstract methods. You get: mixtures and HMMs of it, missing cells, weights, fixed parameters, restarts,
+    threads, checkpoints, model files, and ``emkit.testing.check_family``.
+    """
+
+    @abstractmethod
+    def resolve(self, source: Source, k: int) -> Self:
+        """The same family with every data-dependent default (such as a scale-free prior) made concrete, and settings checked."""
+
+    @abstractmethod
+    def start(self, stats: S | None, source: Source, k: int) -> P:
+        """Parameters from the statistics of a first guess at the responsibilities; fixed and given starting values win."""
+
+    @abstractmethod
+    def null_params(self, k: int, n_features: int) -> P:
+        """Parameters of the right shapes, about the origin: the ``params`` of a first ``stats`` call, the ``like`` of a file."""
+
+    @abstractmethod
+    def log_prob(self, params: P, x: Any) -> Any:
+        """Log density or probability of each row under each component, (n, k). A missing cell contributes nothing."""
+
+    @abstractmethod
+    def stats(self, params: P, x: Any, resp: Any) -> S:
+        """Expected sufficient statistics summed over rows; ``resp`` (n, k) has the row weights multiplied in."""
+
+    @abstractmethod
+    def m_step(self, stats: S, params: P) -> P:
+        """Argmax over the parameters of the expected log-likelihood plus log prior. Fixed parameters are returned as they are."""
+
+    @abstractmethod
+    def log_prior(self, params: P) -> float:
+        """Log prior density, up to a constant. 0.0 without a prior."""
+
+    @abstractmethod
+    def sample(self, params: P, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """One row for each entry of ``component``, (len(component), d)."""
+
+    @abstractmethod
+    def n_free(self, params: P) -> int:
+        """Free parameters: fixed ones and structural zeros are not counted."""
+
+    @abstractmethod
+    def pack(self, params: P) -> np.ndarray:
+        """Free parameters as an unconstrained vector."""
+
+    @abstractmethod
+    def unpack(self, vector: np.ndarray, like: P) -> P:
+        """Inverse of ``pack``; fixed values are taken from ``like``."""
+
+    @abstractmethod
+    def permute(self, params: P, order: np.ndarray) -> P:
+        """The same hypothesis with components relabelled: new component i is old ``order[i]``."""
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """Configuration as plain JSON values: what a model file stores beside the arrays."""
+
+    # What you get, and may speed up:
+
+    def joint_pass(
+        self,
+        params: P,
+        log_weights: np.ndarray,
+        block: Block,
+        *,
+        rows: bool = False,
+        responsibilities: bool = False,
+    ) -> "Pass[S]":
+        """A mixture's whole E-step over a block. This default works in slices, so that nothing n x k is ever held.
+
+        With ``responsibilities`` or ``rows`` per-row results are returned and statistics are not accumulated.
+        """
+        return sliced_pass(self, params, log_weights, block, rows=rows, responsibilities=responsibilities)
+
+    def compile(self, source: Source, k: int) -> None:
+        """Compile what the first ``joint_pass`` would compile, if anything. Called once, before a fit starts."""
+
+    def embed(self, x: Any) -> np.ndarray | None:
+        """Rows as points for seeding by k-means++, scaled so that Euclidean distance makes sense; None if there is no such thing."""
+        return None
+
+
+class Pass(Generic[S]):
+    """What one E-step over a block of a mixture yields."""
+
+    __slots__ = ("counts", "log_likelihood", "responsibilities", "rows", "stats")
+
+    def __init__(
+        self,
+        log_likelihood: float,
+        counts: np.ndarray | None = None,
+        stats: S | None = None,
+        rows: np.ndarray | None = None,
+        responsibilities: np.ndarray | None = None,
+    ):
+        self.log_likelihood = log_likelihood
+        self.counts = counts
+        self.stats = stats
+        self.rows = rows
+        self.responsibilities = responsibilities
+
+
+SLICE = 4096  # rows at a time in the NumPy twin: its n x k temporaries stay in cache
+
+
+def sliced_pass(
+    family: Family[P, S], params: P, log_weights: np.ndarray, block: Block, *, rows: bool, responsibilities: bool
+) -> Pass[S]:
+    """The NumPy E-step of a mixture: Bayes' rule with the maximum removed, slice by slice."""
+    n = block.n
+    k = len(log_weights)
+    total = 0.0
+    counts = np.zeros(k)
+    stats: S | None = None
+    out_rows = np.empty(n) if rows else None
+    out_resp = np.empty((n, k)) if responsibilities else None
+    accumulate = not (rows or responsibilities)
+    for begin in range(0, n, SLICE):
+        part = slice(begin, min(begin + SLICE, n))
+        x = block.x[part]
+        joint = np.asarray(family.log_prob(params, x), dtype=np.float64) + log_weights
+        row = log_sum_exp(joint)
+        weights = None if block.weights is None else np.asarray(block.weights[part], dtype=np.float64)
+        total += float(np.sum(row) if weights is None else np.sum(row[weights > 0] * weights[weights > 0]))
+        if out_rows is not None:
+            out_rows[part] = row
+        if rows and not responsibilities:
+            continue
+        resp = posterior(joint, row)
+        if out_resp is not None:
+            out_resp[part] = resp
+        if accumulate:
+            if weights is not None:
+                resp *= weights[:, None]
+            counts += resp.sum(axis=0)
+            here = family.stats(params, x, resp)
+            stats = here if stats is None else stats + here
+    return Pass(total, counts, stats, out_rows, out_resp)
+
+
+def log_sum_exp(a: np.ndarray) -> np.ndarray:
+    """log(sum(exp(a))) over the last axis, maximum removed; -inf where every entry is -inf."""
+    peak = a.max(axis=-1)
+    safe = np.where(np.isfinite(peak), peak, 0.0)
+    with np.errstate(divide="ignore"):
+        return np.asarray(safe + np.log(np.exp(a - safe[..., None]).sum(axis=-1)))
+
+
+def posterior(joint: np.ndarray, row: np.ndarray) -> np.ndarray:
+    """exp(joint - row): zero, not NaN, for rows that nothing can produce, and for entries under e^-300 (subnormals are slow)."""
+    with np.errstate(invalid="ignore"):
+        shifted = joint - row[..., None]
+    return np.where(shifted > -300.0, np.exp(np.maximum(shifted, -300.0)), 0.0)
+
+
+class Model(ABC, Generic[P, S]):
+    """Latent structure over families: Mixture, HMM, ... Configuration only, immutable.
+
+    You implement the abstract methods. You get: every Algorithm, every Executor, restarts, monitors, checkpoints, files, and
+    ``emkit.testing.check_model``.
+    """
+
+    @abstractmethod
+    def resolve(self, source: Source) -> Self:
+        """The same model with data-dependent defaults made concrete; raises on settings that do not fit the data."""
+
+    @abstractmethod
+    def init(self, source: Source, rng: np.random.Generator, attempt: int = 0) -> P:
+        """Starting values from (a sample of) the data. ``attempt`` numbers the start, so that kinds of start can alternate."""
+
+    @abstractmethod
+    def e_step(self, params: P, block: Block) -> tuple[S, float]:
+        """Expected statistics summed over the block, weights multiplied in, and the block's weighted log-likelihood."""
+
+    @abstractmethod
+    def m_step(self, stats: S, params: P) -> P:
+        """Argmax of the expected log posterior. Never needs the data; never lowers the objective."""
+
+    @abstractmethod
+    def log_prior(self, params: P) -> float:
+        """Log prior density up to a constant: what the objective has beyond the log-likelihood."""
+
+    @abstractmethod
+    def n_free(self, params: P) -> int:
+        """Free parameters: fixed ones and structural zeros are not counted."""
+
+    @abstractmethod
+    def pack(self, params: P) -> np.ndarray:
+        """Free parameters as an unconstrained vector, for acceleration and standard errors."""
+
+    @abstractmethod
+    def unpack(self, vector: np.ndarray, like: P) -> P:
+        """Inverse of ``pack``; what is fixed comes from ``like``."""
+
+    @abstractmethod
+    def null_params(self, n_features: int) -> P:
+        """Parameters of the right shapes, for reading files."""
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """Configuration as plain JSON values, with the key ``model``."""
+
+    # What you may add:
+
+    def compile(self, source: Source) -> None:
+        """Compile what the first E-step would compile, if anything."""
+
+
+class Executor(Protocol):
+    """Where ``map(e_step) -> reduce(+)`` runs. The sum is taken in the order of the blocks, whatever ran first."""
+
+    def map_reduce(self, fn: Callable[[Block], tuple[Any, float]], source: Source) -> tuple[Any, float]:
+        """Sum of ``fn(block)`` over the source."""
+        ...
+
+    def map(self, fn: Callable[[Block], Any], source: Source) -> Iterator[Any]:
+        """``fn(block)`` for each block, in order."""
+        ...
+
+    def session(self) -> AbstractContextManager[Any]:
+        """Held open around a fit: threads start here, BLAS is told to keep to one core here."""
+        ...
+
+
+def settings(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Configuration made of plain JSON values: arrays become nested lists."""
+
+    def plain(v: Any) -> Any:
+        if isinstance(v, np.ndarray | np.generic):
+            return v.tolist()
+        if isinstance(v, Mapping):
+            return {str(key): plain(item) for key, item in v.items()}
+        if isinstance(v, list | tuple):
+            return [plain(item) for item in v]
+        return v
+
+    return {str(key): plain(item) for key, item in value.items()}

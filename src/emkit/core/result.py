@@ -1,0 +1,168 @@
+"""What a fit reports: the answer, why it stopped, and every start that was tried."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from emkit.core.arrays import Params
+
+
+class StopReason(Enum):
+    """Why a fit stopped. The value is the sentence a person reads."""
+
+    CONVERGED = "converged: the estimated gain still to come is under tol"
+    MAX_ITER = "stopped at max_iter before the stop rule was met"
+    INTERRUPTED = "interrupted; the best parameters so far were kept"
+    TIME_LIMIT = "stopped at the time limit; the best parameters so far were kept"
+    STOPPED = "stopped by a monitor; the best parameters so far were kept"
+    DECREASED = "stopped because the objective fell by more than rounding; the parameters before the fall were kept"
+    COLLAPSED = "stopped because a component collapsed onto a point; the parameters before that were kept"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One hypothesis with its value: what ``iterate`` yields. Iteration 0 is the start, before any update."""
+
+    iteration: int
+    params: Any
+    log_likelihood: float
+    log_prior: float
+    stats: Any = field(default=None, repr=False)
+
+    @property
+    def objective(self) -> float:
+        """What EM maximises: log-likelihood plus log prior (up to the prior's constant), in nats."""
+        return self.log_likelihood + self.log_prior
+
+
+@dataclass(frozen=True)
+class Run:
+    """One start followed until it stopped."""
+
+    params: Params
+    log_likelihood: float
+    log_prior: float
+    n_iter: int
+    reason: StopReason
+    trace: tuple[float, ...]
+    remaining: float
+    """Estimated gain still to come, nats; inf where it could not be estimated."""
+
+    @property
+    def objective(self) -> float:
+        """Log-likelihood plus log prior."""
+        return self.log_likelihood + self.log_prior
+
+
+@dataclass(frozen=True)
+class Start:
+    """One row of the table of starts."""
+
+    index: int
+    kind: str
+    short_objective: float
+    """Objective after the short run, on the subsample (NaN if it had no short run)."""
+    objective: float | None = None
+    """Objective on all data; None if the start was not carried on."""
+    n_iter: int = 0
+    reason: StopReason | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether it was carried on to the end on all data."""
+        return self.objective is not None
+
+
+@dataclass(frozen=True)
+class Result:
+    """The outcome of a fit.
+
+    Attributes
+    ----------
+    model : Model
+        The resolved model: data-dependent defaults made concrete.
+    params : Params
+        The best hypothesis found.
+    log_likelihood, log_prior : float
+        At ``params`` exactly (not at the hypothesis before the last update), nats.
+    n_iter : int
+        Updates (M-steps) of the best run.
+    reason : StopReason
+        Why the best run stopped.
+    trace : tuple of float
+        Objective at iterations 0, 1, ..., n_iter of the best run.
+    remaining : float
+        Estimated gain still to come, nats (Aitken).
+    starts : tuple of Start
+        Every start tried, in order.
+    n_rows, total_weight : int, float
+        Rows (or sequences' steps) and the sum of their weights.
+    """
+
+    model: Any
+    params: Any
+    log_likelihood: float
+    log_prior: float
+    n_iter: int
+    reason: StopReason
+    trace: tuple[float, ...]
+    remaining: float
+    starts: tuple[Start, ...]
+    n_rows: int
+    total_weight: float
+    tolerance: float = 1e-3
+
+    @property
+    def objective(self) -> float:
+        """Log-likelihood plus log prior."""
+        return self.log_likelihood + self.log_prior
+
+    @property
+    def converged(self) -> bool:
+        """True only if the stop rule was met."""
+        return self.reason is StopReason.CONVERGED
+
+    @property
+    def n_free(self) -> int:
+        """Free parameters of the model."""
+        return int(self.model.n_free(self.params))
+
+    def starts_summary(self) -> str:
+        """One sentence, e.g. "best optimum -2750.12 reached by 7 of 20 starts; next best -2755.6"."""
+        done = [s.objective for s in self.starts if s.objective is not None]
+        if len(self.starts) <= 1 or not done:
+            return f"objective {self.objective:.6g} from one start"
+        best = max(done)
+        # Two runs count as the same optimum when what separates them is what the stop rule leaves open.
+        close = max(10.0 * self.tolerance, 1e-9 * abs(best))
+        reached = sum(best - value <= close for value in done)
+        finished = len(done)
+        whole = (
+            f"{reached} of {finished} starts"
+            if finished == len(self.starts)
+            else f"{reached} of {finished} finished starts ({len(self.starts)} tried)"
+        )
+        text = f"best optimum {best:.8g} reached by {whole}"
+        others = [value for value in done if best - value > close]
+        return text + (f"; next best {max(others):.8g}" if others else "")
+
+
+def aitken(trace: list[float] | tuple[float, ...]) -> float:
+    """Estimated gain still to come, from the last gains of a linearly converging sequence.
+
+    With gains g1, g2, g3 and rate a = max(g2 / g1, g3 / g2), the rest of the geometric series is g3 a / (1 - a); inf where the gains
+    are not yet shrinking. Taking the larger of two rates guards against one lucky ratio. Aitken's acceleration as a
+    stop rule: Boehning et al. (1994), Ann. Inst. Statist. Math. 46, 373-388.
+    """
+    if len(trace) < 3:
+        return float("inf")
+    gains = np.diff(np.asarray(trace[-4:], dtype=np.float64))
+    last = float(gains[-1])
+    if last <= 0.0:
+        return 0.0 if last == 0.0 else float("inf")
+    if np.any(gains[:-1] <= 0.0):
+        return float("inf")
+    rate = float(np.max(gains[1:] / gains[:-1]))
+    return last * rate / (1.0 - rate) if rate < 1.0 else float("inf")

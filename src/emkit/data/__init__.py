@@ -1,0 +1,1 @@
+"""Sources, and the validation of data."""

@@ -1,0 +1,123 @@
+"""Checks of data, in one place. Messages name the column and the row, and say what to do."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from emkit.core.errors import DataError
+
+_ROWS = 16384  # rows checked at a time, so that checking needs no copy of the data
+
+
+def column_name(columns: Sequence[str] | None, j: int) -> str:
+    """How messages name a column."""
+    return f"column {columns[j]!r}" if columns is not None else f"column {j}"
+
+
+def check_matrix(x: Any, columns: Sequence[str] | None = None, *, min_rows: int = 1) -> np.ndarray:
+    """A float matrix (n, d) without infinities and without all-missing columns; float32 and float64 are not copied.
+
+    Raises
+    ------
+    DataError
+        If it is empty, not two-dimensional, not numeric, has an infinite cell or a column with no observed cell.
+    """
+    x = _as_float(x, columns)
+    if x.ndim != 2:
+        hint = " Reshape your data: x.reshape(-1, 1) for a single column." if x.ndim < 2 else ""
+        raise DataError(f"expected a 2-D array of rows and columns, got {x.ndim} dimension(s).{hint}")
+    n, d = x.shape
+    if n < min_rows:
+        raise DataError(f"found {n} row(s) (shape={x.shape}); at least {min_rows} is needed: found array with {n} sample(s)")
+    if d < 1:
+        raise DataError(f"found 0 feature(s) (shape={x.shape}) while a minimum of 1 is required.")
+    observed = np.zeros(d, dtype=bool)
+    for a in range(0, n, _ROWS):
+        part = x[a : a + _ROWS]
+        finite = np.isfinite(part)
+        if finite.all():
+            observed[:] = True
+            continue
+        bad = np.isinf(part)
+        if bad.any():
+            i, j = (int(v) for v in np.argwhere(bad)[0])
+            value = "-inf" if part[i, j] < 0 else "inf"
+            raise DataError(f"{column_name(columns, j)} row {a + i} is {value} (infinity); drop the row or mark it missing (NaN)")
+        observed |= finite.any(axis=0)
+    if not observed.all():
+        j = int(np.flatnonzero(~observed)[0])
+        raise DataError(f"{column_name(columns, j)} has no observed value (all missing); drop the column")
+    return x
+
+
+def _as_float(x: Any, columns: Sequence[str] | None) -> np.ndarray:
+    if hasattr(x, "toarray") and hasattr(x, "tocsr"):
+        raise DataError("sparse data is not supported: pass x.toarray() if it fits in memory")
+    try:
+        array = np.asarray(x)
+    except (ValueError, TypeError) as error:
+        raise DataError(f"the data cannot be read as an array of numbers: {error}") from error
+    if array.dtype in (np.float32, np.float64):
+        return array
+    if np.iscomplexobj(array):
+        raise DataError("Complex data not supported: pass real and imaginary parts as two columns")
+    if array.dtype.kind in "biuf":
+        return array.astype(np.float64)
+    if array.dtype.kind == "O":
+        return _from_objects(array, columns)
+    if array.dtype.kind in "US":
+        _refuse_text(array.astype(object), columns)
+    raise DataError(f"expected numbers, got dtype {array.dtype}; convert the columns to numbers first")
+
+
+def _from_objects(array: np.ndarray, columns: Sequence[str] | None) -> np.ndarray:
+    missing = np.array([v is None or type(v).__name__ == "NAType" for v in array.ravel()], dtype=bool).reshape(array.shape)
+    try:
+        return np.where(missing, np.nan, array).astype(np.float64)
+    except (ValueError, TypeError):
+        _refuse_text(array, columns)
+        raise
+
+
+def _refuse_text(array: np.ndarray, columns: Sequence[str] | None) -> None:
+    cells = array.reshape(len(array), -1) if array.ndim else array.reshape(1, 1)
+    for i, j in np.ndindex(cells.shape):
+        value = cells[i, j]
+        if isinstance(value, str | bytes):
+            raise DataError(
+                f"{column_name(columns, j)} row {i} is the text {value!r}, not a number; drop the column, or encode it as numbers"
+            )
+        if value is not None and not isinstance(value, int | float | np.number | np.bool_):
+            raise TypeError(
+                f"{column_name(columns, j)} row {i} holds a {type(value).__name__}: argument must be a string or a number"
+            )
+
+
+def check_weights(weights: Any, n: int) -> np.ndarray | None:
+    """Row weights as a float vector of length n, or None.
+
+    Raises
+    ------
+    DataError
+        If the length is wrong, or a weight is negative, NaN or infinite, or none is positive.
+    """
+    if weights is None:
+        return None
+    try:
+        w = np.asarray(weights, dtype=None if getattr(weights, "dtype", None) == np.float32 else np.float64)
+    except (ValueError, TypeError) as error:
+        raise DataError(f"sample_weight is not numeric: {error}") from error
+    if w.ndim == 0:
+        w = np.full(n, float(w))
+    if w.ndim != 1:
+        raise DataError(f"Sample weights must be 1D array or scalar, got {w.ndim} dimensions")
+    if w.shape != (n,):
+        raise DataError(f"sample_weight.shape == {w.shape}, expected {(n,)}!: one weight for each row")
+    for what, bad in (("NaN", np.isnan(w)), ("infinite", np.isinf(w)), ("negative", w < 0)):
+        if bad.any():
+            i = int(np.flatnonzero(bad)[0])
+            raise DataError(f"sample_weight row {i} is {what} ({w[i]}); weights must be finite and nonnegative")
+    if not (w > 0).any():
+        raise DataError("sample_weight: every weight is zero, so there are no data; give some rows a positive weight")
+    return w

@@ -1,0 +1,118 @@
+"""What every scikit-learn face shares: reading data, random states, weights, files."""
+
+import os
+import warnings
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from emkit.core.monitor import Monitor, PrintProgress
+from emkit.core.result import Result, StopReason
+from emkit.data.arrays import ArraySource
+from emkit.data.tables import read_matrix
+from emkit.data.validate import check_weights
+from emkit.execute.threads import Threads
+
+
+def make_rng(random_state: Any) -> np.random.Generator:
+    """A Generator from None, an int, a RandomState or a Generator."""
+    if isinstance(random_state, np.random.Generator):
+        return random_state
+    if isinstance(random_state, np.random.RandomState):
+        return np.random.default_rng(random_state.randint(0, 2**31 - 1, size=4))
+    return np.random.default_rng(random_state)
+
+
+class Face(BaseEstimator):  # type: ignore[misc]
+    """Base of the estimators."""
+
+    result_: Result
+    n_features_in_: int
+
+    def _matrix_source(self, X: Any, sample_weight: Any, *, reset: bool, min_rows: int = 1) -> ArraySource:
+        """Validated rows; with ``reset`` remembers the columns, without it compares them with what was fitted."""
+        matrix, names = read_matrix(X, min_rows=min_rows)
+        validate_data(self, X if names is not None else matrix, reset=reset, skip_check_array=True)
+        return ArraySource(matrix, check_weights(sample_weight, len(matrix)), names, checked=True)
+
+    def _executor(self) -> Threads:
+        return Threads(getattr(self, "n_jobs", None))
+
+    def _monitors(self) -> list[Monitor]:
+        given: Sequence[Monitor] = getattr(self, "monitors", None) or ()
+        loud = getattr(self, "verbose", 0)
+        return [*given, *([PrintProgress(getattr(self, "verbose_interval", 10))] if loud else [])]
+
+    def _report(self, result: Result) -> None:
+        """Warn when the fit did not end the way the user would assume."""
+        if result.converged or (result.tolerance == 0 and result.reason is StopReason.MAX_ITER):
+            return
+        advice = {
+            StopReason.MAX_ITER: "raise max_iter, or tol if that is close enough",
+            StopReason.COLLAPSED: "use the default prior, fewer components, or a simpler covariance_type",
+        }.get(result.reason, "")
+        still = f"; about {result.remaining:.2g} nats still to gain" if np.isfinite(result.remaining) else ""
+        warnings.warn(
+            f"{result.reason.value} (after {result.n_iter} iterations{still})" + (f"; {advice}" if advice else ""),
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted model to one ``.safetensors`` file; ``emkit.load`` reads it.
+
+        The file replaces an older one only when it is complete.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        OSError
+            If the file cannot be written; an older one survives.
+        """
+        from emkit.core.model import settings
+        from emkit.core.prior import Prior
+        from emkit.io.modelfile import save_model
+
+        check_is_fitted(self, "result_")
+        kept = {}
+        for name, value in self.get_params(deep=False).items():
+            if name in ("monitors", "checkpoint"):
+                value = None
+            elif isinstance(value, Prior):
+                value = value.describe()
+            elif isinstance(value, np.random.Generator | np.random.RandomState):
+                value = None
+            kept[name] = value
+        names = getattr(self, "feature_names_in_", None)
+        save_model(
+            path,
+            self.result_,
+            estimator=type(self).__name__,
+            settings=settings(kept),
+            columns=None if names is None else tuple(str(name) for name in names),
+            n_features=int(self.n_features_in_),
+        )
+
+    @classmethod
+    def _from_saved(cls, saved: Any) -> Self:
+        from emkit.families.registry import prior_from_description
+
+        kept = {
+            name: prior_from_description(value) if isinstance(value, dict) and "prior" in value else value
+            for name, value in saved.settings.items()
+        }
+        face = cls(**kept)
+        face.n_features_in_ = saved.n_features
+        if saved.columns is not None:
+            face.feature_names_in_ = np.array(saved.columns, dtype=object)
+        face._adopt(saved.result)
+        return face
+
+    def _adopt(self, result: Result) -> None:
+        """Set the fitted attributes from a result."""
+        raise NotImplementedError

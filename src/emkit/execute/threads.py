@@ -1,0 +1,99 @@
+"""Threads over blocks: compiled kernels release the interpreter lock, so plain threads use every core."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+from emkit.core.block import Block, Source
+from emkit.core.errors import ParameterError
+
+
+def available_cores() -> int:
+    """Cores this process may use; OMP_NUM_THREADS, which joblib sets in its workers, is an upper bound."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, min(cores, int(limit))) if limit.isdigit() and int(limit) > 0 else cores
+
+
+class Threads:
+    """Executor over ``n_jobs`` threads.
+
+    Blocks and the order of summation depend on the data alone, so any number of threads gives the same bits. While a fit has
+    more than one block, BLAS keeps to one core: threads are not nested, and its own summation order does not depend on the machine.
+
+    Parameters
+    ----------
+    n_jobs : int or None
+        None or -1: every core this process may use. -2: all but one, and so on.
+    """
+
+    def __init__(self, n_jobs: int | None = None):
+        if n_jobs is not None and (not isinstance(n_jobs, int) or isinstance(n_jobs, bool) or n_jobs == 0):
+            raise ParameterError(f"n_jobs={n_jobs!r}: give a number of threads, or None or -1 for every core")
+        if n_jobs is None:
+            n_jobs = -1
+        self.n_jobs = n_jobs if n_jobs > 0 else max(1, available_cores() + 1 + n_jobs)
+        self._pool: ThreadPoolExecutor | None = None
+        self._blas: Any = None
+
+    def map(self, fn: Callable[[Block], Any], source: Source) -> Iterator[Any]:
+        """``fn(block)`` for each block, in the order of the blocks; a bounded number is in flight."""
+        blocks = iter(source)
+        first = next(blocks, None)
+        if first is None:
+            return
+        second = next(blocks, None)
+        if second is None:
+            yield fn(first)
+            return
+        with self.session():
+            self._limit_blas()
+            if self.n_jobs == 1:
+                yield fn(first)
+                yield fn(second)
+                yield from (fn(block) for block in blocks)
+                return
+            pool = self._pool
+            assert pool is not None
+            waiting: deque[Future[Any]] = deque((pool.submit(fn, first), pool.submit(fn, second)))
+            try:
+                while waiting:
+                    while len(waiting) < 2 * self.n_jobs and (block := next(blocks, None)) is not None:
+                        waiting.append(pool.submit(fn, block))
+                    yield waiting.popleft().result()
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+    def map_reduce(self, fn: Callable[[Block], tuple[Any, float]], source: Source) -> tuple[Any, float]:
+        """The sum of ``fn(block)`` over the blocks, taken in their order."""
+        stats, total = None, 0.0
+        for here, log_likelihood in self.map(fn, source):
+            stats = here if stats is None else stats + here
+            total += log_likelihood
+        return stats, total
+
+    @contextmanager
+    def session(self) -> Iterator["Threads"]:
+        """Keep threads and the BLAS limit for the length of a fit. Sessions nest: the outermost one counts."""
+        if self._pool is not None:
+            yield self
+            return
+        self._pool = ThreadPoolExecutor(self.n_jobs, thread_name_prefix="emkit")
+        try:
+            yield self
+        finally:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
+            if self._blas is not None:
+                self._blas.restore_original_limits()
+                self._blas = None
+
+    def _limit_blas(self) -> None:
+        if self._blas is None:
+            from threadpoolctl import threadpool_limits
+
+            self._blas = threadpool_limits(limits=1, user_api="blas")

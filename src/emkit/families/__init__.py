@@ -1,0 +1,1 @@
+"""What a component or a state emits."""

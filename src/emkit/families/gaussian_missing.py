@@ -1,0 +1,168 @@
+"""Gaussian rows with missing cells: marginalised exactly, never imputed.
+
+With unrestricted covariances, rows are grouped by the pattern of their missing cells, so that each pattern shares one
+factorisation: Little and Rubin (2002), Statistical Analysis with Missing Data, section 11.2. With diagonal ones no grouping is
+needed: a missing cell simply drops out.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emkit.core.block import Block
+from emkit.core.model import SLICE, Pass, log_sum_exp, posterior
+
+if TYPE_CHECKING:
+    from emkit.families.gaussian import Gaussian, GaussianParams, GaussianStats
+
+_LOG_2PI = float(np.log(2.0 * np.pi))
+
+
+def patterns(seen: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """(which columns are observed, which rows those are) for each distinct pattern, in a fixed order."""
+    packed = np.packbits(seen, axis=1)
+    keys = np.ascontiguousarray(packed).view(np.dtype((np.void, packed.shape[1]))).ravel()
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    order = np.argsort(inverse, kind="stable")
+    bounds = np.searchsorted(inverse[order], np.arange(len(first) + 1))
+    for g, i in enumerate(first):
+        yield np.flatnonzero(seen[i]), order[bounds[g] : bounds[g + 1]]
+
+
+class Pattern:
+    """What one pattern of observed columns needs of each component, factored once for all its rows."""
+
+    def __init__(self, params: "GaussianParams", observed: np.ndarray):
+        d = params.means.shape[1]
+        covariances = params.covariances
+        self.means = params.means
+        self.observed = observed
+        self.missing = np.setdiff1d(np.arange(d), observed)
+        o, m = self.observed, self.missing
+        lower = np.linalg.cholesky(covariances[:, o[:, None], o])
+        self.whitener = np.linalg.inv(lower) if len(o) else np.zeros((len(covariances), 0, 0))
+        log_det = np.log(np.diagonal(lower, axis1=1, axis2=2)).sum(axis=1)
+        self.log_norm = -log_det - 0.5 * len(o) * _LOG_2PI
+        # Regression of missing on observed columns: B = S_mo S_oo^-1; what it leaves: S_mm - B S_om.
+        half = np.matmul(self.whitener, covariances[:, o[:, None], m])
+        self.regression = np.matmul(np.swapaxes(half, 1, 2), self.whitener)
+        self.residual = covariances[:, m[:, None], m] - np.matmul(np.swapaxes(half, 1, 2), half)
+
+    def centre(self, x: np.ndarray) -> np.ndarray:
+        """Observed cells minus the means, (K, n, o)."""
+        o = self.observed
+        return np.asarray(x[:, o].astype(np.float64, copy=False)[None] - self.means[:, None, o])
+
+    def log_prob(self, centred: np.ndarray) -> np.ndarray:
+        """(n, K)."""
+        z = np.matmul(centred, np.swapaxes(self.whitener, 1, 2))
+        return np.asarray((self.log_norm[:, None] - 0.5 * np.sum(z * z, axis=2)).T)
+
+    def add_moments(self, centred: np.ndarray, resp: np.ndarray, first: np.ndarray, second: np.ndarray | None) -> None:
+        """Conditional means in place of missing cells, and their conditional covariance added."""
+        k, n, _ = centred.shape
+        filled = np.empty((k, n, self.means.shape[1]))
+        filled[:, :, self.observed] = centred
+        filled[:, :, self.missing] = np.matmul(centred, np.swapaxes(self.regression, 1, 2))
+        weighted = resp.T[:, :, None] * filled
+        first += weighted.sum(axis=1)
+        if second is None:
+            return
+        moments = np.matmul(np.swapaxes(weighted, 1, 2), filled)
+        shared = len(second) < k
+        second += moments.sum(axis=0, keepdims=True) if shared else moments
+        mass = resp.sum(axis=0)
+        m = self.missing
+        extra = (mass.sum() if shared else mass[:, None, None]) * self.residual
+        second[:, m[:, None], m] += extra
+
+
+def log_prob(params: "GaussianParams", x: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Log density of the observed cells, (n, K); 0 for a row with none."""
+    if params.covariances.ndim == 2:
+        return _log_prob_diagonal(params, x, seen)
+    out = np.empty((len(x), len(params.means)))
+    for observed, rows in patterns(seen):
+        pattern = Pattern(params, observed)
+        for part in _slices(rows):
+            out[part] = pattern.log_prob(pattern.centre(x[part]))
+    return out
+
+
+def _log_prob_diagonal(params: "GaussianParams", x: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    k, d = params.means.shape
+    scales = np.broadcast_to(params.whitener.scales, (k, d))  # type: ignore[arg-type]
+    filled = np.where(seen, x, 0.0).astype(np.float64)
+    out = seen @ (np.log(scales) - 0.5 * _LOG_2PI).T
+    for j in range(k):
+        z = np.where(seen, (filled - params.means[j]) * scales[j], 0.0)
+        out[:, j] -= 0.5 * np.einsum("nd,nd->n", z, z)
+    return np.asarray(out)
+
+
+def stats(
+    params: "GaussianParams",
+    x: np.ndarray,
+    resp: np.ndarray,
+    seen: np.ndarray,
+    with_second: bool,
+    record: "type[GaussianStats]",
+) -> "GaussianStats":
+    """Expected moments about the current means; ``record`` is the GaussianStats class."""
+    first, second = _empty_moments(params, with_second)
+    if params.covariances.ndim == 2:
+        k, d = params.means.shape
+        variances = np.broadcast_to(params.covariances, (k, d))
+        absent = resp.T @ ~seen  # (K, d) mass with the cell missing
+        for j in range(k):
+            centred = np.where(seen, x - params.means[j], 0.0)
+            first[j] = resp[:, j] @ centred
+            if second is not None:
+                square = resp[:, j] @ (centred * centred) + absent[j] * variances[j]
+                second[j] = square if second.shape[1] == d else square.sum()
+    else:
+        for observed, rows in patterns(seen):
+            pattern = Pattern(params, observed)
+            for part in _slices(rows):
+                pattern.add_moments(pattern.centre(x[part]), resp[part], first, second)
+    return record(resp.sum(axis=0), first, second, params.means)
+
+
+def joint_pass(family: "Gaussian", params: "GaussianParams", log_weights: np.ndarray, block: Block) -> "Pass[GaussianStats]":
+    """A mixture's E-step over a block, pattern by pattern, so that each is factored once for both halves of the work."""
+    from emkit.families.gaussian import GaussianStats
+
+    x = np.asarray(block.x)
+    first, second = _empty_moments(params, "covariances" not in family.fixed)
+    counts = np.zeros(len(log_weights))
+    total = 0.0
+    for observed, rows in patterns(~np.isnan(x)):
+        pattern = Pattern(params, observed)
+        for part in _slices(rows):
+            centred = pattern.centre(x[part])
+            joint = pattern.log_prob(centred) + log_weights
+            row = log_sum_exp(joint)
+            resp = posterior(joint, row)
+            if block.weights is None:
+                total += float(row.sum())
+            else:
+                weights = np.asarray(block.weights[part], dtype=np.float64)
+                total += float(np.sum(row[weights > 0] * weights[weights > 0]))
+                resp *= weights[:, None]
+            counts += resp.sum(axis=0)
+            pattern.add_moments(centred, resp, first, second)
+    return Pass(total, counts, GaussianStats(counts, first, second, params.means))
+
+
+def _empty_moments(params: "GaussianParams", with_second: bool) -> tuple[np.ndarray, np.ndarray | None]:
+    k, d = params.means.shape
+    form = params.covariances.shape
+    if len(form) == 2:
+        form = (k, form[1])
+    return np.zeros((k, d)), np.zeros(form) if with_second else None
+
+
+def _slices(rows: np.ndarray) -> Iterator[np.ndarray]:
+    for a in range(0, len(rows), SLICE):
+        yield rows[a : a + SLICE]

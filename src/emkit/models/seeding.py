@@ -1,0 +1,107 @@
+"""First guesses at a partition of the rows, from which a model takes its starting values."""
+
+import numpy as np
+
+from emkit.core.errors import DataError
+
+
+def seed_labels(
+    points: np.ndarray | None, n: int, weights: np.ndarray | None, k: int, rng: np.random.Generator, kind: str
+) -> np.ndarray:
+    """Responsibilities (n, K) of a first guess.
+
+    Parameters
+    ----------
+    points : array of shape (n, p) or None
+        Rows as points (see ``Family.embed``); None leaves only "random".
+    kind : {"kmeans", "k-means++", "random_from_data", "random"}
+        "k-means++": centres drawn with probability proportional to the squared distance to the nearest one so far (Arthur and
+        Vassilvitskii 2007), rows given to the nearest. "kmeans": ten Lloyd steps from there. "random_from_data": K distinct rows as
+        centres. "random": responsibilities drawn uniformly.
+
+    Raises
+    ------
+    DataError
+        If the rows have fewer than K distinct values.
+    """
+    if kind == "random" or points is None:
+        resp = rng.uniform(size=(n, k))
+        return np.asarray(resp / resp.sum(axis=1, keepdims=True))
+    w = np.ones(n) if weights is None else weights
+    if kind == "random_from_data":
+        centres = _distinct_rows(points, w, k, rng)
+    else:
+        centres = _plus_plus(points, w, k, rng)
+    labels = nearest(points, centres)
+    if kind == "kmeans":
+        for _ in range(10):
+            mass = np.bincount(labels, weights=w, minlength=k)
+            sums = np.stack([np.bincount(labels, weights=w * column, minlength=k) for column in points.T], axis=1)
+            centres = np.where(mass[:, None] > 0, sums / np.maximum(mass, 1e-300)[:, None], centres)
+            new = nearest(points, centres)
+            if np.array_equal(new, labels):
+                break
+            labels = new
+    resp = np.zeros((n, k))
+    resp[np.arange(n), labels] = 1.0
+    return resp
+
+
+def nearest(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """Index of the nearest centre of each point, slice by slice."""
+    labels = np.empty(len(points), dtype=np.intp)
+    half = 0.5 * np.einsum("kd,kd->k", centres, centres)
+    for a in range(0, len(points), 8192):
+        labels[a : a + 8192] = np.argmin(half - points[a : a + 8192] @ centres.T, axis=1)
+    return labels
+
+
+def _squared_distance(points: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    off = points - centre
+    return np.asarray(np.einsum("nd,nd->n", off, off))
+
+
+def _plus_plus(points: np.ndarray, w: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
+    """Greedy k-means++: of a few candidates drawn, the one that lowers the total most."""
+    n = len(points)
+    chosen = [_draw(w, rng)]
+    distance = _squared_distance(points, points[chosen[0]])
+    tries = 2 + int(np.log(k))
+    for _ in range(1, k):
+        mass = w * distance
+        if not mass.max() > 0:
+            raise too_few_distinct(k, len(np.unique(points[w > 0], axis=0)))
+        best: tuple[float, int, np.ndarray] | None = None
+        for _ in range(min(tries, n)):
+            i = _draw(mass, rng)
+            new = np.minimum(distance, _squared_distance(points, points[i]))
+            total = float(w @ new)
+            if best is None or total < best[0]:
+                best = (total, i, new)
+        assert best is not None
+        chosen.append(best[1])
+        distance = best[2]
+    return points[chosen]
+
+
+def _draw(mass: np.ndarray, rng: np.random.Generator) -> int:
+    cumulative = np.cumsum(mass)
+    i = int(np.searchsorted(cumulative, rng.uniform() * cumulative[-1], side="right"))
+    return min(i, int(np.flatnonzero(mass)[-1]))
+
+
+def _distinct_rows(points: np.ndarray, w: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
+    usable = np.flatnonzero(w)
+    picked = points[rng.choice(usable, min(4 * k, len(usable)), replace=False)]
+    _, first = np.unique(picked, axis=0, return_index=True)
+    if len(first) < k:
+        distinct = np.unique(points[usable], axis=0)
+        if len(distinct) < k:
+            raise too_few_distinct(k, len(distinct))
+        return np.asarray(distinct[rng.choice(len(distinct), k, replace=False)])
+    return np.asarray(picked[np.sort(first)[:k]])
+
+
+def too_few_distinct(k: int, found: int) -> DataError:
+    """The error for more components than there are different rows."""
+    return DataError(f"n_components={k}, but the data have only {found} distinct row(s); ask for at most {found} components")
