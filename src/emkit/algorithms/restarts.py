@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from emkit.algorithms.em import EM
+from emkit.core.arrays import Params
 from emkit.core.block import Source
 from emkit.core.errors import CollapseError, ParameterError
 from emkit.core.fit import Algorithm, Problem, run
@@ -104,6 +105,7 @@ def fit(
     watch = Monitors(monitors)
     precision = float(np.finfo(_width(source)).eps)
     problem = Problem(model, source, executor, precision)
+    watch.begin()
     with executor.session():
         _compile(model, source, watch)
         progress = checkpoint.load(model, source) if checkpoint is not None else None
@@ -159,7 +161,11 @@ def _short_runs(
 ) -> tuple[Progress, StopReason | None]:
     """Try every start briefly; returns what is worth carrying on, and the reason if somebody asked to stop."""
     model, source = problem.model, problem.source
+    if isinstance(starts, str) or not isinstance(starts, int | np.integer | Sequence):
+        raise ParameterError(f"n_init={starts!r}: give an integer of at least 1")
     if not isinstance(starts, int | np.integer):
+        if not all(isinstance(params, Params) for params in starts) or not starts:
+            raise ParameterError(f"starts={starts!r}: give a number of starts, or a sequence of Params")
         given = [Start(i, "given", math.nan) for i in range(len(starts))]
         return Progress(given, [Waiting(i, params) for i, params in enumerate(starts)]), None
     if isinstance(starts, bool) or starts < 1:
@@ -176,11 +182,13 @@ def _short_runs(
     progress = Progress([], [])
     tried: list[tuple[int, Run]] = []
     stopped: StopReason | None = None
+    asked = _OnlyAsked(watch)
     for i, seed in enumerate(seeds):
-        watch.say(f"start {i + 1} of {starts}")
         outcome: Run | None = None
         try:
-            outcome = run(small, algorithm, model.init(sample, seed, i), tol=loose, max_iter=min(_SHORT, max_iter))
+            watch.say(f"start {i + 1} of {starts}")
+            first = model.init(sample, seed, i)
+            outcome = run(small, algorithm, first, tol=loose, max_iter=min(_SHORT, max_iter), monitor=asked)
         except CollapseError:
             pass
         except KeyboardInterrupt:
@@ -192,16 +200,27 @@ def _short_runs(
         progress.starts.append(Start(i, kind(i), value, reason=StopReason.COLLAPSED if lost and not stopped else None))
         if outcome is not None and not lost:
             tried.append((i, outcome))
-            if outcome.reason is StopReason.INTERRUPTED:
-                stopped = StopReason.INTERRUPTED
+            if outcome.reason in _HALTED:
+                stopped = outcome.reason
         if stopped is not None:
             break
     tried.sort(key=lambda item: (-item[1].objective, item[0]))
     if whole:
         _carry_on_all(progress, tried, tol, max_iter)
     else:
-        _carry_on_best(progress, tried, small, algorithm, loose, 1 if stopped else max(2, int(starts) // 4))
+        most = 1 if stopped else max(2, int(starts) // 4)
+        stopped = _carry_on_best(progress, tried, small, algorithm, loose, most, asked) or stopped
     return progress, stopped
+
+
+class _OnlyAsked(Monitor):
+    """Short runs are nobody's iterations, but a request to stop counts in them too."""
+
+    def __init__(self, watch: Monitor):
+        self._watch = watch
+
+    def step(self, step: Step) -> StopReason | None:
+        return self._watch.asked()
 
 
 def _carry_on_all(progress: Progress, tried: list[tuple[int, Run]], tol: float, max_iter: int) -> None:
@@ -216,13 +235,21 @@ def _carry_on_all(progress: Progress, tried: list[tuple[int, Run]], tol: float, 
 
 
 def _carry_on_best(
-    progress: Progress, tried: list[tuple[int, Run]], small: Problem, algorithm: Algorithm, tol: float, most: int
-) -> None:
+    progress: Progress,
+    tried: list[tuple[int, Run]],
+    small: Problem,
+    algorithm: Algorithm,
+    tol: float,
+    most: int,
+    asked: Monitor,
+) -> StopReason | None:
     """Let the best few settle on the subsample; of those close to the best, one for each value reached."""
     settled: list[tuple[int, Run]] = []
+    stopped: StopReason | None = None
     for i, outcome in tried[:most]:
-        if most > 1 and outcome.reason is StopReason.MAX_ITER:
-            outcome = run(small, algorithm, outcome.params, tol=tol, max_iter=_LONGER, trace=outcome.trace[:-1])
+        if most > 1 and outcome.reason is StopReason.MAX_ITER and stopped is None:
+            outcome = run(small, algorithm, outcome.params, tol=tol, max_iter=_LONGER, trace=outcome.trace[:-1], monitor=asked)
+            stopped = outcome.reason if outcome.reason in _HALTED else None
         settled.append((i, outcome))
     settled.sort(key=lambda item: (-item[1].objective, item[0]))
     best = settled[0][1].objective if settled else math.nan
@@ -232,6 +259,7 @@ def _carry_on_best(
         if not same and best - outcome.objective <= _PER_ROW * small.source.total_weight:
             progress.queue.append(Waiting(i, outcome.params))
         last = outcome.objective
+    return stopped
 
 
 def _finish(
@@ -251,7 +279,8 @@ def _finish(
             return stopped or watch.step(step)
 
     def save() -> None:
-        if checkpoint is not None:
+        # Stopped in the short runs: some starts were never tried. A fit taken up again tries them all, as if nothing had happened.
+        if checkpoint is not None and stopped is None:
             checkpoint.save(problem.model, problem.source, progress)
 
     if stopped is not None and progress.best is not None:

@@ -25,6 +25,8 @@ class Block:
         For sequences: consecutive lengths, adding up to n.
     source_rows : int
         Rows of the whole source (0: unknown): how much work a pass is, so whether compiled code is worth loading.
+    evidence : array or None
+        For sequences: what is known about hidden states; int (n,), the state or -1, or float (n, K).
     """
 
     x: Any
@@ -33,6 +35,7 @@ class Block:
     missing: bool = False
     lengths: Any = None
     source_rows: int = 0
+    evidence: Any = None
 
     @property
     def n(self) -> int:
@@ -44,7 +47,7 @@ class Block:
         """Sum of the weights."""
         if self.weights is not None:
             return float(np.sum(np.asarray(self.weights), dtype=np.float64))
-        return float(self.n if self.lengths is None else len(self.lengths))
+        return float(self.n)
 
 
 @runtime_checkable
@@ -69,4 +72,8 @@ class Source(Protocol):
 
     def moments(self) -> tuple[np.ndarray, np.ndarray]:
         """Weighted mean and variance (divisor: total weight) of each column over its observed cells; two (d,) arrays."""
+        ...
+
+    def spreads(self) -> np.ndarray:
+        """A variance of each column that a few outliers cannot inflate, (d,); see ``emkit.data.arrays.robust_variance``."""
         ...

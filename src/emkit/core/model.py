@@ -99,6 +99,29 @@ class Family(ABC, Generic[P, S]):
     def compile(self, source: Source, k: int) -> None:
         """Compile what the first ``joint_pass`` would compile, if anything. Called once, before a fit starts."""
 
+    def log_prob_block(self, params: P, block: Block) -> np.ndarray:
+        """``log_prob`` of all rows of a block, (n, k) in float64: an HMM's emissions."""
+        return np.concatenate([np.asarray(self.log_prob(params, x), dtype=np.float64) for x in _slices(block.x)])
+
+    def stats_block(self, params: P, block: Block, resp: np.ndarray) -> S:
+        """``stats`` of all rows of a block."""
+        total: S | None = None
+        for begin, x in enumerate(_slices(block.x)):
+            here = self.stats(params, x, resp[begin * SLICE : (begin + 1) * SLICE])
+            total = here if total is None else total + here
+        assert total is not None
+        return total
+
+    def from_partition(self, source: Source, x: np.ndarray, resp: np.ndarray, rng: np.random.Generator) -> P:
+        """Starting values from a first guess at the responsibilities (n, k), row weights multiplied in.
+
+        Moments are taken first about the columns' means, then about the new means: the second time nothing cancels.
+        """
+        k = resp.shape[1]
+        block = Block(x, missing=bool(np.isnan(np.asarray(x, dtype=np.float64)).any()))
+        first = self.start(self.stats_block(self.start(None, source, k), block, resp), source, k)
+        return self.start(self.stats_block(first, block, resp), source, k)
+
     def embed(self, x: Any) -> np.ndarray | None:
         """Rows as points for seeding by k-means++, scaled so that Euclidean distance makes sense; None if there is no such thing."""
         return None
@@ -122,6 +145,11 @@ class Pass(Generic[S]):
         self.stats = stats
         self.rows = rows
         self.responsibilities = responsibilities
+
+
+def _slices(x: Any) -> Iterator[Any]:
+    for begin in range(0, x.shape[0], SLICE):
+        yield x[begin : begin + SLICE]
 
 
 SLICE = 4096  # rows at a time in the NumPy twin: its n x k temporaries stay in cache
@@ -252,6 +280,8 @@ def settings(value: Mapping[str, Any]) -> dict[str, Any]:
     def plain(v: Any) -> Any:
         if isinstance(v, np.ndarray | np.generic):
             return v.tolist()
+        if hasattr(v, "__array__"):  # starting values may come as a data frame
+            return np.asarray(v).tolist()
         if isinstance(v, Mapping):
             return {str(key): plain(item) for key, item in v.items()}
         if isinstance(v, list | tuple):

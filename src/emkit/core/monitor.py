@@ -10,8 +10,15 @@ from emkit.core.result import Result, Step, StopReason
 class Monitor:
     """Override what you need. ``step`` may return a StopReason to end the fit; the best parameters so far are kept."""
 
+    def begin(self) -> None:
+        """A fit begins."""
+
     def say(self, text: str) -> None:
         """Something takes a while (compiling, restarts): a line for a person."""
+
+    def asked(self) -> StopReason | None:
+        """Whether to stop now: consulted in the short runs of several starts, which ``step`` does not see."""
+        return None
 
     def step(self, step: Step) -> StopReason | None:
         """After each iteration, starting with iteration 0."""
@@ -22,22 +29,26 @@ class Monitor:
 
 
 class TimeLimit(Monitor):
-    """Stops a fit after so many seconds, counted from the first step it sees."""
+    """Stops a fit after so many seconds, counted from its beginning; the short runs of several starts count too."""
 
     def __init__(self, seconds: float):
         self.seconds = seconds
         self._deadline: float | None = None
 
-    def step(self, step: Step) -> StopReason | None:
-        """TIME_LIMIT once the time is up."""
-        now = time.monotonic()
-        if self._deadline is None:
-            self._deadline = now + self.seconds
-        return StopReason.TIME_LIMIT if now >= self._deadline else None
+    def begin(self) -> None:
+        """The clock starts."""
+        self._deadline = time.monotonic() + self.seconds
 
-    def end(self, result: Result) -> None:
-        """Ready for the next fit."""
-        self._deadline = None
+    def asked(self) -> StopReason | None:
+        """TIME_LIMIT once the time is up."""
+        if self._deadline is None:
+            self.begin()
+        assert self._deadline is not None
+        return StopReason.TIME_LIMIT if time.monotonic() >= self._deadline else None
+
+    def step(self, step: Step) -> StopReason | None:
+        """As ``asked``."""
+        return self.asked()
 
 
 class Trace(Monitor):
@@ -57,6 +68,15 @@ class Monitors(Monitor):
 
     def __init__(self, monitors: Sequence[Monitor] = ()):
         self.monitors = tuple(monitors)
+
+    def begin(self) -> None:
+        """Pass on."""
+        for monitor in self.monitors:
+            monitor.begin()
+
+    def asked(self) -> StopReason | None:
+        """The first reason that any of them has."""
+        return next((reason for reason in (monitor.asked() for monitor in self.monitors) if reason is not None), None)
 
     def say(self, text: str) -> None:
         """Pass on."""

@@ -96,6 +96,12 @@ class ArraySource:
             variance = np.where(total > 0, self._sums(mean)[2] / total, np.nan)
         return mean, variance
 
+    def spreads(self) -> np.ndarray:
+        """Robust variances of the columns, (d,)."""
+        variance = self.moments()[1]
+        weights = None if self.weights is None else self.weights
+        return np.array([robust_variance(self.x[:, j], weights, variance[j]) for j in range(self.n_features)])
+
     def _sums(self, pivot: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Weight, first and second moment of each column about ``pivot``, over observed cells."""
         total, s1, s2 = np.zeros((3, self.n_features))
@@ -109,9 +115,32 @@ class ArraySource:
                 total += w @ seen
             else:
                 total += w.sum()
-            s1 += w @ x
-            s2 += w @ (x * x)
+            with np.errstate(over="ignore"):  # values beyond 1e154: the family says which column
+                s1 += w @ x
+                s2 += w @ (x * x)
         return total, s1, s2
+
+
+def robust_variance(x: np.ndarray, weights: np.ndarray | None, variance: float) -> float:
+    """(interquartile range / 1.349)^2, a normal distribution's variance from its quartiles, or ``variance`` if that is smaller.
+
+    One value in a million can make a variance as large as it likes, quartiles not. Where more than half of the values are equal the
+    quartiles say nothing, and ``variance`` is returned. Quartiles are observed values, so that weight 2 is the row twice.
+    """
+    seen = ~np.isnan(x)
+    values = x if seen.all() else x[seen]
+    if not len(values):
+        return variance
+    if weights is None:
+        at = [max(int(np.ceil(q * len(values))) - 1, 0) for q in (0.25, 0.75)]
+        low, high = np.partition(values, at)[at]
+    else:
+        order = np.argsort(values, kind="stable")
+        cumulative = np.cumsum(weights[seen][order], dtype=np.float64)
+        marks = np.searchsorted(cumulative, np.array([0.25, 0.75]) * cumulative[-1] * (1.0 - 1e-12))
+        low, high = values[order[np.minimum(marks, len(order) - 1)]]
+    spread = ((float(high) - float(low)) / 1.349) ** 2
+    return min(spread, float(variance)) if spread > 0 else float(variance)
 
 
 def _first_observed(x: np.ndarray) -> np.ndarray:

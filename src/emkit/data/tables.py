@@ -13,11 +13,11 @@ def is_table(x: Any) -> bool:
     return not isinstance(x, np.ndarray | list | tuple) and (
         hasattr(x, "__dataframe__")
         or hasattr(x, "__narwhals_dataframe__")
-        or (type(x).__module__.split(".")[0] in ("pandas", "polars", "pyarrow", "modin", "cudf") and hasattr(x, "columns"))
+        or (type(x).__module__.split(".")[0] in ("pandas", "polars", "pyarrow", "modin", "cudf") and hasattr(type(x), "columns"))
     )
 
 
-def read_matrix(x: Any, *, min_rows: int = 1) -> tuple[np.ndarray, tuple[str, ...] | None]:
+def read_matrix(x: Any, *, min_rows: int = 1, every_column: bool = True) -> tuple[np.ndarray, tuple[str, ...] | None]:
     """Rows as float32 (if every column is) or float64, and the columns' names if there are any. Nulls become NaN.
 
     Raises
@@ -26,13 +26,17 @@ def read_matrix(x: Any, *, min_rows: int = 1) -> tuple[np.ndarray, tuple[str, ..
         Naming the column, and the row where there is one.
     """
     if not is_table(x):
-        return check_matrix(x, min_rows=min_rows), None
+        return check_matrix(x, min_rows=min_rows, every_column=every_column), None
     import narwhals as nw
 
-    frame = nw.from_native(x, eager_only=True)
-    if len(set(frame.columns)) < len(frame.columns):
-        twice = sorted({str(c) for c in frame.columns if list(frame.columns).count(c) > 1})
-        raise DataError(f"column names must be unique; found more than once: {', '.join(twice)}")
+    _refuse_twins(x)
+    try:
+        frame = nw.from_native(x, eager_only=True)
+    except TypeError as error:  # a LazyFrame, a RecordBatch, ...
+        raise DataError(
+            f"a {type(x).__module__.split('.')[0]} {type(x).__name__} cannot be read as a table in memory; "
+            "collect or convert it to a DataFrame or a Table first"
+        ) from error
     names = tuple(str(c) for c in frame.columns)
     if not names:
         raise DataError(f"found 0 feature(s) (shape=({len(frame)}, 0)) while a minimum of 1 is required.")
@@ -41,7 +45,27 @@ def read_matrix(x: Any, *, min_rows: int = 1) -> tuple[np.ndarray, tuple[str, ..
     matrix = np.empty((len(frame), len(names)), dtype=width)
     for j, column in enumerate(columns):
         matrix[:, j] = column
-    return check_matrix(matrix, names, min_rows=min_rows), names
+    return check_matrix(matrix, names, min_rows=min_rows, every_column=every_column), names
+
+
+def _refuse_twins(x: Any) -> None:
+    """Before narwhals sees the frame: it refuses two columns of one name in words of its own."""
+    arrow = type(x).__module__.startswith("pyarrow")
+    labels = [str(label) for label in (x.column_names if arrow else x.columns if type(x).__name__ == "DataFrame" else ())]
+    twice = sorted({label for label in labels if labels.count(label) > 1}) if len(set(labels)) < len(labels) else []
+    if twice:
+        raise DataError(f"column names must be unique; found more than once: {', '.join(map(repr, twice))}")
+
+
+def _number(value: Any) -> float:
+    """A cell as a float; None and pandas.NA are missing. Raises for what is not a number."""
+    if isinstance(value, str | bytes):  # float() would quietly read '1' as a number
+        raise TypeError("text")
+    return np.nan if _absent(value) else float(value)
+
+
+def _absent(value: Any) -> bool:
+    return value is None or type(value).__name__ == "NAType"
 
 
 def _column(series: Any, name: str) -> np.ndarray:
@@ -55,14 +79,14 @@ def _column(series: Any, name: str) -> np.ndarray:
         values = np.asarray(values)
         return values if values.dtype in (np.float32, np.float64) else values.astype(np.float64)
     if dtype == nw.Boolean:
-        return np.array([np.nan if v is None else float(v) for v in series.to_list()])
+        return np.array([_number(v) for v in series.to_list()])
     found = series.to_list()
     if dtype == nw.Object or all(v is None for v in found):
         try:
-            return np.array([np.nan if v is None else float(v) for v in found])
+            return np.array([_number(v) for v in found])
         except (TypeError, ValueError):
             pass
-    row = next((i for i, v in enumerate(found) if v is not None and not isinstance(v, int | float)), 0)
+    row = next((i for i, v in enumerate(found) if not (_absent(v) or isinstance(v, int | float))), 0)
     raise DataError(
         f"column {name!r} is of type {dtype}, not numbers (row {row} is {found[row]!r}); drop the column, or encode it as numbers"
     )

@@ -15,8 +15,10 @@ def column_name(columns: Sequence[str] | None, j: int) -> str:
     return f"column {columns[j]!r}" if columns is not None else f"column {j}"
 
 
-def check_matrix(x: Any, columns: Sequence[str] | None = None, *, min_rows: int = 1) -> np.ndarray:
+def check_matrix(x: Any, columns: Sequence[str] | None = None, *, min_rows: int = 1, every_column: bool = True) -> np.ndarray:
     """A float matrix (n, d) without infinities and without all-missing columns; float32 and float64 are not copied.
+
+    ``every_column=False`` lets columns pass that have no observed cell: a fitted model marginalises them.
 
     Raises
     ------
@@ -45,7 +47,7 @@ def check_matrix(x: Any, columns: Sequence[str] | None = None, *, min_rows: int 
             value = "-inf" if part[i, j] < 0 else "inf"
             raise DataError(f"{column_name(columns, j)} row {a + i} is {value} (infinity); drop the row or mark it missing (NaN)")
         observed |= finite.any(axis=0)
-    if not observed.all():
+    if every_column and not observed.all():
         j = int(np.flatnonzero(~observed)[0])
         raise DataError(f"{column_name(columns, j)} has no observed value (all missing); drop the column")
     return x
@@ -73,6 +75,8 @@ def _as_float(x: Any, columns: Sequence[str] | None) -> np.ndarray:
 
 def _from_objects(array: np.ndarray, columns: Sequence[str] | None) -> np.ndarray:
     missing = np.array([v is None or type(v).__name__ == "NAType" for v in array.ravel()], dtype=bool).reshape(array.shape)
+    if any(isinstance(v, str | bytes) for v in array.ravel()):  # astype would quietly read '1' as a number
+        _refuse_text(array, columns)
     try:
         return np.where(missing, np.nan, array).astype(np.float64)
     except (ValueError, TypeError):

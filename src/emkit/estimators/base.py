@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from emkit.core.errors import ParameterError
 from emkit.core.monitor import Monitor, PrintProgress
 from emkit.core.result import Result, StopReason
 from emkit.data.arrays import ArraySource
@@ -24,7 +25,12 @@ def make_rng(random_state: Any) -> np.random.Generator:
         return random_state
     if isinstance(random_state, np.random.RandomState):
         return np.random.default_rng(random_state.randint(0, 2**31 - 1, size=4))
-    return np.random.default_rng(random_state)
+    try:
+        return np.random.default_rng(random_state)
+    except (TypeError, ValueError) as error:
+        raise ParameterError(
+            f"random_state={random_state!r}: give a nonnegative integer, a Generator, a RandomState or None"
+        ) from error
 
 
 class Face(BaseEstimator):  # type: ignore[misc]
@@ -35,7 +41,8 @@ class Face(BaseEstimator):  # type: ignore[misc]
 
     def _matrix_source(self, X: Any, sample_weight: Any, *, reset: bool, min_rows: int = 1) -> ArraySource:
         """Validated rows; with ``reset`` remembers the columns, without it compares them with what was fitted."""
-        matrix, names = read_matrix(X, min_rows=min_rows)
+        # A column with nothing in it cannot be learnt from; in new rows it is merely missing.
+        matrix, names = read_matrix(X, min_rows=min_rows, every_column=reset)
         validate_data(self, X if names is not None else matrix, reset=reset, skip_check_array=True)
         return ArraySource(matrix, check_weights(sample_weight, len(matrix)), names, checked=True)
 
@@ -59,7 +66,7 @@ class Face(BaseEstimator):  # type: ignore[misc]
         warnings.warn(
             f"{result.reason.value} (after {result.n_iter} iterations{still})" + (f"; {advice}" if advice else ""),
             ConvergenceWarning,
-            stacklevel=3,
+            stacklevel=4,  # the line that called fit
         )
 
     def save(self, path: str | os.PathLike[str]) -> None:

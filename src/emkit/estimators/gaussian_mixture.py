@@ -1,5 +1,6 @@
 """GaussianMixture: scikit-learn's face on a mixture of Gaussians."""
 
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -13,7 +14,7 @@ from emkit.core.prior import Dirichlet, Prior
 from emkit.core.result import Result
 from emkit.data.arrays import ArraySource
 from emkit.estimators.base import Face, make_rng
-from emkit.families.covariance import COVARIANCE_TYPES
+from emkit.families.covariance import COVARIANCE_TYPES, check_covariances
 from emkit.families.gaussian import Gaussian
 from emkit.families.gaussian_prior import GaussianPrior, NormalInverseWishart, weak_prior
 from emkit.models.mixture import Mixture, MixtureParams
@@ -99,7 +100,7 @@ class GaussianMixture(DensityMixin, Face):  # type: ignore[misc]
     >>> x = np.concatenate([rng.normal(1, 2, (500, 1)), rng.normal(9, 2, (500, 1))])
     >>> gm = GaussianMixture(2, fixed={"covariances": 4.0, "weights": [0.5, 0.5]}, random_state=0).fit(x)
     >>> np.sort(gm.means_.ravel()).round(1)
-    array([0.9, 9. ])
+    array([0.9, 8.8])
     """
 
     def __init__(
@@ -193,6 +194,8 @@ class GaussianMixture(DensityMixin, Face):  # type: ignore[misc]
         )
 
     def _model(self, source: ArraySource) -> Mixture:
+        if self.fixed is not None and not isinstance(self.fixed, Mapping):
+            raise ParameterError(f"fixed={self.fixed!r}: give a dict with 'weights', 'means' or 'covariances'")
         fixed = dict(self.fixed or {})
         unknown = set(fixed) - {"weights", "means", "covariances"}
         if unknown:
@@ -205,41 +208,43 @@ class GaussianMixture(DensityMixin, Face):  # type: ignore[misc]
         if self.covariances_init is not None:
             start["covariances"] = self.covariances_init
         elif self.precisions_init is not None:
-            start["covariances"] = self._inverse(self.precisions_init)
+            start["covariances"] = self._inverse(self.precisions_init, source.n_features)
         mixture_fixed = {"weights": fixed.pop("weights")} if "weights" in fixed else {}
         mixture_start = {} if self.weights_init is None else {"weights": self.weights_init}
         weights_prior = self.weights_prior
         if weights_prior is not None and not isinstance(weights_prior, Prior):
-            weights_prior = Dirichlet(weights_prior)
+            try:
+                weights_prior = Dirichlet(weights_prior)
+            except (TypeError, ValueError) as error:
+                raise ParameterError(f"weights_prior={weights_prior!r}: give a positive number or a Dirichlet ({error})") from error
         family = Gaussian(self.covariance_type, self.prior, fixed, start)
         if self.reg_covar != 0:
             family = Gaussian(self.covariance_type, self._regularised(source), fixed, start)
         return Mixture(family, self.n_components, weights_prior, mixture_fixed, mixture_start, self.init_params)
 
-    def _inverse(self, precisions: Any) -> np.ndarray:
+    def _inverse(self, precisions: Any, d: int) -> np.ndarray:
+        """Covariances from ``precisions_init``, checked here so that messages name what the user gave."""
+        name = "precisions_init"
         try:
             value = np.array(precisions, dtype=np.float64)
         except (ValueError, TypeError) as error:
-            raise ParameterError(f"precisions_init is not numeric: {error}") from error
-        if self.covariance_type in ("full", "tied"):
-            if value.ndim < 2 or value.shape[-1] != value.shape[-2]:
-                raise ParameterError(f"precisions_init has shape {value.shape}, expected square matrices")
-            try:
-                return np.linalg.inv(value)
-            except np.linalg.LinAlgError as error:
-                raise ParameterError("precisions_init: a matrix is singular") from error
-        if not (value > 0).all():
-            raise ParameterError("precisions_init: every precision must be positive")
-        return np.asarray(1.0 / value)
+            raise ParameterError(f"{name} is not numeric: {error}") from error
+        if not np.isfinite(value).all():
+            raise ParameterError(f"{name} holds NaN or inf")
+        shape = COVARIANCE_TYPES.get(self.covariance_type)
+        if shape is None or not isinstance(self.n_components, int | np.integer) or self.n_components < 1:
+            return value  # the family or the mixture will say so
+        value = check_covariances(value, shape, int(self.n_components), d, name)
+        return np.asarray(np.linalg.inv(value) if shape.matrix else 1.0 / value)
 
     def _regularised(self, source: ArraySource) -> GaussianPrior:
         if not (isinstance(self.reg_covar, int | float | np.number) and np.isfinite(self.reg_covar) and self.reg_covar > 0):
             raise ParameterError(f"reg_covar={self.reg_covar!r}: give a nonnegative number")
         d = source.n_features
-        mean, variance = source.moments()
+        mean, _ = source.moments()
         prior = self.prior
         if prior == "weak":
-            prior = weak_prior(variance, source.total_weight)
+            prior = weak_prior(source.spreads(), source.total_weight)
         elif isinstance(prior, NormalInverseWishart):
             prior = prior.resolve(mean)
         if not isinstance(prior, GaussianPrior):
@@ -311,7 +316,7 @@ class GaussianMixture(DensityMixin, Face):  # type: ignore[misc]
     def sample(self, n_samples: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """Random rows (n_samples, d) and the component each came from; drawn with ``random_state``."""
         check_is_fitted(self, "result_")
-        if n_samples < 1:
+        if isinstance(n_samples, bool) or not isinstance(n_samples, int | np.integer) or n_samples < 1:
             raise ParameterError(f"n_samples={n_samples!r}: give an integer of at least 1")
         return self.model_.sample(self.result_.params, int(n_samples), make_rng(self.random_state))
 

@@ -96,12 +96,12 @@ class Gaussian(Family[GaussianParams, GaussianStats]):
         full: each component its own matrix; tied: one matrix for all; diag: own variances, no correlation; spherical: one own
         variance; tied-diag, tied-spherical: the same, shared by all components.
     prior : "weak", NormalInverseWishart, GaussianPrior or None
-        "weak" (default): 2/n pseudo-observations with the columns' variances, which keeps components from collapsing. None:
+        "weak" (default): 2/n pseudo-observations with the columns' variances as their quartiles tell them, which keeps components from collapsing. None:
         maximum likelihood.
     fixed : mapping, optional
         "means" (K, d) and/or "covariances": held at these values and not counted as free. Covariances in the shape scikit-learn
         uses for the type, or a number: that variance for every column.
-    start : mapping, optional
+    start_values : mapping, optional
         The same keys: starting values.
     """
 
@@ -111,6 +111,7 @@ class Gaussian(Family[GaussianParams, GaussianStats]):
     start_values: Mapping[str, Any] = field(default_factory=dict)
     column_mean: np.ndarray | None = None
     column_variance: np.ndarray | None = None
+    column_spread: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.covariance_type not in COVARIANCE_TYPES:
@@ -143,6 +144,9 @@ class Gaussian(Family[GaussianParams, GaussianStats]):
         """
         d = source.n_features
         mean, variance = source.moments()
+        if np.isinf(variance).any() or not np.isfinite(mean).all():
+            j = int(np.flatnonzero(np.isinf(variance) | ~np.isfinite(mean))[0])
+            raise DataError(f"column {source.columns[j]!r} holds values too large to square; give it in larger units")
         prior = self.prior
         if isinstance(prior, NormalInverseWishart):
             prior = prior.resolve(mean)
@@ -152,13 +156,16 @@ class Gaussian(Family[GaussianParams, GaussianStats]):
             raise ParameterError(f"prior scatter has shape {prior.scatter.shape}, expected ({d}, {d})")
         if "covariances" not in self.fixed and not isinstance(prior, GaussianPrior):
             self._refuse_constant(source, variance)
+        # Quartiles, not the variance: a single far outlier would make a prior of its own size.
+        spread = source.spreads()
         if prior == "weak":
-            prior = weak_prior(variance, source.total_weight)
+            prior = weak_prior(spread, source.total_weight)
         return replace(
             self,
             prior=prior,
             column_mean=mean,
             column_variance=variance,
+            column_spread=spread,
             fixed={key: self._check(key, value, k, d, "fixed") for key, value in self.fixed.items()},
             start_values={key: self._check(key, value, k, d, "start") for key, value in self.start_values.items()},
         )
@@ -174,18 +181,19 @@ class Gaussian(Family[GaussianParams, GaussianStats]):
         )
 
     def _check(self, key: str, value: Any, k: int, d: int, where: str) -> np.ndarray:
+        name = f"fixed[{key!r}]" if where == "fixed" else f"start_values[{key!r}] ({key}_init)"
         try:
             array = np.array(value, dtype=np.float64)
         except (ValueError, TypeError) as error:
-            raise ParameterError(f"{where}[{key!r}] is not numeric: {error}") from error
+            raise ParameterError(f"{name} is not numeric: {error}") from error
         if not np.isfinite(array).all():
-            raise ParameterError(f"{where}[{key!r}] holds NaN or inf")
+            raise ParameterError(f"{name} holds NaN or inf")
         if key == "covariances":
-            return check_covariances(array, self.shape, k, d, f"{where}[{key!r}]")
+            return check_covariances(array, self.shape, k, d, name)
         if array.shape != (k, d):
             if array.shape == (k,) and d == 1:
                 return array.reshape(k, 1)
-            raise ParameterError(f"{where}['means'] has shape {array.shape}, expected ({k}, {d}): a row for each component")
+            raise ParameterError(f"{name} has shape {array.shape}, expected ({k}, {d}): a row for each component")
         return array
 
     def null_params(self, k: int, n_features: int) -> GaussianParams:
@@ -196,10 +204,10 @@ class Gaussian(Family[GaussianParams, GaussianStats]):
         """From moments of a first partition; without one, every component gets the columns' means and variances."""
         given = {**self.start_values, **self.fixed}
         d = source.n_features
-        assert self.column_mean is not None and self.column_variance is not None
+        assert self.column_mean is not None and self.column_spread is not None
         whole = GaussianParams(
             np.broadcast_to(self.column_mean, (k, d)).copy(),
-            self.shape.isotropic(np.where(self.column_variance > 0, self.column_variance, 1.0), k),
+            self.shape.isotropic(np.where(self.column_spread > 0, self.column_spread, 1.0), k),
         )
         means = whole.means if stats is None else self._means(stats, whole)
         means = np.asarray(given.get("means", means))
@@ -208,7 +216,7 @@ class Gaussian(Family[GaussianParams, GaussianStats]):
         if stats is None:
             return GaussianParams(means, whole.covariances)
         # A first guess may hold a single row, or rows on a line: blend in one row's worth of the columns' own variances.
-        scatter = np.diag(self.column_variance)
+        scatter = np.diag(self.column_spread)
         blend = GaussianPrior(1.0, scatter if np.trace(scatter) > 0 else np.eye(d))
         moments = stats.about(means)
         return GaussianParams(means, self._covariances(moments, GaussianParams(means, whole.covariances), blend))
@@ -287,6 +295,22 @@ class Gaussian(Family[GaussianParams, GaussianStats]):
         from emkit.families.gaussian_compiled import compiled_pass
 
         return compiled_pass(params, log_weights, block, self._with_second, rows=rows, responsibilities=responsibilities)
+
+    def log_prob_block(self, params: GaussianParams, block: Block) -> np.ndarray:
+        """Compiled where the data are large and complete."""
+        if block.missing or not worth_compiling(max(block.n, block.source_rows), *params.means.shape):
+            return super().log_prob_block(params, block)
+        from emkit.families.gaussian_compiled import compiled_log_prob
+
+        return compiled_log_prob(params, block.x)
+
+    def stats_block(self, params: GaussianParams, block: Block, resp: np.ndarray) -> GaussianStats:
+        """Compiled where the data are large and complete."""
+        if block.missing or not worth_compiling(max(block.n, block.source_rows), *params.means.shape):
+            return super().stats_block(params, block, resp)
+        from emkit.families.gaussian_compiled import compiled_stats
+
+        return compiled_stats(params, block.x, resp, self._with_second)
 
     def compile(self, source: Source, k: int) -> None:
         """Load or compile the pass that the first block will use."""
@@ -367,10 +391,10 @@ class Gaussian(Family[GaussianParams, GaussianStats]):
         """Touches the whitener, so that it is computed once, here, and not by every thread."""
         whitener = params.whitener
         bad = ~np.isfinite(np.broadcast_to(whitener.log_norm, (len(params.means),)))
-        if self.prior is None and self.column_variance is not None and not bad.any():
+        if self.prior is None and self.column_spread is not None and not bad.any():
             # The variance left in a column given the others, beside the column's own.
             left = 1.0 / whitener.precisions_diagonal()
-            scale = self.column_variance if left.shape[1] > 1 else self.column_variance.mean(keepdims=True)
+            scale = self.column_spread if left.shape[1] > 1 else self.column_spread.mean(keepdims=True)
             bad = np.broadcast_to((left < _COLLAPSED * scale).any(axis=1), bad.shape)
         if bad.any():
             which = ", ".join(str(i) for i in np.flatnonzero(bad))
@@ -431,7 +455,7 @@ class Gaussian(Family[GaussianParams, GaussianStats]):
                 lower = np.linalg.cholesky(params.covariances)
                 i, j = np.tril_indices(lower.shape[-1])
                 entries = lower[:, i, j]
-                parts.append(np.where(i == j, np.log(np.abs(entries)), entries).ravel())
+                parts.append(np.where(i == j, np.log(np.where(i == j, entries, 1.0)), entries).ravel())
         return np.concatenate(parts) if parts else np.zeros(0)
 
     def unpack(self, vector: np.ndarray, like: GaussianParams) -> GaussianParams:
@@ -467,6 +491,7 @@ class Gaussian(Family[GaussianParams, GaussianStats]):
                 "start_values": self.start_values,
                 "column_mean": self.column_mean,
                 "column_variance": self.column_variance,
+                "column_spread": self.column_spread,
             }
         )
 
@@ -489,6 +514,7 @@ class Gaussian(Family[GaussianParams, GaussianStats]):
             arrays(d["start_values"]),
             None if d["column_mean"] is None else np.array(d["column_mean"]),
             None if d["column_variance"] is None else np.array(d["column_variance"]),
+            None if d["column_spread"] is None else np.array(d["column_spread"]),
         )
 
 

@@ -1,15 +1,63 @@
-"""Calls the compiled pass of a Gaussian mixture: arrays in the width of the data in, GaussianStats out."""
+"""Calls the compiled kernels of Gaussians: arrays in the width of the data in, GaussianStats out. No missing cells."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from emkit.core.block import Block
 from emkit.core.model import Pass
-from emkit.kernels.gaussian import DIAG, FULL, SPHERICAL, TIED, mixture_pass
+from emkit.kernels.gaussian import DIAG, FULL, SPHERICAL, TIED, log_prob_rows, mixture_pass, moment_rows
 
 if TYPE_CHECKING:
     from emkit.families.gaussian import GaussianParams, GaussianStats
+
+
+class Arguments:
+    """A hypothesis as the kernels take it: contiguous, in the width of the data; and room for the moments."""
+
+    def __init__(self, params: "GaussianParams", width: Any):
+        k, d = params.means.shape
+        self.params = params
+        self.form = params.covariances.shape
+        whitener = params.whitener
+        if width == np.float32:
+            self.means, self.tails = params.float32
+        else:
+            self.means, self.tails = np.ascontiguousarray(params.means), np.empty((k, 0))
+        self.scales, self.matrices = np.empty((k, 0), width), np.empty((0, 0, 0), width)
+        if whitener.matrices is not None and d > 1:
+            self.kind = FULL if self.form[0] == k else TIED
+            self.matrices = np.ascontiguousarray(whitener.matrices, dtype=width)
+        else:
+            flat = whitener.scales if whitener.scales is not None else whitener.matrices[:, :, 0]  # type: ignore[index]
+            self.kind = SPHERICAL if flat.shape[1] == 1 else DIAG
+            self.scales = np.ascontiguousarray(np.broadcast_to(flat, (k, flat.shape[1])), dtype=width)
+        self.log_norm = np.broadcast_to(whitener.log_norm, (k,))
+        if width == np.float32:
+            # The factors were rounded, so the constants must follow: a density that integrates to 1 + 1e-7 is an error of 1e-7 in
+            # every row, which adds up over rows and, changing from one hypothesis to the next, hides the last gains of EM.
+            if self.kind >= TIED:
+                sharp, blunt = (np.diagonal(m, axis1=1, axis2=2) for m in (whitener.matrices, self.matrices))  # type: ignore[arg-type]
+            else:
+                sharp, blunt = np.broadcast_to(flat, self.scales.shape), self.scales
+            repeats = d if self.kind == SPHERICAL else 1
+            self.log_norm = self.log_norm + repeats * np.log(blunt.astype(np.float64) / sharp).sum(axis=1)
+        self.counts, self.first = np.zeros(k), np.zeros((k, d))
+        self.second_diag, self.second_full = np.zeros(self.scales.shape), np.zeros(self.matrices.shape)
+
+    def stats(self, with_second: bool) -> "GaussianStats":
+        """What the kernels have added up."""
+        from emkit.families.gaussian import GaussianStats
+
+        second: np.ndarray | None = None
+        if with_second and self.kind >= TIED:
+            second = np.tril(self.second_full) + np.swapaxes(np.tril(self.second_full, -1), 1, 2)
+        elif with_second:
+            second = self.second_diag
+            if len(self.form) == 3:  # one column: the kernel knows variances only
+                second = second.reshape(-1, 1, 1)
+                second = second if self.form[0] > 1 else second.sum(axis=0, keepdims=True)
+        return GaussianStats(self.counts, self.first, second, self.params.means)
 
 
 def compiled_pass(
@@ -21,51 +69,64 @@ def compiled_pass(
     rows: bool = False,
     responsibilities: bool = False,
 ) -> "Pass[GaussianStats]":
-    """The twin of ``emkit.core.model.sliced_pass`` for Gaussians without missing cells."""
-    from emkit.families.gaussian import GaussianStats
-
+    """The twin of ``emkit.core.model.sliced_pass``."""
     x = np.ascontiguousarray(block.x)
-    width = x.dtype
-    n = x.shape[0]
-    k, d = params.means.shape
-    whitener = params.whitener
-    form = params.covariances.shape
-    weights = np.empty(0, width) if block.weights is None else np.ascontiguousarray(block.weights, dtype=width)
-    log_norm = (log_weights + whitener.log_norm).astype(width)
-    if width == np.float32:
-        means, tails = params.float32
-    else:
-        means, tails = np.ascontiguousarray(params.means), np.empty((k, 0))
-    scales, matrices = np.empty((k, 0), width), np.empty((0, 0, 0), width)
-    if whitener.matrices is not None and d > 1:
-        kind = FULL if form[0] == k else TIED
-        matrices = np.ascontiguousarray(whitener.matrices, dtype=width)
-    else:
-        flat = whitener.scales if whitener.scales is not None else whitener.matrices[:, :, 0]  # type: ignore[index]
-        kind = SPHERICAL if flat.shape[1] == 1 else DIAG
-        scales = np.ascontiguousarray(np.broadcast_to(flat, (k, flat.shape[1])), dtype=width)
-    counts, first = np.zeros(k), np.zeros((k, d))
-    second_diag, second_full = np.zeros(scales.shape), np.zeros(matrices.shape)
-    row_values = np.empty(n if rows else 0)
-    # A size-0 array of responsibilities asks for statistics; `rows` alone needs neither, but takes the cheaper road of the two.
-    resp = np.empty((n if responsibilities or rows else 0, k), width)
-    log_likelihood = mixture_pass(
-        kind, x, weights, log_norm, means, tails, scales, matrices, with_second,
-        counts, first, second_diag, second_full, row_values, resp,
+    width, n = x.dtype, x.shape[0]
+    with_rows = rows or responsibilities
+    a = Arguments(params, width)
+    # Where rows are asked for, the kernel runs unweighted: a posterior has no weight.
+    weighted = block.weights is not None and not with_rows
+    weights = np.ascontiguousarray(block.weights, dtype=width) if weighted else np.empty(0, width)
+    row_values = np.empty(n if with_rows else 0)
+    # Room for responsibilities tells the kernel not to accumulate statistics.
+    resp = np.empty((n if with_rows else 0, len(a.means)), width)
+    log_norm, base = _constants(log_weights, a.log_norm, width)
+    total = mixture_pass(
+        a.kind, x, weights, log_norm, a.means, a.tails, a.scales, a.matrices,
+        with_second, a.counts, a.first, a.second_diag, a.second_full, row_values, resp,
     )  # fmt: skip
-    if responsibilities or rows:
-        if block.weights is not None and responsibilities:
-            # The kernel multiplies row weights in; a posterior has none.
-            with np.errstate(invalid="ignore", divide="ignore"):
-                resp = resp / resp.sum(axis=1, keepdims=True)
-        return Pass(log_likelihood, rows=row_values if rows else None, responsibilities=resp if responsibilities else None)
-    second: np.ndarray | None = None
-    if with_second:
-        if kind < TIED:
-            second = second_diag.reshape(k, 1, 1) if len(form) == 3 else second_diag
-            if len(form) == 3 and form[0] == 1:
-                second = second.sum(axis=0, keepdims=True)
-        else:
-            lower = np.tril(second_full)
-            second = lower + np.swapaxes(np.tril(second_full, -1), 1, 2)
-    return Pass(log_likelihood, counts, GaussianStats(counts, first, second, params.means))
+    if base != 0.0:
+        total += base * (float(np.sum(weights, dtype=np.float64)) if weighted else n)
+        row_values += base
+    if not with_rows:
+        return Pass(total, a.counts, a.stats(with_second))
+    if block.weights is not None:
+        used = np.asarray(block.weights) > 0
+        total = float(np.dot(np.asarray(block.weights, dtype=np.float64)[used], row_values[used]))
+    return Pass(total, rows=row_values if rows else None, responsibilities=resp if responsibilities else None)
+
+
+def _constants(log_weights: np.ndarray, log_norm: np.ndarray, width: Any) -> tuple[np.ndarray, float]:
+    """Log constants of the components in the width of the data, (K,), and what remains to be added to every row in float64.
+
+    In float32 the largest is taken out first, and the weights that the rounded ones imply are brought back to a sum of one; for the
+    reason given in ``Arguments``.
+    """
+    exact = log_weights + log_norm
+    base = float(exact.max())
+    if width != np.float32 or not np.isfinite(base):
+        return exact.astype(width), 0.0
+    rounded = (exact - base).astype(width)
+    used = np.isfinite(rounded)
+    implied = log_weights[used] + (rounded[used].astype(np.float64) + base - exact[used])
+    return rounded, base - float(np.log(np.exp(implied).sum() / np.exp(log_weights[used]).sum()))
+
+
+def compiled_log_prob(params: "GaussianParams", x: np.ndarray) -> np.ndarray:
+    """Log densities of all rows under all components, (n, K) float64."""
+    x = np.ascontiguousarray(x)
+    a = Arguments(params, x.dtype)
+    out = np.empty((len(x), len(a.means)))
+    log_prob_rows(a.kind, x, a.log_norm.astype(x.dtype), a.means, a.tails, a.scales, a.matrices, out)
+    return out
+
+
+def compiled_stats(params: "GaussianParams", x: np.ndarray, resp: np.ndarray, with_second: bool) -> "GaussianStats":
+    """Moments of rows with given responsibilities (n, K)."""
+    x = np.ascontiguousarray(x)
+    a = Arguments(params, x.dtype)
+    moment_rows(
+        a.kind, x, np.ascontiguousarray(resp, dtype=np.float64), a.means, a.tails,
+        with_second, a.counts, a.first, a.second_diag, a.second_full,
+    )  # fmt: skip
+    return a.stats(with_second)

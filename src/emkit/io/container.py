@@ -1,6 +1,7 @@
 """Arrays and a JSON header in one .safetensors file, written so that a crash or a full disk leaves the old file whole."""
 
 import contextlib
+import hashlib
 import json
 import os
 import tempfile
@@ -14,6 +15,7 @@ from emkit.core.errors import ModelFileError
 
 SCHEMA_VERSION = 1
 _KEY = "emkit"
+_NO_DIGEST = "0" * 64
 
 
 def write(path: str | os.PathLike[str], header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
@@ -26,10 +28,10 @@ def write(path: str | os.PathLike[str], header: Mapping[str, Any], arrays: Mappi
     """
     from safetensors.numpy import save
 
-    text = json.dumps({"schema_version": SCHEMA_VERSION, **header}, allow_nan=True)
-    data = save(
-        {name: np.ascontiguousarray(value) if np.ndim(value) else np.asarray(value) for name, value in arrays.items()}, {_KEY: text}
-    )
+    text = json.dumps({"schema_version": SCHEMA_VERSION, **header, "sha256": _NO_DIGEST}, allow_nan=True)
+    contiguous = {name: np.ascontiguousarray(value) if np.ndim(value) else np.asarray(value) for name, value in arrays.items()}
+    # One key only: safetensors writes several in any order, and the same model should be the same bytes.
+    data = save(contiguous, {_KEY: text.replace(_NO_DIGEST, _digest(text, contiguous))})
     target = Path(path)
     handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
     try:
@@ -43,6 +45,16 @@ def write(path: str | os.PathLike[str], header: Mapping[str, Any], arrays: Mappi
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+def _digest(text: str, arrays: Mapping[str, np.ndarray]) -> str:
+    """Of everything in the file, zeros standing where it goes: .safetensors itself would not notice a changed number."""
+    total = hashlib.sha256(text.encode())
+    for name in sorted(arrays):
+        value = np.asarray(arrays[name])
+        total.update(f"{name} {value.dtype.str} {value.shape}".encode())
+        total.update(value.tobytes())
+    return total.hexdigest()
 
 
 def _default_permissions(path: str) -> None:
@@ -64,6 +76,8 @@ def read(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any], dict[
     """
     from safetensors import SafetensorError, safe_open
 
+    if Path(path).is_dir():
+        raise ModelFileError(f"{os.fspath(path)!r} is a folder; give the path of a file in it")
     if not Path(path).is_file():
         raise FileNotFoundError(f"no such file: {os.fspath(path)!r}")
     try:
@@ -85,6 +99,9 @@ def read(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any], dict[
         raise ModelFileError(
             f"{os.fspath(path)!r} has schema version {version}, this emkit reads up to {SCHEMA_VERSION}; upgrade emkit"
         )
+    found = str(header.get("sha256"))
+    if found != _digest(metadata[_KEY].replace(found, _NO_DIGEST), arrays):
+        raise ModelFileError(f"{os.fspath(path)!r} is damaged: its contents do not match their checksum")
     if header.get("kind") != kind:
         raise ModelFileError(f"{os.fspath(path)!r} holds a {header.get('kind')!r}, not a {kind}")
     return header, arrays

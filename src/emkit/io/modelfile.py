@@ -93,7 +93,7 @@ def load_model(path: str | os.PathLike[str]) -> Saved:
             result,
             str(header.get("emkit_version", "?")),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, ModelFileError):
             raise
         raise ModelFileError(f"{os.fspath(path)!r}: its description does not make sense ({error!r})") from error

@@ -291,3 +291,61 @@ def mixture_pass(  # type: ignore[no-untyped-def]
             else:
                 _moments_diag(r, centred, first[k], second_diag[k])
     return log_likelihood
+
+
+@kernel(**SUMS)
+def log_prob_rows(kind, x, log_norm, means, mean_tails, scales, whiteners, out):  # type: ignore[no-untyped-def]
+    """Log densities of every row under every component, ``out`` (n, K) float64; arguments as in ``mixture_pass``."""
+    n, d = x.shape
+    k_count = means.shape[0]
+    lanes = 256 if d <= 32 else 128
+    tile = np.empty((d, lanes), x.dtype)
+    centred = np.empty((d, lanes), x.dtype)
+    work = np.empty((4, lanes), x.dtype)
+    q = np.empty(lanes, x.dtype)
+    nothing = np.empty(0, x.dtype)
+    tile_weights = np.empty(lanes, x.dtype)
+    for start in range(0, n, lanes):
+        count = load_tile(x, nothing, start, tile, tile_weights)
+        for k in range(k_count):
+            _centre(tile, means[k], mean_tails[k], centred)
+            if kind >= TIED:
+                _quadratic_full(whiteners[k if kind == FULL else 0], centred, work, q)
+            else:
+                _quadratic_scaled(scales[k], centred, q)
+            c = log_norm[k]
+            for lane in range(count):
+                out[start + lane, k] = c - 0.5 * q[lane]
+
+
+@kernel(**SUMS)
+def moment_rows(  # type: ignore[no-untyped-def]
+    kind, x, resp, means, mean_tails, with_second, counts, first, second_diag, second_full
+):
+    """Adds the moments of rows with given responsibilities ``resp`` (n, K) float64; arguments as in ``mixture_pass``."""
+    n, d = x.shape
+    k_count = means.shape[0]
+    lanes = 256 if d <= 32 else 128
+    tile = np.empty((d, lanes), x.dtype)
+    centred = np.empty((d, lanes), x.dtype)
+    work = np.empty((4, lanes), x.dtype)
+    nothing = np.empty(0, x.dtype)
+    r = np.empty(lanes, x.dtype)
+    for start in range(0, n, lanes):
+        count = load_tile(x, nothing, start, tile, r)
+        for k in range(k_count):
+            for lane in range(count):
+                r[lane] = resp[start + lane, k]
+            for lane in range(count, lanes):
+                r[lane] = 0.0
+            mass = _sum(r)
+            if mass == 0.0:
+                continue
+            counts[k] += mass
+            _centre(tile, means[k], mean_tails[k], centred)
+            if not with_second:
+                _first_moment(r, centred, first[k])
+            elif kind >= TIED:
+                _moments_full(r, centred, work, first[k], second_full[k if kind == FULL else 0])
+            else:
+                _moments_diag(r, centred, first[k], second_diag[k])

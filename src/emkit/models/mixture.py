@@ -11,9 +11,7 @@ from emkit.core.block import Block, Source
 from emkit.core.errors import DataError, ParameterError
 from emkit.core.model import Family, Model, Pass, settings
 from emkit.core.prior import Dirichlet, Prior
-from emkit.models.seeding import seed_labels
-
-KINDS_OF_START = ("auto", "kmeans", "k-means++", "random_from_data", "random")
+from emkit.families.seeding import KINDS_OF_START, seed_labels
 
 
 @dataclass(frozen=True)
@@ -79,6 +77,10 @@ class Mixture(Model[MixtureParams, MixtureStats]):
     def resolve(self, source: Source) -> Self:
         """Checks weights, resolves the family."""
         k = self.n_components
+        if isinstance(self.prior, Dirichlet) and np.shape(self.prior.concentration) not in ((), (k,)):
+            raise ParameterError(
+                f"the weights' prior has concentrations of shape {np.shape(self.prior.concentration)}, expected one number or ({k},)"
+            )
         if source.n_rows < k:
             raise DataError(f"n_components={k} is more than the {source.n_rows} row(s) of the data: n_samples={source.n_rows}")
         return replace(
@@ -92,16 +94,17 @@ class Mixture(Model[MixtureParams, MixtureStats]):
         return {key: self._check_weights(value, where) for key, value in values.items()}
 
     def _check_weights(self, value: Any, where: str) -> np.ndarray:
+        name = "fixed['weights']" if where == "fixed" else "start_values['weights'] (weights_init)"
         try:
             weights = np.array(value, dtype=np.float64)
         except (ValueError, TypeError) as error:
-            raise ParameterError(f"{where}['weights'] is not numeric: {error}") from error
+            raise ParameterError(f"{name} is not numeric: {error}") from error
         if weights.shape != (self.n_components,):
-            raise ParameterError(f"{where}['weights'] has shape {weights.shape}, expected ({self.n_components},)")
+            raise ParameterError(f"{name} has shape {weights.shape}, expected ({self.n_components},)")
         if not (np.isfinite(weights).all() and (weights >= 0).all()):
-            raise ParameterError(f"{where}['weights'] must be finite and nonnegative, got {weights.tolist()}")
+            raise ParameterError(f"{name} must be finite and nonnegative, got {weights.tolist()}")
         if abs(weights.sum() - 1.0) > 1e-6:
-            raise ParameterError(f"{where}['weights'] must add up to 1, they add up to {weights.sum():.6g}")
+            raise ParameterError(f"{name} must add up to 1, they add up to {weights.sum():.6g}")
         return weights / weights.sum()
 
     def init(self, source: Source, rng: np.random.Generator, attempt: int = 0) -> MixtureParams:
@@ -116,10 +119,7 @@ class Mixture(Model[MixtureParams, MixtureStats]):
         resp = seed_labels(self.family.embed(x), len(x), w, k, rng, self.kind_of_start(attempt))
         if w is not None:
             resp *= w[:, None]
-        origin = self.family.start(None, source, k)
-        # Moments first about the columns' means, then about the new means: the second time nothing cancels.
-        first = self.family.start(self.family.stats(origin, x, resp), source, k)
-        components = self.family.start(self.family.stats(first, x, resp), source, k)
+        components = self.family.from_partition(source, x, resp, rng)
         weights = given["weights"] if "weights" in given else (resp.sum(axis=0) + 1.0) / (resp.sum() + k)
         return MixtureParams(np.asarray(weights), components)
 

@@ -4,6 +4,8 @@ import numpy as np
 
 from emkit.core.errors import DataError
 
+KINDS_OF_START = ("auto", "kmeans", "k-means++", "random_from_data", "random")
+
 
 def seed_labels(
     points: np.ndarray | None, n: int, weights: np.ndarray | None, k: int, rng: np.random.Generator, kind: str

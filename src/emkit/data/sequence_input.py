@@ -1,0 +1,177 @@
+"""Sequences as people have them: rows with lengths, a list of arrays, a 3-D array, a table with a sequence and an order column."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from emkit.core.errors import DataError, ParameterError
+from emkit.data.sequences import check_lengths
+from emkit.data.tables import is_table, read_matrix
+from emkit.data.validate import check_matrix
+
+GAPS = ("error", "missing", "ignore")
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Steps in time order, sequence after sequence.
+
+    ``position[i]`` is where the user's row i went; None if nothing moved. ``keys``: the values of the sequence column, one for each
+    sequence, or None.
+    """
+
+    x: np.ndarray
+    lengths: np.ndarray
+    names: tuple[str, ...] | None
+    position: np.ndarray | None = None
+    keys: list[Any] | None = None
+
+    def restore(self, per_step: np.ndarray) -> np.ndarray:
+        """Per-step results in the order of the user's rows."""
+        return per_step if self.position is None else per_step[self.position]
+
+    def arrange(self, per_row: np.ndarray, fill: Any) -> np.ndarray:
+        """The user's per-row values in the order of the steps; ``fill`` at steps the user has no row for."""
+        if self.position is None:
+            return per_row
+        out = np.full((len(self.x), *per_row.shape[1:]), fill, dtype=per_row.dtype)
+        out[self.position] = per_row
+        return out
+
+
+def read_sequences(
+    x: Any,
+    lengths: Any = None,
+    *,
+    sequence: str | None = None,
+    order: str | None = None,
+    gaps: str = "error",
+    every_column: bool = True,
+) -> Sequences:
+    """Read sequences.
+
+    Parameters
+    ----------
+    x : array (n, d), list of arrays (T_s, d), array (S, T, d), or data frame
+    lengths : list of int, optional
+        With an array (n, d) or a data frame: lengths of consecutive sequences.
+    sequence, order : str, optional
+        Columns of a data frame: which sequence a row belongs to, and its place in it. Rows may come in any order.
+    gaps : {"error", "missing", "ignore"}
+        What a jump in an integer ``order`` column means: a mistake, steps nobody observed, or nothing.
+
+    Raises
+    ------
+    DataError
+        Naming the sequence, column or row.
+    """
+    if gaps not in GAPS:
+        raise ParameterError(f"gaps={gaps!r}: choose one of {', '.join(map(repr, GAPS))}")
+    if sequence is not None or order is not None:
+        if not is_table(x):
+            raise DataError("sequence and order name columns, so the data must be a data frame")
+        if lengths is not None:
+            raise DataError("give lengths, or a sequence column, not both")
+        return _from_table(x, sequence, order, gaps, every_column)
+    if isinstance(x, list | tuple) and len(x) and all(np.ndim(item) == 2 for item in x):
+        return _from_list(x, lengths, every_column)
+    if not is_table(x) and np.ndim(x) == 3:
+        return _from_list(list(np.asarray(x)), lengths, every_column)
+    matrix, names = read_matrix(x, every_column=every_column)
+    return Sequences(matrix, check_lengths(lengths, len(matrix)), names)
+
+
+def _from_list(items: Sequence[Any], lengths: Any, every_column: bool) -> Sequences:
+    if lengths is not None:
+        raise DataError("a list of sequences or a 3-D array has its own lengths; leave lengths out")
+    parts = []
+    for i, item in enumerate(items):
+        part = np.asarray(item)
+        if not len(part):
+            raise DataError(f"sequence {i} is empty; drop it")
+        if part.shape[1] != np.shape(items[0])[1]:
+            raise DataError(f"sequence {i} has {part.shape[1]} columns, sequence 0 has {np.shape(items[0])[1]}")
+        parts.append(part)
+    matrix = check_matrix(np.concatenate(parts), every_column=every_column)
+    return Sequences(matrix, np.array([len(part) for part in parts], dtype=np.int64), None)
+
+
+def _from_table(x: Any, sequence: str | None, order: str | None, gaps: str, every_column: bool) -> Sequences:
+    import narwhals as nw
+
+    frame = nw.from_native(x, eager_only=True)
+    for name in (sequence, order):
+        if name is not None and name not in frame.columns:
+            raise DataError(f"no column {name!r}; the columns are {', '.join(map(str, frame.columns))}")
+    rest = [c for c in frame.columns if c not in (sequence, order)]
+    matrix, names = read_matrix(frame.select(rest).to_native(), every_column=every_column)
+    n = len(matrix)
+    labels = list(range(n)) if sequence is None else frame.get_column(sequence).to_list()
+    if sequence is None:
+        codes, keys = np.zeros(n, dtype=np.int64), None
+    else:
+        if any(v is None or v != v for v in labels):
+            i = next(i for i, v in enumerate(labels) if v is None or v != v)
+            raise DataError(f"column {sequence!r} row {i} is missing; every row belongs to a sequence")
+        number: dict[Any, int] = {}
+        codes = np.array([number.setdefault(v, len(number)) for v in labels], dtype=np.int64)
+        keys = list(number)
+    place = None if order is None else _order_values(frame.get_column(order), order)
+    by = np.lexsort((np.arange(n), codes)) if place is None else np.lexsort((np.arange(n), place, codes))
+    position = np.empty(n, dtype=np.int64)
+    position[by] = np.arange(n)
+    lengths = np.bincount(codes)
+    matrix = matrix[by]
+    if place is None:
+        return Sequences(matrix, lengths, names, None if np.array_equal(by, np.arange(n)) else position, keys)
+    return _fill_gaps(Sequences(matrix, lengths, names, position, keys), codes[by], place[by], order or "", gaps)
+
+
+def _order_values(series: Any, name: str) -> np.ndarray:
+    """The order column as numbers; dates and times by their nanoseconds."""
+    values = np.asarray(series.to_numpy())
+    if values.dtype.kind in "mM":
+        if np.isnat(values).any():
+            raise DataError(f"column {name!r} row {int(np.flatnonzero(np.isnat(values))[0])} is missing; every row needs its place")
+        return values.astype("datetime64[ns]" if values.dtype.kind == "M" else "timedelta64[ns]").astype(np.int64) * 1.0
+    try:
+        place = values.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"column {name!r} must hold numbers or dates, to put steps in order") from error
+    if not np.isfinite(place).all():
+        raise DataError(f"column {name!r} row {int(np.flatnonzero(~np.isfinite(place))[0])} is missing; every row needs its place")
+    return place
+
+
+def _fill_gaps(found: Sequences, codes: np.ndarray, place: np.ndarray, order: str, gaps: str) -> Sequences:
+    """Refuse duplicates; deal with jumps in an integer order column."""
+
+    def who(i: int) -> str:
+        return f"sequence {found.keys[codes[i]]!r}" if found.keys is not None else "the sequence"
+
+    step = np.diff(place)
+    within = codes[1:] == codes[:-1]
+    if (within & (step == 0)).any():
+        i = int(np.flatnonzero(within & (step == 0))[0])
+        raise DataError(f"{who(i)} has {order} = {place[i]:g} twice; every step needs a place of its own")
+    whole = np.abs(place).max() < 2**53 and np.all(place == np.round(place)) and np.abs(place).max() < 1e15
+    jump = within & (step != 1) if whole else np.zeros(len(step), dtype=bool)
+    if not jump.any() or gaps == "ignore":
+        return found
+    i = int(np.flatnonzero(jump)[0])
+    if gaps == "error":
+        raise DataError(
+            f"{who(i)} jumps from {order} = {place[i]:g} to {place[i + 1]:g}; "
+            "say gaps='missing' if the steps between were not observed, gaps='ignore' if nothing is between"
+        )
+    shift = np.concatenate([[0], np.cumsum(np.where(within, step - 1, 0))]).astype(np.int64)
+    target = np.arange(len(place)) + shift
+    matrix = np.full((int(target[-1]) + 1, found.x.shape[1]), np.nan, dtype=found.x.dtype)
+    matrix[target] = found.x
+    lengths = found.lengths + np.bincount(codes[1:], weights=np.where(within, step - 1, 0), minlength=len(found.lengths)).astype(
+        np.int64
+    )
+    assert found.position is not None
+    return Sequences(matrix, lengths, found.names, target[found.position], found.keys)
