@@ -1,0 +1,109 @@
+"""Running laws, comparing numbers, and slopes by finite differences."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from emkit.testing.cases import Law
+
+
+def check(laws: Sequence[Law], case: Any) -> list[str]:
+    """Check the laws in order; names of those that applied. What is raised names the law."""
+    checked = []
+    for law in laws:
+        name = law.__name__
+        try:
+            applied = law(case)
+        except AssertionError as error:
+            what = (law.__doc__ or "").split("\n")[0]
+            raise AssertionError(f"{type(case.subject).__name__} breaks the law {name} ({what}): {error}") from error
+        except Exception as error:
+            error.add_note(f"while checking the law {name} of {type(case.subject).__name__}")
+            raise
+        if applied is not False:
+            checked.append(name)
+    return checked
+
+
+def require(condition: bool, message: str) -> None:
+    """Assert that Python's -O cannot switch off."""
+    if not condition:
+        raise AssertionError(message)
+
+
+def close(what: str, found: Any, expected: Any, scale: Any = 1.0, rtol: float = 1e-9) -> None:
+    """|found - expected| <= rtol * scale for every entry. Equal infinities are equal."""
+    found, expected = np.asarray(found, dtype=np.float64), np.asarray(expected, dtype=np.float64)
+    require(found.shape == expected.shape, f"{what}: shape {found.shape}, expected {expected.shape}")
+    allowed = np.broadcast_to(rtol * np.asarray(scale, dtype=np.float64), found.shape)
+    with np.errstate(invalid="ignore"):
+        off = np.where(found == expected, 0.0, np.abs(found - expected))
+    bad = ~(off <= allowed)
+    if bad.any():
+        at = np.unravel_index(int(np.argmax(np.where(np.isnan(off), np.inf, off - allowed))), found.shape)
+        raise AssertionError(
+            f"{what}: entry {tuple(int(i) for i in at)} is {found[at]:.17g}, expected {expected[at]:.17g} "
+            f"(they differ by {off[at]:.3g}, allowed {allowed[at]:.3g}; {int(bad.sum())} of {bad.size} entries differ)"
+        )
+
+
+def same_bits(what: str, found: Any, expected: Any) -> None:
+    """Two records of arrays (Params or Stats) agree bit for bit."""
+    a, b = found.flatten(), expected.flatten()
+    require(a.keys() == b.keys(), f"{what}: holds {sorted(a)}, expected {sorted(b)}")
+    for name, value in b.items():
+        if not np.array_equal(a[name], value, equal_nan=value.dtype.kind == "f"):
+            close(f"{what}: {name}", a[name], value, rtol=0.0)
+
+
+def like(what: str, found: Any, expected: Any, rtol: float = 1e-8) -> None:
+    """Two Params agree up to rounding, relative to each entry (or a millionth of the largest in its array)."""
+    a, b = found.flatten(), expected.flatten()
+    require(a.keys() == b.keys(), f"{what}: holds {sorted(a)}, expected {sorted(b)}")
+    for name, value in b.items():
+        close(f"{what}: {name}", a[name], value, np.abs(value).astype(np.float64) + 1e-6 * np.abs(value).max(initial=0.0), rtol)
+
+
+def slopes(*functions: Callable[[np.ndarray], float], at: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Central differences of several functions along each coordinate, in the same natural units.
+
+    The unit of a coordinate is the step over which the most curved of the functions bends by about 0.01, so that a slope is
+    "nats per unit" whatever the parameter's scale. Two step lengths are combined (Richardson), so that errors are of fourth
+    order: about 1e-9. Returns one (len(at),) array of slopes times unit for each function.
+    """
+    out = np.zeros((len(functions), len(at)))
+    middle = [f(at) for f in functions]
+    for i in range(len(at)):
+        most = 1e-2 * (1.0 + abs(at[i]))
+        step = 0.1 * most
+        for _ in range(60):
+            up, down = _moved(at, i, step), _moved(at, i, -step)
+            with np.errstate(all="ignore"):
+                bend = max(abs(f(up) - 2.0 * m + f(down)) for f, m in zip(functions, middle, strict=True))
+            if not np.isfinite(bend):
+                step *= 1e-2
+            elif 2e-3 <= bend <= 2e-2 or (bend < 2e-3 and step >= most):
+                break
+            else:
+                step = min(most, step * min(max(np.sqrt(1e-2 / max(bend, 1e-300)), 1e-12), 10.0))
+        for j, f in enumerate(functions):
+            far = f(_moved(at, i, step)) - f(_moved(at, i, -step))
+            near = f(_moved(at, i, step / 2)) - f(_moved(at, i, -step / 2))
+            out[j, i] = (8.0 * near - far) / 6.0
+    return tuple(out)
+
+
+def _moved(v: np.ndarray, i: int, by: float) -> np.ndarray:
+    out = v.copy()
+    out[i] += by
+    return out
+
+
+def plain_difference(a: Any, b: Any) -> float:
+    """Largest absolute difference between two Params, relative to the size of each array."""
+    x, y = a.flatten(), b.flatten()
+    return max(
+        (float(np.max(np.abs(x[name] - y[name]) / (np.abs(y[name]).max() + 1e-300), initial=0.0)) for name in y if y[name].size),
+        default=0.0,
+    )
