@@ -1,0 +1,168 @@
+"""``emkit fit``: from a data file to a model file."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from emkit.cli.exits import INTERRUPTED, NOT_CONVERGED, Refusal
+from emkit.cli.models.registry import find_model, model_names
+from emkit.cli.talk import Talk
+
+
+def command(
+    data: Annotated[Path, typer.Argument(help="Rows: .csv, .tsv, .parquet, .feather or .npy. Empty cells are missing cells.")],
+    model: Annotated[str, typer.Option(help=f"One of: {', '.join(model_names())}.")] = "gaussian-mixture",
+    components: Annotated[int | None, typer.Option("-k", "--components", min=1, help="How many components.")] = None,
+    columns: Annotated[str | None, typer.Option(help="Columns to fit, with commas between them; all by default.")] = None,
+    weights: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of row weights; 2 means the row twice.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Model file to write, e.g. model.safetensors.")] = None,
+    covariance_type: Annotated[
+        str | None, typer.Option(help="full (default), tied, diag, spherical, tied-diag or tied-spherical.")
+    ] = None,
+    tol: Annotated[
+        float | None, typer.Option(help="Stop when the gain still to come is under so many nats; 0: --max-iter updates.")
+    ] = None,
+    max_iter: Annotated[int | None, typer.Option(help="Iterations at most, for each start.")] = None,
+    n_init: Annotated[int | None, typer.Option(help="Starts.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of every random choice.")] = 0,
+    n_jobs: Annotated[int | None, typer.Option(help="Threads; all cores by default. The result does not depend on it.")] = None,
+    no_prior: Annotated[bool, typer.Option("--no-prior", help="Plain maximum likelihood, without the weak default prior.")] = False,
+    fixed: Annotated[
+        str | None, typer.Option(metavar="JSON", help="""Parameters held at values: '{"covariances": 4, "weights": [0.5, 0.5]}'.""")
+    ] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=JSON", help="Any other setting of the estimator, e.g. reg_covar=0.01."),
+    ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="File to save progress to every minute; taken up again if it is there.")
+    ] = None,
+    time_limit: Annotated[float | None, typer.Option(metavar="SECONDS", min=0, help="End the fit after so long.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The outcome as JSON instead of a summary.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on stderr but errors.")] = False,
+) -> None:
+    """Fit a model to the rows of a file, print a summary, write the model.
+
+    Ctrl-C or --time-limit end the fit and keep the best model so far, with exit code 3.
+    """
+    talk = Talk(quiet)
+    kind = find_model(model)
+    given: dict[str, Any] = {
+        "n_components": components,
+        "covariance_type": covariance_type,
+        "tol": tol,
+        "max_iter": max_iter,
+        "n_init": n_init,
+        "random_state": seed,
+        "n_jobs": n_jobs,
+        "fixed": None if fixed is None else _json_object(fixed),
+    }
+    settings = {name: value for name, value in given.items() if value is not None}
+    if no_prior:
+        settings["prior"] = None
+    settings.update(_settings(setting or []))
+    estimator = kind.build(settings)
+    with talk.warnings():
+        fitted, unsaved = _run(estimator, data, columns, weights, out, checkpoint, time_limit, talk)
+        _print(fitted, kind, as_json, out if unsaved is None else None)
+        if unsaved is not None:
+            raise unsaved
+        _leave(fitted.result_, out, talk)
+
+
+def _run(
+    estimator: Any,
+    data: Path,
+    columns: str | None,
+    weights: str | None,
+    out: Path | None,
+    checkpoint: Path | None,
+    time_limit: float | None,
+    talk: Talk,
+) -> tuple[Any, Refusal | None]:
+    """Read, fit, save; with the reason if the last of these failed: the fit is worth printing all the same."""
+    from emkit.cli.choosing import choose, split_names
+    from emkit.cli.interrupts import Deadline, Interrupts
+    from emkit.cli.reading import read_table
+    from emkit.cli.writing import cannot_write, check_writable
+
+    for path in (out, checkpoint):
+        if path is not None:
+            check_writable(path)
+    table, row_weights = choose(read_table(data), None if columns is None else split_names(columns), weights, data, talk)
+    limits = [] if time_limit is None else [Deadline(time_limit)]
+    with Interrupts() as interrupts:
+        try:
+            with talk.progress() as shown:
+                interrupts.carry([*shown, *limits])
+                estimator.set_params(monitors=[interrupts], checkpoint=_checkpoint(checkpoint, talk))
+                estimator.fit(table, sample_weight=row_weights)
+        except KeyboardInterrupt:
+            talk.say("interrupted before there was anything to keep; no model was written")
+            raise typer.Exit(INTERRUPTED) from None
+        if out is not None:
+            try:
+                with interrupts.hold():
+                    estimator.save(out)
+            except OSError as error:
+                return estimator, cannot_write(out, error)
+    return estimator, None
+
+
+def _checkpoint(path: Path | None, talk: Talk) -> Any:
+    if path is None:
+        return None
+    from emkit.io.checkpoint import Checkpoint
+
+    if path.exists():
+        talk.say(f"taking up the fit from {str(path)!r}")
+    return Checkpoint(path)
+
+
+def _print(fitted: Any, kind: Any, as_json: bool, out: Path | None) -> None:
+    from emkit import __version__
+    from emkit.cli.outcome import outcome
+    from emkit.cli.writing import print_json
+
+    if as_json:
+        print_json({**outcome(fitted, kind, __version__), "out": None if out is None else str(out)})
+    else:
+        print(kind.text(fitted))
+
+
+def _leave(result: Any, out: Path | None, talk: Talk) -> None:
+    """Say where the model is; exit code 3 if the stop rule was not met although there was one."""
+    as_ordered = result.tolerance == 0 and result.reason.name == "MAX_ITER"
+    where = "no --out, so the model is not kept" if out is None else f"model written to {str(out)!r}"
+    if result.converged or as_ordered:
+        talk.say(where)
+        return
+    talk.say(f"not converged; {where}" + ("" if out is None else " all the same"))
+    raise typer.Exit(NOT_CONVERGED)
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    example = """e.g. '{"covariances": 4.0, "weights": [0.5, 0.5]}'"""
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise Refusal(f"--fixed is not JSON ({error}); give an object, {example}") from error
+    if not isinstance(value, dict):
+        raise Refusal(f"--fixed {text!r}: give a JSON object, {example}")
+    return value
+
+
+def _settings(pairs: list[str]) -> dict[str, Any]:
+    """NAME=VALUE, the value as JSON, or as text if it is not JSON."""
+    out: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or not name:
+            raise Refusal(f"--set {pair!r}: write NAME=VALUE, e.g. --set reg_covar=0.01")
+        try:
+            out[name] = json.loads(text)
+        except ValueError:
+            out[name] = text
+    return out

@@ -1,0 +1,53 @@
+"""``emkit inspect``: what a model file holds."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def command(
+    model: Annotated[Path, typer.Argument(help="Model file that `emkit fit` or `save` wrote.")],
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Print the model, its settings and columns, how its fit ended, every start, and the parameters."""
+    from emkit.cli.models.registry import open_model
+    from emkit.cli.outcome import columns, outcome, settings
+    from emkit.cli.writing import print_json
+
+    fitted, kind, version = open_model(model)
+    if as_json:
+        print_json(outcome(fitted, kind, version))
+        return
+    names = columns(fitted)
+    changed = _changed(fitted, settings(fitted))
+    print(f"{kind.name} in {str(model)!r}, written by emkit {version}")
+    print(f"columns: {', '.join(names) if names is not None else f'{fitted.n_features_in_} without names'}")
+    print(f"settings: {', '.join(f'{name}={value!r}' for name, value in changed.items()) or 'the defaults'}")
+    print(f"\n{kind.text(fitted)}")
+    print(f"\nstarts\n{_starts(fitted.result_.starts)}")
+    for name, value in kind.parameters(fitted).items():
+        print(f"\n{name}, shape {value.shape}\n{_array(value)}")
+
+
+def _changed(fitted: Any, kept: dict[str, Any]) -> dict[str, Any]:
+    """The settings that differ from the estimator's defaults."""
+    defaults = type(fitted)().get_params(deep=False)
+    return {name: value for name, value in kept.items() if repr(value) != repr(defaults[name])}
+
+
+def _starts(starts: Any) -> str:
+    """The table of starts: what each was, where its short run and its full run ended, and why."""
+    lines = [f"  {'start':>5}  {'kind':<16}  {'short run':>16}  {'all data':>16}  {'iterations':>10}  ended"]
+    for s in starts:
+        short = "" if s.short_objective != s.short_objective else f"{s.short_objective:.6f}"
+        value = "" if s.objective is None else f"{s.objective:.6f}"
+        ended = s.reason.name.lower() if s.reason else "not carried on"
+        lines.append(f"  {s.index:>5}  {s.kind:<16}  {short:>16}  {value:>16}  {s.n_iter:>10}  {ended}")
+    return "\n".join(lines)
+
+
+def _array(value: Any) -> str:
+    import numpy as np
+
+    return np.array2string(np.asarray(value), precision=6, threshold=400, max_line_width=120)

@@ -1,0 +1,1 @@
+"""The models that ``--model`` can name, one file each."""

@@ -1,0 +1,55 @@
+"""What a fit came to, as one JSON object: what ``fit --json`` and ``inspect --json`` print."""
+
+from typing import Any
+
+from emkit.cli.models.registry import ModelCommands
+
+
+def outcome(fitted: Any, model: ModelCommands, version: str) -> dict[str, Any]:
+    """Settings, columns, outcome, starts and parameters of a fitted estimator."""
+    result = fitted.result_
+    return {
+        "model": model.name,
+        "estimator": model.estimator,
+        "emkit_version": version,
+        "columns": columns(fitted),
+        "n_rows": result.n_rows,
+        "total_weight": result.total_weight,
+        "converged": result.converged,
+        "reason": result.reason.name,
+        "message": result.reason.value,
+        "n_iter": result.n_iter,
+        "log_likelihood": result.log_likelihood,
+        "log_prior": result.log_prior,
+        "objective": result.objective,
+        "gain_to_come": result.remaining,
+        "n_free": result.n_free,
+        **model.criteria(fitted),
+        "parameters": model.parameters(fitted),
+        "starts": [
+            {
+                "index": start.index,
+                "kind": start.kind,
+                "short_objective": start.short_objective,
+                "objective": start.objective,
+                "n_iter": start.n_iter,
+                "reason": start.reason.name if start.reason else None,
+            }
+            for start in result.starts
+        ],
+        "settings": settings(fitted),
+    }
+
+
+def columns(fitted: Any) -> list[str] | None:
+    """Names of the columns that the model was fitted to; None if they had no names."""
+    names = getattr(fitted, "feature_names_in_", None)
+    return None if names is None else [str(name) for name in names]
+
+
+def settings(fitted: Any) -> dict[str, Any]:
+    """The estimator's parameters, without those that belong to one run and not to the model."""
+    kept = {
+        k: v for k, v in fitted.get_params(deep=False).items() if k not in ("monitors", "checkpoint", "verbose", "verbose_interval")
+    }
+    return {name: value.describe() if hasattr(value, "describe") else value for name, value in kept.items()}

@@ -1,0 +1,111 @@
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import csv, feather, parquet
+
+import emkit as library
+
+
+def test_writes_the_model_that_the_library_would(emkit, data, table):
+    result = emkit("fit", "d.csv", "-k", 3, "--columns", "a,b", "--weights", "w", "--out", "m.safetensors", "--seed", 4)
+    assert result.exit_code == 0
+    assert "Gaussian mixture: 3 components" in result.stdout and "model written to 'm.safetensors'" in result.stderr
+    ours = library.load("m.safetensors")
+    theirs = library.GaussianMixture(3, random_state=4).fit(table.select(["a", "b"]), sample_weight=table["w"].to_numpy())
+    assert ours.feature_names_in_.tolist() == ["a", "b"]
+    np.testing.assert_array_equal(ours.means_, theirs.means_)
+    assert ours.result_.log_likelihood == theirs.result_.log_likelihood
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "parquet", "feather", "npy"])
+def test_reads_every_format(emkit, table, tmp_path, suffix):
+    path, numbers = tmp_path / f"d.{suffix}", table.select(["a", "b"])
+    if suffix in ("csv", "tsv"):
+        csv.write_csv(numbers, path, csv.WriteOptions(delimiter="," if suffix == "csv" else "\t"))
+    elif suffix == "parquet":
+        parquet.write_table(numbers, path)
+    elif suffix == "feather":
+        feather.write_feather(numbers, path)
+    else:
+        np.save(path, np.column_stack([c.to_numpy() for c in numbers.columns]))
+    result = emkit("fit", path, "-k", 3, "--json", "--quiet")
+    assert result.exit_code == 0, result.stderr
+    fitted = json.loads(result.stdout)
+    assert fitted["columns"] == (["x0", "x1"] if suffix == "npy" else ["a", "b"])
+    assert fitted["n_rows"] == 300 and fitted["converged"]
+    np.testing.assert_allclose(sorted(np.abs(np.array(fitted["parameters"]["means"])).max(axis=1)), [0, 6, 6], atol=0.5)
+
+
+def test_settings_reach_the_estimator(emkit, data):
+    options = ["--covariance-type", "spherical", "--tol", 0, "--max-iter", 7, "--n-init", 2, "--no-prior", "--n-jobs", 1]
+    fixed = ["--fixed", '{"covariances": 1.0, "weights": [0.5, 0.3, 0.2]}', "--set", "init_params=random_from_data"]
+    result = emkit("fit", "d.csv", "-k", 3, "--columns", "a,b", *options, *fixed, "--json")
+    assert result.exit_code == 0  # tol 0 asks for exactly max_iter iterations: that is no failure to converge
+    fitted = json.loads(result.stdout)
+    assert fitted["n_iter"] == 7 and len(fitted["starts"]) == 2 and fitted["log_prior"] == 0
+    assert fitted["parameters"]["covariances"] == [1.0, 1.0, 1.0]
+    assert fitted["parameters"]["weights"] == [0.5, 0.3, 0.2]
+    assert fitted["n_free"] == 6
+    assert fitted["settings"]["prior"] is None and fitted["settings"]["init_params"] == "random_from_data"
+
+
+def test_not_converged_is_3_and_the_model_is_written(emkit, data):
+    result = emkit("fit", "d.csv", "-k", 3, "--columns", "a,b", "--max-iter", 1, "--out", "m.safetensors")
+    assert result.exit_code == 3
+    assert "not converged; model written to 'm.safetensors' all the same" in result.stderr
+    assert "emkit: warning: stopped at max_iter" in result.stderr and "ConvergenceWarning" not in result.stderr
+    assert library.load("m.safetensors").converged_ is False
+
+
+def test_time_limit(emkit, data):
+    result = emkit("fit", "d.csv", "-k", 3, "--columns", "a,b", "--n-init", 1, "--time-limit", 0, "--json", "--quiet")
+    assert result.exit_code == 3 and result.stderr == ""
+    assert json.loads(result.stdout)["reason"] == "TIME_LIMIT"
+
+
+def test_progress_is_plain_lines_away_from_a_terminal(emkit, data):
+    result = emkit("fit", "d.csv", "-k", 3, "--columns", "a,b", "--tol", 0, "--max-iter", 20, "--n-init", 1)
+    lines = result.stderr.splitlines()
+    assert all(line.startswith("emkit: ") for line in lines) and "\x1b" not in result.stderr
+    assert sum("iteration 10  objective" in line for line in lines) == 1
+
+
+def test_quiet_says_nothing(emkit, data):
+    result = emkit("fit", "d.csv", "-k", 3, "--columns", "a,b", "--max-iter", 1, "--quiet")
+    assert result.exit_code == 3 and result.stderr == ""
+
+
+def test_checkpoint_is_taken_up(emkit, data, tmp_path):
+    from emkit.io.checkpoint import Checkpoint
+
+    words = ["fit", "d.csv", "-k", 3, "--columns", "a,b", "--n-init", 1, "--checkpoint", "c.safetensors"]
+    table = csv.read_csv(data).select(["a", "b"])
+    stop = library.TimeLimit(0)
+    with pytest.warns(UserWarning, match="time limit"):
+        library.GaussianMixture(3, n_init=1, random_state=0, monitors=[stop], checkpoint=Checkpoint("c.safetensors")).fit(table)
+    result = emkit(*words, "--json")
+    assert "taking up the fit from 'c.safetensors'" in result.stderr
+    assert (
+        json.loads(result.stdout)["objective"] == library.GaussianMixture(3, n_init=1, random_state=0).fit(table).result_.objective
+    )
+
+
+def test_an_empty_line_of_a_single_column_is_a_missing_cell(emkit, tmp_path):
+    (tmp_path / "d.csv").write_text("a\n" + "1\n2\n\n4\n3\n" * 4)
+    result = emkit("fit", "d.csv", "-k", 1, "--json")
+    assert json.loads(result.stdout)["n_rows"] == 20
+    assert json.loads(result.stdout)["parameters"]["means"] == [[pytest.approx(2.5)]]
+
+
+def test_says_when_numbers_were_taken_as_names(emkit, tmp_path):
+    (tmp_path / "d.csv").write_text("1.5,2\n" * 3 + "2.5,4\n" * 3)
+    result = emkit("fit", "d.csv", "-k", 1)
+    assert "warning: the first line of 'd.csv' is numbers" in result.stderr
+
+
+def test_a_row_index_of_pandas_is_not_data(emkit, tmp_path):
+    parquet.write_table(pa.table({"a": np.arange(9.0) ** 2, "__index_level_0__": np.arange(9)}), tmp_path / "d.parquet")
+    result = emkit("fit", "d.parquet", "-k", 1, "--json")
+    assert json.loads(result.stdout)["columns"] == ["a"] and "left out __index_level_0__" in result.stderr
