@@ -10,6 +10,11 @@ from emkit._version import __version__
 
 _WHERE = {
     "GaussianMixture": "emkit.estimators.gaussian_mixture",
+    "HMM": "emkit.estimators.hmm",
+    "GaussianHMM": "emkit.estimators.hmm_faces",
+    "CategoricalHMM": "emkit.estimators.hmm_faces",
+    "PoissonHMM": "emkit.estimators.hmm_faces",
+    "GMMHMM": "emkit.estimators.hmm_faces",
     "load": "emkit.estimators.loading",
     "Checkpoint": "emkit.io.checkpoint",
     "fit": "emkit.algorithms.restarts",
@@ -34,11 +39,20 @@ _WHERE = {
     "Trace": "emkit.core.monitor",
     "PrintProgress": "emkit.core.monitor",
     "ArraySource": "emkit.data.arrays",
+    "SequenceSource": "emkit.data.sequences",
     "Threads": "emkit.execute.threads",
     "Gaussian": "emkit.families.gaussian",
+    "Categorical": "emkit.families.categorical",
+    "Bernoulli": "emkit.families.bernoulli",
+    "Beta": "emkit.families.bernoulli",
+    "Poisson": "emkit.families.poisson",
+    "Gamma": "emkit.families.poisson",
+    "Mixed": "emkit.families.mixed",
+    "Tied": "emkit.families.tied",
     "NormalInverseWishart": "emkit.families.gaussian_prior",
     "GaussianPrior": "emkit.families.gaussian_prior",
     "Mixture": "emkit.models.mixture",
+    "HiddenMarkov": "emkit.models.hmm",
     "EmkitError": "emkit.core.errors",
     "DataError": "emkit.core.errors",
     "ParameterError": "emkit.core.errors",
@@ -60,12 +74,21 @@ if TYPE_CHECKING:
     from emkit.core.prior import Dirichlet, Prior
     from emkit.core.result import Result, Step, StopReason
     from emkit.data.arrays import ArraySource
+    from emkit.data.sequences import SequenceSource
     from emkit.estimators.gaussian_mixture import GaussianMixture
+    from emkit.estimators.hmm import HMM
+    from emkit.estimators.hmm_faces import GMMHMM, CategoricalHMM, GaussianHMM, PoissonHMM
     from emkit.estimators.loading import load
     from emkit.execute.threads import Threads
+    from emkit.families.bernoulli import Bernoulli, Beta
+    from emkit.families.categorical import Categorical
     from emkit.families.gaussian import Gaussian
     from emkit.families.gaussian_prior import GaussianPrior, NormalInverseWishart
+    from emkit.families.mixed import Mixed
+    from emkit.families.poisson import Gamma, Poisson
+    from emkit.families.tied import Tied
     from emkit.io.checkpoint import Checkpoint
+    from emkit.models.hmm import HiddenMarkov
     from emkit.models.mixture import Mixture
 
 

@@ -9,14 +9,17 @@ from emkit.core.errors import ModelFileError
 from emkit.core.model import Model
 from emkit.core.prior import Dirichlet
 from emkit.families.registry import family_from_description
+from emkit.models.hmm import HiddenMarkov
 from emkit.models.mixture import Mixture
 
 
 def model_from_description(description: Mapping[str, Any]) -> Model[Any, Any]:
     """Inverse of ``Model.describe``. Raises ModelFileError for a kind this version does not know."""
     kind = description.get("model")
+    if kind == "hmm":
+        return HiddenMarkov.from_description(description)
     if kind != "mixture":
-        raise ModelFileError(f"unknown model {kind!r}; this emkit knows mixture")
+        raise ModelFileError(f"unknown model {kind!r}; this emkit knows hmm and mixture")
     prior = description["prior"]
     return Mixture(
         family_from_description(description["family"]),

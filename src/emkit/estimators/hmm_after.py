@@ -1,0 +1,216 @@
+"""What an HMM does after the fit: decode, smooth, filter, forecast, simulate."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from emkit.core.block import Block
+from emkit.core.errors import DataError, ParameterError
+from emkit.data.sequence_input import Sequences
+from emkit.data.sequences import SequenceSource
+from emkit.estimators.base import make_rng
+from emkit.execute.threads import Threads
+from emkit.families.cdf import cdf
+from emkit.families.location import mean_and_variance
+from emkit.models import hmm_decoding, hmm_filter, hmm_forecast, hmm_paths
+from emkit.models.hmm import HiddenMarkov, HMMParams, ImpossibleSequenceError
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """h-step forecasts after the last step of a sequence; row h - 1 is h steps ahead.
+
+    ``states`` (H, K) given that the sequence goes on so long; ``survival`` (H,) probability that it does (1 without an end
+    state); ``mean`` and ``sd`` (H, d) of the observations.
+    """
+
+    states: np.ndarray
+    survival: np.ndarray
+    mean: np.ndarray
+    sd: np.ndarray
+
+
+class Stream:
+    """Filtering step by step: ``update`` takes one row and returns P(state | everything up to now), (K,); no look-ahead."""
+
+    def __init__(self, model: HiddenMarkov, params: HMMParams):
+        self._model, self._params = model, params
+        self._state = hmm_filter.filter_start(params)
+
+    def update(self, row: Any) -> np.ndarray:
+        """One step: an array of d values, NaN where missing. Raises DataError if the model cannot produce it."""
+        x = np.asarray(row, dtype=np.float64).reshape(1, -1)
+        log_b = np.asarray(self._model.family.log_prob(self._params.emissions, x), dtype=np.float64)[0]
+        self._state = hmm_filter.filter_step(self._params, self._state, log_b)
+        return np.array(self._state.probabilities)
+
+    @property
+    def log_likelihood(self) -> float:
+        """Of everything so far, nats."""
+        return float(self._state.log_likelihood)
+
+
+class AfterTheFit:
+    """Methods of ``HMM`` that need fitted parameters and data, but no fitting."""
+
+    _read: Callable[..., Sequences]
+    _source: Callable[..., SequenceSource]
+    _fitted: Callable[[], tuple[HiddenMarkov, HMMParams]]
+    _executor: Callable[[], Threads]
+    random_state: Any
+
+    def _over_blocks(self, X: Any, lengths: Any, one: Callable[[Block], Any], states: Any = None) -> tuple[Sequences, list[Any]]:
+        self._fitted()
+        found = self._read(X, lengths, reset=False)
+        return found, list(self._executor().map(one, self._source(found, None, states)))
+
+    def predict_proba(self, X: Any, lengths: Any = None, *, states: Any = None) -> np.ndarray:
+        """Smoothed probabilities P(state_t | whole sequence), (n, K).
+
+        ``states``: what is known of them, as in ``fit``. Raises DataError naming a sequence of probability zero.
+        """
+        model, params = self._fitted()
+
+        def one(block: Block) -> np.ndarray:
+            log_b = model.log_emissions(params, block)
+            model.recursions(params, block, log_b)
+            return log_b
+
+        found, parts = self._over_blocks(X, lengths, one, states)
+        return found.restore(np.concatenate(parts))
+
+    def score_samples(self, X: Any, lengths: Any = None) -> tuple[float, np.ndarray]:
+        """Log-likelihood of all sequences together, and ``predict_proba``."""
+        model, params = self._fitted()
+
+        def one(block: Block) -> tuple[float, np.ndarray]:
+            log_b = model.log_emissions(params, block)
+            counts = model.recursions(params, block, log_b)
+            return float(counts.log_likelihoods.sum()), log_b
+
+        found, parts = self._over_blocks(X, lengths, one)
+        return sum(value for value, _ in parts), found.restore(np.concatenate([gamma for _, gamma in parts]))
+
+    def decode(self, X: Any, lengths: Any = None, *, algorithm: str = "viterbi", states: Any = None) -> tuple[float, np.ndarray]:
+        """Most probable states, and a log probability.
+
+        ``algorithm="viterbi"``: the most probable path of each sequence, and its log probability together with the data (summed over
+        sequences). ``"map"``: the most probable state of each step, and the sum of the log probabilities of those states.
+        """
+        if algorithm == "map":
+            gamma = self.predict_proba(X, lengths, states=states)
+            with np.errstate(divide="ignore"):
+                return float(np.log(gamma.max(axis=1)).sum()), gamma.argmax(axis=1)
+        if algorithm != "viterbi":
+            raise ParameterError(f"algorithm={algorithm!r}: choose 'viterbi' or 'map'")
+        model, params = self._fitted()
+
+        def one(block: Block) -> tuple[np.ndarray, np.ndarray]:
+            path, values = hmm_decoding.viterbi(params, model.log_emissions(params, block), np.asarray(block.lengths))
+            if (values == -np.inf).any():
+                raise ImpossibleSequenceError(block.start + int(np.flatnonzero(values == -np.inf)[0]))
+            return path, values
+
+        found, parts = self._over_blocks(X, lengths, one, states)
+        return float(sum(v.sum() for _, v in parts)), found.restore(np.concatenate([path for path, _ in parts]))
+
+    def predict(self, X: Any, lengths: Any = None, *, states: Any = None) -> np.ndarray:
+        """States along the most probable path of each sequence, (n,)."""
+        return self.decode(X, lengths, states=states)[1]
+
+    def filter(self, X: Any, lengths: Any = None) -> np.ndarray:
+        """Filtered probabilities P(state_t | steps up to t), (n, K): no look-ahead."""
+        model, params = self._fitted()
+
+        def one(block: Block) -> np.ndarray:
+            return hmm_filter.filter_probabilities(params, model.log_emissions(params, block), np.asarray(block.lengths))
+
+        found, parts = self._over_blocks(X, lengths, one)
+        return found.restore(np.concatenate(parts))
+
+    def stream(self) -> Stream:
+        """Filter a sequence as it arrives."""
+        return Stream(*self._fitted())
+
+    def k_best(self, X: Any, k: int = 5) -> tuple[np.ndarray, np.ndarray]:
+        """The k most probable paths of one sequence, (k, T), and their log probabilities together with the data, (k,)."""
+        found, log_b = self._one_sequence(X)
+        paths, values = hmm_decoding.k_best_paths(self._fitted()[1], log_b, k)
+        return np.stack([found.restore(path) for path in paths]) if len(paths) else paths, values
+
+    def sample_paths(self, X: Any, lengths: Any = None, n_paths: int = 1) -> np.ndarray:
+        """Paths drawn from their posterior given the sequences, (n_paths, n); drawn with ``random_state``."""
+        model, params = self._fitted()
+        rng = make_rng(self.random_state)
+        found = self._read(X, lengths, reset=False)
+        parts = [
+            hmm_paths.sample_paths(params, model.log_emissions(params, block), np.asarray(block.lengths), n_paths, rng)
+            for block in self._source(found)
+        ]
+        return np.stack([found.restore(path) for path in np.concatenate(parts, axis=1)])
+
+    def forecast(self, X: Any, horizon: int = 1) -> Forecast:
+        """States and observations 1 to ``horizon`` steps after the end of one sequence."""
+        if horizon < 1:
+            raise ParameterError(f"horizon={horizon!r}: give a number of steps, at least 1")
+        model, params = self._fitted()
+        _, log_b = self._one_sequence(X)
+        last = hmm_filter.filter_probabilities(params, log_b, np.array([len(log_b)]))[-1]
+        ahead = hmm_forecast.forecast_states(params, last, horizon)
+        mean, variance = mean_and_variance(model.family, params.emissions)
+        expected = ahead.probabilities @ mean
+        return Forecast(
+            ahead.probabilities,
+            ahead.survival,
+            expected,
+            np.sqrt(np.maximum(ahead.probabilities @ (variance + mean**2) - expected**2, 0.0)),
+        )
+
+    def _one_sequence(self, X: Any) -> tuple[Sequences, np.ndarray]:
+        model, params = self._fitted()
+        found = self._read(X, None, reset=False)
+        if len(found.lengths) != 1:
+            raise DataError(f"expected one sequence, got {len(found.lengths)}")
+        return found, np.concatenate([model.log_emissions(params, block) for block in self._source(found)])
+
+    def sample(self, n_samples: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        """A simulated sequence of ``n_samples`` steps, (n, d), and its states; drawn with ``random_state``."""
+        if n_samples < 1:
+            raise ParameterError(f"n_samples={n_samples!r}: give an integer of at least 1")
+        model, params = self._fitted()
+        x, states, _ = hmm_paths.simulate(model.family, params, np.array([int(n_samples)]), make_rng(self.random_state))
+        return x, states
+
+    def simulate(self, lengths: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Simulated sequences: rows (n, d), states (n,), lengths (S,); drawn with ``random_state``.
+
+        ``lengths``: a list of lengths; or, for a chain with end probabilities, a number of sequences that go on until they end.
+        """
+        model, params = self._fitted()
+        return hmm_paths.simulate(model.family, params, lengths, make_rng(self.random_state))
+
+    def pseudo_residuals(self, X: Any, lengths: Any = None) -> np.ndarray:
+        """Forecast pseudo-residuals, (n,): standard normal if the model is right (Zucchini, MacDonald and Langrock 2016, section 6.2).
+
+        For one column. Counts and symbols get the middle of their segment; missing steps NaN.
+        """
+        model, params = self._fitted()
+
+        def one(block: Block) -> np.ndarray:
+            weights = hmm_filter.predictive_weights(params, model.log_emissions(params, block), np.asarray(block.lengths))
+            below, at = cdf(model.family, params.emissions, np.asarray(block.x))
+            middle = hmm_forecast.pseudo_residuals(weights, below, at).middle
+            return np.where(np.isnan(np.asarray(block.x)[:, 0]), np.nan, middle)
+
+        found, parts = self._over_blocks(X, lengths, one)
+        return found.restore(np.concatenate(parts))
+
+    def expected_time(self) -> np.ndarray:
+        """Expected number of steps of one stay in each state, (K,): 1 / (1 - a_kk)."""
+        return hmm_forecast.expected_time(self._fitted()[1])
+
+    def occupancy(self, X: Any, lengths: Any = None) -> np.ndarray:
+        """Expected number of steps that the sequences spend in each state, (K,)."""
+        return hmm_forecast.occupancy(self.predict_proba(X, lengths))

@@ -1,0 +1,275 @@
+"""Categorical columns: each cell is a symbol 0, 1, ..., L - 1, each column with probabilities of its own."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+import numpy as np
+
+from emkit.core.arrays import Params, Stats
+from emkit.core.block import Block, Source
+from emkit.core.errors import DataError, ParameterError
+from emkit.core.model import Family, settings
+from emkit.core.prior import Dirichlet, Prior
+from emkit.families.discrete import column_range, refuse_fractions
+
+_COMPILE_ABOVE = 200_000  # rows of a source from which the compiled count of symbols is worth loading
+
+
+@dataclass(frozen=True)
+class CategoricalParams(Params):
+    """``probs`` (K, d, L): probability of each symbol; zero beyond a column's own number of symbols."""
+
+    probs: np.ndarray
+
+
+@dataclass(frozen=True)
+class CategoricalStats(Stats):
+    """``counts`` (K, d, L): expected count of each symbol."""
+
+    counts: np.ndarray
+
+
+@dataclass(frozen=True)
+class Categorical(Family[CategoricalParams, CategoricalStats]):
+    """Independent categorical columns given the component. A missing cell drops out.
+
+    Parameters
+    ----------
+    n_categories : int or sequence of int, optional
+        L of each column; default: the largest symbol seen plus one.
+    prior : Dirichlet or None
+        Of each column's probabilities.
+    fixed, start_values : mapping, optional
+        "probs" (K, d, L), or (K, L) for one column.
+    """
+
+    n_categories: Any = None
+    prior: Prior | None = None
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    start_values: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, values in (("fixed", self.fixed), ("start_values", self.start_values)):
+            if set(values) - {"probs"}:
+                raise ParameterError(f"{name}={sorted(values)}: a categorical family has 'probs'")
+        if self.prior is not None and not isinstance(self.prior, Dirichlet):
+            raise ParameterError(f"the prior of categorical probabilities must be a Dirichlet, got {self.prior!r}")
+
+    def resolve(self, source: Source, k: int) -> Self:
+        """Checks symbols, and counts categories.
+
+        Raises
+        ------
+        DataError
+            For cells that are not integers in range, and for what looks like one-hot rows.
+        """
+        d = source.n_features
+        refuse_fractions(source, "a category 0, 1, 2, ...")
+        low, high = column_range(source)
+        if low.min() < 0:
+            j = int(np.argmin(low))
+            raise DataError(f"column {source.columns[j]!r} holds {low[j]:g}; categories are numbered 0, 1, 2, ...")
+        if self.n_categories is None:
+            self._refuse_one_hot(source, high)
+        sizes = high + 1 if self.n_categories is None else np.broadcast_to(np.asarray(self.n_categories), (d,))
+        if (high >= sizes).any():
+            j = int(np.flatnonzero(high >= sizes)[0])
+            raise DataError(
+                f"column {source.columns[j]!r} holds the symbol {high[j]:g}, but n_categories={sizes[j]:g} allows 0 to {sizes[j] - 1:g}"
+            )
+        return replace(
+            self,
+            n_categories=tuple(int(size) for size in sizes),
+            fixed={key: self._check(value, k, sizes, "fixed") for key, value in self.fixed.items()},
+            start_values={key: self._check(value, k, sizes, "start") for key, value in self.start_values.items()},
+        )
+
+    def _refuse_one_hot(self, source: Source, high: np.ndarray) -> None:
+        if source.n_features < 3 or high.max() > 1:
+            return
+        for block in source:
+            x = np.asarray(block.x)
+            if np.isnan(x).any() or not (x.sum(axis=1) == 1).all():
+                return
+        raise DataError(
+            f"the {source.n_features} columns look one-hot encoded (each row has a single 1); "
+            "pass one column of symbols instead: x.argmax(axis=1).reshape(-1, 1), or say n_categories=2 if they are separate columns"
+        )
+
+    def _check(self, value: Any, k: int, sizes: np.ndarray, where: str) -> np.ndarray:
+        probs = np.array(value, dtype=np.float64)
+        d, most = len(sizes), int(sizes.max())
+        if probs.ndim == 2 and d == 1:
+            probs = probs[:, None, :]
+        if probs.shape != (k, d, most):
+            raise ParameterError(f"{where}['probs'] has shape {probs.shape}, expected ({k}, {d}, {most})")
+        if not (np.isfinite(probs).all() and (probs >= 0).all() and np.allclose(probs.sum(axis=2), 1.0, atol=1e-6)):
+            raise ParameterError(f"{where}['probs']: probabilities must be nonnegative and add up to 1 over the symbols")
+        return probs / probs.sum(axis=2, keepdims=True)
+
+    @property
+    def _sizes(self) -> np.ndarray:
+        return np.asarray(self.n_categories)
+
+    def null_params(self, k: int, n_features: int) -> CategoricalParams:
+        """Uniform."""
+        sizes = np.broadcast_to(self._sizes, (n_features,))
+        allowed = np.arange(sizes.max()) < sizes[:, None]
+        return CategoricalParams(np.broadcast_to(allowed / sizes[:, None], (k, n_features, sizes.max())).copy())
+
+    def start(self, stats: CategoricalStats | None, source: Source, k: int) -> CategoricalParams:
+        """Observed frequencies of each part, one pseudo-count spread over the symbols."""
+        given = {**self.start_values, **self.fixed}
+        if "probs" in given:
+            return CategoricalParams(np.asarray(given["probs"]))
+        uniform = self.null_params(k, source.n_features)
+        if stats is None:
+            return uniform
+        pseudo = stats.counts + uniform.probs
+        return CategoricalParams(pseudo / pseudo.sum(axis=2, keepdims=True))
+
+    def log_prob(self, params: CategoricalParams, x: Any) -> np.ndarray:
+        """Sum over columns of log probability of the symbol, (n, K)."""
+        x = np.asarray(x)
+        most = params.probs.shape[2]
+        with np.errstate(divide="ignore"):
+            table = np.log(np.moveaxis(params.probs, 0, 2))  # (d, L, K)
+        out: np.ndarray | float = 0.0
+        for j in range(x.shape[1]):
+            seen = np.isfinite(x[:, j])
+            symbol = np.where(seen, x[:, j], 0).astype(np.intp)
+            outside = (symbol < 0) | (symbol >= most)
+            term = table[j].take(np.where(outside, 0, symbol), axis=0)
+            if outside.any():
+                term[outside] = -np.inf
+            if not seen.all():
+                term[~seen] = 0.0
+            out = out + term
+        return np.asarray(out)
+
+    def stats(self, params: CategoricalParams, x: Any, resp: Any) -> CategoricalStats:
+        """Expected counts."""
+        k, d, most = params.probs.shape
+        x = np.asarray(x)
+        counts = np.zeros((k, d, most))
+        for j in range(d):
+            seen = np.isfinite(x[:, j])
+            symbol = x[seen, j].astype(np.intp)
+            part = np.asarray(resp)[seen]
+            for i in range(k):
+                counts[i, j] = np.bincount(symbol, weights=part[:, i], minlength=most)[:most]
+        return CategoricalStats(counts)
+
+    def stats_block(self, params: CategoricalParams, block: Block, resp: np.ndarray) -> CategoricalStats:
+        """Compiled where the data are large."""
+        if max(block.n, block.source_rows) < _COMPILE_ABOVE:
+            return super().stats_block(params, block, resp)
+        from emkit.kernels.categorical import count_symbols
+
+        k, d, most = params.probs.shape
+        counts = np.zeros((d, most, k))
+        count_symbols(np.ascontiguousarray(block.x), np.ascontiguousarray(resp), counts)
+        return CategoricalStats(np.ascontiguousarray(np.moveaxis(counts, 2, 0)))
+
+    def log_prob_block(self, params: CategoricalParams, block: Block) -> np.ndarray:
+        """Compiled where the data are large."""
+        if max(block.n, block.source_rows) < _COMPILE_ABOVE:
+            return super().log_prob_block(params, block)
+        from emkit.kernels.categorical import look_up
+
+        with np.errstate(divide="ignore"):
+            table = np.ascontiguousarray(np.log(np.moveaxis(params.probs, 0, 2)))
+        out = np.zeros((block.n, len(params.probs)))
+        look_up(np.ascontiguousarray(block.x), table, out)
+        return out
+
+    def m_step(self, stats: CategoricalStats, params: CategoricalParams) -> CategoricalParams:
+        """Relative frequencies, with the prior's pseudo-counts; where nothing was counted, as before."""
+        if "probs" in self.fixed:
+            return CategoricalParams(np.asarray(self.fixed["probs"]))
+        pseudo = np.maximum(stats.counts + self._pseudo(params.probs.shape), 0.0)
+        total = pseudo.sum(axis=2, keepdims=True)
+        with np.errstate(invalid="ignore"):
+            return CategoricalParams(np.where(total > 0, pseudo / np.where(total > 0, total, 1.0), params.probs))
+
+    def _pseudo(self, shape: tuple[int, ...]) -> Any:
+        if not isinstance(self.prior, Dirichlet):
+            return 0.0
+        extra = np.broadcast_to(np.asarray(self.prior.concentration, dtype=np.float64) - 1.0, shape)
+        allowed = np.arange(shape[2]) < self._sizes[:, None]
+        return np.where(allowed, extra, 0.0)
+
+    def log_prior(self, params: CategoricalParams) -> float:
+        """Of all probabilities, up to a constant."""
+        if not isinstance(self.prior, Dirichlet) or "probs" in self.fixed:
+            return 0.0
+        extra = self._pseudo(params.probs.shape)
+        used = extra != 0
+        with np.errstate(divide="ignore"):
+            return float(np.sum(extra[used] * np.log(params.probs[used])))
+
+    def sample(self, params: CategoricalParams, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """One row of symbols for each entry of ``component``."""
+        cumulative = np.cumsum(params.probs, axis=2)[component]
+        draw = rng.uniform(size=(len(component), params.probs.shape[1], 1))
+        symbols = (draw >= cumulative / cumulative[:, :, -1:]).sum(axis=2)
+        return symbols.astype(np.float64)
+
+    def n_free(self, params: CategoricalParams) -> int:
+        """L - 1 for each column and component."""
+        return 0 if "probs" in self.fixed else len(params.probs) * int((self._sizes - 1).sum())
+
+    def pack(self, params: CategoricalParams) -> np.ndarray:
+        """Log-ratios to each column's first symbol."""
+        if "probs" in self.fixed:
+            return np.zeros(0)
+        logs = np.log(np.maximum(params.probs, 1e-300))
+        parts = [(logs[:, j, 1:size] - logs[:, j, :1]).ravel() for j, size in enumerate(self._sizes)]
+        return np.concatenate(parts) if parts else np.zeros(0)
+
+    def unpack(self, vector: np.ndarray, like: CategoricalParams) -> CategoricalParams:
+        """Inverse of ``pack``."""
+        if "probs" in self.fixed:
+            return like
+        k, d, _ = like.probs.shape
+        probs, at = np.zeros_like(like.probs), 0
+        for j, size in enumerate(np.broadcast_to(self._sizes, (d,))):
+            count = k * (int(size) - 1)
+            logits = np.concatenate([np.zeros((k, 1)), vector[at : at + count].reshape(k, int(size) - 1)], axis=1)
+            weight = np.exp(logits - logits.max(axis=1, keepdims=True))
+            probs[:, j, :size] = weight / weight.sum(axis=1, keepdims=True)
+            at += count
+        return CategoricalParams(probs)
+
+    def permute(self, params: CategoricalParams, order: np.ndarray) -> CategoricalParams:
+        """Relabelled."""
+        return CategoricalParams(params.probs[order])
+
+    def embed(self, x: Any) -> np.ndarray:
+        """One-hot; a missing cell is all zeros."""
+        x = np.asarray(x)
+        parts = [(x[:, j, None] == np.arange(size)).astype(np.float64) for j, size in enumerate(self._sizes)]
+        return np.concatenate(parts, axis=1)
+
+    def describe(self) -> dict[str, Any]:
+        """Configuration as plain JSON values."""
+        return settings(
+            {
+                "family": "categorical",
+                "n_categories": self.n_categories,
+                "prior": None if self.prior is None else self.prior.describe(),
+                "fixed": self.fixed,
+                "start_values": self.start_values,
+            }
+        )
+
+    @classmethod
+    def from_description(cls, d: Mapping[str, Any]) -> "Categorical":
+        """Inverse of ``describe``."""
+        from emkit.families.registry import prior_from_description
+
+        arrays = [{key: np.array(value) for key, value in d[name].items()} for name in ("fixed", "start_values")]
+        prior = None if d["prior"] is None else prior_from_description(d["prior"])
+        sizes = d["n_categories"]
+        return cls(tuple(sizes) if isinstance(sizes, list) else sizes, prior, *arrays)

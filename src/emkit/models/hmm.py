@@ -1,0 +1,462 @@
+"""Hidden Markov models over any family, fitted by Baum-Welch."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+import numpy as np
+
+from emkit.core.arrays import Params, Stats
+from emkit.core.block import Block, Source
+from emkit.core.errors import DataError, ParameterError
+from emkit.core.model import Family, Model, settings
+from emkit.core.prior import Dirichlet, Prior
+from emkit.families.seeding import KINDS_OF_START, seed_labels
+from emkit.models import transitions
+from emkit.models.hmm_recursions import Counts, forward_backward, forward_backward_log, stationary
+
+# Estimated nanoseconds of the NumPy recursions over a block from which the compiled ones are worth loading (0.5 s) or compiling (5 s, once).
+_COMPILE_ABOVE = 1e7
+
+
+@dataclass(frozen=True)
+class HMMParams(Params):
+    """``startprob`` (K,); ``transmat`` (K, K), rows adding up to 1 less ``endprob`` (K,), which is None without an end state; ``emissions``: the family's."""
+
+    startprob: np.ndarray
+    transmat: np.ndarray
+    emissions: Any
+    endprob: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class HMMStats(Stats):
+    """Expected counts: ``start`` (K,), ``transitions`` (K, K), ``end`` (K,); ``emissions``: the family's."""
+
+    start: np.ndarray
+    transitions: np.ndarray
+    end: np.ndarray
+    emissions: Any
+
+
+class ImpossibleSequenceError(DataError):
+    """The model gives a sequence probability zero; ``sequence`` is its index."""
+
+    def __init__(self, sequence: int):
+        self.sequence = sequence
+        super().__init__(
+            f"sequence {sequence} has probability zero under the model: some step is impossible in every state that can be reached; "
+            "look for zeros in startprob, transmat or the emissions, or labels that contradict them"
+        )
+
+
+@dataclass(frozen=True)
+class HiddenMarkov(Model[HMMParams, HMMStats]):
+    """A Markov chain of K hidden states; each step is drawn from its state's distribution.
+
+    Parameters
+    ----------
+    family : Family
+        What states emit.
+    n_states : int
+    start : {"free", "stationary"}
+        "stationary": the start distribution is the stationary one of the transition matrix, and is fitted together with it.
+    end : bool
+        Whether sequences end by a transition to an end state, with a probability for each state.
+    startprob_prior, transmat_prior : Dirichlet or None
+        Of the start distribution and of each row of transitions (with the end probability last, if there is one).
+    sticky : float
+        Pseudo-counts added to each self-transition.
+    fixed, start_values : mapping, optional
+        "startprob" (K,), "transmat" (K, K), "endprob" (K,). In ``fixed``, NaN marks entries that are free. A zero in either is a
+        structural zero: it stays.
+    """
+
+    family: Family[Any, Any]
+    n_states: int
+    start: str = "free"
+    end: bool = False
+    startprob_prior: Prior | None = None
+    transmat_prior: Prior | None = None
+    sticky: float = 0.0
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    start_values: Mapping[str, Any] = field(default_factory=dict)
+    seeding: str = "auto"
+    held: Mapping[str, np.ndarray] | None = None
+    """Set by ``resolve``: for "startprob" (K,) and "transitions" (K, K or K + 1), the fixed values, NaN where free."""
+
+    def __post_init__(self) -> None:
+        k = self.n_states
+        if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+            raise ParameterError(f"n_states={k!r}: give an integer of at least 1")
+        if self.start not in ("free", "stationary"):
+            raise ParameterError(f"start={self.start!r}: choose 'free' or 'stationary'")
+        if self.start == "stationary" and self.end:
+            raise ParameterError(
+                "a chain that ends has no stationary distribution: start='stationary' and end=True exclude each other"
+            )
+        if not (np.isfinite(self.sticky) and self.sticky >= 0):
+            raise ParameterError(f"sticky={self.sticky!r}: give a number of pseudo-counts, at least 0")
+        if self.seeding not in KINDS_OF_START:
+            raise ParameterError(f"init_params={self.seeding!r}: choose one of {', '.join(map(repr, KINDS_OF_START))}")
+        for prior in (self.startprob_prior, self.transmat_prior):
+            if prior is not None and not isinstance(prior, Dirichlet):
+                raise ParameterError(f"priors of probabilities must be Dirichlet, got {prior!r}")
+        for name, values in (("fixed", self.fixed), ("start_values", self.start_values)):
+            unknown = set(values) - {"startprob", "transmat", "endprob"}
+            if unknown:
+                raise ParameterError(f"{name}={sorted(unknown)}: an HMM has 'startprob', 'transmat' and 'endprob'")
+
+    # --- resolving and starting -------------------------------------------------------------------------------------
+
+    @property
+    def width(self) -> int:
+        """Columns of a row of transitions: the states, and the end."""
+        return self.n_states + int(self.end)
+
+    def resolve(self, source: Source) -> Self:
+        """Checks probabilities, finds structural zeros, resolves the family."""
+        k = self.n_states
+        if source.n_rows < k:
+            raise DataError(f"n_states={k} is more than the {source.n_rows} step(s) of the data")
+        if not self.end and ("endprob" in self.fixed or "endprob" in self.start_values):
+            raise ParameterError("endprob is given, but end=False")
+        if self.start == "stationary" and "startprob" in self.fixed:
+            raise ParameterError("startprob cannot be fixed when start='stationary'")
+        start_held = self._held_start()
+        rows_held = self._held_rows()
+        given = dict(self.start_values)
+        if "startprob" in given:
+            given["startprob"] = transitions.check_rows(given["startprob"], (k,), "startprob_init")
+        if "transmat" in given or "endprob" in given:
+            rows = self._join(given, "start_values")
+            given["transmat"] = rows[:, :k]
+            if self.end:
+                given["endprob"] = rows[:, k]
+        fixed = {key: np.asarray(value, dtype=np.float64) for key, value in self.fixed.items()}
+        held = {"startprob": start_held, "transitions": rows_held}
+        return replace(self, family=self.family.resolve(source, k), fixed=fixed, start_values=given, held=held)
+
+    def _held_start(self) -> np.ndarray:
+        k = self.n_states
+        held = np.full(k, np.nan)
+        if "startprob" in self.fixed:
+            held = transitions.check_rows(self.fixed["startprob"], (k,), "fixed['startprob']", partial=True)
+        elif "startprob" in self.start_values:
+            held = np.where(np.asarray(self.start_values["startprob"], dtype=np.float64) == 0, 0.0, np.nan)
+        return held
+
+    def _held_rows(self) -> np.ndarray:
+        k = self.n_states
+        held = np.full((k, self.width), np.nan)
+        for where, values in (("start_values", self.start_values), ("fixed", self.fixed)):
+            for key, part in (("transmat", slice(0, k)), ("endprob", slice(k, k + 1))):
+                if key not in values:
+                    continue
+                shape = (k, k) if key == "transmat" else (k,)
+                p = transitions.check_rows(values[key], shape, f"{where}[{key!r}]", partial=where == "fixed", total=None)
+                p = p.reshape(k, -1)
+                if where == "fixed":
+                    held[:, part] = np.where(np.isnan(p), held[:, part], p)
+                else:
+                    held[:, part] = np.where(p == 0, 0.0, held[:, part])
+        if "transmat" in self.fixed or "endprob" in self.fixed:
+            transitions.check_rows(held, held.shape, "fixed['transmat']", partial=True)
+        return held
+
+    def _join(self, values: Mapping[str, Any], where: str) -> np.ndarray:
+        """Transmat and endprob as rows (K, width); what is not given is made up from what is."""
+        k = self.n_states
+        name = "transmat_init" if where == "start_values" else f"{where}['transmat']"
+        if not self.end:
+            return transitions.check_rows(values["transmat"], (k, k), name)
+        end = (
+            np.full(k, 0.1)
+            if "endprob" not in values
+            else transitions.check_rows(values["endprob"], (k,), "endprob_init", total=None)
+        )
+        if "transmat" not in values:
+            return np.column_stack([np.repeat((1.0 - end)[:, None] / k, k, axis=1), end])
+        matrix = transitions.check_rows(values["transmat"], (k, k), name, total=None)
+        if np.allclose(matrix.sum(axis=1), 1.0) and not np.allclose(end, 0.0):
+            matrix = matrix * (1.0 - end)[:, None]
+        return transitions.check_rows(np.column_stack([matrix, end]), (k, k + 1), f"{name} with endprob")
+
+    def kind_of_start(self, attempt: int) -> str:
+        """What start number ``attempt`` does."""
+        if self.seeding != "auto":
+            return self.seeding
+        return "kmeans" if attempt == 0 else ("k-means++", "random_from_data")[(attempt + 1) % 2]
+
+    def init(self, source: Source, rng: np.random.Generator, attempt: int = 0) -> HMMParams:
+        """States from a seeded partition of the steps; transitions lean to staying, more or less from start to start."""
+        k = self.n_states
+        blocks = list(source)
+        x = np.concatenate([np.asarray(block.x) for block in blocks])
+        lengths = np.concatenate([np.asarray(block.lengths) for block in blocks])
+        weights = np.concatenate([np.ones(len(b.lengths)) if b.weights is None else np.asarray(b.weights) for b in blocks])
+        step_weights = np.repeat(weights, lengths)
+        points = self.family.embed(x)
+        try:
+            resp = seed_labels(points, len(x), step_weights, k, rng, self.kind_of_start(attempt))
+        except DataError:  # fewer distinct values than states, as symbols often have: states may still differ in where they go
+            resp = seed_labels(None, len(x), None, k, rng, "random")
+        at = 0
+        for block in blocks:
+            if block.evidence is not None:
+                part = slice(at, at + block.n)
+                resp[part] = _informed(resp[part], block.evidence)
+            at += block.n
+        emissions = self.family.from_partition(source, x, resp * step_weights[:, None], rng)
+        start, rows = self._first_chain(resp, lengths, attempt)
+        endprob = rows[:, k] if self.end else None
+        matrix = np.ascontiguousarray(rows[:, :k])
+        if self.start == "stationary":
+            start = stationary(matrix)
+        return HMMParams(start, matrix, emissions, endprob)
+
+    def _first_chain(self, resp: np.ndarray, lengths: np.ndarray, attempt: int) -> tuple[np.ndarray, np.ndarray]:
+        k = self.n_states
+        held = self._resolved()
+        stay = (0.5, 0.8, 0.9, 0.6)[attempt % 4]
+        rows = np.full((k, self.width), (1.0 - stay) / max(self.width - 1, 1))
+        rows[np.arange(k), np.arange(k)] = stay if self.width > 1 else 1.0
+        if self.end:
+            rows[:, k] = min(0.5, len(lengths) / lengths.sum())
+        given = self.start_values
+        if "transmat" in given:
+            rows = np.asarray(given["transmat"]) if not self.end else np.column_stack([given["transmat"], given["endprob"]])
+        rows = transitions.rows_mode(rows, held["transitions"], rows)
+        start = np.asarray(given["startprob"]) if "startprob" in given else np.full(k, 1.0 / k)
+        return transitions.rows_mode(start, held["startprob"], start), rows
+
+    def _resolved(self) -> Mapping[str, np.ndarray]:
+        if self.held is None:
+            raise ParameterError("this HMM is not resolved: call resolve(source) first (fit does)")
+        return self.held
+
+    # --- E-step -----------------------------------------------------------------------------------------------------
+
+    def log_emissions(self, params: HMMParams, block: Block) -> np.ndarray:
+        """Log probability of each step under each state, (n, K), with what is known about the states; a missing step gives zeros."""
+        log_b = self.family.log_prob_block(params.emissions, block)
+        if block.evidence is not None:
+            evidence = np.asarray(block.evidence)
+            if evidence.ndim == 1:
+                known = np.flatnonzero(evidence >= 0)
+                kept = log_b[known, evidence[known]]
+                log_b[known] = -np.inf
+                log_b[known, evidence[known]] = kept
+            else:
+                with np.errstate(divide="ignore"):
+                    log_b += np.log(evidence)
+        return log_b
+
+    def recursions(self, params: HMMParams, block: Block, log_b: np.ndarray, *, posteriors: bool = True) -> Counts:
+        """Forward-backward over a block; overwrites ``log_b`` with posteriors times weights.
+
+        Raises
+        ------
+        ImpossibleSequenceError
+            With ``posteriors``, for a sequence of probability zero. Without, its log-likelihood is -inf.
+        """
+        lengths = np.asarray(block.lengths)
+        weights = np.ones(len(lengths)) if block.weights is None else np.asarray(block.weights, dtype=np.float64)
+        k = self.n_states
+        if worth_compiling(block, k):
+            from emkit.models.hmm_compiled import compiled_recursions
+
+            counts, redo = compiled_recursions(log_b, lengths, weights, params, posteriors=posteriors)
+        else:
+            counts, redo = forward_backward(
+                log_b, lengths, weights, params.startprob, params.transmat, params.endprob, posteriors=posteriors
+            )
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        with np.errstate(divide="ignore"):
+            logs = [None if p is None else np.log(p) for p in (params.startprob, params.transmat, params.endprob)]
+        for s in np.flatnonzero(redo):
+            rows = slice(offsets[s], offsets[s + 1])
+            total, gamma, pairs = forward_backward_log(log_b[rows], logs[0], logs[1], logs[2])  # type: ignore[arg-type]
+            counts.log_likelihoods[s] = total
+            if not posteriors:
+                continue
+            if total == -np.inf and weights[s] > 0:
+                raise ImpossibleSequenceError(block.start + int(s))
+            gamma *= weights[s]
+            log_b[rows] = gamma
+            counts.start += gamma[0]
+            counts.end += gamma[-1]
+            counts.transitions += weights[s] * pairs
+        return counts
+
+    def e_step(self, params: HMMParams, block: Block) -> tuple[HMMStats, float]:
+        """Baum-Welch: expected starts, transitions, ends, and the family's statistics under the posteriors."""
+        log_b = self.log_emissions(params, block)
+        counts = self.recursions(params, block, log_b)
+        total = _weighted_sum(counts.log_likelihoods, block.weights)
+        return HMMStats(
+            counts.start, counts.transitions, counts.end, self.family.stats_block(params.emissions, block, log_b)
+        ), total
+
+    def sequence_log_likelihoods(self, params: HMMParams, block: Block) -> np.ndarray:
+        """Log-likelihood of each sequence of a block; -inf where it is impossible."""
+        return self.recursions(params, block, self.log_emissions(params, block), posteriors=False).log_likelihoods
+
+    # --- M-step -----------------------------------------------------------------------------------------------------
+
+    def _pseudo_start(self) -> Any:
+        return np.asarray(self.startprob_prior.concentration) - 1.0 if isinstance(self.startprob_prior, Dirichlet) else 0.0
+
+    def _pseudo_rows(self) -> np.ndarray:
+        pseudo = np.zeros((self.n_states, self.width))
+        if isinstance(self.transmat_prior, Dirichlet):
+            pseudo = pseudo + (np.asarray(self.transmat_prior.concentration, dtype=np.float64) - 1.0)
+        pseudo[np.arange(self.n_states), np.arange(self.n_states)] += self.sticky
+        return pseudo
+
+    def m_step(self, stats: HMMStats, params: HMMParams) -> HMMParams:
+        """Rows in closed form; with a stationary start, a guarded quasi-Newton search; the family does the rest."""
+        held = self._resolved()
+        k = self.n_states
+        emissions = self.family.m_step(stats.emissions, params.emissions)
+        if self.start == "stationary":
+            matrix = transitions.stationary_mode(
+                stats.transitions, stats.start, held["transitions"], params.transmat, self._pseudo_rows()
+            )
+            return HMMParams(stationary(matrix), matrix, emissions)
+        start = transitions.rows_mode(stats.start + self._pseudo_start(), held["startprob"], params.startprob)
+        counts = np.column_stack([stats.transitions, stats.end]) if self.end else stats.transitions
+        rows = transitions.rows_mode(counts + self._pseudo_rows(), held["transitions"], self._rows(params))
+        return HMMParams(start, np.ascontiguousarray(rows[:, :k]), emissions, rows[:, k].copy() if self.end else None)
+
+    def _rows(self, params: HMMParams) -> np.ndarray:
+        return params.transmat if params.endprob is None else np.column_stack([params.transmat, params.endprob])
+
+    # --- the rest of the contract -----------------------------------------------------------------------------------
+
+    def log_prior(self, params: HMMParams) -> float:
+        """Of start and transitions, and of the family."""
+        held = self._resolved()
+        total = self.family.log_prior(params.emissions)
+        total += transitions.log_density(self._pseudo_rows(), held["transitions"], self._rows(params))
+        if self.start == "free":
+            total += transitions.log_density(self._pseudo_start(), held["startprob"], params.startprob)
+        return total
+
+    def n_free(self, params: HMMParams) -> int:
+        """Free start and transition probabilities (structural zeros and fixed entries are not), and the family's."""
+        held = self._resolved()
+        own = transitions.n_free(held["transitions"]) + (transitions.n_free(held["startprob"]) if self.start == "free" else 0)
+        return own + self.family.n_free(params.emissions)
+
+    def pack(self, params: HMMParams) -> np.ndarray:
+        """Log-ratios of start and transition probabilities, then the family's vector."""
+        held = self._resolved()
+        start = transitions.pack(params.startprob, held["startprob"]) if self.start == "free" else np.zeros(0)
+        rows = transitions.pack(self._rows(params), held["transitions"])
+        return np.concatenate([start, rows, self.family.pack(params.emissions)])
+
+    def unpack(self, vector: np.ndarray, like: HMMParams) -> HMMParams:
+        """Inverse of ``pack``."""
+        held = self._resolved()
+        k, at, start = self.n_states, 0, like.startprob
+        if self.start == "free":
+            start, at = transitions.unpack(vector, held["startprob"])
+        rows, used = transitions.unpack(vector[at:], held["transitions"])
+        matrix = np.ascontiguousarray(rows[:, :k])
+        if self.start == "stationary":
+            start = stationary(matrix)
+        emissions = self.family.unpack(vector[at + used :], like.emissions)
+        return HMMParams(start, matrix, emissions, rows[:, k].copy() if self.end else None)
+
+    def permute(self, params: HMMParams, order: np.ndarray) -> HMMParams:
+        """Relabelled: new state i is old ``order[i]``."""
+        order = np.asarray(order)
+        end = None if params.endprob is None else params.endprob[order]
+        matrix = np.ascontiguousarray(params.transmat[np.ix_(order, order)])
+        return HMMParams(params.startprob[order], matrix, self.family.permute(params.emissions, order), end)
+
+    def permuted(self, order: np.ndarray) -> "HiddenMarkov":
+        """The configuration that goes with ``permute``: fixed and structural entries follow their states."""
+        if self.held is None:
+            return self
+        order = np.asarray(order)
+        rows = self.held["transitions"][order]
+        rows = np.concatenate([rows[:, : self.n_states][:, order], rows[:, self.n_states :]], axis=1)
+        return replace(self, held={"startprob": self.held["startprob"][order], "transitions": rows})
+
+    def null_params(self, n_features: int) -> HMMParams:
+        """Uniform; for reading files."""
+        k = self.n_states
+        end = np.full(k, 1.0 / self.width) if self.end else None
+        return HMMParams(np.full(k, 1.0 / k), np.full((k, k), 1.0 / self.width), self.family.null_params(k, n_features), end)
+
+    def compile(self, source: Source) -> None:
+        """Load or compile the recursions and the family's kernels."""
+        block = next(iter(source))
+        self.family.compile(source, self.n_states)
+        if worth_compiling(block, self.n_states):
+            from emkit.models.hmm_compiled import compile_recursions
+
+            compile_recursions()
+
+    def describe(self) -> dict[str, Any]:
+        """Configuration as plain JSON values."""
+        return settings(
+            {
+                "model": "hmm",
+                "family": self.family.describe(),
+                "n_states": int(self.n_states),
+                "start": self.start,
+                "end": self.end,
+                "startprob_prior": None if self.startprob_prior is None else self.startprob_prior.describe(),
+                "transmat_prior": None if self.transmat_prior is None else self.transmat_prior.describe(),
+                "sticky": float(self.sticky),
+                "fixed": self.fixed,
+                "start_values": self.start_values,
+                "seeding": self.seeding,
+                "held": self.held,
+            }
+        )
+
+    @classmethod
+    def from_description(cls, d: Mapping[str, Any]) -> "HiddenMarkov":
+        """Inverse of ``describe``."""
+        from emkit.families.registry import family_from_description, prior_from_description
+
+        def arrays(given: Mapping[str, Any]) -> dict[str, np.ndarray]:
+            return {key: np.array(value, dtype=np.float64) for key, value in given.items()}
+
+        first, second = (None if d[n] is None else prior_from_description(d[n]) for n in ("startprob_prior", "transmat_prior"))
+        return cls(
+            family_from_description(d["family"]), d["n_states"], d["start"], d["end"], first, second, d["sticky"],
+            arrays(d["fixed"]), arrays(d["start_values"]), d["seeding"], None if d["held"] is None else arrays(d["held"]),
+        )  # fmt: skip
+
+
+def worth_compiling(block: Block, k: int) -> bool:
+    """Whether the recursions over a block are long enough for compiled code. A function of the data's shape alone."""
+    return 3e4 * int(np.max(block.lengths)) + 3.0 * block.n * k * k >= _COMPILE_ABOVE
+
+
+def _weighted_sum(values: np.ndarray, weights: Any) -> float:
+    if weights is None:
+        return float(values.sum())
+    used = np.asarray(weights) > 0
+    return float(np.dot(np.asarray(weights, dtype=np.float64)[used], values[used]))
+
+
+def _informed(resp: np.ndarray, evidence: Any) -> np.ndarray:
+    """A first guess, corrected by what is known about the states."""
+    known = np.asarray(evidence)
+    if known.ndim == 1:
+        factor = np.ones_like(resp)
+        rows = np.flatnonzero(known >= 0)
+        factor[rows] = 0.0
+        factor[rows, known[rows]] = 1.0
+    else:
+        factor = known
+    new = resp * factor
+    total = new.sum(axis=1, keepdims=True)
+    spread = factor.sum(axis=1, keepdims=True)
+    return np.where(total > 0, new / np.where(total > 0, total, 1.0), factor / np.where(spread > 0, spread, 1.0))

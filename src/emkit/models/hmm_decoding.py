@@ -1,0 +1,160 @@
+"""The most probable paths of hidden states: Viterbi's algorithm, and the k best paths."""
+
+import numpy as np
+
+from emkit.models.hmm import HMMParams
+from emkit.models.hmm_steps import backward_walk, check_count, check_steps, first_rows, forward_walk, log_chain, worth_compiling
+
+_SCALAR_UP_TO = 8  # states; with more, SIMD lanes along the states pay
+
+
+def viterbi(params: HMMParams, log_b: np.ndarray, lengths: np.ndarray, *, overwrite: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """The most probable path of each sequence (Rabiner 1989, section III.B), end probabilities included.
+
+    Parameters
+    ----------
+    params : HMMParams
+    log_b : array of shape (n, K)
+        Log emission probabilities of all steps; may hold -inf.
+    lengths : int array of shape (S,)
+        Steps of each sequence, adding up to n.
+    overwrite : bool
+        Whether ``log_b`` may be used as working memory; otherwise large data are copied.
+
+    Returns
+    -------
+    states : int64 array of shape (n,)
+        Among equally probable paths, the one with the lowest last state, then the lowest state before it, and so on. -1 throughout a sequence
+        that is impossible.
+    log_probs : array of shape (S,)
+        Log joint probability of path and sequence; -inf for an impossible sequence.
+
+    Raises
+    ------
+    DataError
+        If shapes do not fit.
+    """
+    given = log_b
+    log_b, lengths = check_steps(params, log_b, lengths)
+    if not overwrite and np.shares_memory(given, log_b):
+        log_b = log_b.copy()
+    if worth_compiling(lengths, log_b.shape[1]):
+        return _viterbi_compiled(params, log_b, lengths)
+    return _viterbi_numpy(params, log_b, lengths)
+
+
+def _viterbi_numpy(params: HMMParams, scores: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """All sequences at once; ``scores``, the log emissions, are overwritten by the best log probability of a path that ends there."""
+    log_start, log_trans, log_end = log_chain(params)
+    for t, rows in enumerate(forward_walk(lengths)):
+        scores[rows] += log_start if t == 0 else (scores[rows - 1][:, :, None] + log_trans).max(axis=1)
+    states = np.empty(len(scores), dtype=np.int64)
+    log_probs = np.empty(len(lengths))
+    for t, (rows, sequences) in enumerate(backward_walk(lengths)):
+        if t == 0:
+            total = scores[rows] + log_end
+            log_probs[sequences] = total.max(axis=1)
+        else:
+            total = scores[rows] + log_trans[:, states[rows + 1]].T
+        states[rows] = total.argmax(axis=1)
+    states[np.repeat(log_probs == -np.inf, lengths)] = -1
+    return states, log_probs
+
+
+def _viterbi_compiled(params: HMMParams, scores: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    from emkit.kernels.viterbi import FOUR, WIDE, viterbi_lanes, viterbi_states
+    from emkit.models.hmm_compiled import sparse_pattern, split_by_length
+
+    log_start, log_trans, log_end = log_chain(params)
+    offsets = first_rows(lengths)
+    states = np.empty(len(scores), dtype=np.int64)
+    log_probs = np.empty(len(lengths))
+    together, alone = split_by_length(lengths, scores.shape[1])
+    if len(together):
+        chain = _pad(log_start, FOUR), _pad(log_trans, FOUR), log_end
+        viterbi_lanes(scores, together, offsets, lengths, *chain, states, log_probs)
+    if len(alone):
+        pattern = sparse_pattern(np.ascontiguousarray(params.transmat.T))
+        packed = np.empty(0)
+        if len(log_start) > _SCALAR_UP_TO and not len(pattern[0]):
+            log_start, matrix = _pad(log_start, WIDE), _pad(log_trans, WIDE)
+            tiles = matrix.reshape(len(matrix) // 8, 8, len(matrix) // WIDE, WIDE)
+            packed = np.ascontiguousarray(tiles.transpose(0, 2, 1, 3)).ravel()
+        transposed = np.ascontiguousarray(log_trans.T)
+        chain = log_start, packed, transposed
+        viterbi_states(scores, alone, offsets, lengths, *chain, *pattern, log_end, states, log_probs)
+    return states, log_probs
+
+
+def _pad(logs: np.ndarray, multiple: int) -> np.ndarray:
+    """With impossible states added until their number is a multiple of ``multiple``."""
+    extra = -len(logs) % multiple
+    return np.ascontiguousarray(np.pad(logs, [(0, extra)] * logs.ndim, constant_values=-np.inf))
+
+
+def compile_viterbi() -> None:
+    """Run both layouts once, on nothing much."""
+    params = HMMParams(np.full(2, 0.5), np.full((2, 2), 0.5), None)
+    _viterbi_compiled(params, np.zeros((4, 2)), np.ones(4, dtype=np.int64))
+    _viterbi_compiled(params, np.zeros((4, 2)), np.array([4]))
+
+
+def k_best_paths(params: HMMParams, log_b: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The k most probable paths of one sequence, best first: list Viterbi.
+
+    Each state keeps the k best partial paths that end in it (the parallel algorithm of Seshadri & Sundberg 1994, IEEE Trans. Commun.
+    42, 313-323). Time T K^2 k log(K k), memory T K k.
+
+    Parameters
+    ----------
+    params : HMMParams
+    log_b : array of shape (T, K)
+        Log emission probabilities of the sequence.
+    k : int
+        How many paths.
+
+    Returns
+    -------
+    paths : int64 array of shape (m, T)
+        m = k, or fewer where fewer paths are possible. The first is Viterbi's.
+    log_probs : array of shape (m,)
+        Log joint probability of each path and the sequence, falling.
+
+    Raises
+    ------
+    DataError
+        If shapes do not fit.
+    ParameterError
+        If ``k`` is not a positive integer.
+    """
+    k = check_count(k, "k")
+    log_b, _ = check_steps(params, log_b, np.array([len(log_b)]))
+    log_start, log_trans, log_end = log_chain(params)
+    n, states = log_b.shape
+    # scores[i, r]: the r-th best partial path that ends in state i. It came from came[t][i, r] = (state before) * width + (its rank).
+    scores = (log_start + log_b[0])[:, None]
+    came: list[np.ndarray] = []
+    widths: list[int] = []
+    for t in range(1, n):
+        reached = (scores[:, :, None] + log_trans[:, None, :]).reshape(-1, states)
+        widths.append(scores.shape[1])
+        best = _largest(reached, k)
+        came.append(best.T.astype(np.int32))
+        scores = np.take_along_axis(reached, best, axis=0).T + log_b[t][:, None]
+    width = scores.shape[1]
+    total = (scores + log_end[:, None]).reshape(-1, 1)
+    here = _largest(total, k)[:, 0]
+    here = here[total[here, 0] > -np.inf]
+    paths = np.empty((len(here), n), dtype=np.int64)
+    log_probs = total[here, 0]
+    for t in range(n - 1, -1, -1):
+        paths[:, t] = here // width
+        if t > 0:
+            here = came[t - 1][here // width, here % width]
+            width = widths[t - 1]
+    return paths, log_probs
+
+
+def _largest(values: np.ndarray, k: int) -> np.ndarray:
+    """Row numbers of the k largest entries of each column, falling, (min(k, rows), columns); the first of equal ones first."""
+    return np.argsort(-values, axis=0, kind="stable")[:k]
