@@ -1,0 +1,1 @@
+"""Speed beside other libraries: ``python -m benchmarks mixture`` and ``python -m benchmarks hmm``."""

@@ -1,0 +1,105 @@
+"""Paired timing, peak memory, machine description, JSON."""
+
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import date
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def seconds(fn: Callable[[], Any]) -> float:
+    """Wall-clock time of one call."""
+    begin = time.perf_counter()
+    fn()
+    return time.perf_counter() - begin
+
+
+def per_iteration(fit: Callable[[int], Any], iterations: int) -> float:
+    """Seconds of one iteration: a fit of 1 + ``iterations`` less a fit of 1, so that reading data and starting do not count."""
+    few = seconds(lambda: fit(1))
+    many = seconds(lambda: fit(1 + iterations))
+    return (many - few) / iterations
+
+
+def paired(ours: Callable[[], float], theirs: Callable[[], float], repeats: int) -> dict[str, Any]:
+    """Turn and turn about, so that a drifting machine hits both; medians, and the median of the ratios pair by pair."""
+    a, b = [], []
+    for _ in range(repeats):
+        b.append(theirs())
+        a.append(ours())
+    ratios = [t / o for o, t in zip(a, b, strict=True)]
+    return {
+        "ours": statistics.median(a),
+        "theirs": statistics.median(b),
+        "ratio": statistics.median(ratios),
+        "ratio_min": min(ratios),
+        "ratio_max": max(ratios),
+        "repeats": repeats,
+    }
+
+
+def peak_mb() -> float:
+    """Peak resident memory of this process so far, MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
+
+
+def reset_peak() -> float:
+    """Forget the peak so far (Linux), and return the memory in use now, MB."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        pass
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1]) / 1024.0
+    return 0.0
+
+
+def high_water_mb() -> float:
+    """Peak resident memory since ``reset_peak``, MB."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) / 1024.0
+    return peak_mb()
+
+
+def in_fresh_process(arguments: list[str]) -> dict[str, Any]:
+    """Run ``python -m benchmarks ...`` in a process of its own and read the JSON on its last line."""
+    done = subprocess.run([sys.executable, "-m", "benchmarks", *arguments], check=True, capture_output=True, text=True)
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def machine() -> dict[str, Any]:
+    """What the numbers were measured on."""
+    model = platform.processor() or platform.machine()
+    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []:
+        if line.startswith("model name"):
+            model = line.split(":", 1)[1].strip()
+            break
+    packages = {}
+    for name in ("emkit", "numpy", "numba", "scikit-learn", "hmmlearn"):
+        try:
+            packages[name] = version(name)
+        except PackageNotFoundError:
+            packages[name] = None
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {"date": date.today().isoformat(), "cpu": model, "cores": cores, "python": platform.python_version(), **packages}
+
+
+def save(name: str, result: dict[str, Any]) -> Path:
+    """Write JSON to benchmarks/results/."""
+    folder = Path(__file__).parent / "results"
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps(result, indent=1, default=lambda v: v.tolist() if isinstance(v, np.ndarray) else float(v)))
+    return path
