@@ -1,5 +1,6 @@
 """Paired timing, peak memory, machine description, JSON."""
 
+import contextlib
 import json
 import os
 import platform
@@ -55,10 +56,8 @@ def peak_mb() -> float:
 
 def reset_peak() -> float:
     """Forget the peak so far (Linux), and return the memory in use now, MB."""
-    try:
+    with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        pass
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmRSS"):
             return int(line.split()[1]) / 1024.0

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from benchmarks import measure
 from sklearn.mixture import GaussianMixture as Theirs
 
+from benchmarks import measure
 from emkit import GaussianMixture as Ours
 
 
@@ -112,9 +112,8 @@ def peak_above_data(problem: Problem, who: str) -> float:
     tiny = np.concatenate([x[:2000], x[:50]])
     (fit_ours if who == "ours" else fit_theirs)(problem, tiny, start, 1)  # imports are not the fit's memory
     if who == "ours":
-        from emkit.families.gaussian import Gaussian
-
         from emkit import ArraySource
+        from emkit.families.gaussian import Gaussian
 
         Gaussian(problem.covariance).compile(ArraySource(x, checked=True), problem.k)
     before = measure.reset_peak()
@@ -202,8 +201,8 @@ def solution_table(repeats: int) -> list[dict[str, Any]]:
         values: dict[str, list[float]] = {"ours": [], "theirs": []}
         for seed in range(max(repeats, 3)):
             for who, make in (
-                ("ours", lambda s: Ours(problem.k, covariance_type=problem.covariance, random_state=s)),
-                ("theirs", lambda s: Theirs(problem.k, covariance_type=problem.covariance, random_state=s)),
+                ("ours", lambda s, p=problem: Ours(p.k, covariance_type=p.covariance, random_state=s)),
+                ("theirs", lambda s, p=problem: Theirs(p.k, covariance_type=p.covariance, random_state=s)),
             ):
                 begin = time.perf_counter()
                 with warnings.catch_warnings():

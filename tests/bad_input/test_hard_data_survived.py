@@ -60,16 +60,6 @@ def test_an_outlier_does_not_blur_the_others_under_a_prior_of_ones_own(rows):
     np.testing.assert_allclose(np.sort(gm.weights_), [1 / 601, 300 / 601, 300 / 601], atol=1e-3)
 
 
-def test_an_outlier_does_not_blur_the_others_under_a_prior_of_ones_own(rows):
-    """Three components: both groups and the outlier, as without it."""
-    x = np.concatenate([rows, [[1e6, 1e6]]])
-    prior = NormalInverseWishart(4.0, 1.0)
-    gm = GaussianMixture(3, prior=prior, n_init=16, random_state=0).fit(x)
-    alone = GaussianMixture(2, prior=prior, random_state=0).fit(rows)
-    np.testing.assert_allclose(sorted_means(gm)[:2], sorted_means(alone), atol=1e-6)
-    np.testing.assert_allclose(np.sort(gm.weights_), [1 / 601, 300 / 601, 300 / 601], atol=1e-3)
-
-
 def test_an_outlier_does_not_blur_the_others_by_default(rows):
     x = np.concatenate([rows, [[1e6, 1e6]]])
     gm = GaussianMixture(3, n_init=16, random_state=0).fit(x)

@@ -1,3 +1,7 @@
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -54,3 +58,37 @@ def one_line():
         return lines[0]
 
     return check
+
+
+@pytest.fixture
+def quakes(tmp_path):
+    """Major earthquakes a year, 1900 to 2006 (Zucchini, MacDonald and Langrock 2016), as quakes.csv and as a table."""
+    shutil.copy(Path(__file__).parents[1] / "data" / "earthquakes.csv", tmp_path / "quakes.csv")
+    return csv.read_csv(tmp_path / "quakes.csv")
+
+
+@pytest.fixture
+def visits(tmp_path):
+    """Three sequences of two states, their rows shuffled, as visits.csv.
+
+    ``table``; ``series``, each one's counts in time order, (T, 1); ``first``, their keys as they first appear; ``fit``, the words
+    that fit them.
+    """
+    random = np.random.default_rng(1)
+    rows = []
+    for key, length in (("007", 15), ("7", 20), ("x", 25)):
+        state = 0
+        for t in range(length):
+            state = 1 - state if random.random() < 0.15 else state
+            known = state if t % 3 == 0 else None
+            rows.append(
+                (key, t, int(random.poisson((3, 15)[state])), known, random.normal(5.0 * state), int(random.random() < 0.5))
+            )
+    rows = [rows[i] for i in random.permutation(len(rows))]
+    columns = {name: [row[j] for row in rows] for j, name in enumerate(("id", "t", "n", "known", "v", "b"))}
+    table = pa.table(columns | {"w": [2 if row[0] == "x" else 1 for row in rows]})
+    csv.write_csv(table, tmp_path / "visits.csv")
+    series = {k: np.array([[r[2]] for r in sorted(rows, key=lambda r: r[1]) if r[0] == k], dtype=float) for k in ("007", "7", "x")}
+    words = ["--emission", "poisson", "-k", 2, "--sequence", "id", "--order", "t", "--columns", "n", "--n-init", 1]
+    fit = ["fit", "visits.csv", "--model", "hmm", *words]
+    return SimpleNamespace(table=table, series=series, first=list(dict.fromkeys(columns["id"])), fit=fit)

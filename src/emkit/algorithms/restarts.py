@@ -74,6 +74,12 @@ def fit(
 
     Parameters
     ----------
+    model : Model
+    source : Source
+    executor : Executor
+        Where E-steps run, e.g. ``emkit.Threads()``.
+    algorithm : Algorithm, optional
+        Default: ``EM()``.
     starts : int, or sequence of Params
         How many starts to try, or the starts themselves. Each makes 25 iterations on a subsample; the best quarter (two at
         least) go on there until they settle; those within 0.01 nats a row of the best that differ are carried on over all the data.
@@ -81,6 +87,12 @@ def fit(
         make up for what it lacks.
     tol : float
         Stop when the estimated gain still to come is under so many nats in total. 0: exactly ``max_iter`` iterations.
+    max_iter : int
+        Iterations at most, for each start.
+    monitors : sequence of Monitor
+        Told of every iteration on all the data; may ask to stop.
+    rng : numpy Generator, optional
+        Of every random choice.
     checkpoint : CheckpointStore, optional
         Saves progress as it goes, and takes up a fit that was cut off; the outcome has the same bits.
 

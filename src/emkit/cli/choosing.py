@@ -2,12 +2,14 @@
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from emkit.cli import outcome
 from emkit.cli.exits import Refusal
-from emkit.cli.reading import find_columns
+from emkit.cli.models.registry import ModelCommands
+from emkit.cli.reading import find_columns, read_table
 from emkit.cli.talk import Talk
 
 
@@ -22,30 +24,82 @@ def split_names(text: str) -> list[str]:
     return names
 
 
-def choose(table: Any, wanted: Sequence[str] | None, weights: str | None, path: Path, talk: Talk) -> tuple[Any, Any]:
-    """The table to fit and the row weights (or None).
+def choose(table: Any, wanted: Sequence[str] | None, aside: Mapping[str, str], path: Path, talk: Talk) -> list[str]:
+    """The columns to fit. Without ``wanted`` every column is taken, and each must be of numbers.
 
-    Without ``wanted`` every column is taken but the weights, and each must be of numbers.
+    ``aside``: columns with another purpose, by the option that names them.
     """
     names = list(table.column_names)
     _doubt_header(names, path, talk)
-    row_weights = None
-    if weights is not None:
-        weights = find_columns(names, [weights], path)[0]
-        refuse_text(table, [weights], path)
-        row_weights = table[weights].cast("float64").to_numpy()
     if wanted is not None:
         chosen = find_columns(names, wanted, path)
+        for option, name in aside.items():
+            if name in chosen and option != "weights":
+                raise Refusal(f"--columns names {name!r}, which --{option} names too; leave it out of --columns")
     else:
-        index = [name for name in names if re.fullmatch(r"__index_level_\d+__", name)]
+        index = [name for name in names if re.fullmatch(r"__index_level_\d+__", name) and name not in aside.values()]
         if index:
             talk.say(f"left out {', '.join(index)}: a data frame's row index; name it in --columns to use it")
-        chosen = [name for name in names if name != weights and name not in index]
+        chosen = [name for name in names if name not in aside.values() and name not in index]
     if not chosen:
         raise Refusal(f"{str(path)!r}: no columns are left to fit")
     numeric = [name for name in chosen if is_numeric(table[name].type)]
     refuse_text(table, chosen, path, numeric if wanted is None else ())
-    return table.select(chosen), row_weights
+    return chosen
+
+
+def numbers(table: Any, name: str, path: Path) -> Any:
+    """A column as a float vector, NaN where cells are empty."""
+    refuse_text(table, [name], path)
+    return table[name].cast("float64").to_numpy()
+
+
+def with_keys(table: Any, columns: Sequence[str], keys: Mapping[str, str], path: Path) -> Any:
+    """The table of those columns, and of the keys: the sequence and the order column.
+
+    The sequences of a text file are told apart as they are written, so that 7 and 007 are two; numbers would not be.
+    """
+    chosen = table.select([*columns, *keys.values()])
+    _refuse_empty(chosen, keys, path)
+    sequence = keys.get("sequence")
+    if sequence is not None and path.suffix.lower() in (".csv", ".tsv"):
+        written = read_table(path, [sequence], as_text=True)[sequence]
+        chosen = chosen.set_column(chosen.column_names.index(sequence), sequence, written)
+        _refuse_empty(chosen, keys, path)
+    return chosen
+
+
+def _refuse_empty(table: Any, keys: Mapping[str, str], path: Path) -> None:
+    for role, name in keys.items():
+        if table[name].null_count:
+            row = next(i for i, value in enumerate(table[name].to_pylist()) if value is None)
+            what = "every row belongs to a sequence" if role == "sequence" else "every row needs its place"
+            raise Refusal(f"{str(path)!r}: column {name!r} row {row} is empty; {what}")
+
+
+def rows_for(fitted: Any, kind: ModelCommands, table: Any, data: Path, model: Path) -> Any:
+    """The columns that the model was fitted to, in its order, and its keys; all of them if it remembers no names."""
+    names = outcome.columns(fitted)
+    keys = kind.keys(fitted)
+    if names is None:
+        expected = fitted.n_features_in_
+        if table.num_columns != expected:
+            raise Refusal(
+                f"{str(model)!r} was fitted to {expected} columns without names, {str(data)!r} has {table.num_columns}; "
+                "fit to a table with column names, or give a file of just those columns"
+            )
+        refuse_text(table, table.column_names, data)
+        import numpy as np
+
+        return np.column_stack([column.cast("float64").to_numpy() for column in table.columns])
+    found = find_columns(table.column_names, names, data, f"that {str(model)!r} was fitted to")
+    purpose = {"sequence": "tells sequences apart by", "order": "puts steps in order by"}
+    there = {
+        role: find_columns(table.column_names, [name], data, f"that {str(model)!r} {purpose[role]}")[0]
+        for role, name in keys.items()
+    }
+    refuse_text(table, found, data)
+    return with_keys(table, found, there, data).rename_columns([*names, *keys.values()])
 
 
 def is_numeric(kind: Any) -> bool:

@@ -10,7 +10,7 @@ def outcome(fitted: Any, model: ModelCommands, version: str) -> dict[str, Any]:
     result = fitted.result_
     return {
         "model": model.name,
-        "estimator": model.estimator,
+        "estimator": type(fitted).__name__,
         "emkit_version": version,
         "columns": columns(fitted),
         "n_rows": result.n_rows,

@@ -5,13 +5,15 @@ import csv
 import json
 import math
 import os
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
 from emkit.cli.exits import Refusal
+from emkit.cli.talk import Talk
 
 _DELIMITED = {".csv": ",", ".tsv": "\t"}
 EXTENSIONS = (".csv", ".tsv", ".parquet", ".feather", ".jsonl")
@@ -67,6 +69,42 @@ def check_rows_path(path: Path) -> None:
     if path.suffix.lower() not in EXTENSIONS:
         raise Refusal(f"{str(path)!r}: unknown extension {path.suffix!r}; rows are written as {', '.join(EXTENSIONS)}")
     check_writable(path)
+
+
+def check_out(out: Path | None, as_json: bool) -> None:
+    """Refuse, before any work, a place or a kind of file that rows cannot go to."""
+    if as_json and out is not None:
+        raise Refusal("--json writes to stdout; for JSON lines in a file give --out rows.jsonl without --json")
+    if out is not None:
+        check_rows_path(out)
+
+
+def keeps_text(out: Path | None, as_json: bool) -> bool:
+    """Whether rows go to text, where cells that came from text stay as they are written: 007 is not 7."""
+    return not as_json and (out is None or out.suffix.lower() in _DELIMITED)
+
+
+def put_out(table: Any, out: Path | None, as_json: bool, talk: Talk) -> None:
+    """Rows to their file, or to stdout as CSV or JSON lines."""
+    if out is not None:
+        write_rows(table, out)
+        talk.say(f"{table.num_rows} rows written to {str(out)!r}")
+    elif as_json:
+        write_json_lines(table, sys.stdout)
+    else:
+        write_delimited(table, sys.stdout)
+
+
+def named(added: Mapping[str, Any], taken: Sequence[str], prefix: str, data: Path) -> dict[str, Any]:
+    """Columns to add, under their names in the file, as arrow arrays with nulls for NaN; refuses names that are ``taken``."""
+    import pyarrow as pa
+
+    clash = [prefix + name for name in added if prefix + name in taken]
+    if clash:
+        raise Refusal(
+            f"{str(data)!r} already has a column {', '.join(map(repr, clash))}; give the added columns a prefix, e.g. --prefix em_"
+        )
+    return {prefix + name: pa.array(values, from_pandas=True) for name, values in added.items()}
 
 
 def write_rows(table: Any, path: Path) -> None:

@@ -24,7 +24,7 @@ class Family(ABC, Generic[P, S]):
     Configuration only, immutable; every fitted number lives in the Params. ``k`` is the number of components, ``n`` of rows.
 
     You implement the abstract methods. You get: mixtures and HMMs of it, missing cells, weights, fixed parameters, restarts,
-    threads, checkpoints, model files, and ``emkit.testing.check_family``.
+    threads, checkpoints, and ``emkit.testing.check_family``. Model files know emkit's own families only.
     """
 
     @abstractmethod

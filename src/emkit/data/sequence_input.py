@@ -118,7 +118,7 @@ def _from_table(x: Any, sequence: str | None, order: str | None, gaps: str, ever
         number: dict[Any, int] = {}
         codes = np.array([number.setdefault(v, len(number)) for v in labels], dtype=np.int64)
         keys = list(number)
-    place = None if order is None else _order_values(frame.get_column(order), order)
+    place, is_time = (None, False) if order is None else _order_values(frame.get_column(order), order)
     by = np.lexsort((np.arange(n), codes)) if place is None else np.lexsort((np.arange(n), place, codes))
     position = np.empty(n, dtype=np.int64)
     position[by] = np.arange(n)
@@ -126,23 +126,25 @@ def _from_table(x: Any, sequence: str | None, order: str | None, gaps: str, ever
     matrix = matrix[by]
     if place is None:
         return Sequences(matrix, lengths, names, None if np.array_equal(by, np.arange(n)) else position, keys)
-    return _fill_gaps(Sequences(matrix, lengths, names, position, keys), codes[by], place[by], order or "", gaps)
+    return _fill_gaps(
+        Sequences(matrix, lengths, names, position, keys), codes[by], place[by], order or "", "ignore" if is_time else gaps
+    )
 
 
-def _order_values(series: Any, name: str) -> np.ndarray:
-    """The order column as numbers; dates and times by their nanoseconds."""
+def _order_values(series: Any, name: str) -> tuple[np.ndarray, bool]:
+    """The order column as numbers, and whether it holds dates or times (by their nanoseconds), which have no unit step."""
     values = np.asarray(series.to_numpy())
     if values.dtype.kind in "mM":
         if np.isnat(values).any():
             raise DataError(f"column {name!r} row {int(np.flatnonzero(np.isnat(values))[0])} is missing; every row needs its place")
-        return values.astype("datetime64[ns]" if values.dtype.kind == "M" else "timedelta64[ns]").astype(np.int64) * 1.0
+        return values.astype("datetime64[ns]" if values.dtype.kind == "M" else "timedelta64[ns]").astype(np.int64) * 1.0, True
     try:
         place = values.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise DataError(f"column {name!r} must hold numbers or dates, to put steps in order") from error
     if not np.isfinite(place).all():
         raise DataError(f"column {name!r} row {int(np.flatnonzero(~np.isfinite(place))[0])} is missing; every row needs its place")
-    return place
+    return place, False
 
 
 def _fill_gaps(found: Sequences, codes: np.ndarray, place: np.ndarray, order: str, gaps: str) -> Sequences:
@@ -155,7 +157,7 @@ def _fill_gaps(found: Sequences, codes: np.ndarray, place: np.ndarray, order: st
     within = codes[1:] == codes[:-1]
     if (within & (step == 0)).any():
         i = int(np.flatnonzero(within & (step == 0))[0])
-        raise DataError(f"{who(i)} has {order} = {place[i]:g} twice; every step needs a place of its own")
+        raise DataError(f"{who(i)} has {order} = {place[i]:.15g} twice; every step needs a place of its own")
     whole = np.abs(place).max() < 2**53 and np.all(place == np.round(place)) and np.abs(place).max() < 1e15
     jump = within & (step != 1) if whole else np.zeros(len(step), dtype=bool)
     if not jump.any() or gaps == "ignore":
@@ -163,7 +165,7 @@ def _fill_gaps(found: Sequences, codes: np.ndarray, place: np.ndarray, order: st
     i = int(np.flatnonzero(jump)[0])
     if gaps == "error":
         raise DataError(
-            f"{who(i)} jumps from {order} = {place[i]:g} to {place[i + 1]:g}; "
+            f"{who(i)} jumps from {order} = {place[i]:.15g} to {place[i + 1]:.15g}; "
             "say gaps='missing' if the steps between were not observed, gaps='ignore' if nothing is between"
         )
     shift = np.concatenate([[0], np.cumsum(np.where(within, step - 1, 0))]).astype(np.int64)

@@ -46,11 +46,23 @@ class Face(BaseEstimator):  # type: ignore[misc]
         validate_data(self, X if names is not None else matrix, reset=reset, skip_check_array=True)
         return ArraySource(matrix, check_weights(sample_weight, len(matrix)), names, checked=True)
 
+    def _checkpoint(self) -> Any:
+        """What the user gave: a Checkpoint, or a path for one."""
+        given = getattr(self, "checkpoint", None)
+        if isinstance(given, str | os.PathLike):
+            from emkit.io.checkpoint import Checkpoint
+
+            return Checkpoint(given)
+        return given
+
     def _executor(self) -> Threads:
         return Threads(getattr(self, "n_jobs", None))
 
     def _monitors(self) -> list[Monitor]:
         given: Sequence[Monitor] = getattr(self, "monitors", None) or ()
+        for monitor in given:
+            if not isinstance(monitor, Monitor):
+                raise ParameterError(f"monitors holds {monitor!r}, which is not an emkit.Monitor")
         loud = getattr(self, "verbose", 0)
         return [*given, *([PrintProgress(getattr(self, "verbose_interval", 10))] if loud else [])]
 

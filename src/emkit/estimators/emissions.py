@@ -42,6 +42,8 @@ def make_family(
         return emission if tie is None else Tied(emission, tuple(int(g) for g in tie))
     if emission not in EMISSIONS:
         raise ParameterError(f"emission={emission!r}: choose one of {', '.join(map(repr, EMISSIONS))}, or give a Family")
+    if n_mix < 1:
+        raise ParameterError(f"n_mix={n_mix!r}: give an integer of at least 1")
     weights = start.pop("weights", None)
     for where, values in (("starting values", start), ("fixed", fixed)):
         unknown = set(values) - set(_KEYS[emission])

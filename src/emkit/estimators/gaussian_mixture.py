@@ -1,5 +1,6 @@
 """GaussianMixture: scikit-learn's face on a mixture of Gaussians."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -63,7 +64,7 @@ class GaussianMixture(DensityMixin, Face):  # type: ignore[misc]
         Progress lines on stderr.
     monitors : list of Monitor, optional
         See ``emkit.Monitor``, ``emkit.TimeLimit``.
-    checkpoint : Checkpoint, optional
+    checkpoint : Checkpoint or path, optional
         See ``emkit.Checkpoint``.
 
     Attributes
@@ -161,6 +162,13 @@ class GaussianMixture(DensityMixin, Face):  # type: ignore[misc]
         return self
 
     def _fit_source(self, source: ArraySource) -> None:
+        if self.prior is not None and source.total_weight < 0.01 * source.n_rows:
+            warnings.warn(
+                f"sample_weight adds up to {source.total_weight:.3g} for {source.n_rows} rows; a weight says how many rows a row stands "
+                "for, so the prior, worth about one row, now outweighs the data. Multiply the weights, or give prior=None",
+                UserWarning,
+                stacklevel=4,
+            )
         model = self._model(source)
         starts: Any = self.n_init
         if self.warm_start and hasattr(self, "result_"):
@@ -178,7 +186,7 @@ class GaussianMixture(DensityMixin, Face):  # type: ignore[misc]
             max_iter=self.max_iter,
             monitors=self._monitors(),
             rng=make_rng(self.random_state),
-            checkpoint=self.checkpoint,
+            checkpoint=self._checkpoint(),
         )
         self._adopt(result)
         self._report(result)

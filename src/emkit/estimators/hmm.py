@@ -227,7 +227,7 @@ class HMM(AfterTheFit, Face):
             max_iter=self.max_iter,
             monitors=self._monitors(),
             rng=make_rng(self.random_state),
-            checkpoint=self.checkpoint,
+            checkpoint=self._checkpoint(),
         )
         self._adopt(self._ordered(result, source, labelled=states is not None))
         self._report(self.result_)

@@ -108,7 +108,9 @@ class AfterTheFit:
         model, params = self._fitted()
 
         def one(block: Block) -> tuple[np.ndarray, np.ndarray]:
-            path, values = hmm_decoding.viterbi(params, model.log_emissions(params, block), np.asarray(block.lengths))
+            path, values = hmm_decoding.viterbi(
+                params, model.log_emissions(params, block), np.asarray(block.lengths), overwrite=True
+            )
             if (values == -np.inf).any():
                 raise ImpossibleSequenceError(block.start + int(np.flatnonzero(values == -np.inf)[0]))
             return path, values
@@ -125,7 +127,10 @@ class AfterTheFit:
         model, params = self._fitted()
 
         def one(block: Block) -> np.ndarray:
-            return hmm_filter.filter_probabilities(params, model.log_emissions(params, block), np.asarray(block.lengths))
+            try:
+                return hmm_filter.filter_probabilities(params, model.log_emissions(params, block), np.asarray(block.lengths))
+            except ImpossibleSequenceError as error:
+                raise ImpossibleSequenceError(block.start + error.sequence) from None
 
         found, parts = self._over_blocks(X, lengths, one)
         return found.restore(np.concatenate(parts))
@@ -153,12 +158,15 @@ class AfterTheFit:
 
     def forecast(self, X: Any, horizon: int = 1) -> Forecast:
         """States and observations 1 to ``horizon`` steps after the end of one sequence."""
+        _, log_b = self._one_sequence(X)
+        return self.forecast_from(hmm_filter.filter_probabilities(self._fitted()[1], log_b, np.array([len(log_b)]))[-1], horizon)
+
+    def forecast_from(self, probabilities: Any, horizon: int = 1) -> Forecast:
+        """The same from the state probabilities at the last step, (K,), such as the last row of ``filter``."""
         if horizon < 1:
             raise ParameterError(f"horizon={horizon!r}: give a number of steps, at least 1")
         model, params = self._fitted()
-        _, log_b = self._one_sequence(X)
-        last = hmm_filter.filter_probabilities(params, log_b, np.array([len(log_b)]))[-1]
-        ahead = hmm_forecast.forecast_states(params, last, horizon)
+        ahead = hmm_forecast.forecast_states(params, probabilities, horizon)
         mean, variance = mean_and_variance(model.family, params.emissions)
         expected = ahead.probabilities @ mean
         return Forecast(

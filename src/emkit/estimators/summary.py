@@ -4,8 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from emkit.core.prior import Prior
-
 
 def mixture_summary(face: Any) -> str:
     """What a statistician reads first: the fit, its criteria, the prior, the components."""
@@ -21,9 +19,7 @@ def mixture_summary(face: Any) -> str:
         f"  {result.starts_summary()}",
         f"  log-likelihood {result.log_likelihood:.4f}   free parameters {result.n_free}   "
         f"AIC {face.aic():.2f}   BIC {face.bic():.2f}   (lower is better)",
-        "  prior: "
-        + ("none (maximum likelihood)" if prior is None else f"{prior.name}, {prior.mass:.3g} pseudo-observations")
-        + (f"; its log density {result.log_prior:.4g} (up to a constant)" if isinstance(prior, Prior) else ""),
+        f"  prior: {_prior_in_words(prior, result.log_prior, fixed)}",
     ]
     if fixed:
         lines.append(f"  fixed: {', '.join(fixed)}")
@@ -36,6 +32,14 @@ def mixture_summary(face: Any) -> str:
         lines.append(f"  {j:>9}   {face.weights_[j]:.4f}   " + "   ".join(f"{c:>14}" for c in cells))
     lines.append("  means, standard deviations in brackets")
     return "\n".join(lines)
+
+
+def _prior_in_words(prior: Any, log_prior: float, fixed: list[str]) -> str:
+    if prior is None:
+        return "none (maximum likelihood)"
+    if "covariances" in fixed and (prior.mean_mass == 0 or "means" in fixed):
+        return "of no effect here: what it is about is fixed"
+    return f"{prior.name}, {prior.mass:.3g} pseudo-observations; its log density {log_prior:.4g} (up to a constant)"
 
 
 def _variances(covariances: np.ndarray, k: int, d: int) -> np.ndarray:

@@ -9,6 +9,9 @@ from typing import Any
 
 from emkit.core.block import Block, Source
 from emkit.core.errors import ParameterError
+from emkit.core.parallel import lend
+
+_WORTH_SHARING = 16384  # rows of an only block from which its work may be shared among threads
 
 
 def available_cores() -> int:
@@ -47,7 +50,13 @@ class Threads:
             return
         second = next(blocks, None)
         if second is None:
-            yield fn(first)
+            if self.n_jobs == 1 or first.n < _WORTH_SHARING:
+                yield fn(first)
+                return
+            with self.session(), lend(self._pool):
+                self._limit_blas()
+                result = fn(first)
+            yield result
             return
         with self.session():
             self._limit_blas()

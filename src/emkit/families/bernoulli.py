@@ -107,7 +107,7 @@ class Bernoulli(Family[BernoulliParams, BernoulliStats]):
         return BernoulliParams((stats.ones + 0.5) / (stats.mass + 1.0))
 
     def log_prob(self, params: BernoulliParams, x: Any) -> np.ndarray:
-        """sum_j log p_j or log(1 - p_j), (n, K)."""
+        """sum_j log p_j or log(1 - p_j), (n, K); -inf for what is neither 0 nor 1."""
         from scipy.special import xlog1py, xlogy
 
         x = np.asarray(x, dtype=np.float64)
@@ -116,8 +116,13 @@ class Bernoulli(Family[BernoulliParams, BernoulliStats]):
         zeros = seen - ones
         p = params.probs
         if ((p > 0) & (p < 1)).all():
-            return np.asarray(ones @ np.log(p).T + zeros @ np.log1p(-p).T)
-        return np.asarray((xlogy(ones[:, None, :], p) + xlog1py(zeros[:, None, :], -p)).sum(axis=2))
+            out = np.asarray(ones @ np.log(p).T + zeros @ np.log1p(-p).T)
+        else:
+            out = np.asarray((xlogy(ones[:, None, :], p) + xlog1py(zeros[:, None, :], -p)).sum(axis=2))
+        impossible = ((ones != 0) & (ones != 1)).any(axis=1)
+        if impossible.any():
+            out[impossible] = -np.inf
+        return out
 
     def stats(self, params: BernoulliParams, x: Any, resp: Any) -> BernoulliStats:
         """Expected counts."""

@@ -130,7 +130,7 @@ class Categorical(Family[CategoricalParams, CategoricalStats]):
         return CategoricalParams(pseudo / pseudo.sum(axis=2, keepdims=True))
 
     def log_prob(self, params: CategoricalParams, x: Any) -> np.ndarray:
-        """Sum over columns of log probability of the symbol, (n, K)."""
+        """Sum over columns of log probability of the symbol, (n, K); -inf for what is not one of them."""
         x = np.asarray(x)
         most = params.probs.shape[2]
         with np.errstate(divide="ignore"):
@@ -139,7 +139,7 @@ class Categorical(Family[CategoricalParams, CategoricalStats]):
         for j in range(x.shape[1]):
             seen = np.isfinite(x[:, j])
             symbol = np.where(seen, x[:, j], 0).astype(np.intp)
-            outside = (symbol < 0) | (symbol >= most)
+            outside = (symbol < 0) | (symbol >= most) | (seen & (symbol != x[:, j]))
             term = table[j].take(np.where(outside, 0, symbol), axis=0)
             if outside.any():
                 term[outside] = -np.inf

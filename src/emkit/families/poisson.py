@@ -117,7 +117,7 @@ class Poisson(Family[PoissonParams, PoissonStats]):
         return PoissonParams((stats.events + 0.5 * overall) / (stats.mass + 0.5))
 
     def log_prob(self, params: PoissonParams, x: Any) -> np.ndarray:
-        """sum_j x_j log rate - rate - log x_j!, (n, K)."""
+        """sum_j x_j log rate - rate - log x_j!, (n, K); -inf for what is not a count."""
         from scipy.special import gammaln, xlogy
 
         x = np.asarray(x, dtype=np.float64)
@@ -129,7 +129,11 @@ class Poisson(Family[PoissonParams, PoissonStats]):
         else:
             out = xlogy(filled[:, None, :], rates[None]).sum(axis=2)
         out = out - (rates.sum(axis=1) if seen.all() else seen @ rates.T)
-        return np.asarray(out - gammaln(filled + 1.0).sum(axis=1)[:, None])
+        out = np.asarray(out - gammaln(np.maximum(filled, 0.0) + 1.0).sum(axis=1)[:, None])
+        impossible = ((filled < 0) | (filled != np.floor(filled))).any(axis=1)
+        if impossible.any():
+            out[impossible] = -np.inf
+        return out
 
     def stats(self, params: PoissonParams, x: Any, resp: Any) -> PoissonStats:
         """Expected exposure and events."""

@@ -16,7 +16,7 @@ def look_up(x, table, out):  # type: ignore[no-untyped-def]
             if np.isnan(v):
                 continue
             symbol = int(v)
-            if 0 <= symbol < most:
+            if 0 <= symbol < most and symbol == v:
                 for k in range(k_count):
                     out[i, k] += table[j, symbol, k]
             else:

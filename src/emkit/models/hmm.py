@@ -10,12 +10,13 @@ from emkit.core.arrays import Params, Stats
 from emkit.core.block import Block, Source
 from emkit.core.errors import DataError, ParameterError
 from emkit.core.model import Family, Model, settings
+from emkit.core.parallel import each
 from emkit.core.prior import Dirichlet, Prior
 from emkit.families.seeding import KINDS_OF_START, seed_labels
 from emkit.models import transitions
 from emkit.models.hmm_recursions import Counts, forward_backward, forward_backward_log, stationary
 
-# Estimated nanoseconds of the NumPy recursions over a block from which the compiled ones are worth loading (0.5 s) or compiling (5 s, once).
+# Estimated nanoseconds of the NumPy recursions over the data from which the compiled ones are worth loading (0.5 s) or compiling (5 s, once).
 _COMPILE_ABOVE = 1e7
 
 
@@ -154,7 +155,8 @@ class HiddenMarkov(Model[HMMParams, HMMStats]):
                 if key not in values:
                     continue
                 shape = (k, k) if key == "transmat" else (k,)
-                p = transitions.check_rows(values[key], shape, f"{where}[{key!r}]", partial=where == "fixed", total=None)
+                name = f"fixed[{key!r}]" if where == "fixed" else f"{key}_init"
+                p = transitions.check_rows(values[key], shape, name, partial=where == "fixed", total=None)
                 p = p.reshape(k, -1)
                 if where == "fixed":
                     held[:, part] = np.where(np.isnan(p), held[:, part], p)
@@ -239,7 +241,16 @@ class HiddenMarkov(Model[HMMParams, HMMStats]):
 
     def log_emissions(self, params: HMMParams, block: Block) -> np.ndarray:
         """Log probability of each step under each state, (n, K), with what is known about the states; a missing step gives zeros."""
-        log_b = self.family.log_prob_block(params.emissions, block)
+        pieces = _pieces(block)
+        if len(pieces) == 1:
+            log_b = self.family.log_prob_block(params.emissions, block)
+        else:
+            log_b = np.empty((block.n, self.n_states))
+
+            def fill(rows: slice) -> None:
+                log_b[rows] = self.family.log_prob_block(params.emissions, _rows_of(block, rows))
+
+            each(fill, pieces)
         if block.evidence is not None:
             evidence = np.asarray(block.evidence)
             if evidence.ndim == 1:
@@ -252,36 +263,36 @@ class HiddenMarkov(Model[HMMParams, HMMStats]):
                     log_b += np.log(evidence)
         return log_b
 
-    def recursions(self, params: HMMParams, block: Block, log_b: np.ndarray, *, posteriors: bool = True) -> Counts:
+    def recursions(self, params: HMMParams, block: Block, log_b: np.ndarray, *, impossible_ok: bool = False) -> Counts:
         """Forward-backward over a block; overwrites ``log_b`` with posteriors times weights.
+
+        What underflows is done again in log space.
 
         Raises
         ------
         ImpossibleSequenceError
-            With ``posteriors``, for a sequence of probability zero. Without, its log-likelihood is -inf.
+            For a sequence of probability zero; with ``impossible_ok`` its log-likelihood is -inf, its posteriors zero.
         """
         lengths = np.asarray(block.lengths)
         weights = np.ones(len(lengths)) if block.weights is None else np.asarray(block.weights, dtype=np.float64)
-        k = self.n_states
-        if worth_compiling(block, k):
-            from emkit.models.hmm_compiled import compiled_recursions
-
-            counts, redo = compiled_recursions(log_b, lengths, weights, params, posteriors=posteriors)
-        else:
-            counts, redo = forward_backward(
-                log_b, lengths, weights, params.startprob, params.transmat, params.endprob, posteriors=posteriors
-            )
+        chosen = np.arange(len(lengths))
+        counts, redo = self._scaled(params, block, log_b, lengths, weights, chosen)
+        again = np.zeros(len(lengths), dtype=bool)
+        while redo.any():  # counts hold what cannot be used, rows are overwritten: start over without those sequences
+            again |= redo
+            log_b[:] = self.log_emissions(params, block)
+            chosen = np.flatnonzero(~again)
+            counts, redo = self._scaled(params, block, log_b, lengths, weights, chosen)
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         with np.errstate(divide="ignore"):
-            logs = [None if p is None else np.log(p) for p in (params.startprob, params.transmat, params.endprob)]
-        for s in np.flatnonzero(redo):
+            log_start, log_trans = np.log(params.startprob), np.log(params.transmat)
+            log_end = None if params.endprob is None else np.log(params.endprob)
+        for s in np.flatnonzero(again):
             rows = slice(offsets[s], offsets[s + 1])
-            total, gamma, pairs = forward_backward_log(log_b[rows], logs[0], logs[1], logs[2])  # type: ignore[arg-type]
-            counts.log_likelihoods[s] = total
-            if not posteriors:
-                continue
-            if total == -np.inf and weights[s] > 0:
+            total, gamma, pairs = forward_backward_log(log_b[rows], log_start, log_trans, log_end)
+            if total == -np.inf and weights[s] > 0 and not impossible_ok:
                 raise ImpossibleSequenceError(block.start + int(s))
+            counts.log_likelihoods[s] = total
             gamma *= weights[s]
             log_b[rows] = gamma
             counts.start += gamma[0]
@@ -289,18 +300,30 @@ class HiddenMarkov(Model[HMMParams, HMMStats]):
             counts.transitions += weights[s] * pairs
         return counts
 
+    def _scaled(
+        self, params: HMMParams, block: Block, log_b: np.ndarray, lengths: np.ndarray, weights: np.ndarray, chosen: np.ndarray
+    ) -> tuple[Counts, np.ndarray]:
+        if worth_compiling(block, self.n_states):
+            from emkit.models.hmm_compiled import compiled_recursions
+
+            return compiled_recursions(log_b, lengths, weights, params, chosen)
+        return forward_backward(log_b, lengths, weights, params.startprob, params.transmat, params.endprob, chosen)
+
     def e_step(self, params: HMMParams, block: Block) -> tuple[HMMStats, float]:
         """Baum-Welch: expected starts, transitions, ends, and the family's statistics under the posteriors."""
         log_b = self.log_emissions(params, block)
         counts = self.recursions(params, block, log_b)
         total = _weighted_sum(counts.log_likelihoods, block.weights)
-        return HMMStats(
-            counts.start, counts.transitions, counts.end, self.family.stats_block(params.emissions, block, log_b)
-        ), total
+        parts = each(lambda rows: self.family.stats_block(params.emissions, _rows_of(block, rows), log_b[rows]), _pieces(block))
+        emissions = parts[0]
+        for part in parts[1:]:
+            emissions = emissions + part
+        return HMMStats(counts.start, counts.transitions, counts.end, emissions), total
 
     def sequence_log_likelihoods(self, params: HMMParams, block: Block) -> np.ndarray:
         """Log-likelihood of each sequence of a block; -inf where it is impossible."""
-        return self.recursions(params, block, self.log_emissions(params, block), posteriors=False).log_likelihoods
+        # The way back is not for nothing: only it shows that something was lost on the way forth.
+        return self.recursions(params, block, self.log_emissions(params, block), impossible_ok=True).log_likelihoods
 
     # --- M-step -----------------------------------------------------------------------------------------------------
 
@@ -377,13 +400,23 @@ class HiddenMarkov(Model[HMMParams, HMMStats]):
         return HMMParams(params.startprob[order], matrix, self.family.permute(params.emissions, order), end)
 
     def permuted(self, order: np.ndarray) -> "HiddenMarkov":
-        """The configuration that goes with ``permute``: fixed and structural entries follow their states."""
+        """The configuration that goes with ``permute``: fixed and structural entries and priors follow their states."""
         if self.held is None:
             return self
         order = np.asarray(order)
-        rows = self.held["transitions"][order]
-        rows = np.concatenate([rows[:, : self.n_states][:, order], rows[:, self.n_states :]], axis=1)
-        return replace(self, held={"startprob": self.held["startprob"][order], "transitions": rows})
+        k = self.n_states
+
+        def follow(rows: np.ndarray) -> np.ndarray:
+            moved = rows[order]
+            return np.concatenate([moved[:, :k][:, order], moved[:, k:]], axis=1)
+
+        start, rows = self.startprob_prior, self.transmat_prior
+        if isinstance(start, Dirichlet) and np.ndim(start.concentration):
+            start = Dirichlet(np.asarray(start.concentration)[order])
+        if isinstance(rows, Dirichlet) and np.ndim(rows.concentration):
+            rows = Dirichlet(follow(np.broadcast_to(np.asarray(rows.concentration), (k, self.width))))
+        held = {"startprob": self.held["startprob"][order], "transitions": follow(self.held["transitions"])}
+        return replace(self, startprob_prior=start, transmat_prior=rows, held=held)
 
     def null_params(self, n_features: int) -> HMMParams:
         """Uniform; for reading files."""
@@ -435,8 +468,22 @@ class HiddenMarkov(Model[HMMParams, HMMStats]):
 
 
 def worth_compiling(block: Block, k: int) -> bool:
-    """Whether the recursions over a block are long enough for compiled code. A function of the data's shape alone."""
-    return 3e4 * int(np.max(block.lengths)) + 3.0 * block.n * k * k >= _COMPILE_ABOVE
+    """Whether the recursions over the data are long enough for compiled code. A function of the data's shape alone."""
+    rows = max(block.n, block.source_rows)
+    return 3e4 * int(np.max(block.lengths)) + rows * k * (100.0 + 2.0 * k) >= _COMPILE_ABOVE
+
+
+_PIECE = 16384  # rows of a block that one thread does at a time, where there is a thread to spare
+
+
+def _pieces(block: Block) -> list[slice]:
+    """Rows of a block in pieces: emissions know nothing of sequences. A function of the block's size alone."""
+    return [slice(a, min(a + _PIECE, block.n)) for a in range(0, block.n, _PIECE)]
+
+
+def _rows_of(block: Block, rows: slice) -> Block:
+    """Some rows, without their sequences."""
+    return Block(block.x[rows], None, 0, block.missing, None, max(block.source_rows, block.n))
 
 
 def _weighted_sum(values: np.ndarray, weights: Any) -> float:

@@ -4,19 +4,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emkit.kernels.hmm import LANES, forward_backward_lanes, forward_backward_states
-from emkit.models.hmm_recursions import Counts
+from emkit.core.parallel import both
+from emkit.kernels.hmm import LANES, forward_backward_lanes
+from emkit.kernels.hmm_chain import backward, backward_through, forward, forward_through, short_chains
+from emkit.models.hmm_recursions import _BLOWN_UP, _TINY, Counts, reachable
 
 if TYPE_CHECKING:
     from emkit.models.hmm import HMMParams
 
 _LANES_UP_TO = 12  # states; with more, one sequence at a time is faster than sixteen side by side
+_LONG = 10_000  # steps from which a sequence is worked from both ends
 _NONE = np.empty(0)
 _NO_INDEX = np.empty(0, np.int64)
 
 
 def compiled_recursions(
-    log_b: np.ndarray, lengths: np.ndarray, weights: np.ndarray, params: "HMMParams", *, posteriors: bool
+    log_b: np.ndarray, lengths: np.ndarray, weights: np.ndarray, params: "HMMParams", chosen: np.ndarray
 ) -> tuple[Counts, np.ndarray]:
     """The twin of ``hmm_recursions.forward_backward``: few states and many sequences side by side, the rest one after the other."""
     k = log_b.shape[1]
@@ -26,26 +29,101 @@ def compiled_recursions(
     redo = np.zeros(len(lengths), dtype=bool)
     end = _NONE if params.endprob is None else np.ascontiguousarray(params.endprob)
     start, matrix = np.ascontiguousarray(params.startprob), np.ascontiguousarray(params.transmat)
-    together, alone = split_by_length(lengths, k)
+    can_be_in = reachable(start, matrix)
+    together, alone = split_by_length(lengths, chosen, k)
     if len(together):
         forward_backward_lanes(
-            log_b, together, offsets, lengths, weights, start, matrix, end, posteriors,
+            log_b, together, offsets, lengths, weights, start, matrix, end, can_be_in,
             counts.start, counts.transitions, counts.end, counts.log_likelihoods, redo,
         )  # fmt: skip
     if len(alone):
-        transposed = np.ascontiguousarray(matrix.T)
-        patterns = (*sparse_pattern(matrix), *sparse_pattern(transposed))
-        forward_backward_states(
-            log_b, alone, offsets, lengths, weights, start, matrix, transposed, *patterns, end, posteriors,
-            counts.start, counts.transitions, counts.end, counts.log_likelihoods, redo,
-        )  # fmt: skip
+        chain = _Chain(log_b, offsets, lengths, weights, params, can_be_in, counts, redo)
+        chain.short(alone[lengths[alone] < _LONG])
+        for s in alone[lengths[alone] >= _LONG]:
+            chain.long(int(s))
+        counts.transitions += matrix * chain.pairs[:k, :k]
     return counts, redo
 
 
-def split_by_length(lengths: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Sequences for the two layouts: full groups of similar length go side by side, longest first, as long as few lanes idle."""
-    order = np.argsort(-lengths, kind="stable")
-    if k > _LANES_UP_TO or len(lengths) < 4:
+class _Chain:
+    """Sequences one at a time; see ``emkit.kernels.hmm_chain``."""
+
+    def __init__(
+        self,
+        log_b: np.ndarray,
+        offsets: np.ndarray,
+        lengths: np.ndarray,
+        weights: np.ndarray,
+        params: "HMMParams",
+        can_be_in: np.ndarray,
+        counts: Counts,
+        redo: np.ndarray,
+    ):
+        k = log_b.shape[1]
+        padded = -(-k // 4) * 4
+        self.log_b, self.offsets, self.lengths, self.weights = log_b, offsets, lengths, weights
+        self.counts, self.redo = counts, redo
+        self.start = _padded(params.startprob, padded)
+        self.matrix = np.zeros((padded, padded))
+        self.matrix[:k, :k] = params.transmat
+        self.transposed = np.ascontiguousarray(self.matrix.T)
+        self.pattern, self.pattern_t = sparse_pattern(self.matrix), sparse_pattern(self.transposed)
+        self.endprob = _NONE if params.endprob is None else _padded(params.endprob, padded)
+        self.last = _padded(np.ones(k), padded) if params.endprob is None else self.endprob
+        self.reachable = _padded(can_be_in.astype(np.float64), padded)
+        self.pairs = np.zeros((padded, padded))
+
+    def short(self, order: np.ndarray) -> None:
+        """All in one call."""
+        if not len(order):
+            return
+        c = self.counts
+        alphas = np.empty((int(self.lengths[order].max()), self.log_b.shape[1]))
+        short_chains(
+            self.log_b, order, self.offsets, self.lengths, self.weights, self.start, self.matrix, self.transposed,
+            *self.pattern, *self.pattern_t, self.last, self.endprob, self.reachable, _BLOWN_UP, alphas,
+            c.start, c.end, self.pairs, c.log_likelihoods, self.redo,
+        )  # fmt: skip
+
+    def long(self, s: int) -> None:
+        """From both ends at once."""
+        k = self.log_b.shape[1]
+        begin = int(self.offsets[s])
+        end = begin + int(self.lengths[s])
+        middle, weight = begin + (end - begin) // 2, float(self.weights[s])
+        alphas, betas = np.empty((middle - begin, k)), np.empty((end - middle, k))
+        toward = np.zeros(len(self.start))
+        (first, least_a), _ = both(
+            lambda: forward(self.log_b, begin, middle, self.start, self.matrix, *self.pattern, alphas),
+            lambda: backward(self.log_b, middle, end, self.last, self.transposed, *self.pattern_t, betas, toward),
+        )
+        before = _padded(alphas[-1], len(self.start))
+        other = np.zeros_like(self.pairs)
+        nothing = np.zeros(k)
+        most_b, (second, least_b, most_a) = both(
+            lambda: backward_through(
+                self.log_b, begin, middle, toward, False, self.transposed, *self.pattern_t, *self.pattern,
+                alphas, self.reachable, weight, self.counts.start, nothing, self.pairs,
+            ),
+            lambda: forward_through(
+                self.log_b, middle, end, before, self.matrix, *self.pattern, betas, self.endprob, weight, self.counts.end, other
+            ),
+        )  # fmt: skip
+        self.pairs += other
+        self.counts.log_likelihoods[s] = first + second
+        self.redo[s] = not (min(least_a, least_b) > _TINY and max(most_a, most_b) < _BLOWN_UP)
+
+
+def _padded(v: np.ndarray, size: int) -> np.ndarray:
+    out = np.zeros(size)
+    out[: len(v)] = v
+    return out
+
+
+def split_by_length(lengths: np.ndarray, chosen: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The chosen sequences for the two layouts: groups of similar length go side by side, longest first, as long as few lanes idle."""
+    order = chosen[np.argsort(-lengths[chosen], kind="stable")]
+    if k > _LANES_UP_TO or len(order) < 4:
         return order[:0], order
     side_by_side: list[np.ndarray] = []
     alone: list[np.ndarray] = []
@@ -67,12 +145,19 @@ def sparse_pattern(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def compile_recursions() -> None:
-    """Run both layouts once, on nothing much."""
+    """Run every kernel once, on nothing much."""
+    from emkit.models.hmm import HMMParams
+
     k, n = 2, 4
-    start, matrix = np.full(k, 0.5), np.full((k, k), 0.5)
+    params = HMMParams(np.full(k, 0.5), np.full((k, k), 0.5), None)
     order, sizes, ones = np.arange(n), np.ones(n, np.int64), np.ones(n)
     counts, redo = Counts.empty(k, n), np.zeros(n, dtype=bool)
-    out = (counts.start, counts.transitions, counts.end, counts.log_likelihoods, redo)
-    forward_backward_lanes(np.zeros((n, k)), order, order, sizes, ones, start, matrix, _NONE, True, *out)
-    none = (_NO_INDEX,) * 4
-    forward_backward_states(np.zeros((n, k)), order, order, sizes, ones, start, matrix, matrix, *none, _NONE, True, *out)
+    possible = np.ones(k, dtype=bool)
+    forward_backward_lanes(
+        np.zeros((n, k)), order, order, sizes, ones, params.startprob, params.transmat, _NONE, possible,
+        counts.start, counts.transitions, counts.end, counts.log_likelihoods, redo,
+    )  # fmt: skip
+    chain = _Chain(np.zeros((n, k)), order * 0, sizes * n, ones, params, possible, counts, redo)
+    chain.short(order[:1])
+    chain.log_b[:] = 0.0
+    chain.long(0)

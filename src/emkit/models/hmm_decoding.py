@@ -69,7 +69,7 @@ def _viterbi_compiled(params: HMMParams, scores: np.ndarray, lengths: np.ndarray
     offsets = first_rows(lengths)
     states = np.empty(len(scores), dtype=np.int64)
     log_probs = np.empty(len(lengths))
-    together, alone = split_by_length(lengths, scores.shape[1])
+    together, alone = split_by_length(lengths, np.arange(len(lengths)), scores.shape[1])
     if len(together):
         chain = _pad(log_start, FOUR), _pad(log_trans, FOUR), log_end
         viterbi_lanes(scores, together, offsets, lengths, *chain, states, log_probs)

@@ -10,7 +10,7 @@ import numpy as np
 
 from emkit.core.model import log_sum_exp
 
-_CLIP, _RARE = -300.0, 1e-9  # as in the kernel
+_CLIP, _TINY, _LOST, _BLOWN_UP = -300.0, 1e-300, 1e-150, 1e100  # as in the kernel, which says why
 
 
 @dataclass
@@ -35,22 +35,30 @@ def forward_backward(
     startprob: np.ndarray,
     transmat: np.ndarray,
     endprob: np.ndarray | None,
-    *,
-    posteriors: bool = True,
+    chosen: np.ndarray | None = None,
 ) -> tuple[Counts, np.ndarray]:
-    """Overwrites ``log_b`` (n, K) with posteriors times weights; returns the counts and which sequences are to be redone in log space."""
+    """Overwrites ``log_b`` (n, K) with posteriors times weights; returns the counts, and which sequences underflowed, bool (S,).
+
+    ``chosen``: the sequences to do; the rows of the others are left alone. If any underflowed, counts are not to be used: start over
+    without it.
+    """
     k = log_b.shape[1]
-    count = len(lengths)
+    everything = len(lengths)
     offsets = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-    longest = int(lengths.max())
-    counts = Counts.empty(k, count)
-    inside: np.ndarray = np.arange(longest) < lengths[:, None]
-    rows = np.where(inside, offsets[:, None] + np.arange(longest), 0)
+    index = np.arange(everything) if chosen is None else chosen
+    counts = Counts.empty(k, everything)
+    redo = np.zeros(everything, dtype=bool)
+    if not len(index):
+        return counts, redo
+    lengths, offsets, weights = lengths[index], offsets[index], weights[index]
+    count, longest = len(index), int(lengths.max())
+    steps = np.arange(longest)
+    inside = np.less(steps, lengths[:, None])
+    rows = np.where(inside, offsets[:, None] + steps, 0)
     emission = np.where(inside[:, :, None], log_b[rows], 0.0)
     peak = emission.max(axis=2)
     peak = np.where(np.isfinite(peak), peak, 0.0)
     shifted = emission - peak[:, :, None]
-    clipped = ((shifted < _CLIP) & np.isfinite(shifted)).any(axis=(1, 2))
     b = np.where(shifted > _CLIP, np.exp(np.maximum(shifted, _CLIP)), 0.0)
     alpha = np.empty_like(b)
     scale = np.ones((count, longest))
@@ -59,35 +67,47 @@ def forward_backward(
         if t > 0:
             now = (alpha[:, t - 1] @ transmat) * b[:, t]
         scale[:, t] = np.where(inside[:, t], now.sum(axis=1), 1.0)
-        alpha[:, t] = now / np.maximum(scale[:, t], 1e-300)[:, None]
-    last = np.arange(count), lengths - 1
-    ending = np.ones(count) if endprob is None else alpha[last] @ endprob
+        share = now / np.maximum(scale[:, t], _TINY)[:, None]
+        alpha[:, t] = np.where(share > _LOST, share, 0.0)
+    ending = np.ones(count) if endprob is None else alpha[np.arange(count), lengths - 1] @ endprob
     least = np.minimum(scale.min(axis=1), ending)
-    redo = (least <= 1e-300) | (clipped & (least < _RARE))
-    counts.log_likelihoods[:] = (np.log(np.maximum(scale, 1e-300)) + peak * inside).sum(axis=1)
-    counts.log_likelihoods += np.log(np.maximum(ending, 1e-300))
-    if not posteriors:
-        return counts, redo
-    weights = np.where(redo, 0.0, weights)
+    total = (np.log(np.maximum(scale, _TINY)) + peak * inside).sum(axis=1) + np.log(np.maximum(ending, _TINY))
+    counts.log_likelihoods[index] = total
     edge = np.ones(k) if endprob is None else endprob
+    can_be_in = reachable(startprob, transmat)
+    most = np.zeros(count)
     w = np.ones((count, k))
-    for t in range(longest - 1, -1, -1):
-        ends = np.equal(t, lengths - 1)
-        beta = np.where(ends[:, None], edge, w @ transmat.T)
-        # Zero for a sequence to be redone: its alpha may be zero, and 1 / 1e-300 step after step would overflow.
-        inverse = np.where(redo, 0.0, 1.0 / np.maximum((alpha[:, t] * beta).sum(axis=1), 1e-300))
-        goes_on = np.where(t < lengths - 1, inverse * weights, 0.0)
-        counts.transitions += (alpha[:, t] * goes_on[:, None]).T @ w
-        beta *= inverse[:, None]
-        w = b[:, t] * beta
-        gamma = alpha[:, t] * beta * weights[:, None]
-        here = inside[:, t] & ~redo
-        log_b[rows[here, t]] = gamma[here]
-        if t == 0:
-            counts.start += gamma[here].sum(axis=0)
-        counts.end += gamma[ends & ~redo].sum(axis=0)
-    counts.transitions *= transmat
+    with np.errstate(over="ignore", invalid="ignore"):  # betas that blow up are what is looked for
+        for t in range(longest - 1, -1, -1):
+            ends = np.equal(t, lengths - 1)
+            beta = np.where(ends[:, None], edge, w @ transmat.T)
+            inverse = 1.0 / np.maximum((alpha[:, t] * beta).sum(axis=1), _TINY)
+            goes_on = np.where(t < lengths - 1, inverse * weights, 0.0)
+            counts.transitions += (alpha[:, t] * goes_on[:, None]).T @ w
+            beta *= inverse[:, None]
+            w = b[:, t] * beta
+            gamma = alpha[:, t] * beta * weights[:, None]
+            here = inside[:, t]
+            most = np.where(here, np.fmax(most, np.where(can_be_in, beta, 0.0).max(axis=1)), most)
+            log_b[rows[here, t]] = gamma[here]
+            if t == 0:
+                counts.start += gamma.sum(axis=0)
+            counts.end += gamma[ends].sum(axis=0)
+        redo[index] = ~((least > _TINY) & (most < _BLOWN_UP))
+        counts.transitions *= transmat
     return counts, redo
+
+
+def reachable(startprob: np.ndarray, transmat: np.ndarray) -> np.ndarray:
+    """States that the chain can ever be in, bool (K,)."""
+    found = np.asarray(startprob) > 0
+    step = np.asarray(transmat) > 0
+    for _ in range(len(found)):
+        more = found | step[found].any(axis=0)
+        if np.array_equal(more, found):
+            break
+        found = more
+    return found
 
 
 def forward_backward_log(
@@ -98,6 +118,10 @@ def forward_backward_log(
     A log-likelihood of -inf means that the model cannot produce the sequence; posteriors are then zero.
     """
     n, k = log_b.shape
+    # Each step's peak apart: beside an emission of -1e12 the probabilities would drown in rounding.
+    peak = log_b.max(axis=1)
+    peak = np.where(np.isfinite(peak), peak, 0.0)
+    log_b = log_b - peak[:, None]
     alpha, beta = np.empty((n, k)), np.empty((n, k))
     alpha[0] = log_start + log_b[0]
     for t in range(1, n):
@@ -112,7 +136,7 @@ def forward_backward_log(
     pairs = np.zeros((k, k))
     for t in range(n - 1):
         pairs += np.exp(alpha[t][:, None] + log_trans + log_b[t + 1] + beta[t + 1] - total)
-    return total, gamma, pairs
+    return total + float(peak.sum()), gamma, pairs
 
 
 def stationary(transmat: np.ndarray) -> np.ndarray:

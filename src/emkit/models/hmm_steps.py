@@ -69,4 +69,4 @@ def backward_walk(lengths: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]
 
 def worth_compiling(lengths: np.ndarray, k: int) -> bool:
     """Whether one pass in NumPy would take longer (10 ms) than loading compiled code. A function of the data's shape alone."""
-    return 2e4 * int(lengths.max(initial=0)) + 3.0 * int(lengths.sum()) * k * (k + 8) >= 1e7
+    return 2e4 * int(lengths.max(initial=0)) + int(lengths.sum()) * k * (40.0 + 2.0 * k) >= 5e6

@@ -10,7 +10,7 @@ import numpy as np
 
 from emkit.algorithms.em import EM
 from emkit.core.block import Block, Source
-from emkit.core.errors import CollapseError
+from emkit.core.errors import CollapseError, ParameterError
 from emkit.core.fit import Algorithm, Problem, iterate
 from emkit.core.result import Step, aitken
 from emkit.data.arrays import ArraySource
@@ -28,12 +28,18 @@ def labels_do_not_matter(case: ModelCase) -> bool | None:
     if not hasattr(model, "permute") or k is None:
         return False
     order = np.roll(np.arange(k), 1)
-    permuted = model.permute(case.params, order)
-    stats, log_likelihood = model.e_step(case.params, case.block)
+    try:
+        permuted = model.permute(case.params, order)
+    except ParameterError:
+        return False  # its components have names, such as states that share distributions
+    if hasattr(model, "permuted"):
+        model = model.permuted(order)  # what is fixed follows its component
+    stats, log_likelihood = case.model.e_step(case.params, case.block)
     stats_permuted, value = model.e_step(permuted, case.block)
     close("log-likelihood of relabelled components", value, log_likelihood, case.magnitude[0], 1e-10)
-    if nothing_is_fixed(model, case.params, permuted) and model.log_prior(permuted) == model.log_prior(case.params):
-        new = model.permute(model.m_step(stats, case.params), order)
+    same_prior = np.isclose(model.log_prior(permuted), case.model.log_prior(case.params), rtol=1e-12, atol=1e-12)
+    if nothing_is_fixed(model, permuted, case.params) and same_prior:
+        new = model.permute(case.model.m_step(stats, case.params), order)
         like("M-step of relabelled components", model.m_step(stats_permuted, permuted), new, 1e-7)
     return None
 

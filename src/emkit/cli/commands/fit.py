@@ -7,19 +7,40 @@ from typing import Annotated, Any
 import typer
 
 from emkit.cli.exits import INTERRUPTED, NOT_CONVERGED, Refusal
-from emkit.cli.models.registry import find_model, model_names
+from emkit.cli.models.registry import ModelCommands, check_settings, find_model, model_names
 from emkit.cli.talk import Talk
 
 
 def command(
     data: Annotated[Path, typer.Argument(help="Rows: .csv, .tsv, .parquet, .feather or .npy. Empty cells are missing cells.")],
     model: Annotated[str, typer.Option(help=f"One of: {', '.join(model_names())}.")] = "gaussian-mixture",
-    components: Annotated[int | None, typer.Option("-k", "--components", min=1, help="How many components.")] = None,
+    components: Annotated[
+        int | None, typer.Option("-k", "--components", min=1, help="How many components, or hidden states.")
+    ] = None,
     columns: Annotated[str | None, typer.Option(help="Columns to fit, with commas between them; all by default.")] = None,
-    weights: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of row weights; 2 means the row twice.")] = None,
+    weights: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column of weights; 2 means the row (of an hmm: the sequence) twice.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Model file to write, e.g. model.safetensors.")] = None,
     covariance_type: Annotated[
-        str | None, typer.Option(help="full (default), tied, diag, spherical, tied-diag or tied-spherical.")
+        str | None, typer.Option(help="full (a mixture's default), diag (an hmm's), tied, spherical, tied-diag or tied-spherical.")
+    ] = None,
+    emission: Annotated[
+        str | None, typer.Option(help="What the states of an hmm emit: gaussian (default), poisson, categorical or bernoulli.")
+    ] = None,
+    sequence: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Which sequence a row of an hmm belongs to; without it all are one.")
+    ] = None,
+    order: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="A row's place in its sequence: numbers or dates; without it, as in the file."),
+    ] = None,
+    gaps: Annotated[
+        str | None,
+        typer.Option(help="Jumps in an --order of whole numbers: an error (default), steps that are missing, or ignore them."),
+    ] = None,
+    labels: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Known states of an hmm: 0, 1, ...; empty or -1 where unknown.")
     ] = None,
     tol: Annotated[
         float | None, typer.Option(help="Stop when the gain still to come is under so many nats; 0: --max-iter updates.")
@@ -50,8 +71,11 @@ def command(
     talk = Talk(quiet)
     kind = find_model(model)
     given: dict[str, Any] = {
-        "n_components": components,
         "covariance_type": covariance_type,
+        "emission": emission,
+        "sequence": sequence,
+        "order": order,
+        "gaps": gaps,
         "tol": tol,
         "max_iter": max_iter,
         "n_init": n_init,
@@ -63,9 +87,10 @@ def command(
     if no_prior:
         settings["prior"] = None
     settings.update(_settings(setting or []))
-    estimator = kind.build(settings)
+    check_settings(kind, settings)
+    estimator = kind.build(components, settings)
     with talk.warnings():
-        fitted, unsaved = _run(estimator, data, columns, weights, out, checkpoint, time_limit, talk)
+        fitted, unsaved = _run(estimator, kind, data, columns, weights, labels, out, checkpoint, time_limit, talk)
         _print(fitted, kind, as_json, out if unsaved is None else None)
         if unsaved is not None:
             raise unsaved
@@ -74,31 +99,40 @@ def command(
 
 def _run(
     estimator: Any,
+    kind: ModelCommands,
     data: Path,
     columns: str | None,
     weights: str | None,
+    labels: str | None,
     out: Path | None,
     checkpoint: Path | None,
     time_limit: float | None,
     talk: Talk,
 ) -> tuple[Any, Refusal | None]:
     """Read, fit, save; with the reason if the last of these failed: the fit is worth printing all the same."""
-    from emkit.cli.choosing import choose, split_names
+    from emkit.cli.choosing import choose, numbers, split_names, with_keys
     from emkit.cli.interrupts import Deadline, Interrupts
-    from emkit.cli.reading import read_table
+    from emkit.cli.reading import find_columns, read_table
     from emkit.cli.writing import cannot_write, check_writable
 
     for path in (out, checkpoint):
         if path is not None:
             check_writable(path)
-    table, row_weights = choose(read_table(data), None if columns is None else split_names(columns), weights, data, talk)
+    table = read_table(data)
+    asked = {**kind.keys(estimator), "weights": weights, "labels": labels}
+    aside = {option: find_columns(table.column_names, [name], data)[0] for option, name in asked.items() if name is not None}
+    keys = {option: aside[option] for option in kind.keys(estimator)}
+    estimator.set_params(**keys)
+    row_weights, known = (numbers(table, aside[name], data) if name in aside else None for name in ("weights", "labels"))
+    chosen = choose(table, None if columns is None else split_names(columns), aside, data, talk)
+    rows = with_keys(table, chosen, keys, data)
     limits = [] if time_limit is None else [Deadline(time_limit)]
     with Interrupts() as interrupts:
         try:
             with talk.progress() as shown:
                 interrupts.carry([*shown, *limits])
                 estimator.set_params(monitors=[interrupts], checkpoint=_checkpoint(checkpoint, talk))
-                estimator.fit(table, sample_weight=row_weights)
+                kind.fit(estimator, rows, row_weights, known)
         except KeyboardInterrupt:
             talk.say("interrupted before there was anything to keep; no model was written")
             raise typer.Exit(INTERRUPTED) from None

@@ -6,38 +6,48 @@ from typing import Any
 import numpy as np
 
 from emkit.cli.exits import Refusal
-from emkit.cli.models.registry import ModelCommands
+from emkit.cli.models.registry import NOT_SETTINGS, Ahead, ModelCommands
 
 
 class GaussianMixtureCommands:
     """Gaussian mixtures on the command line."""
 
     name = "gaussian-mixture"
-    estimator = "GaussianMixture"
+    estimators: tuple[str, ...] = ("GaussianMixture",)
 
-    def build(self, settings: Mapping[str, Any]) -> Any:
-        """Refuses a missing number of components and settings that the estimator does not have."""
+    def known_settings(self) -> set[str]:
+        """All but those of one run."""
         from emkit.estimators.gaussian_mixture import GaussianMixture
 
-        if "n_components" not in settings:
+        return set(GaussianMixture().get_params(deep=False)) - NOT_SETTINGS - {"n_components"}
+
+    def build(self, components: int | None, settings: Mapping[str, Any]) -> Any:
+        """Refuses a missing number of components."""
+        from emkit.estimators.gaussian_mixture import GaussianMixture
+
+        if components is None:
             raise Refusal("say how many components the mixture has, e.g. -k 3")
-        known = set(GaussianMixture().get_params(deep=False)) - {
-            "monitors",
-            "checkpoint",
-            "verbose",
-            "verbose_interval",
-            "warm_start",
-        }
-        unknown = sorted(set(settings) - known)
-        if unknown:
-            raise Refusal(f"{self.name} has no setting {', '.join(map(repr, unknown))}; it has: {', '.join(sorted(known))}")
-        return GaussianMixture(**settings)
+        return GaussianMixture(components, **settings)
+
+    def keys(self, estimator: Any) -> dict[str, str]:
+        """None: rows are independent."""
+        return {}
+
+    def fit(self, estimator: Any, rows: Any, weights: np.ndarray | None, labels: np.ndarray | None) -> None:
+        """Refuses labels."""
+        if labels is not None:
+            raise Refusal("--labels gives the known states of an hmm; a gaussian-mixture has none")
+        estimator.fit(rows, sample_weight=weights)
 
     def added_columns(self, fitted: Any, rows: Any) -> dict[str, np.ndarray]:
         """``label``, the most probable component, and its responsibilities ``p0`` to ``p{K-1}``."""
         responsibilities = fitted.predict_proba(rows)
         added = {"label": responsibilities.argmax(axis=1)}
         return added | {f"p{k}": responsibilities[:, k] for k in range(responsibilities.shape[1])}
+
+    def forecast(self, fitted: Any, rows: Any, horizon: int) -> Ahead:
+        """Refuses."""
+        raise Refusal("a gaussian-mixture takes rows as independent, so there is nothing to forecast; forecast needs an hmm")
 
     def criteria(self, fitted: Any) -> dict[str, float]:
         """AIC and BIC of the fit."""

@@ -1,0 +1,45 @@
+"""Work inside one block that may be shared among threads, when the executor has nothing better for them to do.
+
+What is done, and the order in which results are put together, never depends on the number of threads.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+_local = threading.local()
+
+
+@contextmanager
+def lend(pool: ThreadPoolExecutor | None) -> Iterator[None]:
+    """Code in this thread may use ``pool`` until the end of the block: an executor says so while it has a single block to work on."""
+    before = getattr(_local, "pool", None)
+    _local.pool = pool
+    try:
+        yield
+    finally:
+        _local.pool = before
+
+
+def both(first: Callable[[], Any], second: Callable[[], Any]) -> tuple[Any, Any]:
+    """Results of both calls, made at the same time where a thread is to spare."""
+    pool: ThreadPoolExecutor | None = getattr(_local, "pool", None)
+    if pool is None:
+        return first(), second()
+    other = pool.submit(second)
+    try:
+        mine = first()
+    finally:
+        theirs = other.result()
+    return mine, theirs
+
+
+def each(fn: Callable[[Any], T], items: Sequence[Any]) -> list[T]:
+    """``[fn(item) for item in items]``, shared out where threads are to spare."""
+    pool: ThreadPoolExecutor | None = getattr(_local, "pool", None)
+    if pool is None or len(items) < 2:
+        return [fn(item) for item in items]
+    return list(pool.map(fn, items))

@@ -1,0 +1,255 @@
+"""Forward-backward against the enumeration of every path, in every implementation there is."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+from paths_enumerated import enumerate_paths, random_chain
+
+from emkit import Bernoulli, Categorical, Gaussian, HiddenMarkov, Poisson, SequenceSource
+from emkit.core.block import Block
+from emkit.models import hmm_compiled
+from emkit.models.hmm import HMMParams
+from emkit.models.hmm_recursions import Counts, forward_backward, forward_backward_log
+
+LENGTHS = np.array([6, 1, 3, 8, 1, 5, 2, 4, 7, 1, 3, 2, 6, 1, 2, 3, 4, 2, 1])
+"""More sequences than there are SIMD lanes, so that a group is left half empty."""
+
+
+def log_emissions(rng, n, k):
+    """Random log probabilities of very different sizes; some steps say nothing (missing), some rule states out (labels)."""
+    log_b = rng.normal(size=(n, k)) * rng.choice([0.1, 1.0, 10.0], size=(n, 1)) + rng.choice([0.0, -40.0, 30.0], size=(n, 1))
+    log_b[rng.random(n) < 0.15] = 0.0
+    for t in np.flatnonzero(rng.random(n) < 0.15):
+        log_b[t, rng.integers(k)] = -np.inf if k > 1 else 0.0
+    return log_b
+
+
+def numpy_twin(log_b, lengths, weights, start, matrix, end):
+    counts, redo = forward_backward(log_b, lengths, weights, start, matrix, end)
+    return counts, redo
+
+
+def compiled(log_b, lengths, weights, start, matrix, end, *, side_by_side=False, both_ends=False, sparse=False):
+    """The compiled recursions, made to take one way."""
+    params = HMMParams(start, matrix, None, end)
+    everything, nothing = np.argsort(-lengths, kind="stable"), np.empty(0, np.int64)
+    split = (everything, nothing) if side_by_side else (nothing, everything)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hmm_compiled, "split_by_length", lambda *_: split)
+        patch.setattr(hmm_compiled, "_LONG", 2 if both_ends else 10**9)
+        if sparse:
+            patch.setattr(hmm_compiled, "sparse_pattern", csr)
+        return hmm_compiled.compiled_recursions(log_b, lengths, weights, params, everything)
+
+
+def csr(matrix):
+    """Row pointers and columns of the nonzero entries, however many."""
+    pointers = np.concatenate([[0], np.cumsum((matrix != 0).sum(axis=1))]).astype(np.int64)
+    return pointers, np.nonzero(matrix)[1].astype(np.int64)
+
+
+def lanes(*args):
+    return compiled(*args, side_by_side=True)
+
+
+def states(*args):
+    return compiled(*args)
+
+
+def states_sparse(*args):
+    return compiled(*args, sparse=True)
+
+
+def both_ends(*args):
+    return compiled(*args, both_ends=True)
+
+
+def both_ends_sparse(*args):
+    return compiled(*args, both_ends=True, sparse=True)
+
+
+def log_space(log_b, lengths, weights, start, matrix, end):
+    counts = Counts.empty(len(start), len(lengths))
+    with np.errstate(divide="ignore"):
+        logs = [None if p is None else np.log(p) for p in (start, matrix, end)]
+    at = 0
+    for s, n in enumerate(lengths):
+        total, gamma, pairs = forward_backward_log(log_b[at : at + n], *logs)
+        counts.log_likelihoods[s] = total
+        log_b[at : at + n] = weights[s] * gamma
+        counts.start += weights[s] * gamma[0]
+        counts.end += weights[s] * gamma[-1]
+        counts.transitions += weights[s] * pairs
+        at += n
+    return counts, np.zeros(len(lengths), dtype=bool)
+
+
+IMPLEMENTATIONS = {f.__name__: f for f in (numpy_twin, lanes, states, states_sparse, both_ends, both_ends_sparse, log_space)}
+
+
+@cache
+def enumerated(k, end, zeros):
+    """A chain, lengths, weights, log emissions, and the enumeration of each sequence; without the impossible ones."""
+    rng = np.random.default_rng([k, end, zeros])
+    start, matrix, endprob = random_chain(rng, k, end=end, zeros=zeros)
+    lengths = LENGTHS if k < 4 else np.minimum(LENGTHS, 6)
+    log_b = log_emissions(rng, lengths.sum(), k)
+    weights = rng.gamma(1.0, size=len(lengths))
+    weights[:2] = (0.0, 2.0)
+    parts = np.split(log_b, np.cumsum(lengths)[:-1])
+    found = [enumerate_paths(part, start, matrix, endprob) for part in parts]
+    possible = np.array([likelihood > 0 for likelihood, *_ in found])
+    assert possible.sum() >= 10
+    keep = np.flatnonzero(possible)
+    lengths, weights, found = lengths[keep], weights[keep], [found[i] for i in keep]
+    return (start, matrix, endprob), lengths, weights, np.concatenate([parts[i] for i in keep]), found
+
+
+@pytest.mark.parametrize("zeros", [False, True], ids=["dense", "zeros"])
+@pytest.mark.parametrize("end", [False, True], ids=["goes on", "ends"])
+@pytest.mark.parametrize("k", [1, 2, 3, 4])
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_every_path(implementation, k, end, zeros):
+    """Likelihoods, single and pair posteriors of sequences of lengths 1 to 8, with weights; 0 is absence."""
+    (start, matrix, endprob), lengths, weights, log_b, found = enumerated(k, end, zeros)
+    gamma = log_b.copy()
+    counts, redo = IMPLEMENTATIONS[implementation](gamma, lengths, weights, start, matrix, endprob)
+    assert not redo.any()
+    np.testing.assert_allclose(counts.log_likelihoods, [np.log(f[0]) for f in found], rtol=1e-11, atol=1e-11)
+    expected = np.concatenate([w * f[1] for w, f in zip(weights, found, strict=True)])
+    np.testing.assert_allclose(gamma, expected, atol=1e-11)
+    np.testing.assert_allclose(counts.transitions, sum(w * f[2] for w, f in zip(weights, found, strict=True)), atol=1e-10)
+    np.testing.assert_allclose(counts.end, sum(w * f[3] for w, f in zip(weights, found, strict=True)), atol=1e-11)
+    np.testing.assert_allclose(counts.start, sum(w * f[1][0] for w, f in zip(weights, found, strict=True)), atol=1e-11)
+    assert not counts.transitions[matrix == 0].any()
+
+
+@pytest.fixture(scope="module")
+def eight_steps():
+    """The largest problem that is enumerated: four states, 65,536 paths."""
+    rng = np.random.default_rng(8)
+    chain, log_b = random_chain(rng, 4, end=True), log_emissions(rng, 8, 4)
+    return chain, log_b, enumerate_paths(log_b, *chain)
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_four_states_eight_steps(implementation, eight_steps):
+    chain, log_b, (likelihood, single, pairs, _) = eight_steps
+    gamma = log_b.copy()
+    counts, _ = IMPLEMENTATIONS[implementation](gamma, np.array([8]), np.ones(1), *chain)
+    assert counts.log_likelihoods[0] == pytest.approx(np.log(likelihood), rel=1e-12)
+    np.testing.assert_allclose(gamma, single, atol=1e-12)
+    np.testing.assert_allclose(counts.transitions, pairs, atol=1e-12)
+
+
+def hmm_and_rows(emission, rng, n):
+    """A family, and rows (n, 2) with missing cells and wholly missing steps."""
+    family, x = {
+        "gaussian": (Gaussian("full"), rng.normal(size=(n, 2)) * 2.0),
+        "poisson": (Poisson(), rng.poisson(3.0, size=(n, 2)).astype(float)),
+        "categorical": (Categorical((3, 2)), np.column_stack([rng.integers(3, size=n), rng.integers(2, size=n)]).astype(float)),
+        "bernoulli": (Bernoulli(), rng.integers(2, size=(n, 2)).astype(float)),
+    }[emission]
+    x[rng.random(x.shape) < 0.2] = np.nan
+    x[rng.random(n) < 0.15] = np.nan
+    return family, x
+
+
+@pytest.mark.parametrize("labels", [None, "hard", "allowed", "probabilities"])
+@pytest.mark.parametrize("emission", ["gaussian", "poisson", "categorical", "bernoulli"])
+@pytest.mark.parametrize("large", [False, True], ids=["small", "part of something large"])
+def test_a_whole_e_step(emission, labels, large, monkeypatch):
+    """``HiddenMarkov.e_step`` with missing cells and labels; ``large`` takes the compiled way."""
+    from emkit.models import hmm
+
+    monkeypatch.setattr(hmm, "_COMPILE_ABOVE", 0.0 if large else np.inf)
+    rng = np.random.default_rng(3)
+    k, lengths = 3, np.array([5, 1, 6, 2, 4])
+    n = int(lengths.sum())
+    family, x = hmm_and_rows(emission, rng, n)
+    evidence = {
+        None: None,
+        "hard": np.where(rng.random(n) < 0.3, rng.integers(k, size=n), -1),
+        "allowed": np.maximum(rng.random((n, k)) < 0.6, np.eye(k, dtype=bool)[rng.integers(k, size=n)]).astype(float),
+        "probabilities": rng.dirichlet(np.ones(k), size=n),
+    }[labels]
+    weights = rng.gamma(2.0, size=len(lengths))
+    source = SequenceSource(x, lengths, weights, evidence=evidence)
+    model = HiddenMarkov(family, k, end=True).resolve(source)
+    start, matrix, end = random_chain(rng, k, end=True)
+    params = HMMParams(start, matrix, model.init(source, rng).emissions, end)
+    log_b = family_density(model, params, x)
+    if labels == "hard":
+        for t in np.flatnonzero(evidence >= 0):
+            log_b[t, np.arange(k) != evidence[t]] = -np.inf
+    elif labels is not None:
+        with np.errstate(divide="ignore"):
+            log_b += np.log(evidence)
+    found = [enumerate_paths(part, start, matrix, end) for part in np.split(log_b, np.cumsum(lengths)[:-1])]
+    (block,) = source
+    stats, log_likelihood = model.e_step(params, block)
+    assert log_likelihood == pytest.approx(sum(w * np.log(f[0]) for w, f in zip(weights, found, strict=True)), rel=1e-11)
+    np.testing.assert_allclose(stats.transitions, sum(w * f[2] for w, f in zip(weights, found, strict=True)), atol=1e-10)
+    gamma = np.concatenate([w * f[1] for w, f in zip(weights, found, strict=True)])
+    expected = model.family.stats(params.emissions, x, gamma)
+    np.testing.assert_allclose(stats.emissions.pack(), expected.pack(), rtol=1e-9, atol=1e-9)
+
+
+def family_density(model, params, x):
+    """Log density of each row under each state, one row at a time, missing cells left out by hand where that is simple."""
+    return np.concatenate([np.asarray(model.family.log_prob(params.emissions, x[t : t + 1])) for t in range(len(x))])
+
+
+def test_a_missing_step_is_summed_over():
+    """A step with nothing observed: the likelihood is the sum over what could have been observed there."""
+    probs = np.array([[[0.7, 0.2, 0.1]], [[0.1, 0.3, 0.6]]])
+    x = np.array([0.0, 2.0, np.nan, 1.0, np.nan])[:, None]
+    start, matrix = np.array([0.6, 0.4]), np.array([[0.8, 0.2], [0.3, 0.7]])
+    filled = [np.array([0.0, 2.0, a, 1.0, b])[:, None] for a in range(3) for b in range(3)]
+    values = []
+    for rows in (x, *filled):
+        source = SequenceSource(rows)
+        model = HiddenMarkov(Categorical(3), 2).resolve(source)
+        emissions = model.init(source, np.random.default_rng(0)).emissions.replace_arrays({"probs": probs})
+        values.append(model.e_step(HMMParams(start, matrix, emissions), next(iter(source)))[1])
+    assert np.exp(values[0]) == pytest.approx(np.exp(values[1:]).sum(), rel=1e-13)
+
+
+@pytest.mark.parametrize("implementation", ["numpy_twin", "lanes", "states", "both_ends"])
+def test_left_right_chains_sparse_and_dense(implementation):
+    """With 20 states and two transitions from each, walking the nonzero entries alone gives what walking all of them gives."""
+    rng = np.random.default_rng(20)
+    k, lengths = 20, np.array([30, 45, 25, 33])
+    stay = rng.uniform(0.3, 0.9, size=k)
+    stay[-1] = 1.0
+    matrix = np.diag(stay) + np.diag(1.0 - stay[:-1], 1)
+    assert len(hmm_compiled.sparse_pattern(matrix)[0]) == k + 1  # worth it
+    start = np.eye(k)[0]
+    log_b = rng.normal(size=(lengths.sum(), k))
+    weights = np.ones(len(lengths))
+    plain, sparse = log_b.copy(), log_b.copy()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hmm_compiled, "sparse_pattern", lambda matrix: (np.empty(0, np.int64),) * 2)
+        expected, _ = IMPLEMENTATIONS[implementation](plain, lengths, weights, start, matrix, None)
+    found, _ = states_sparse(sparse, lengths, weights, start, matrix, None)
+    np.testing.assert_allclose(found.log_likelihoods, expected.log_likelihoods, rtol=1e-12)
+    np.testing.assert_allclose(found.transitions, expected.transitions, atol=1e-10)
+    np.testing.assert_allclose(sparse, plain, atol=1e-11)
+    assert not found.transitions[matrix == 0].any()
+
+
+def test_a_block_is_its_sequences():
+    """Sequences of very unequal length, of which some go side by side and some alone, add up to the sum of each on its own."""
+    rng = np.random.default_rng(5)
+    lengths = np.concatenate([rng.integers(1, 9, size=70), [900, 350, 400]])
+    x = rng.normal(size=(lengths.sum(), 1))
+    source = SequenceSource(x, lengths)
+    model = HiddenMarkov(Gaussian(), 3).resolve(source)
+    params = model.init(source, rng)
+    (block,) = source
+    stats, total = model.e_step(params, block)
+    ends = np.cumsum(lengths)
+    each = [model.e_step(params, Block(x[e - n : e], lengths=np.array([n]))) for n, e in zip(lengths, ends, strict=True)]
+    assert total == pytest.approx(sum(value for _, value in each), rel=1e-12)
+    np.testing.assert_allclose(stats.pack(), sum(s.pack() for s, _ in each), rtol=1e-9)
