@@ -177,3 +177,35 @@ def _fill_gaps(found: Sequences, codes: np.ndarray, place: np.ndarray, order: st
     )
     assert found.position is not None
     return Sequences(matrix, lengths, found.names, target[found.position], found.keys)
+
+
+def read_states(states: Any, found: Sequences, k: int) -> np.ndarray:
+    """Known states as evidence in step order: int (n,), or float (n, K).
+
+    Raises
+    ------
+    DataError
+        For labels out of range, wrong lengths, and steps whose every state is ruled out.
+    """
+    rows = len(found.x) if found.position is None else len(found.position)
+    array = np.asarray(states)
+    if array.ndim == 1 and array.shape == (rows,):
+        try:
+            numbers = np.where([v is None for v in array], np.nan, array).astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"states must be numbers 0 to {k - 1}, -1 or NaN where unknown") from error
+        numbers = np.where(np.isnan(numbers), -1, numbers)
+        bad = (numbers != np.round(numbers)) | (numbers < -1) | (numbers >= k)
+        if bad.any():
+            i = int(np.flatnonzero(bad)[0])
+            raise DataError(f"states row {i} is {numbers[i]:g}; states are numbered 0 to {k - 1}, -1 where unknown")
+        return found.arrange(numbers.astype(np.int64), -1)
+    if array.shape == (rows, k):
+        allowed = array.astype(np.float64)
+        if not (np.isfinite(allowed).all() and (allowed >= 0).all()):
+            raise DataError("states (n, K) must hold booleans or finite nonnegative numbers")
+        empty = ~(allowed > 0).any(axis=1)
+        if empty.any():
+            raise DataError(f"states row {int(np.flatnonzero(empty)[0])} rules out every state")
+        return found.arrange(allowed, 1.0)
+    raise DataError(f"states has shape {array.shape}, expected ({rows},) or ({rows}, {k})")

@@ -12,7 +12,7 @@ from emkit.core.errors import DataError, ParameterError
 from emkit.core.fit import Problem
 from emkit.core.prior import Dirichlet, Prior
 from emkit.core.result import Result
-from emkit.data.sequence_input import Sequences, read_sequences
+from emkit.data.sequence_input import Sequences, read_sequences, read_states
 from emkit.data.sequences import SequenceSource
 from emkit.estimators.base import Face, make_rng
 from emkit.estimators.emissions import make_family, to_attributes
@@ -191,7 +191,7 @@ class HMM(AfterTheFit, Face):
 
     def _source(self, found: Sequences, sample_weight: Any = None, states: Any = None) -> SequenceSource:
         weights = _sequence_weights(sample_weight, len(found.lengths))
-        evidence = None if states is None else _read_states(states, found, int(self.n_states))
+        evidence = None if states is None else read_states(states, found, int(self.n_states))
         return SequenceSource(found.x, found.lengths, weights, found.names, evidence, checked=True)
 
     # --- fitting ----------------------------------------------------------------------------------------------------
@@ -403,35 +403,3 @@ def _sequence_weights(weights: Any, count: int) -> np.ndarray | None:
             f"sample_weight has {len(weights)} entries for {count} sequence(s): one for each sequence, not for each row"
         )
     return check_weights(weights, count)
-
-
-def _read_states(states: Any, found: Sequences, k: int) -> np.ndarray:
-    """Known states as evidence in step order: int (n,), or float (n, K).
-
-    Raises
-    ------
-    DataError
-        For labels out of range, wrong lengths, and steps whose every state is ruled out.
-    """
-    rows = len(found.x) if found.position is None else len(found.position)
-    array = np.asarray(states)
-    if array.ndim == 1 and array.shape == (rows,):
-        try:
-            numbers = np.where([v is None for v in array], np.nan, array).astype(np.float64)
-        except (TypeError, ValueError) as error:
-            raise DataError(f"states must be numbers 0 to {k - 1}, -1 or NaN where unknown") from error
-        numbers = np.where(np.isnan(numbers), -1, numbers)
-        bad = (numbers != np.round(numbers)) | (numbers < -1) | (numbers >= k)
-        if bad.any():
-            i = int(np.flatnonzero(bad)[0])
-            raise DataError(f"states row {i} is {numbers[i]:g}; states are numbered 0 to {k - 1}, -1 where unknown")
-        return found.arrange(numbers.astype(np.int64), -1)
-    if array.shape == (rows, k):
-        allowed = array.astype(np.float64)
-        if not (np.isfinite(allowed).all() and (allowed >= 0).all()):
-            raise DataError("states (n, K) must hold booleans or finite nonnegative numbers")
-        empty = ~(allowed > 0).any(axis=1)
-        if empty.any():
-            raise DataError(f"states row {int(np.flatnonzero(empty)[0])} rules out every state")
-        return found.arrange(allowed, 1.0)
-    raise DataError(f"states has shape {array.shape}, expected ({rows},) or ({rows}, {k})")

@@ -2,19 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 from array_api_compat import array_namespace, is_numpy_array
 
-from emkit.core.arrays import Params, Stats
 from emkit.core.block import Block, Source
 from emkit.core.errors import CollapseError, DataError, ParameterError
 from emkit.core.model import Family, Pass, settings, sliced_pass
 from emkit.core.prior import Prior
 from emkit.families import gaussian_missing
-from emkit.families.covariance import COVARIANCE_TYPES, Shape, Whitener, check_covariances, whiten
+from emkit.families.covariance import COVARIANCE_TYPES, Shape, check_covariances
+from emkit.families.gaussian_params import GaussianParams, GaussianStats, products
 from emkit.families.gaussian_prior import GaussianPrior, NormalInverseWishart, weak_prior
 
 _LOG_2PI = float(np.log(2.0 * np.pi))
@@ -22,68 +21,6 @@ _LOG_2PI = float(np.log(2.0 * np.pi))
 _COMPILE_ABOVE = 5e6
 # Without a prior, a variance this small beside its column's is a component that has collapsed onto a point.
 _COLLAPSED = 1e-12
-
-
-@dataclass(frozen=True)
-class GaussianParams(Params):
-    """K normal distributions over d columns.
-
-    ``covariances`` is kept in a form whose shape tells its type: (K, 1) spherical, (K, d) diag, (1, 1) tied-spherical,
-    (1, d) tied-diag, (K, d, d) full, (1, d, d) tied; two-dimensional ones hold variances. ``means`` is (K, d).
-    """
-
-    means: np.ndarray
-    covariances: np.ndarray
-
-    @cached_property
-    def whitener(self) -> Whitener:
-        """What turns a centred row into independent standard normals; computed once for each hypothesis."""
-        return whiten(self.covariances, self.means.shape[1])
-
-    @cached_property
-    def float32(self) -> tuple[np.ndarray, np.ndarray]:
-        """Means in two float32 parts whose sum is the float64 mean to 48 bits, each (K, d)."""
-        head = self.means.astype(np.float32)
-        return head, (self.means - head).astype(np.float32)
-
-
-@dataclass(frozen=True)
-class GaussianStats(Stats):
-    """Weighted moments about a pivot: each component's mean at the time.
-
-    ``counts`` (K,); ``first`` (K, d) = sum r (x - pivot); ``second`` = sum r (x - pivot)(x - pivot)^T: (K, d, d), summed over k to
-    (1, d, d) when tied; diagonals only (K, d); their sum (K, 1) when spherical; None where covariances are fixed.
-    """
-
-    counts: np.ndarray
-    first: np.ndarray
-    second: np.ndarray | None
-    pivot: np.ndarray = field(metadata={"additive": False})
-
-    def __add__(self, other: "GaussianStats") -> "GaussianStats":
-        if self.pivot is not other.pivot and not np.array_equal(self.pivot, other.pivot):
-            other = other.about(self.pivot)
-        return super().__add__(other)
-
-    def about(self, pivot: np.ndarray) -> "GaussianStats":
-        """The same moments about another pivot."""
-        shift = self.pivot - pivot
-        first = self.first + self.counts[:, None] * shift
-        if self.second is None:
-            return GaussianStats(self.counts, first, None, pivot)
-        cross = _products(self.first, shift, self.second.shape)
-        cross = cross + _products(shift, self.first, self.second.shape)
-        square = _products(self.counts[:, None] * shift, shift, self.second.shape)
-        return GaussianStats(self.counts, first, self.second + cross + square, pivot)
-
-
-def _products(a: np.ndarray, b: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """a_k b_k^T for each k, reduced to the form of second moments that ``shape`` has. a, b: (K, d)."""
-    if len(shape) == 2:
-        out = a * b
-        return out if shape[1] == out.shape[1] else out.sum(axis=1, keepdims=True)
-    outer = a[:, :, None] * b[:, None, :]
-    return outer if shape[0] == len(a) else outer.sum(axis=0, keepdims=True)
 
 
 @dataclass(frozen=True)
@@ -253,7 +190,7 @@ class Gaussian(Family[GaussianParams, GaussianStats]):
         if is_numpy_array(x):
             seen = ~np.isnan(x)
             if not seen.all():
-                return gaussian_missing.stats(params, x, resp, seen, self._with_second, GaussianStats)
+                return gaussian_missing.stats(params, x, resp, seen, self._with_second)
         xp = array_namespace(x)
         x = xp.astype(x, xp.float64)
         r = xp.matrix_transpose(xp.astype(resp, xp.float64))  # (K, n)
@@ -366,7 +303,7 @@ class Gaussian(Family[GaussianParams, GaussianStats]):
             pulled = prior.mean_mass > 0 and prior.mean is not None
             if pulled:
                 off = moments.pivot - prior.mean
-                scatter = scatter + prior.mean_mass * _products(off, off, scatter.shape)
+                scatter = scatter + prior.mean_mass * products(off, off, scatter.shape)
                 counts = counts + 1.0
             if form[0] == 1:
                 scatter, counts = scatter.sum(axis=0, keepdims=True), counts.sum(keepdims=True)

@@ -1,21 +1,19 @@
 """Calls the compiled kernels of Gaussians: arrays in the width of the data in, GaussianStats out. No missing cells."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from emkit.core.block import Block
 from emkit.core.model import Pass
+from emkit.families.gaussian_params import GaussianParams, GaussianStats
 from emkit.kernels.gaussian import DIAG, FULL, SPHERICAL, TIED, log_prob_rows, mixture_pass, moment_rows
-
-if TYPE_CHECKING:
-    from emkit.families.gaussian import GaussianParams, GaussianStats
 
 
 class Arguments:
     """A hypothesis as the kernels take it: contiguous, in the width of the data; and room for the moments."""
 
-    def __init__(self, params: "GaussianParams", width: Any):
+    def __init__(self, params: GaussianParams, width: Any):
         k, d = params.means.shape
         self.params = params
         self.form = params.covariances.shape
@@ -45,10 +43,8 @@ class Arguments:
         self.counts, self.first = np.zeros(k), np.zeros((k, d))
         self.second_diag, self.second_full = np.zeros(self.scales.shape), np.zeros(self.matrices.shape)
 
-    def stats(self, with_second: bool) -> "GaussianStats":
+    def stats(self, with_second: bool) -> GaussianStats:
         """What the kernels have added up."""
-        from emkit.families.gaussian import GaussianStats
-
         second: np.ndarray | None = None
         if with_second and self.kind >= TIED:
             second = np.tril(self.second_full) + np.swapaxes(np.tril(self.second_full, -1), 1, 2)
@@ -61,14 +57,14 @@ class Arguments:
 
 
 def compiled_pass(
-    params: "GaussianParams",
+    params: GaussianParams,
     log_weights: np.ndarray,
     block: Block,
     with_second: bool,
     *,
     rows: bool = False,
     responsibilities: bool = False,
-) -> "Pass[GaussianStats]":
+) -> Pass[GaussianStats]:
     """The twin of ``emkit.core.model.sliced_pass``."""
     x = np.ascontiguousarray(block.x)
     width, n = x.dtype, x.shape[0]
@@ -112,7 +108,7 @@ def _constants(log_weights: np.ndarray, log_norm: np.ndarray, width: Any) -> tup
     return rounded, base - float(np.log(np.exp(implied).sum() / np.exp(log_weights[used]).sum()))
 
 
-def compiled_log_prob(params: "GaussianParams", x: np.ndarray) -> np.ndarray:
+def compiled_log_prob(params: GaussianParams, x: np.ndarray) -> np.ndarray:
     """Log densities of all rows under all components, (n, K) float64."""
     x = np.ascontiguousarray(x)
     a = Arguments(params, x.dtype)
@@ -121,7 +117,7 @@ def compiled_log_prob(params: "GaussianParams", x: np.ndarray) -> np.ndarray:
     return out
 
 
-def compiled_stats(params: "GaussianParams", x: np.ndarray, resp: np.ndarray, with_second: bool) -> "GaussianStats":
+def compiled_stats(params: GaussianParams, x: np.ndarray, resp: np.ndarray, with_second: bool) -> GaussianStats:
     """Moments of rows with given responsibilities (n, K)."""
     x = np.ascontiguousarray(x)
     a = Arguments(params, x.dtype)

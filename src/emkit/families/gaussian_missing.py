@@ -12,9 +12,10 @@ import numpy as np
 
 from emkit.core.block import Block
 from emkit.core.model import SLICE, Pass, log_sum_exp, posterior
+from emkit.families.gaussian_params import GaussianParams, GaussianStats
 
 if TYPE_CHECKING:
-    from emkit.families.gaussian import Gaussian, GaussianParams, GaussianStats
+    from emkit.families.gaussian import Gaussian
 
 _LOG_2PI = float(np.log(2.0 * np.pi))
 
@@ -33,7 +34,7 @@ def patterns(seen: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 class Pattern:
     """What one pattern of observed columns needs of each component, factored once for all its rows."""
 
-    def __init__(self, params: "GaussianParams", observed: np.ndarray):
+    def __init__(self, params: GaussianParams, observed: np.ndarray):
         d = params.means.shape[1]
         covariances = params.covariances
         self.means = params.means
@@ -78,7 +79,7 @@ class Pattern:
         second[:, m[:, None], m] += extra
 
 
-def log_prob(params: "GaussianParams", x: np.ndarray, seen: np.ndarray) -> np.ndarray:
+def log_prob(params: GaussianParams, x: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """Log density of the observed cells, (n, K); 0 for a row with none."""
     if params.covariances.ndim == 2:
         return _log_prob_diagonal(params, x, seen)
@@ -90,7 +91,7 @@ def log_prob(params: "GaussianParams", x: np.ndarray, seen: np.ndarray) -> np.nd
     return out
 
 
-def _log_prob_diagonal(params: "GaussianParams", x: np.ndarray, seen: np.ndarray) -> np.ndarray:
+def _log_prob_diagonal(params: GaussianParams, x: np.ndarray, seen: np.ndarray) -> np.ndarray:
     k, d = params.means.shape
     scales = np.broadcast_to(params.whitener.scales, (k, d))  # type: ignore[arg-type]
     filled = np.where(seen, x, 0.0).astype(np.float64)
@@ -102,14 +103,13 @@ def _log_prob_diagonal(params: "GaussianParams", x: np.ndarray, seen: np.ndarray
 
 
 def stats(
-    params: "GaussianParams",
+    params: GaussianParams,
     x: np.ndarray,
     resp: np.ndarray,
     seen: np.ndarray,
     with_second: bool,
-    record: "type[GaussianStats]",
-) -> "GaussianStats":
-    """Expected moments about the current means; ``record`` is the GaussianStats class."""
+) -> GaussianStats:
+    """Expected moments about the current means."""
     first, second = _empty_moments(params, with_second)
     if params.covariances.ndim == 2:
         k, d = params.means.shape
@@ -126,13 +126,11 @@ def stats(
             pattern = Pattern(params, observed)
             for part in _slices(rows):
                 pattern.add_moments(pattern.centre(x[part]), resp[part], first, second)
-    return record(resp.sum(axis=0), first, second, params.means)
+    return GaussianStats(resp.sum(axis=0), first, second, params.means)
 
 
-def joint_pass(family: "Gaussian", params: "GaussianParams", log_weights: np.ndarray, block: Block) -> "Pass[GaussianStats]":
+def joint_pass(family: "Gaussian", params: GaussianParams, log_weights: np.ndarray, block: Block) -> Pass[GaussianStats]:
     """A mixture's E-step over a block, pattern by pattern, so that each is factored once for both halves of the work."""
-    from emkit.families.gaussian import GaussianStats
-
     x = np.asarray(block.x)
     first, second = _empty_moments(params, "covariances" not in family.fixed)
     counts = np.zeros(len(log_weights))
@@ -155,7 +153,7 @@ def joint_pass(family: "Gaussian", params: "GaussianParams", log_weights: np.nda
     return Pass(total, counts, GaussianStats(counts, first, second, params.means))
 
 
-def _empty_moments(params: "GaussianParams", with_second: bool) -> tuple[np.ndarray, np.ndarray | None]:
+def _empty_moments(params: GaussianParams, with_second: bool) -> tuple[np.ndarray, np.ndarray | None]:
     k, d = params.means.shape
     form = params.covariances.shape
     if len(form) == 2:

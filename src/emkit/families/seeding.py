@@ -7,6 +7,13 @@ from emkit.core.errors import DataError
 KINDS_OF_START = ("auto", "kmeans", "k-means++", "random_from_data", "random")
 
 
+def kind_of_start(seeding: str, attempt: int) -> str:
+    """What start number ``attempt`` does: "auto" is "kmeans" first, then "k-means++" and "random_from_data" in turn."""
+    if seeding != "auto":
+        return seeding
+    return "kmeans" if attempt == 0 else ("k-means++", "random_from_data")[(attempt + 1) % 2]
+
+
 def seed_labels(
     points: np.ndarray | None, n: int, weights: np.ndarray | None, k: int, rng: np.random.Generator, kind: str
 ) -> np.ndarray:

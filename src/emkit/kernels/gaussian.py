@@ -14,6 +14,12 @@ SPHERICAL, DIAG, TIED, FULL = 0, 1, 2, 3
 
 
 @kernel(**EXACT, **INNER)
+def _off(x, mean, tail):  # type: ignore[no-untyped-def]
+    """One cell minus a mean in two parts. Its own function, so that its order of operations survives in callers that may reorder sums."""
+    return (x - mean) - tail
+
+
+@kernel(**EXACT, **INNER)
 def _centre(tile, mean, mean_tail, out):  # type: ignore[no-untyped-def]
     """Out = tile - mean. In float32 the mean comes in two parts, so that data far from the origin lose nothing."""
     d, lanes = tile.shape
@@ -91,16 +97,31 @@ def _quadratic_full(w, x, z, q):  # type: ignore[no-untyped-def]
 
 
 @kernel(**SUMS, **INNER)
-def _quadratic_scaled(scale, x, q):  # type: ignore[no-untyped-def]
-    """Q = sum_j scale[j]^2 x[j]^2; ``scale`` of length 1 serves every column."""
+def _quadratic_scaled(scale, x, mean, tail, q):  # type: ignore[no-untyped-def]
+    """q = sum_j scale[j]^2 (x[j] - mean[j])^2; ``scale`` of length 1 serves every column; ``tail`` may be empty."""
     d, lanes = x.shape
+    zero = q.dtype.type(0.0)
     for lane in range(lanes):
-        q[lane] = 0.0
-    for j in range(d):
-        s = scale[j] if scale.shape[0] > 1 else scale[0]
-        a, xj = s * s, x[j]
+        q[lane] = zero
+    each, two = scale.shape[0] > 1, tail.shape[0] > 0
+    for j in range(0, d - 3, 4):
+        a0, a1 = scale[j if each else 0], scale[j + 1 if each else 0]
+        a2, a3 = scale[j + 2 if each else 0], scale[j + 3 if each else 0]
+        a0, a1, a2, a3 = a0 * a0, a1 * a1, a2 * a2, a3 * a3
+        m0, m1, m2, m3 = mean[j], mean[j + 1], mean[j + 2], mean[j + 3]
+        t0, t1 = tail[j] if two else zero, tail[j + 1] if two else zero
+        t2, t3 = tail[j + 2] if two else zero, tail[j + 3] if two else zero
+        x0, x1, x2, x3 = x[j], x[j + 1], x[j + 2], x[j + 3]
         for lane in range(lanes):
-            q[lane] += a * (xj[lane] * xj[lane])
+            v0, v1 = _off(x0[lane], m0, t0), _off(x1[lane], m1, t1)
+            v2, v3 = _off(x2[lane], m2, t2), _off(x3[lane], m3, t3)
+            q[lane] += a0 * (v0 * v0) + a1 * (v1 * v1) + a2 * (v2 * v2) + a3 * (v3 * v3)
+    for j in range(d // 4 * 4, d):
+        s = scale[j if each else 0]
+        a, m, t, xj = s * s, mean[j], tail[j] if two else zero, x[j]
+        for lane in range(lanes):
+            v = _off(xj[lane], m, t)
+            q[lane] += a * (v * v)
 
 
 @kernel(**SUMS, **INNER)
@@ -115,19 +136,39 @@ def _first_moment(r, x, first):  # type: ignore[no-untyped-def]
 
 
 @kernel(**SUMS, **INNER)
-def _moments_diag(r, x, first, second):  # type: ignore[no-untyped-def]
-    """First += x r, second += x^2 r; ``second`` of length 1 takes the sum over columns."""
+def _moments_diag(r, x, mean, tail, first, second):  # type: ignore[no-untyped-def]
+    """first += (x - mean) r, second += (x - mean)^2 r; ``second`` of length 1 takes the sum over columns; ``tail`` may be empty."""
     d, lanes = x.shape
-    for j in range(d):
-        s1 = r.dtype.type(0.0)
-        s2 = s1
-        xj = x[j]
+    each, two = second.shape[0] > 1, tail.shape[0] > 0
+    zero = r.dtype.type(0.0)
+    for j in range(0, d - 1, 2):
+        f0 = f1 = s0 = s1 = zero
+        m0, m1 = mean[j], mean[j + 1]
+        t0, t1 = tail[j] if two else zero, tail[j + 1] if two else zero
+        x0, x1 = x[j], x[j + 1]
         for lane in range(lanes):
-            t = r[lane] * xj[lane]
-            s1 += t
-            s2 += t * xj[lane]
-        first[j] += s1
-        second[j if second.shape[0] > 1 else 0] += s2
+            v0, v1 = _off(x0[lane], m0, t0), _off(x1[lane], m1, t1)
+            u0 = r[lane] * v0
+            u1 = r[lane] * v1
+            f0 += u0
+            f1 += u1
+            s0 += u0 * v0
+            s1 += u1 * v1
+        first[j] += f0
+        first[j + 1] += f1
+        second[j if each else 0] += s0
+        second[j + 1 if each else 0] += s1
+    if d % 2 == 1:
+        j = d - 1
+        f0 = s0 = zero
+        m, t, xj = mean[j], tail[j] if two else zero, x[j]
+        for lane in range(lanes):
+            v = _off(xj[lane], m, t)
+            u0 = r[lane] * v
+            f0 += u0
+            s0 += u0 * v
+        first[j] += f0
+        second[j if each else 0] += s0
 
 
 @kernel(**SUMS, **INNER)
@@ -260,11 +301,11 @@ def mixture_pass(  # type: ignore[no-untyped-def]
     for start in range(0, n, lanes):
         count = load_tile(x, weights, start, tile, tile_weights)
         for k in range(k_count):
-            _centre(tile, means[k], mean_tails[k], centred)
             if kind >= TIED:  # one call site for both: what is inlined once compiles once
+                _centre(tile, means[k], mean_tails[k], centred)
                 _quadratic_full(whiteners[k if kind == FULL else 0], centred, work, q)
             else:
-                _quadratic_scaled(scales[k], centred, q)
+                _quadratic_scaled(scales[k], tile, means[k], mean_tails[k], q)
             joint, c = log_joint[k], log_norm[k]
             for lane in range(lanes):
                 joint[lane] = c - half * q[lane]
@@ -283,13 +324,14 @@ def mixture_pass(  # type: ignore[no-untyped-def]
             if mass == 0.0:
                 continue  # nobody in this tile belongs to k: common when clusters are apart
             counts[k] += mass
-            _centre(tile, means[k], mean_tails[k], centred)
+            if kind >= TIED or not with_second:
+                _centre(tile, means[k], mean_tails[k], centred)
             if not with_second:
                 _first_moment(r, centred, first[k])
             elif kind >= TIED:
                 _moments_full(r, centred, work, first[k], second_full[k if kind == FULL else 0])
             else:
-                _moments_diag(r, centred, first[k], second_diag[k])
+                _moments_diag(r, tile, means[k], mean_tails[k], first[k], second_diag[k])
     return log_likelihood
 
 
@@ -308,11 +350,11 @@ def log_prob_rows(kind, x, log_norm, means, mean_tails, scales, whiteners, out):
     for start in range(0, n, lanes):
         count = load_tile(x, nothing, start, tile, tile_weights)
         for k in range(k_count):
-            _centre(tile, means[k], mean_tails[k], centred)
-            if kind >= TIED:
+            if kind >= TIED:  # one call site for both: what is inlined once compiles once
+                _centre(tile, means[k], mean_tails[k], centred)
                 _quadratic_full(whiteners[k if kind == FULL else 0], centred, work, q)
             else:
-                _quadratic_scaled(scales[k], centred, q)
+                _quadratic_scaled(scales[k], tile, means[k], mean_tails[k], q)
             c = log_norm[k]
             for lane in range(count):
                 out[start + lane, k] = c - 0.5 * q[lane]
@@ -342,10 +384,11 @@ def moment_rows(  # type: ignore[no-untyped-def]
             if mass == 0.0:
                 continue
             counts[k] += mass
-            _centre(tile, means[k], mean_tails[k], centred)
+            if kind >= TIED or not with_second:
+                _centre(tile, means[k], mean_tails[k], centred)
             if not with_second:
                 _first_moment(r, centred, first[k])
             elif kind >= TIED:
                 _moments_full(r, centred, work, first[k], second_full[k if kind == FULL else 0])
             else:
-                _moments_diag(r, centred, first[k], second_diag[k])
+                _moments_diag(r, tile, means[k], mean_tails[k], first[k], second_diag[k])

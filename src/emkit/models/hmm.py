@@ -12,8 +12,8 @@ from emkit.core.errors import DataError, ParameterError
 from emkit.core.model import Family, Model, settings
 from emkit.core.parallel import each
 from emkit.core.prior import Dirichlet, Prior
-from emkit.families.seeding import KINDS_OF_START, seed_labels
-from emkit.models import transitions
+from emkit.families.seeding import KINDS_OF_START, kind_of_start, seed_labels
+from emkit.models import chain_values, transitions
 from emkit.models.hmm_recursions import Counts, forward_backward, forward_backward_log, stationary
 
 # Estimated nanoseconds of the NumPy recursions over the data from which the compiled ones are worth loading (0.5 s) or compiling (5 s, once).
@@ -124,13 +124,13 @@ class HiddenMarkov(Model[HMMParams, HMMStats]):
             raise ParameterError("endprob is given, but end=False")
         if self.start == "stationary" and "startprob" in self.fixed:
             raise ParameterError("startprob cannot be fixed when start='stationary'")
-        start_held = self._held_start()
-        rows_held = self._held_rows()
+        start_held = chain_values.held_start(k, self.fixed, self.start_values)
+        rows_held = chain_values.held_rows(k, self.width, self.fixed, self.start_values)
         given = dict(self.start_values)
         if "startprob" in given:
             given["startprob"] = transitions.check_rows(given["startprob"], (k,), "startprob_init")
         if "transmat" in given or "endprob" in given:
-            rows = self._join(given, "start_values")
+            rows = chain_values.joined_rows(k, self.end, given)
             given["transmat"] = rows[:, :k]
             if self.end:
                 given["endprob"] = rows[:, k]
@@ -138,57 +138,9 @@ class HiddenMarkov(Model[HMMParams, HMMStats]):
         held = {"startprob": start_held, "transitions": rows_held}
         return replace(self, family=self.family.resolve(source, k), fixed=fixed, start_values=given, held=held)
 
-    def _held_start(self) -> np.ndarray:
-        k = self.n_states
-        held = np.full(k, np.nan)
-        if "startprob" in self.fixed:
-            held = transitions.check_rows(self.fixed["startprob"], (k,), "fixed['startprob']", partial=True)
-        elif "startprob" in self.start_values:
-            held = np.where(np.asarray(self.start_values["startprob"], dtype=np.float64) == 0, 0.0, np.nan)
-        return held
-
-    def _held_rows(self) -> np.ndarray:
-        k = self.n_states
-        held = np.full((k, self.width), np.nan)
-        for where, values in (("start_values", self.start_values), ("fixed", self.fixed)):
-            for key, part in (("transmat", slice(0, k)), ("endprob", slice(k, k + 1))):
-                if key not in values:
-                    continue
-                shape = (k, k) if key == "transmat" else (k,)
-                name = f"fixed[{key!r}]" if where == "fixed" else f"{key}_init"
-                p = transitions.check_rows(values[key], shape, name, partial=where == "fixed", total=None)
-                p = p.reshape(k, -1)
-                if where == "fixed":
-                    held[:, part] = np.where(np.isnan(p), held[:, part], p)
-                else:
-                    held[:, part] = np.where(p == 0, 0.0, held[:, part])
-        if "transmat" in self.fixed or "endprob" in self.fixed:
-            transitions.check_rows(held, held.shape, "fixed['transmat']", partial=True)
-        return held
-
-    def _join(self, values: Mapping[str, Any], where: str) -> np.ndarray:
-        """Transmat and endprob as rows (K, width); what is not given is made up from what is."""
-        k = self.n_states
-        name = "transmat_init" if where == "start_values" else f"{where}['transmat']"
-        if not self.end:
-            return transitions.check_rows(values["transmat"], (k, k), name)
-        end = (
-            np.full(k, 0.1)
-            if "endprob" not in values
-            else transitions.check_rows(values["endprob"], (k,), "endprob_init", total=None)
-        )
-        if "transmat" not in values:
-            return np.column_stack([np.repeat((1.0 - end)[:, None] / k, k, axis=1), end])
-        matrix = transitions.check_rows(values["transmat"], (k, k), name, total=None)
-        if np.allclose(matrix.sum(axis=1), 1.0) and not np.allclose(end, 0.0):
-            matrix = matrix * (1.0 - end)[:, None]
-        return transitions.check_rows(np.column_stack([matrix, end]), (k, k + 1), f"{name} with endprob")
-
     def kind_of_start(self, attempt: int) -> str:
         """What start number ``attempt`` does."""
-        if self.seeding != "auto":
-            return self.seeding
-        return "kmeans" if attempt == 0 else ("k-means++", "random_from_data")[(attempt + 1) % 2]
+        return kind_of_start(self.seeding, attempt)
 
     def init(self, source: Source, rng: np.random.Generator, attempt: int = 0) -> HMMParams:
         """States from a seeded partition of the steps; transitions lean to staying, more or less from start to start."""

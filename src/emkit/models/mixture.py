@@ -11,7 +11,7 @@ from emkit.core.block import Block, Source
 from emkit.core.errors import DataError, ParameterError
 from emkit.core.model import Family, Model, Pass, settings
 from emkit.core.prior import Dirichlet, Prior
-from emkit.families.seeding import KINDS_OF_START, seed_labels
+from emkit.families.seeding import KINDS_OF_START, kind_of_start, seed_labels
 
 
 @dataclass(frozen=True)
@@ -125,9 +125,7 @@ class Mixture(Model[MixtureParams, MixtureStats]):
 
     def kind_of_start(self, attempt: int) -> str:
         """What start number ``attempt`` does."""
-        if self.seeding != "auto":
-            return self.seeding
-        return "kmeans" if attempt == 0 else ("k-means++", "random_from_data")[(attempt + 1) % 2]
+        return kind_of_start(self.seeding, attempt)
 
     def joint_pass(self, params: MixtureParams, block: Block, **what: bool) -> Pass[Any]:
         """The family's pass over a block; see ``Family.joint_pass``."""

@@ -1,0 +1,71 @@
+"""A Gaussian family's parameters and its moments: what the NumPy code, the compiled code and the missing-cell code share."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from emkit.core.arrays import Params, Stats
+from emkit.families.covariance import Whitener, whiten
+
+
+@dataclass(frozen=True)
+class GaussianParams(Params):
+    """K normal distributions over d columns.
+
+    ``covariances`` is kept in a form whose shape tells its type: (K, 1) spherical, (K, d) diag, (1, 1) tied-spherical,
+    (1, d) tied-diag, (K, d, d) full, (1, d, d) tied; two-dimensional ones hold variances. ``means`` is (K, d).
+    """
+
+    means: np.ndarray
+    covariances: np.ndarray
+
+    @cached_property
+    def whitener(self) -> Whitener:
+        """What turns a centred row into independent standard normals; computed once for each hypothesis."""
+        return whiten(self.covariances, self.means.shape[1])
+
+    @cached_property
+    def float32(self) -> tuple[np.ndarray, np.ndarray]:
+        """Means in two float32 parts whose sum is the float64 mean to 48 bits, each (K, d)."""
+        head = self.means.astype(np.float32)
+        return head, (self.means - head).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class GaussianStats(Stats):
+    """Weighted moments about a pivot: each component's mean at the time.
+
+    ``counts`` (K,); ``first`` (K, d) = sum r (x - pivot); ``second`` = sum r (x - pivot)(x - pivot)^T: (K, d, d), summed over k to
+    (1, d, d) when tied; diagonals only (K, d); their sum (K, 1) when spherical; None where covariances are fixed.
+    """
+
+    counts: np.ndarray
+    first: np.ndarray
+    second: np.ndarray | None
+    pivot: np.ndarray = field(metadata={"additive": False})
+
+    def __add__(self, other: "GaussianStats") -> "GaussianStats":
+        if self.pivot is not other.pivot and not np.array_equal(self.pivot, other.pivot):
+            other = other.about(self.pivot)
+        return super().__add__(other)
+
+    def about(self, pivot: np.ndarray) -> "GaussianStats":
+        """The same moments about another pivot."""
+        shift = self.pivot - pivot
+        first = self.first + self.counts[:, None] * shift
+        if self.second is None:
+            return GaussianStats(self.counts, first, None, pivot)
+        cross = products(self.first, shift, self.second.shape)
+        cross = cross + products(shift, self.first, self.second.shape)
+        square = products(self.counts[:, None] * shift, shift, self.second.shape)
+        return GaussianStats(self.counts, first, self.second + cross + square, pivot)
+
+
+def products(a: np.ndarray, b: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """a_k b_k^T for each k, reduced to the form of second moments that ``shape`` has. a, b: (K, d)."""
+    if len(shape) == 2:
+        out = a * b
+        return out if shape[1] == out.shape[1] else out.sum(axis=1, keepdims=True)
+    outer = a[:, :, None] * b[:, None, :]
+    return outer if shape[0] == len(a) else outer.sum(axis=0, keepdims=True)
