@@ -25,12 +25,13 @@ class Problem:
     asked: float
     iterations: int
     known: bool = False
+    apart: float = 2.0
     width: str = "float64"
 
     def data(self) -> np.ndarray:
         """Overlapping components, so that every row has several responsibilities worth computing."""
         rng = np.random.default_rng(7)
-        centres = 2.0 * rng.standard_normal((self.k, self.d))
+        centres = self.apart * rng.standard_normal((self.k, self.d))
         x = np.empty((self.n, self.d), dtype=self.width)
         for a in range(0, self.n, 65536):
             m = min(65536, self.n - a)
@@ -42,7 +43,7 @@ class Problem:
 
         Not K random rows: in 64 columns some components would start with a row of their own, and no maximum likelihood.
         """
-        centres = 2.0 * np.random.default_rng(7).standard_normal((self.k, self.d))
+        centres = self.apart * np.random.default_rng(7).standard_normal((self.k, self.d))
         rng = np.random.default_rng(11)
         eye = np.eye(self.d)
         precisions = {
@@ -184,10 +185,12 @@ def widths_table(problems: list[Problem], repeats: int) -> list[dict[str, Any]]:
 
 
 SOLUTION = (
-    Problem("d=2 k=5 full, n=100,000", 100_000, 2, 5, "full", 0, 0),
+    Problem("d=2 k=5 full, apart", 100_000, 2, 5, "full", 0, 0, apart=6.0),
+    Problem("d=2 k=5 full, overlapping", 100_000, 2, 5, "full", 0, 0),
     Problem("d=8 k=6 full, n=100,000", 100_000, 8, 6, "full", 0, 0),
     Problem("d=16 k=10 diag, n=100,000", 100_000, 16, 10, "diag", 0, 0),
-    Problem("d=2 k=3 full, n=2,000", 2_000, 2, 3, "full", 0, 0),
+    Problem("d=2 k=3 full, n=2,000, apart", 2_000, 2, 3, "full", 0, 0, apart=6.0),
+    Problem("d=2 k=3 full, n=2,000, overlap", 2_000, 2, 3, "full", 0, 0),
 )
 
 
@@ -213,7 +216,11 @@ def solution_table(repeats: int) -> list[dict[str, Any]]:
                 times[who].append(time.perf_counter() - begin)
                 values[who].append(float(np.sum(model.score_samples(x))))
         # The best known: every fit above, and one with many starts run to the end.
-        best = Ours(problem.k, covariance_type=problem.covariance, prior=None, n_init=20, tol=1e-6, random_state=99).fit(x)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            best = Ours(
+                problem.k, covariance_type=problem.covariance, prior=None, n_init=20, tol=1e-6, max_iter=3000, random_state=99
+            ).fit(x)
         top = max(best.result_.log_likelihood, *values["ours"], *values["theirs"])
         limit = 1e-3 * problem.n / 1000
         reached = {who: sum(top - v <= limit for v in values[who]) for who in values}
@@ -232,7 +239,7 @@ def solution_table(repeats: int) -> list[dict[str, Any]]:
         rows.append(row)
         print(
             f"{problem.name:30}{row['ours_seconds']:9.2f}{row['theirs_seconds']:10.2f}"
-            f"{reached['ours']:9d} of {row['seeds']}{reached['theirs']:11d} of {row['seeds']}{gap:12.3g}",
+            f"{reached['ours']:9d} of {row['seeds']}{reached['theirs']:11d} of {row['seeds']}{row['ours_gap']:10.3g}{gap:12.3g}",
             flush=True,
         )
     return rows

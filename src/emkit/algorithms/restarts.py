@@ -17,6 +17,7 @@ from emkit.core.monitor import Monitor, Monitors
 from emkit.core.result import Result, Run, Start, Step, StopReason
 
 _SHORT, _LONGER = 25, 300  # iterations on the subsample: for every start, and for the best few
+_WHOLE = 100  # iterations of every start on all the data, before only the best few go on
 _PER_ROW = 0.01  # nats a row on the subsample by which a start may trail the best and still be carried on
 _HALTED = (StopReason.INTERRUPTED, StopReason.TIME_LIMIT, StopReason.STOPPED)  # somebody's wish: no further start is begun
 
@@ -29,6 +30,10 @@ class Waiting:
     params: Any
     trace: tuple[float, ...] = ()
     """Objectives of its iterations before ``params``, on all the data."""
+    limit: int | None = None
+    """Iterations after which it waits for the others, to see whether it is among the best; None: it goes on to the end."""
+    value: float = -math.inf
+    """Objective at ``params``, once it has reached its limit."""
 
 
 @dataclass
@@ -39,6 +44,8 @@ class Progress:
     queue: list[Waiting]
     """The first one may be under way."""
     best: Run | None = None
+    most: int | None = None
+    """How many go on once all have reached their limit; None when that is decided."""
 
 
 class CheckpointStore(Protocol):
@@ -83,8 +90,8 @@ def fit(
     starts : int, or sequence of Params
         How many starts to try, or the starts themselves. Each makes 25 iterations on a subsample; the best quarter (two at
         least) go on there until they settle; those within 0.01 nats a row of the best that differ are carried on over all the data.
-        Where the data are no larger than the subsample, every start is carried on, unless its estimated gain to come could not
-        make up for what it lacks.
+        Where the data are no larger than the subsample, every start makes up to 100 iterations; those that have not met the stop rule by
+        then go on only if they are among the best quarter, and their estimated gain to come could make up for what they lack.
     tol : float
         Stop when the estimated gain still to come is under so many nats in total. 0: exactly ``max_iter`` iterations.
     max_iter : int
@@ -219,6 +226,7 @@ def _short_runs(
     tried.sort(key=lambda item: (-item[1].objective, item[0]))
     if whole:
         _carry_on_all(progress, tried, tol, max_iter)
+        progress.most = max(2, int(starts) // 4)
     else:
         most = 1 if stopped else max(2, int(starts) // 4)
         stopped = _carry_on_best(progress, tried, small, algorithm, loose, most, asked) or stopped
@@ -241,7 +249,7 @@ def _carry_on_all(progress: Progress, tried: list[tuple[int, Run]], tol: float, 
     for i, outcome in tried:
         if outcome.reason is StopReason.MAX_ITER and outcome.n_iter < max_iter:
             if outcome.objective + 10.0 * outcome.remaining >= best - tol:
-                progress.queue.append(Waiting(i, outcome.params, outcome.trace[:-1]))
+                progress.queue.append(Waiting(i, outcome.params, outcome.trace[:-1], _WHOLE))
         else:
             _note(progress, i, outcome)
 
@@ -299,18 +307,22 @@ def _finish(
         progress.best = replace(progress.best, reason=stopped)
         return
     while progress.queue:
+        if progress.most is not None and all(waiting.limit is None for waiting in progress.queue):
+            progress.queue.sort(key=lambda waiting: (-waiting.value, waiting.index))
+            del progress.queue[progress.most :]
+            progress.most = None
         under_way = progress.queue[0]
 
-        def keep(step: Step, trace: Sequence[float], index: int = under_way.index) -> None:
+        def keep(step: Step, trace: Sequence[float], under_way: Waiting = under_way) -> None:
             if checkpoint is not None and checkpoint.due():
-                progress.queue[0] = Waiting(index, step.params, tuple(trace[:-1]))
+                progress.queue[0] = replace(under_way, params=step.params, trace=tuple(trace[:-1]))
                 save()
 
         outcome: Run | None = None
         try:
             outcome = run(
                 problem, algorithm, under_way.params,
-                tol=tol, max_iter=max_iter, monitor=Watch(), trace=under_way.trace, keep=keep,
+                tol=tol, max_iter=min(under_way.limit or max_iter, max_iter), monitor=Watch(), trace=under_way.trace, keep=keep,
             )  # fmt: skip
         except CollapseError:
             pass
@@ -321,14 +333,27 @@ def _finish(
             progress.best = replace(progress.best, reason=StopReason.INTERRUPTED)
             return
         if outcome is not None and outcome.reason in _HALTED:
-            progress.queue[0] = Waiting(under_way.index, outcome.params, outcome.trace[:-1])
+            progress.queue[0] = replace(under_way, params=outcome.params, trace=outcome.trace[:-1])
             save()
             _note(progress, under_way.index, outcome)
             if progress.best is not None:
                 progress.best = replace(progress.best, reason=outcome.reason)
             return
         progress.queue.pop(0)
-        _note(progress, under_way.index, outcome)
+        if outcome is not None and outcome.reason is StopReason.MAX_ITER and outcome.n_iter < max_iter:
+            _wait(progress, under_way.index, outcome)
+        else:
+            _note(progress, under_way.index, outcome)
+
+
+def _wait(progress: Progress, index: int, outcome: Run) -> None:
+    """A start at its limit goes to the end of the queue; what it has found so far counts, should nothing better come."""
+    at = next(i for i, start in enumerate(progress.starts) if start.index == index)
+    progress.starts[at] = replace(progress.starts[at], short_objective=outcome.objective)
+    progress.queue.append(Waiting(index, outcome.params, outcome.trace[:-1], None, outcome.objective))
+    best = progress.best
+    if best is None or outcome.objective > best.objective or best.reason is StopReason.COLLAPSED:
+        progress.best = outcome
 
 
 def _note(progress: Progress, index: int, outcome: Run | None) -> None:

@@ -59,7 +59,8 @@ class Checkpoint:
         header: dict[str, Any] = {
             "kind": "checkpoint",
             "fit": _fingerprint(model, source),
-            "queue": [waiting.index for waiting in progress.queue],
+            "queue": [[waiting.index, waiting.limit, waiting.value] for waiting in progress.queue],
+            "most": progress.most,
             "starts": [
                 {
                     "index": s.index,
@@ -91,8 +92,8 @@ class Checkpoint:
         _refuse_other(header["fit"], _fingerprint(model, source), self.path)
         like = model.null_params(source.n_features)
         queue = [
-            Waiting(index, like.replace_arrays(arrays, f"queue.{i}."), tuple(arrays[f"queue.{i}.trace"].tolist()))
-            for i, index in enumerate(header["queue"])
+            Waiting(index, like.replace_arrays(arrays, f"queue.{i}."), tuple(arrays[f"queue.{i}.trace"].tolist()), limit, value)
+            for i, (index, limit, value) in enumerate(header["queue"])
         ]
         starts = [Start(**{**row, "reason": StopReason[row["reason"]] if row["reason"] else None}) for row in header["starts"]]
         best = None
@@ -107,7 +108,7 @@ class Checkpoint:
                 tuple(arrays["best.trace"].tolist()),
                 remaining,
             )
-        return Progress(starts, queue, best)
+        return Progress(starts, queue, best, header["most"])
 
 
 def _fingerprint(model: Model[Any, Any], source: Source) -> dict[str, Any]:
