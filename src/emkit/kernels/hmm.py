@@ -17,7 +17,7 @@ import numpy as np
 from emkit.kernels.jit import INNER, SUMS, kernel
 from emkit.kernels.vmath import exp, log
 
-LANES = 16
+LANES = 64
 _TINY = 1e-300
 _LOST = 1e-150  # shares below this are dropped, before their products become subnormal and slow
 # Emissions are dropped below e^-300 = 5e-131 of the largest, so what was lost is under 1e-30 of the whole while betas stay below this.

@@ -20,22 +20,35 @@ _IN_REGISTERS = 16  # states up to which sums are kept in registers; beyond, row
 
 
 @kernel(**SUMS, **INNER)
-def _emissions(row, b):  # type: ignore[no-untyped-def]
-    """b = exp(row - its maximum), zero in the padding; returns the maximum, or 0 where nothing is possible."""
-    k = row.shape[0]
-    peak = row[0]
-    for j in range(1, k):
-        peak = max(peak, row[j])
-    if peak == -np.inf:
-        peak = 0.0
-    for j in range(k):
-        b[j] = row[j] - peak
-    for block in range(0, b.shape[0], 4):
+def _emissions(log_b, begin, count, b, peaks):  # type: ignore[no-untyped-def]
+    """Rows ``begin ...`` as exp(row - its maximum), one after the other in ``b`` with zero padding, and their maxima.
+
+    A panel of rows at a time: one long loop of exponentials fills SIMD lanes, many short ones would not.
+    """
+    k = log_b.shape[1]
+    padded = b.shape[0] // _PANEL
+    for row in range(count):
+        t, at = begin + row, row * padded
+        peak = log_b[t, 0]
+        for j in range(1, k):
+            peak = max(peak, log_b[t, j])
+        if peak == -np.inf:  # nothing is possible
+            peak = 0.0
+        peaks[row] = peak
+        for j in range(k):
+            b[at + j] = log_b[t, j] - peak
+        for j in range(k, padded):
+            b[at + j] = -1000.0
+    for i in range(count * padded):
+        b[i] = exp(b[i])
+
+
+@kernel(**SUMS, **INNER)
+def _copy(source, target):  # type: ignore[no-untyped-def]
+    """Plain loops: numba's slice assignment costs more than these few numbers."""
+    for block in range(0, source.shape[0], 4):
         for j in range(block, block + 4):
-            b[j] = exp(b[j])
-    for j in range(k, b.shape[0]):
-        b[j] = 0.0
-    return peak
+            target[j] = source[j]
 
 
 @kernel(**SUMS, **INNER)
@@ -123,14 +136,14 @@ def _scaled_by(v, factor):  # type: ignore[no-untyped-def]
 
 
 @kernel(**SUMS, **INNER)
-def _times(v, b):  # type: ignore[no-untyped-def]
-    """v *= b; returns the new sum."""
+def _times(v, b, at):  # type: ignore[no-untyped-def]
+    """v *= b[at:]; returns the new sum."""
     s0 = s1 = s2 = s3 = 0.0
     for j in range(0, v.shape[0], 4):
-        v[j] *= b[j]
-        v[j + 1] *= b[j + 1]
-        v[j + 2] *= b[j + 2]
-        v[j + 3] *= b[j + 3]
+        v[j] *= b[at + j]
+        v[j + 1] *= b[at + j + 1]
+        v[j + 2] *= b[at + j + 2]
+        v[j + 3] *= b[at + j + 3]
         s0 += v[j]
         s1 += v[j + 1]
         s2 += v[j + 2]
@@ -156,16 +169,20 @@ def forward(log_b, begin, end, start, m, indptr, indices, alphas):  # type: igno
     Returns the log-likelihood so far and the smallest normaliser.
     """
     k, padded = log_b.shape[1], start.shape[0]
-    now, b, before = np.zeros(padded), np.zeros(padded), np.zeros(padded)
+    now, before = np.zeros(padded), np.zeros(padded)
+    b, peaks = np.empty(_PANEL * padded), np.empty(_PANEL)
     total, least, product = 0.0, 1.0, 1.0
     for t in range(begin, end):
-        total += _emissions(log_b[t], b)
+        row = (t - begin) % _PANEL
+        if row == 0:
+            _emissions(log_b, t, min(_PANEL, end - t), b, peaks)
+        total += peaks[row]
         if t == begin:
-            now[:] = start
+            _copy(start, now)
         else:
-            before[:] = now
+            _copy(now, before)
             _advance(before, m, indptr, indices, now)
-        c = _times(now, b)
+        c = _times(now, b, row * padded)
         least = min(least, c)
         c = max(c, _TINY)
         _scaled_by(now, 1.0 / c)
@@ -186,10 +203,14 @@ def backward(log_b, begin, end, last, transposed, indptr, indices, betas, w):  #
     ``last``: beta of the last row, up to a factor. ``w`` (padded,) gets emission times beta of row ``begin``.
     """
     k, padded = log_b.shape[1], last.shape[0]
-    beta, b = np.zeros(padded), np.zeros(padded)
+    beta = np.zeros(padded)
+    b, peaks = np.empty(_PANEL * padded), np.empty(_PANEL)
     for t in range(end - 1, begin - 1, -1):
+        row = (t - begin) % _PANEL
+        if row == _PANEL - 1 or t == end - 1:
+            _emissions(log_b, t - row, row + 1, b, peaks)
         if t == end - 1:
-            beta[:] = last
+            _copy(last, beta)
         else:
             _advance(w, transposed, indptr, indices, beta)
         total = 0.0
@@ -198,9 +219,8 @@ def backward(log_b, begin, end, last, transposed, indptr, indices, betas, w):  #
         _scaled_by(beta, 1.0 / max(total, _TINY))
         for j in range(k):
             betas[t - begin, j] = beta[j]
-        _emissions(log_b[t], b)
         for j in range(padded):
-            w[j] = beta[j] * b[j]
+            w[j] = beta[j] * b[row * padded + j]
 
 
 @kernel(**SUMS)
@@ -214,16 +234,21 @@ def backward_through(  # type: ignore[no-untyped-def]
     reachable state, scaled so that sum(alpha beta) = 1.
     """
     k, padded = log_b.shape[1], last.shape[0]
-    beta, b, w, now = np.zeros(padded), np.zeros(padded), np.zeros(padded), np.zeros(padded)
+    beta, w, now = np.zeros(padded), np.zeros(padded), np.zeros(padded)
+    b, peaks = np.empty(_PANEL * padded), np.empty(_PANEL)
     left, right = np.zeros((_PANEL, padded)), np.zeros((_PANEL, padded))
     most = 0.0
     filled = 0
     for t in range(end - 1, begin - 1, -1):
+        row = (t - begin) % _PANEL
+        at = row * padded
+        if row == _PANEL - 1 or t == end - 1:  # rows from here down to the panel's first are still log emissions
+            _emissions(log_b, t - row, row + 1, b, peaks)
         for j in range(k):
             now[j] = alphas[t - begin, j]
         if t == end - 1:
             if ends_here:
-                beta[:] = last
+                _copy(last, beta)
             else:
                 _advance(last, transposed, indptr_t, indices_t, beta)
         else:
@@ -237,11 +262,10 @@ def backward_through(  # type: ignore[no-untyped-def]
             if filled == _PANEL or t == begin:
                 _add_pairs(left, right, filled, indptr, indices, pairs)
                 filled = 0
-        _emissions(log_b[t], b)
         for block in range(0, padded, 4):
             for j in range(block, block + 4):
                 beta[j] *= inverse
-                toward = b[j] * beta[j]
+                toward = b[at + j] * beta[j]
                 w[j] = toward if toward > _LOST else 0.0  # no posterior can be larger than this
                 now[j] *= (beta[j] if beta[j] > _LOST else 0.0) * weight
                 most = max(most, beta[j] * reachable[j])
@@ -266,14 +290,18 @@ def forward_through(  # type: ignore[no-untyped-def]
     largest alpha, scaled so that sum(alpha beta) = 1.
     """
     k, padded = log_b.shape[1], last.shape[0]
-    before, now, b, beta = last.copy(), np.zeros(padded), np.zeros(padded), np.zeros(padded)
+    before, now, beta = last.copy(), np.zeros(padded), np.zeros(padded)
+    b, peaks = np.empty(_PANEL * padded), np.empty(_PANEL)
     left, right = np.zeros((_PANEL, padded)), np.zeros((_PANEL, padded))
     total, least, product, most = 0.0, 1.0, 1.0, 0.0
     filled = 0
     for t in range(begin, end):
-        total += _emissions(log_b[t], b)
+        row = (t - begin) % _PANEL
+        if row == 0:
+            _emissions(log_b, t, min(_PANEL, end - t), b, peaks)
+        total += peaks[row]
         _advance(before, m, indptr, indices, now)
-        c = _times(now, b)
+        c = _times(now, b, row * padded)
         least = min(least, c)
         c = max(c, _TINY)
         _scaled_by(now, 1.0 / c)
@@ -287,7 +315,7 @@ def forward_through(  # type: ignore[no-untyped-def]
         inverse = 1.0 / max(_dot(now, beta), _TINY)
         pair = weight * inverse / c
         for j in range(padded):
-            right[filled, j] = b[j] * beta[j] * pair
+            right[filled, j] = b[row * padded + j] * beta[j] * pair
             left[filled, j] = before[j]
         filled += 1
         if filled == _PANEL or t == end - 1:
@@ -296,7 +324,7 @@ def forward_through(  # type: ignore[no-untyped-def]
         for j in range(k):
             most = max(most, now[j] * inverse)
             log_b[t, j] = now[j] * beta[j] * (inverse * weight)
-        before[:] = now
+        _copy(now, before)
     for j in range(k):
         end_counts[j] += log_b[end - 1, j]
     total += log(product)
