@@ -1,6 +1,7 @@
 # On a fresh machine with python3 (3.11 or newer, with venv) and make:
 #   make demo   the starting problem, solved and drawn      make test   the whole test suite
 PYTHON ?= python3
+TEST_EXTRAS ?= test
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -17,7 +18,7 @@ $(VENV)/.installed-%: pyproject.toml | $(BIN)/python
 demo: $(VENV)/.installed-cli
 	$(BIN)/emkit demo
 
-test: $(VENV)/.installed-test
+test: $(VENV)/.installed-$(TEST_EXTRAS)
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.installed-dev

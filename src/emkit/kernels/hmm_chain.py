@@ -11,12 +11,19 @@ transitions are possible (left-right models), lists of them are walked instead o
 
 import numpy as np
 
-from emkit.kernels.jit import INNER, SUMS, kernel
+from emkit.kernels.jit import EXACT, INNER, SUMS, kernel
 from emkit.kernels.vmath import exp, log
 
-_TINY, _LOST = 1e-300, 1e-150  # as in emkit.kernels.hmm
+_TINY = 1e-300  # as in emkit.kernels.hmm
+_LOST = 1e-140
 _PANEL = 32
 _IN_REGISTERS = 16  # states up to which sums are kept in registers; beyond, rows are streamed
+
+
+@kernel(**EXACT, **INNER)
+def _flushed(x):  # type: ignore[no-untyped-def]
+    """x, or 0 where it is lost beside 1e-140: an absolute error of 1e-156, and no branch for the processor to guess wrong."""
+    return (x + _LOST) - _LOST
 
 
 @kernel(**SUMS, **INNER)
@@ -128,11 +135,10 @@ def _add_pairs(left, right, count, indptr, indices, pairs):  # type: ignore[no-u
 
 @kernel(**SUMS, **INNER)
 def _scaled_by(v, factor):  # type: ignore[no-untyped-def]
-    """v *= factor; shares under 1e-150 become zero."""
+    """v *= factor; shares under 1e-156 become zero."""
     for block in range(0, v.shape[0], 4):
         for j in range(block, block + 4):
-            share = v[j] * factor
-            v[j] = share if share > _LOST else 0.0
+            v[j] = _flushed(v[j] * factor)
 
 
 @kernel(**SUMS, **INNER)
@@ -265,9 +271,8 @@ def backward_through(  # type: ignore[no-untyped-def]
         for block in range(0, padded, 4):
             for j in range(block, block + 4):
                 beta[j] *= inverse
-                toward = b[at + j] * beta[j]
-                w[j] = toward if toward > _LOST else 0.0  # no posterior can be larger than this
-                now[j] *= (beta[j] if beta[j] > _LOST else 0.0) * weight
+                w[j] = _flushed(b[at + j] * beta[j])  # no posterior can be larger than this
+                now[j] *= _flushed(beta[j]) * weight
                 most = max(most, beta[j] * reachable[j])
         for j in range(k):
             log_b[t, j] = now[j]
