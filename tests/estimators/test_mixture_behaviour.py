@@ -332,12 +332,16 @@ def test_samples_come_from_the_fitted_mixture(blobs, covariance_type):
 def test_a_sparse_dirichlet_prior_empties_components(blobs):
     """Six components for three groups, concentration under one: weights of exactly zero are allowed, and nothing becomes NaN."""
     gm = GaussianMixture(6, weights_prior=0.01, n_init=1, random_state=0, max_iter=3, tol=0)
-    few = GaussianMixture(6, weights_prior=1e-3, means_init=[[0, 0], [4, 0], [0, 5], [90, 0], [95, 0], [99, 0]], tol=0, max_iter=3)
+    # Three components far from every row, and narrow, so that nothing is theirs whatever the start.
+    far = [[0, 0], [4, 0], [0, 5], [90, 0], [95, 0], [99, 0]]
+    narrow = np.stack([np.eye(2)] * 6)
+    few = GaussianMixture(6, weights_prior=1e-3, means_init=far, covariances_init=narrow, random_state=0, tol=0, max_iter=3)
     for fitted in (gm.fit(blobs), few.fit(blobs)):
         assert np.isfinite(fitted.means_).all()
         assert np.isfinite(fitted.score_samples(blobs)).all()
         assert fitted.weights_.sum() == pytest.approx(1.0)
-    assert np.count_nonzero(few.weights_) < 6
+    assert np.count_nonzero(few.weights_) == 3
+    assert few.n_iter_ == 3  # an infinite prior density, at a weight of zero, is not a fall
 
 
 # --- maximum likelihood without a prior -------------------------------------------------------------------------------------

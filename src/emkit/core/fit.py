@@ -114,7 +114,7 @@ def run(
     reason = StopReason.MAX_ITER
     try:
         for step in iterate(problem, algorithm, params, len(history)):
-            if best is not None and not step.objective >= best.objective - problem.rounding(best.objective):
+            if best is not None and _fell(problem, step, best):
                 reason = StopReason.DECREASED
                 break
             history.append(step.objective)
@@ -141,6 +141,14 @@ def run(
         reason = StopReason.COLLAPSED
     assert best is not None
     return Run(best.params, best.log_likelihood, best.log_prior, best.iteration, reason, tuple(history), remaining)
+
+
+def _fell(problem: Problem, step: Step, best: Step) -> bool:
+    """Whether the objective fell by more than rounding, or is not a number.
+
+    Infinity is no fall: a Dirichlet prior with a concentration under 1 has infinite density where a probability is zero.
+    """
+    return step.objective != math.inf and not step.objective >= best.objective - problem.rounding(best.objective)
 
 
 def _settled(problem: Problem, history: Sequence[float], remaining: float, tol: float) -> bool:

@@ -158,7 +158,10 @@ def aitken(trace: list[float] | tuple[float, ...]) -> float:
     """
     if len(trace) < 3:
         return float("inf")
-    gains = np.diff(np.asarray(trace[-4:], dtype=np.float64))
+    last_values = np.asarray(trace[-4:], dtype=np.float64)
+    if not np.isfinite(last_values).all():
+        return float("inf")
+    gains = np.diff(last_values)
     last = float(gains[-1])
     if last <= 0.0:
         return 0.0 if last == 0.0 else float("inf")

@@ -183,7 +183,7 @@ class Gaussian(Family[GaussianParams, GaussianStats]):
         else:
             centred = x[None, :, :] - xp.asarray(params.means)[:, None, :]
             z = xp.matmul(centred, xp.matrix_transpose(xp.asarray(whitener.matrices)))
-        return xp.matrix_transpose(constant[:, None] - 0.5 * xp.vecdot(z, z, axis=-1))
+        return xp.matrix_transpose(constant[:, None] - 0.5 * xp.sum(z * z, axis=-1))
 
     def stats(self, params: GaussianParams, x: Any, resp: Any) -> GaussianStats:
         """Moments about the current means; a missing cell enters by its conditional mean, and its conditional covariance is added."""
@@ -195,16 +195,16 @@ class Gaussian(Family[GaussianParams, GaussianStats]):
         x = xp.astype(x, xp.float64)
         r = xp.matrix_transpose(xp.astype(resp, xp.float64))  # (K, n)
         centred = x[None, :, :] - xp.asarray(params.means)[:, None, :]
-        # Sums over rows as products of matrices: adding up along an axis of a few columns is slow.
-        first = xp.matmul(r[:, None, :], centred)[:, 0, :]
+        weighted = r[:, :, None] * centred
+        first = xp.sum(weighted, axis=1)
         second = None
         if self._with_second:
             if params.covariances.ndim == 2:
-                second = xp.matmul(r[:, None, :], centred * centred)[:, 0, :]
+                second = xp.sum(weighted * centred, axis=1)
                 if params.covariances.shape[1] == 1 and second.shape[1] > 1:
                     second = xp.sum(second, axis=1, keepdims=True)
             else:
-                second = xp.matmul(xp.matrix_transpose(r[:, :, None] * centred), centred)
+                second = xp.matmul(xp.matrix_transpose(weighted), centred)
                 if params.covariances.shape[0] == 1 and second.shape[0] > 1:
                     second = xp.sum(second, axis=0, keepdims=True)
         return GaussianStats(xp.sum(r, axis=1), first, second, params.means)
