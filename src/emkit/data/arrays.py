@@ -99,8 +99,7 @@ class ArraySource:
     def spreads(self) -> np.ndarray:
         """Robust variances of the columns, (d,)."""
         variance = self.moments()[1]
-        weights = None if self.weights is None else self.weights
-        return np.array([robust_variance(self.x[:, j], weights, variance[j]) for j in range(self.n_features)])
+        return np.array([robust_variance(self.x[:, j], self.weights, variance[j]) for j in range(self.n_features)])
 
     def _sums(self, pivot: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Weight, first and second moment of each column about ``pivot``, over observed cells."""
