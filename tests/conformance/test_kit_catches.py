@@ -159,8 +159,17 @@ class DescribesWithArrays(Gaussian):
 class BlocksDiffer(Gaussian):
     """The block form of log_prob does something else."""
 
-    def log_prob_block(self, params, block):
-        return super().log_prob_block(params, block) + 1e-5
+    def log_prob_block(self, params, block, out=None):
+        out = super().log_prob_block(params, block, out)
+        out += 1e-5
+        return out
+
+
+class ForgetsWhereTo(Gaussian):
+    """The block form of log_prob makes an array of its own where it was given one."""
+
+    def log_prob_block(self, params, block, out=None):
+        return super().log_prob_block(params, block)
 
 
 BROKEN_FAMILIES = {
@@ -182,6 +191,7 @@ BROKEN_FAMILIES = {
     SamplesTooWide: "samples_fit",
     DescribesWithArrays: "description_makes_the_family_again",
     BlocksDiffer: "blocks_are_their_rows",
+    ForgetsWhereTo: "blocks_are_their_rows",
 }
 
 

@@ -38,15 +38,9 @@ def compiled(log_b, lengths, weights, start, matrix, end, *, side_by_side=False,
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hmm_compiled, "split_by_length", lambda *_: split)
         patch.setattr(hmm_compiled, "_LONG", 2 if both_ends else 10**9)
-        if sparse:
-            patch.setattr(hmm_compiled, "sparse_pattern", csr)
+        if sparse:  # so much padding that most tiles are empty
+            patch.setattr(hmm_compiled, "padded", lambda values: PADDED(values, 32))
         return hmm_compiled.compiled_recursions(log_b, lengths, weights, params, everything)
-
-
-def csr(matrix):
-    """Row pointers and columns of the nonzero entries, however many."""
-    pointers = np.concatenate([[0], np.cumsum((matrix != 0).sum(axis=1))]).astype(np.int64)
-    return pointers, np.nonzero(matrix)[1].astype(np.int64)
 
 
 def lanes(*args):
@@ -85,6 +79,7 @@ def log_space(log_b, lengths, weights, start, matrix, end):
     return counts, np.zeros(len(lengths), dtype=bool)
 
 
+PADDED = hmm_compiled.padded
 IMPLEMENTATIONS = {f.__name__: f for f in (numpy_twin, lanes, states, states_sparse, both_ends, both_ends_sparse, log_space)}
 
 
@@ -216,27 +211,73 @@ def test_a_missing_step_is_summed_over():
     assert np.exp(values[0]) == pytest.approx(np.exp(values[1:]).sum(), rel=1e-13)
 
 
-@pytest.mark.parametrize("implementation", ["numpy_twin", "lanes", "states", "both_ends"])
-def test_left_right_chains_sparse_and_dense(implementation):
-    """With 20 states and two transitions from each, walking the nonzero entries alone gives what walking all of them gives."""
+@pytest.mark.parametrize("implementation", ["numpy_twin", "states", "both_ends"])
+@pytest.mark.parametrize("k", [20, 70])
+def test_left_right_chains_by_tiles_and_whole(implementation, k):
+    """With two transitions from each state, walking the tiles that hold them gives what walking the whole matrix gives."""
     rng = np.random.default_rng(20)
-    k, lengths = 20, np.array([30, 45, 25, 33])
+    lengths = np.array([30, 45, 25, 33])
     stay = rng.uniform(0.3, 0.9, size=k)
     stay[-1] = 1.0
     matrix = np.diag(stay) + np.diag(1.0 - stay[:-1], 1)
-    assert len(hmm_compiled.sparse_pattern(matrix)[0]) == k + 1  # worth it
+    _, tiles = hmm_compiled.tile_pattern(PADDED(matrix))
+    across = -(-k // 8)
+    assert len(tiles) == 2 * across - 1
     start = np.eye(k)[0]
     log_b = rng.normal(size=(lengths.sum(), k))
     weights = np.ones(len(lengths))
     plain, sparse = log_b.copy(), log_b.copy()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hmm_compiled, "sparse_pattern", lambda matrix: (np.empty(0, np.int64),) * 2)
+        pattern = hmm_compiled.tile_pattern
+        patch.setattr(hmm_compiled, "tile_pattern", lambda matrix: pattern(np.ones_like(matrix)))
         expected, _ = IMPLEMENTATIONS[implementation](plain, lengths, weights, start, matrix, None)
     found, _ = states_sparse(sparse, lengths, weights, start, matrix, None)
     np.testing.assert_allclose(found.log_likelihoods, expected.log_likelihoods, rtol=1e-12)
     np.testing.assert_allclose(found.transitions, expected.transitions, atol=1e-10)
     np.testing.assert_allclose(sparse, plain, atol=1e-11)
     assert not found.transitions[matrix == 0].any()
+
+
+@pytest.mark.parametrize("implementation", ["states", "both_ends"])
+@pytest.mark.parametrize("k", [1, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 40, 65])
+def test_any_number_of_states(implementation, k):
+    """Whole and broken registers, tiles and panels, with zeros, labels and outliers, against log space."""
+    rng = np.random.default_rng(k)
+    lengths = np.array([31, 1, 32, 33, 2, 65, 100])
+    start, matrix, end = random_chain(rng, k, end=True, zeros=True)
+    # A way from every state to every other: a random label contradicts nothing.
+    matrix = 0.99 * matrix + 0.01 * (1.0 - end[:, None]) / k
+    end = 1.0 - matrix.sum(axis=1)
+    start = 0.9 * start + 0.1 / k
+    log_b = log_emissions(rng, lengths.sum(), k)
+    weights = rng.gamma(1.0, size=len(lengths))
+    found, expected = log_b.copy(), log_b.copy()
+    counts, redo = IMPLEMENTATIONS[implementation](found, lengths, weights, start, matrix, end)
+    exact, _ = log_space(expected, lengths, weights, start, matrix, end)
+    assert not redo.any()
+    np.testing.assert_allclose(counts.log_likelihoods, exact.log_likelihoods, rtol=1e-12)
+    np.testing.assert_allclose(found, expected, atol=1e-11)
+    np.testing.assert_allclose(counts.transitions, exact.transitions, atol=1e-10)
+    np.testing.assert_allclose(counts.start, exact.start, atol=1e-11)
+    np.testing.assert_allclose(counts.end, exact.end, atol=1e-11)
+
+
+@pytest.mark.parametrize("implementation", ["states", "both_ends"])
+def test_a_step_that_all_but_rules_out_where_the_chain_is(implementation):
+    """A normaliser of e^-200: the step is divided at once, and neither the likelihood nor what follows loses anything."""
+    rng = np.random.default_rng(2)
+    k, lengths = 3, np.array([90])
+    start, matrix = np.array([1.0, 0.0, 0.0]), np.array([[0.5, 0.5, 0.0], [0.5, 0.5, 0.0], [0.2, 0.2, 0.6]])
+    log_b = rng.normal(size=(90, k))
+    log_b[20:80:7, 2] = 200.0  # a state that cannot be reached explains the step
+    log_b[23:80:9] -= 1e5
+    found, expected = log_b.copy(), log_b.copy()
+    counts, redo = IMPLEMENTATIONS[implementation](found, lengths, np.ones(1), start, matrix, None)
+    exact, _ = log_space(expected, lengths, np.ones(1), start, matrix, None)
+    assert not redo.any()
+    np.testing.assert_allclose(counts.log_likelihoods, exact.log_likelihoods, rtol=1e-13)
+    np.testing.assert_allclose(found, expected, atol=1e-11)
+    np.testing.assert_allclose(counts.transitions, exact.transitions, atol=1e-10)
 
 
 def test_a_block_is_its_sequences():

@@ -99,9 +99,15 @@ class Family(ABC, Generic[P, S]):
     def compile(self, source: Source, k: int) -> None:
         """Compile what the first ``joint_pass`` would compile, if anything. Called once, before a fit starts."""
 
-    def log_prob_block(self, params: P, block: Block) -> np.ndarray:
-        """``log_prob`` of all rows of a block, (n, k) in float64: an HMM's emissions."""
-        return np.concatenate([np.asarray(self.log_prob(params, x), dtype=np.float64) for x in _slices(block.x)])
+    def log_prob_block(self, params: P, block: Block, out: np.ndarray | None = None) -> np.ndarray:
+        """``log_prob`` of all rows of a block, (n, k) in float64, C-contiguous; in ``out`` if that is given: an HMM's emissions."""
+        for begin, x in enumerate(_slices(block.x)):
+            here = np.asarray(self.log_prob(params, x))
+            if out is None:
+                out = np.empty((block.n, here.shape[1]))
+            out[begin * SLICE : begin * SLICE + len(here)] = here
+        assert out is not None
+        return out
 
     def stats_block(self, params: P, block: Block, resp: np.ndarray) -> S:
         """``stats`` of all rows of a block."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from emkit.core.block import Block
 from emkit.core.errors import DataError, ParameterError
+from emkit.core.scratch import borrow
 from emkit.data.sequence_input import Sequences
 from emkit.data.sequences import SequenceSource
 from emkit.estimators.base import make_rng
@@ -108,9 +109,10 @@ class AfterTheFit:
         model, params = self._fitted()
 
         def one(block: Block) -> tuple[np.ndarray, np.ndarray]:
-            path, values = hmm_decoding.viterbi(
-                params, model.log_emissions(params, block), np.asarray(block.lengths), overwrite=True
-            )
+            with borrow(block.n, model.n_states) as log_b:
+                path, values = hmm_decoding.viterbi(
+                    params, model.log_emissions(params, block, log_b), np.asarray(block.lengths), overwrite=True
+                )
             if (values == -np.inf).any():
                 raise ImpossibleSequenceError(block.start + int(np.flatnonzero(values == -np.inf)[0]))
             return path, values

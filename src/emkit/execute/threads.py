@@ -1,15 +1,18 @@
 """Threads over blocks: compiled kernels release the interpreter lock, so plain threads use every core."""
 
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 from emkit.core.block import Block, Source
 from emkit.core.errors import ParameterError
 from emkit.core.parallel import lend
+from emkit.core.scratch import keep
 
 _WORTH_SHARING = 16384  # rows of an only block from which its work may be shared among threads
 
@@ -93,7 +96,8 @@ class Threads:
             return
         self._pool = ThreadPoolExecutor(self.n_jobs, thread_name_prefix="emkit")
         try:
-            yield self
+            with keep():
+                yield self
         finally:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
@@ -103,6 +107,12 @@ class Threads:
 
     def _limit_blas(self) -> None:
         if self._blas is None:
-            from threadpoolctl import threadpool_limits
+            self._blas = _blas_libraries(len(sys.modules)).limit(limits=1, user_api="blas")
 
-            self._blas = threadpool_limits(limits=1, user_api="blas")
+
+@lru_cache(maxsize=1)
+def _blas_libraries(modules: int) -> Any:
+    """What BLAS is loaded. Looking takes 2.5 ms, longer than many a pass over data: done again only once further ``modules`` are imported."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()

@@ -172,15 +172,18 @@ class Categorical(Family[CategoricalParams, CategoricalStats]):
         count_symbols(np.ascontiguousarray(block.x), np.ascontiguousarray(resp), counts)
         return CategoricalStats(np.ascontiguousarray(np.moveaxis(counts, 2, 0)))
 
-    def log_prob_block(self, params: CategoricalParams, block: Block) -> np.ndarray:
+    def log_prob_block(self, params: CategoricalParams, block: Block, out: np.ndarray | None = None) -> np.ndarray:
         """Compiled where the data are large."""
         if max(block.n, block.source_rows) < _COMPILE_ABOVE:
-            return super().log_prob_block(params, block)
+            return super().log_prob_block(params, block, out)
         from emkit.kernels.categorical import look_up
 
+        k, d, most = params.probs.shape
+        table = np.zeros((d, most + 2, k))
         with np.errstate(divide="ignore"):
-            table = np.ascontiguousarray(np.log(np.moveaxis(params.probs, 0, 2)))
-        out = np.zeros((block.n, len(params.probs)))
+            table[:, :most] = np.log(np.moveaxis(params.probs, 0, 2))
+        table[:, most + 1] = -np.inf
+        out = np.empty((block.n, k)) if out is None else out
         look_up(np.ascontiguousarray(block.x), table, out)
         return out
 

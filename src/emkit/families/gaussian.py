@@ -233,13 +233,13 @@ class Gaussian(Family[GaussianParams, GaussianStats]):
 
         return compiled_pass(params, log_weights, block, self._with_second, rows=rows, responsibilities=responsibilities)
 
-    def log_prob_block(self, params: GaussianParams, block: Block) -> np.ndarray:
+    def log_prob_block(self, params: GaussianParams, block: Block, out: np.ndarray | None = None) -> np.ndarray:
         """Compiled where the data are large and complete."""
         if block.missing or not worth_compiling(max(block.n, block.source_rows), *params.means.shape):
-            return super().log_prob_block(params, block)
+            return super().log_prob_block(params, block, out)
         from emkit.families.gaussian_compiled import compiled_log_prob
 
-        return compiled_log_prob(params, block.x)
+        return compiled_log_prob(params, block.x, out)
 
     def stats_block(self, params: GaussianParams, block: Block, resp: np.ndarray) -> GaussianStats:
         """Compiled where the data are large and complete."""

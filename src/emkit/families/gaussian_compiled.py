@@ -108,11 +108,11 @@ def _constants(log_weights: np.ndarray, log_norm: np.ndarray, width: Any) -> tup
     return rounded, base - float(np.log(np.exp(implied).sum() / np.exp(log_weights[used]).sum()))
 
 
-def compiled_log_prob(params: GaussianParams, x: np.ndarray) -> np.ndarray:
-    """Log densities of all rows under all components, (n, K) float64."""
+def compiled_log_prob(params: GaussianParams, x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """Log densities of all rows under all components, (n, K) float64; in ``out`` if that is given."""
     x = np.ascontiguousarray(x)
     a = Arguments(params, x.dtype)
-    out = np.empty((len(x), len(a.means)))
+    out = np.empty((len(x), len(a.means))) if out is None else out
     log_prob_rows(a.kind, x, a.log_norm.astype(x.dtype), a.means, a.tails, a.scales, a.matrices, out)
     return out
 

@@ -66,9 +66,9 @@ class Tied(Family[Any, Any]):
         """Responsibilities of components that share are added."""
         return self.family.stats(params, x, self._pool(resp))
 
-    def log_prob_block(self, params: Any, block: Block) -> np.ndarray:
+    def log_prob_block(self, params: Any, block: Block, out: np.ndarray | None = None) -> np.ndarray:
         """The family's, repeated."""
-        return self.family.log_prob_block(params, block)[:, self._index]
+        return np.take(self.family.log_prob_block(params, block), self._index, axis=1, out=out, mode="clip")
 
     def stats_block(self, params: Any, block: Block, resp: np.ndarray) -> Any:
         """The family's."""

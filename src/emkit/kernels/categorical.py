@@ -7,21 +7,22 @@ from emkit.kernels.jit import kernel
 
 @kernel()
 def look_up(x, table, out):  # type: ignore[no-untyped-def]
-    """out[i] += sum over columns j of table[j, x[i, j]]; table (d, L, K), out (n, K). Missing cells add nothing."""
+    """out[i] = sum over columns j of table[j, x[i, j]]; out (n, K), table (d, L + 2, K): row L is for missing cells, L + 1 for no such symbol."""
     n, d = x.shape
-    most, k_count = table.shape[1], table.shape[2]
+    most, k_count = table.shape[1] - 2, table.shape[2]
     for i in range(n):
         for j in range(d):
             v = x[i, j]
-            if np.isnan(v):
-                continue
-            symbol = int(v)
-            if 0 <= symbol < most and symbol == v:
+            row = most
+            if not np.isnan(v):
+                symbol = int(v)
+                row = symbol if 0 <= symbol < most and symbol == v else most + 1
+            if j == 0:
                 for k in range(k_count):
-                    out[i, k] += table[j, symbol, k]
+                    out[i, k] = table[j, row, k]
             else:
                 for k in range(k_count):
-                    out[i, k] = -np.inf
+                    out[i, k] += table[j, row, k]
 
 
 @kernel()

@@ -5,289 +5,299 @@ two cores busy and gives the same bits on one: while ``forward`` walks the first
 second half from the end and keeps its betas; then each goes on into the other's half, where ``backward_through`` and
 ``forward_through`` meet what was kept. A short one is ``forward`` and ``backward_through`` alone.
 
-Vectors and matrices are padded with zeros to a multiple of four states, so that inner loops have a fixed length. Where few
-transitions are possible (left-right models), lists of them are walked instead of the matrix.
+Each step waits for the one before, so what it costs is the time from one vector to the next. Two things keep that short. The division by a
+step's normaliser is made one step later, beside the product of vector and matrix instead of before it. And everything that only looks on,
+posteriors and pairs of states, is off that path.
+
+Vectors and matrices are padded with zeros to whole registers. Kept vectors are not: they are K numbers a step, written in the order in which they
+lie, and what a register reads beyond them is multiplied by zeros. Matrices are tiles of eight rows and eight columns; where many are all zero
+(left-right models), only the others are walked: ``tiles`` lists their numbers counted downwards, column of tiles after column, and ``ends``
+where the list of each column ends.
 """
 
 import numpy as np
 
-from emkit.kernels.jit import EXACT, INNER, SUMS, kernel
+from emkit.kernels.jit import INLINED, SUMS, kernel
+from emkit.kernels.rows import PANEL, copy, load_rows, panel, store_rows, zeros
+from emkit.kernels.simd import WIDTH, lane, larger, largest, load, splat, store, total
 from emkit.kernels.vmath import exp, log
 
 _TINY = 1e-300  # as in emkit.kernels.hmm
-_LOST = 1e-140
-_PANEL = 32
-_IN_REGISTERS = 16  # states up to which sums are kept in registers; beyond, rows are streamed
+_LOST = 1e-130
+_STEEP = 1e-20  # below this normaliser the step is divided at once: what is dropped is small beside the vector, not beside 1
 
 
-@kernel(**EXACT, **INNER)
-def _flushed(x):  # type: ignore[no-untyped-def]
-    """x, or 0 where it is lost beside 1e-140: an absolute error of 1e-156, and no branch for the processor to guess wrong."""
-    return (x + _LOST) - _LOST
+@kernel(**INLINED)
+def _flushed(v):  # type: ignore[no-untyped-def]
+    """v, or 0 where it is lost beside 1e-140: an absolute error of 1e-156, and no subnormal number ever."""
+    return (v + _LOST) - _LOST
 
 
-@kernel(**SUMS, **INNER)
-def _emissions(log_b, begin, count, b, peaks):  # type: ignore[no-untyped-def]
-    """Rows ``begin ...`` as exp(row - its maximum), one after the other in ``b`` with zero padding, and their maxima.
-
-    A panel of rows at a time: one long loop of exponentials fills SIMD lanes, many short ones would not.
-    """
-    k = log_b.shape[1]
-    padded = b.shape[0] // _PANEL
+@kernel(**SUMS, **INLINED)
+def _emissions(log_b, begin, count, real, b, peaks):  # type: ignore[no-untyped-def]
+    """Rows ``begin ...`` as exp(row - its maximum) in ``b`` with zero padding, and their maxima."""
+    padded = b.shape[1]
+    load_rows(log_b, begin, count, real, b)
     for row in range(count):
-        t, at = begin + row, row * padded
-        peak = log_b[t, 0]
-        for j in range(1, k):
-            peak = max(peak, log_b[t, j])
-        if peak == -np.inf:  # nothing is possible
-            peak = 0.0
+        top = load(b, row * padded)
+        for j in range(WIDTH, padded, WIDTH):
+            top = larger(load(b, row * padded + j), top)
+        peak = largest(top)
+        peak = peak if peak > -np.inf else 0.0  # nothing is possible
         peaks[row] = peak
-        for j in range(k):
-            b[at + j] = log_b[t, j] - peak
-        for j in range(k, padded):
-            b[at + j] = -1000.0
-    for i in range(count * padded):
-        b[i] = exp(b[i])
+        for j in range(0, padded, WIDTH):
+            store(b, row * padded + j, exp(load(b, row * padded + j) - peak))
 
 
-@kernel(**SUMS, **INNER)
-def _copy(source, target):  # type: ignore[no-untyped-def]
-    """Plain loops: numba's slice assignment costs more than these few numbers."""
-    for block in range(0, source.shape[0], 4):
-        for j in range(block, block + 4):
-            target[j] = source[j]
-
-
-@kernel(**SUMS, **INNER)
-def _advance(v, m, indptr, indices, out):  # type: ignore[no-untyped-def]
-    """out = v m; dense, or where ``indptr`` is not empty the listed entries only."""
-    k = v.shape[0]
-    if indptr.shape[0] > 0:
-        for j in range(k):
-            out[j] = 0.0
-        for i in range(k):
-            for p in range(indptr[i], indptr[i + 1]):
-                out[indices[p]] += v[i] * m[i, indices[p]]
-    elif k <= _IN_REGISTERS:
-        for j in range(0, k, 4):
-            a0 = a1 = a2 = a3 = 0.0
-            b0 = b1 = b2 = b3 = 0.0
-            for i in range(0, k, 2):
-                x, y = v[i], v[i + 1]
-                a0 += x * m[i, j]
-                a1 += x * m[i, j + 1]
-                a2 += x * m[i, j + 2]
-                a3 += x * m[i, j + 3]
-                b0 += y * m[i + 1, j]
-                b1 += y * m[i + 1, j + 1]
-                b2 += y * m[i + 1, j + 2]
-                b3 += y * m[i + 1, j + 3]
-            out[j] = a0 + b0
-            out[j + 1] = a1 + b1
-            out[j + 2] = a2 + b2
-            out[j + 3] = a3 + b3
+@kernel(**INLINED)
+def _advance(v, m, ends, tiles, out):  # type: ignore[no-untyped-def]
+    """out = v m, from the tiles that are not all zero, or from all where that is most of them."""
+    if 2 * tiles.shape[0] * WIDTH * WIDTH > m.size:
+        _advance_dense(v, m, out)
     else:
-        for j in range(k):
-            out[j] = 0.0
-        for i in range(0, k, 4):
-            v0, v1, v2, v3 = v[i], v[i + 1], v[i + 2], v[i + 3]
-            m0, m1, m2, m3 = m[i], m[i + 1], m[i + 2], m[i + 3]
-            for j in range(k):
-                out[j] += v0 * m0[j] + v1 * m1[j] + v2 * m2[j] + v3 * m3[j]
+        _advance_tiles(v, m, ends, tiles, out)
 
 
-@kernel(**SUMS, **INNER)
-def _add_pairs(left, right, count, indptr, indices, pairs):  # type: ignore[no-untyped-def]
-    """pairs += left[:count]^T right[:count]: a product of matrices in place of ``count`` outer products."""
-    k = left.shape[1]
-    if indptr.shape[0] > 0:
-        for t in range(count):
-            for i in range(k):
-                for p in range(indptr[i], indptr[i + 1]):
-                    pairs[i, indices[p]] += left[t, i] * right[t, indices[p]]
-    elif k <= _IN_REGISTERS:
-        for i in range(k):
-            for j in range(0, k, 4):
-                a0 = a1 = a2 = a3 = 0.0
-                for t in range(count):
-                    x = left[t, i]
-                    a0 += x * right[t, j]
-                    a1 += x * right[t, j + 1]
-                    a2 += x * right[t, j + 2]
-                    a3 += x * right[t, j + 3]
-                pairs[i, j] += a0
-                pairs[i, j + 1] += a1
-                pairs[i, j + 2] += a2
-                pairs[i, j + 3] += a3
-    else:
-        for t in range(count, (count + 3) // 4 * 4):
-            for j in range(k):
-                left[t, j] = 0.0
-                right[t, j] = 0.0
-        for i in range(k):
-            row = pairs[i]
-            for t in range(0, count, 4):
-                a0, a1, a2, a3 = left[t, i], left[t + 1, i], left[t + 2, i], left[t + 3, i]
-                w0, w1, w2, w3 = right[t], right[t + 1], right[t + 2], right[t + 3]
-                for j in range(k):
-                    row[j] += a0 * w0[j] + a1 * w1[j] + a2 * w2[j] + a3 * w3[j]
+@kernel(**INLINED)
+def _eight_rows(x, m, at, padded, a0, a1, a2, a3):  # type: ignore[no-untyped-def]
+    """The four sums plus the eight numbers of ``x`` times eight rows of ``m``, of which one register each."""
+    to = at + 4 * padded
+    a0 = (a0 + lane(x, 0) * load(m, at)) + lane(x, 4) * load(m, to)
+    a1 = (a1 + lane(x, 1) * load(m, at + padded)) + lane(x, 5) * load(m, to + padded)
+    a2 = (a2 + lane(x, 2) * load(m, at + 2 * padded)) + lane(x, 6) * load(m, to + 2 * padded)
+    a3 = (a3 + lane(x, 3) * load(m, at + 3 * padded)) + lane(x, 7) * load(m, to + 3 * padded)
+    return a0, a1, a2, a3
 
 
-@kernel(**SUMS, **INNER)
-def _scaled_by(v, factor):  # type: ignore[no-untyped-def]
-    """v *= factor; shares under 1e-156 become zero."""
-    for block in range(0, v.shape[0], 4):
-        for j in range(block, block + 4):
-            v[j] = _flushed(v[j] * factor)
+@kernel(**INLINED)
+def _advance_tiles(v, m, ends, tiles, out):  # type: ignore[no-untyped-def]
+    padded, begin = v.shape[0], 0
+    for column in range(ends.shape[0]):
+        j = column * WIDTH
+        a0 = a1 = a2 = a3 = splat(0.0)
+        for p in range(begin, ends[column]):
+            i = tiles[p] * WIDTH
+            a0, a1, a2, a3 = _eight_rows(load(v, i), m, i * padded + j, padded, a0, a1, a2, a3)
+        store(out, j, (a0 + a1) + (a2 + a3))
+        begin = ends[column]
 
 
-@kernel(**SUMS, **INNER)
-def _times(v, b, at):  # type: ignore[no-untyped-def]
-    """v *= b[at:]; returns the new sum."""
-    s0 = s1 = s2 = s3 = 0.0
-    for j in range(0, v.shape[0], 4):
-        v[j] *= b[at + j]
-        v[j + 1] *= b[at + j + 1]
-        v[j + 2] *= b[at + j + 2]
-        v[j + 3] *= b[at + j + 3]
-        s0 += v[j]
-        s1 += v[j + 1]
-        s2 += v[j + 2]
-        s3 += v[j + 3]
-    return (s0 + s1) + (s2 + s3)
+@kernel(**INLINED)
+def _advance_dense(v, m, out):  # type: ignore[no-untyped-def]
+    # Lanes are taken from registers: reading single numbers from where a whole register has just been written would wait for memory.
+    padded = v.shape[0]
+    wide = padded // (4 * WIDTH) * (4 * WIDTH)
+    for j in range(0, wide, 4 * WIDTH):  # eight sums at once: enough to hide the latency of each
+        a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(0.0)
+        for i in range(0, padded, WIDTH):
+            x = load(v, i)
+            for half in range(0, WIDTH, 2):
+                at = (i + half) * padded + j
+                to = at + padded
+                p, q = lane(x, half), lane(x, half + 1)
+                a0 = a0 + p * load(m, at)
+                a1 = a1 + p * load(m, at + WIDTH)
+                a2 = a2 + p * load(m, at + 2 * WIDTH)
+                a3 = a3 + p * load(m, at + 3 * WIDTH)
+                b0 = b0 + q * load(m, to)
+                b1 = b1 + q * load(m, to + WIDTH)
+                b2 = b2 + q * load(m, to + 2 * WIDTH)
+                b3 = b3 + q * load(m, to + 3 * WIDTH)
+        store(out, j, a0 + b0)
+        store(out, j + WIDTH, a1 + b1)
+        store(out, j + 2 * WIDTH, a2 + b2)
+        store(out, j + 3 * WIDTH, a3 + b3)
+    for j in range(wide, padded, WIDTH):
+        a0 = a1 = a2 = a3 = splat(0.0)
+        for i in range(0, padded, WIDTH):
+            a0, a1, a2, a3 = _eight_rows(load(v, i), m, i * padded + j, padded, a0, a1, a2, a3)
+        store(out, j, (a0 + a1) + (a2 + a3))
 
 
-@kernel(**SUMS, **INNER)
-def _dot(v, b):  # type: ignore[no-untyped-def]
-    s0 = s1 = s2 = s3 = 0.0
-    for j in range(0, v.shape[0], 4):
-        s0 += v[j] * b[j]
-        s1 += v[j + 1] * b[j + 1]
-        s2 += v[j + 2] * b[j + 2]
-        s3 += v[j + 3] * b[j + 3]
-    return (s0 + s1) + (s2 + s3)
+@kernel(**INLINED)
+def _add_pairs(left, right, count, ends, tiles, pairs):  # type: ignore[no-untyped-def]
+    """pairs += left[:count]^T right[:count], the listed tiles: a product of matrices in place of ``count`` outer products."""
+    padded, begin = pairs.shape[0], 0
+    if count % 2 == 1:
+        for j in range(0, padded, WIDTH):
+            store(left, count * padded + j, splat(0.0))
+            store(right, count * padded + j, splat(0.0))
+    for column in range(ends.shape[0]):
+        j = column * WIDTH
+        for p in range(begin, ends[column]):
+            for i in (tiles[p] * WIDTH, tiles[p] * WIDTH + 4):
+                a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(0.0)
+                for t in range(0, count, 2):
+                    v, w = load(right, t * padded + j), load(right, (t + 1) * padded + j)
+                    a0 = a0 + v * left[t, i]
+                    a1 = a1 + v * left[t, i + 1]
+                    a2 = a2 + v * left[t, i + 2]
+                    a3 = a3 + v * left[t, i + 3]
+                    b0 = b0 + w * left[t + 1, i]
+                    b1 = b1 + w * left[t + 1, i + 1]
+                    b2 = b2 + w * left[t + 1, i + 2]
+                    b3 = b3 + w * left[t + 1, i + 3]
+                at = i * padded + j
+                store(pairs, at, load(pairs, at) + (a0 + b0))
+                store(pairs, at + padded, load(pairs, at + padded) + (a1 + b1))
+                store(pairs, at + 2 * padded, load(pairs, at + 2 * padded) + (a2 + b2))
+                store(pairs, at + 3 * padded, load(pairs, at + 3 * padded) + (a3 + b3))
+        begin = ends[column]
+
+
+@kernel(**INLINED)
+def _dot(v, w):  # type: ignore[no-untyped-def]
+    """Sum of v w. ``w`` may be a row that sticks out into the next: ``v`` is padded with zeros."""
+    s = splat(0.0)
+    for j in range(0, v.shape[0], WIDTH):
+        s = s + load(v, j) * load(w, j)
+    return total(s)
+
+
+@kernel(**INLINED)
+def _weigh(v, b, at, scale, out):  # type: ignore[no-untyped-def]
+    """out = v b[at:] scale without what is lost; returns the sum of all."""
+    s = splat(0.0)
+    for j in range(0, v.shape[0], WIDTH):
+        x = load(v, j) * (load(b, at + j) * scale)
+        s = s + x
+        store(out, j, _flushed(x))
+    return total(s)
 
 
 @kernel(**SUMS)
-def forward(log_b, begin, end, start, m, indptr, indices, alphas):  # type: ignore[no-untyped-def]
-    """Alphas of rows ``begin`` to ``end`` of a sequence that begins there, each adding up to 1, into ``alphas`` (rows, K).
+def forward(log_b, begin, end, start, m, ends, tiles, real, alphas):  # type: ignore[no-untyped-def]
+    """Alphas of rows ``begin`` to ``end`` of a sequence that begins there, each adding up to 1.
 
-    Returns the log-likelihood so far and the smallest normaliser.
+    They go into ``alphas``, flat, K each, with room for one more register. ``real`` (padded,) is 1 for a state and 0 for padding. Returns the
+    log-likelihood so far and the smallest normaliser.
     """
     k, padded = log_b.shape[1], start.shape[0]
-    now, before = np.zeros(padded), np.zeros(padded)
-    b, peaks = np.empty(_PANEL * padded), np.empty(_PANEL)
-    total, least, product = 0.0, 1.0, 1.0
+    now, reached = zeros(padded), zeros(padded)
+    b, peaks = panel(padded), np.empty(PANEL)
+    so_far, least, product, inverse = 0.0, 1.0, 1.0, 1.0
     for t in range(begin, end):
-        row = (t - begin) % _PANEL
+        row = (t - begin) % PANEL
         if row == 0:
-            _emissions(log_b, t, min(_PANEL, end - t), b, peaks)
-        total += peaks[row]
+            _emissions(log_b, t, min(PANEL, end - t), real, b, peaks)
+        so_far += peaks[row]
         if t == begin:
-            _copy(start, now)
+            copy(start, reached)
         else:
-            _copy(now, before)
-            _advance(before, m, indptr, indices, now)
-        c = _times(now, b, row * padded)
+            _advance(now, m, ends, tiles, reached)
+        c = _weigh(reached, b, row * padded, inverse, now)
         least = min(least, c)
         c = max(c, _TINY)
-        _scaled_by(now, 1.0 / c)
+        inverse, scale = 1.0 / c, inverse
+        if c < _STEEP:
+            _weigh(reached, b, row * padded, scale * inverse, now)
+            inverse = 1.0
         if c < 1e-100 or product < 1e-100:  # one logarithm for many steps
-            total += log(product) + log(c)
+            so_far += log(product) + log(c)
             product = 1.0
         else:
             product *= c
-        for j in range(k):
-            alphas[t - begin, j] = now[j]
-    return total + log(product), least
+        at = (t - begin) * k
+        for j in range(0, padded, WIDTH):
+            store(alphas, at + j, load(now, j) * inverse)
+    return so_far + log(product), least
 
 
 @kernel(**SUMS)
-def backward(log_b, begin, end, last, transposed, indptr, indices, betas, w):  # type: ignore[no-untyped-def]
-    """Betas of rows ``end - 1`` down to ``begin`` of a sequence that ends there, each adding up to 1, into ``betas`` (rows, K).
+def backward(log_b, begin, end, last, transposed, ends, tiles, real, betas, w):  # type: ignore[no-untyped-def]
+    """Betas of rows ``end - 1`` down to ``begin`` of a sequence that ends there, each adding up to 1.
 
-    ``last``: beta of the last row, up to a factor. ``w`` (padded,) gets emission times beta of row ``begin``.
+    They go into ``betas``, flat, K each, that of row ``end - 1`` first, with room for one more register. ``last``: beta of the last row, up to a
+    factor. ``w`` (padded,) gets emission times beta of row ``begin``, up to a factor.
     """
     k, padded = log_b.shape[1], last.shape[0]
-    beta = np.zeros(padded)
-    b, peaks = np.empty(_PANEL * padded), np.empty(_PANEL)
+    reached = zeros(padded)
+    b, peaks = panel(padded), np.empty(PANEL)
+    inverse = 1.0
     for t in range(end - 1, begin - 1, -1):
-        row = (t - begin) % _PANEL
-        if row == _PANEL - 1 or t == end - 1:
-            _emissions(log_b, t - row, row + 1, b, peaks)
+        row = (t - begin) % PANEL
+        if row == PANEL - 1 or t == end - 1:
+            _emissions(log_b, t - row, row + 1, real, b, peaks)
         if t == end - 1:
-            _copy(last, beta)
+            copy(last, reached)
         else:
-            _advance(w, transposed, indptr, indices, beta)
-        total = 0.0
-        for j in range(padded):
-            total += beta[j]
-        _scaled_by(beta, 1.0 / max(total, _TINY))
-        for j in range(k):
-            betas[t - begin, j] = beta[j]
-        for j in range(padded):
-            w[j] = beta[j] * b[row * padded + j]
+            _advance(w, transposed, ends, tiles, reached)
+        s = splat(0.0)
+        for j in range(0, padded, WIDTH):
+            s = s + load(reached, j)
+        before, inverse = inverse, 1.0 / max(total(s) * inverse, _TINY)
+        at = (end - 1 - t) * k
+        for j in range(0, padded, WIDTH):
+            store(betas, at + j, load(reached, j) * (before * inverse))
+        _weigh(reached, b, row * padded, before, w)
+        if inverse > 1.0 / _STEEP:
+            _weigh(reached, b, row * padded, before * inverse, w)
+            inverse = 1.0
 
 
 @kernel(**SUMS)
 def backward_through(  # type: ignore[no-untyped-def]
-    log_b, begin, end, last, ends_here, transposed, indptr_t, indices_t, indptr, indices,
-    alphas, reachable, weight, start_counts, end_counts, pairs,
+    log_b, begin, end, last, ends_here, transposed, ends_t, tiles_t, ends, tiles, real,
+    alphas, weight, start_counts, end_counts, pairs,
 ):  # fmt: skip
     """From row ``end - 1`` down to ``begin``, over kept ``alphas``: posteriors into ``log_b``, pairs of rows added to ``pairs`` (padded).
 
-    ``last``: beta of row ``end - 1`` where the sequence ends there, else emission times beta of row ``end``. Returns the largest beta of a
-    reachable state, scaled so that sum(alpha beta) = 1.
+    ``last``: beta of row ``end - 1`` where the sequence ends there, else emission times beta of row ``end``. ``transposed`` has no way out of
+    states that cannot be reached. Returns the largest beta, scaled so that sum(alpha beta) = 1.
     """
     k, padded = log_b.shape[1], last.shape[0]
-    beta, w, now = np.zeros(padded), np.zeros(padded), np.zeros(padded)
-    b, peaks = np.empty(_PANEL * padded), np.empty(_PANEL)
-    left, right = np.zeros((_PANEL, padded)), np.zeros((_PANEL, padded))
-    most = 0.0
+    reached, w = zeros(padded), zeros(padded)
+    copy(last, w)
+    b, peaks = panel(padded), np.empty(PANEL)
+    left, right, gamma = panel(padded), panel(padded), panel(padded)
+    most = splat(0.0)
+    inverse = 1.0
     filled = 0
     for t in range(end - 1, begin - 1, -1):
-        row = (t - begin) % _PANEL
-        at = row * padded
-        if row == _PANEL - 1 or t == end - 1:  # rows from here down to the panel's first are still log emissions
-            _emissions(log_b, t - row, row + 1, b, peaks)
-        for j in range(k):
-            now[j] = alphas[t - begin, j]
-        if t == end - 1:
-            if ends_here:
-                _copy(last, beta)
-            else:
-                _advance(last, transposed, indptr_t, indices_t, beta)
+        row = (t - begin) % PANEL
+        if row == PANEL - 1 or t == end - 1:  # rows from here down to the panel's first are still log emissions
+            height = row + 1
+            _emissions(log_b, t - row, height, real, b, peaks)
+        at = (t - begin) * k
+        if t == end - 1 and ends_here:
+            copy(w, reached)
         else:
-            _advance(w, transposed, indptr_t, indices_t, beta)
-        inverse = 1.0 / max(_dot(now, beta), _TINY)
+            _advance(w, transposed, ends_t, tiles_t, reached)
+        s = splat(0.0)
+        for j in range(0, padded, WIDTH):
+            s = s + load(reached, j) * load(alphas, at + j)
+        before, inverse = inverse, 1.0 / max(total(s) * inverse, _TINY)
+        scale = before * inverse
         if t < end - 1:
-            for j in range(padded):
-                right[filled, j] = w[j] * (inverse * weight)
-                left[filled, j] = now[j]
+            for j in range(0, padded, WIDTH):
+                store(right, filled * padded + j, load(w, j) * (scale * weight))
+                store(left, filled * padded + j, load(alphas, at + j))
             filled += 1
-            if filled == _PANEL or t == begin:
-                _add_pairs(left, right, filled, indptr, indices, pairs)
+            if filled == PANEL or t == begin:
+                _add_pairs(left, right, filled, ends, tiles, pairs)
                 filled = 0
-        for block in range(0, padded, 4):
-            for j in range(block, block + 4):
-                beta[j] *= inverse
-                w[j] = _flushed(b[at + j] * beta[j])  # no posterior can be larger than this
-                now[j] *= _flushed(beta[j]) * weight
-                most = max(most, beta[j] * reachable[j])
-        for j in range(k):
-            log_b[t, j] = now[j]
+        for j in range(0, padded, WIDTH):
+            v = load(reached, j) * scale
+            most = larger(v, most)
+            store(gamma, row * padded + j, _flushed(load(alphas, at + j) * v) * weight)
+        _weigh(reached, b, row * padded, before, w)
+        if inverse > 1.0 / _STEEP:
+            _weigh(reached, b, row * padded, scale, w)
+            inverse = 1.0
         if t == begin:
             for j in range(k):
-                start_counts[j] += now[j]
+                start_counts[j] += gamma[row, j]
         if t == end - 1 and ends_here:
             for j in range(k):
-                end_counts[j] += now[j]
-    return most
+                end_counts[j] += gamma[row, j]
+        if row == 0:
+            store_rows(gamma, height, log_b, t)
+    return largest(most)
 
 
 @kernel(**SUMS)
 def forward_through(  # type: ignore[no-untyped-def]
-    log_b, begin, end, last, m, indptr, indices, betas, endprob, weight, end_counts, pairs
+    log_b, begin, end, last, m, ends, tiles, real, betas, endprob, weight, end_counts, pairs
 ):
     """From row ``begin`` to the end of the sequence, over kept ``betas``, going on from alpha ``last`` of the row before.
 
@@ -295,70 +305,75 @@ def forward_through(  # type: ignore[no-untyped-def]
     largest alpha, scaled so that sum(alpha beta) = 1.
     """
     k, padded = log_b.shape[1], last.shape[0]
-    before, now, beta = last.copy(), np.zeros(padded), np.zeros(padded)
-    b, peaks = np.empty(_PANEL * padded), np.empty(_PANEL)
-    left, right = np.zeros((_PANEL, padded)), np.zeros((_PANEL, padded))
-    total, least, product, most = 0.0, 1.0, 1.0, 0.0
-    filled = 0
+    now, reached = last.copy(), zeros(padded)
+    b, peaks = panel(padded), np.empty(PANEL)
+    left, right, gamma = panel(padded), panel(padded), panel(padded)
+    so_far, least, product, inverse = 0.0, 1.0, 1.0, 1.0
+    most = splat(0.0)
     for t in range(begin, end):
-        row = (t - begin) % _PANEL
+        row = (t - begin) % PANEL
         if row == 0:
-            _emissions(log_b, t, min(_PANEL, end - t), b, peaks)
-        total += peaks[row]
-        _advance(before, m, indptr, indices, now)
-        c = _times(now, b, row * padded)
+            height = min(PANEL, end - t)
+            _emissions(log_b, t, height, real, b, peaks)
+        so_far += peaks[row]
+        for j in range(0, padded, WIDTH):
+            store(left, row * padded + j, load(now, j) * inverse)
+        _advance(now, m, ends, tiles, reached)
+        c = _weigh(reached, b, row * padded, inverse, now)
+        at = (end - 1 - t) * k
+        s = splat(0.0)
+        for j in range(0, padded, WIDTH):
+            s = s + load(now, j) * load(betas, at + j)
+        meet = 1.0 / max(total(s), _TINY)
+        for j in range(0, padded, WIDTH):
+            v, beta = load(now, j) * meet, load(betas, at + j)
+            most = larger(v, most)
+            store(gamma, row * padded + j, _flushed(v * beta) * weight)
+            store(right, row * padded + j, load(b, row * padded + j) * beta * (meet * weight))
         least = min(least, c)
         c = max(c, _TINY)
-        _scaled_by(now, 1.0 / c)
+        inverse, scale = 1.0 / c, inverse
+        if c < _STEEP:
+            _weigh(reached, b, row * padded, scale * inverse, now)
+            inverse = 1.0
         if c < 1e-100 or product < 1e-100:
-            total += log(product) + log(c)
+            so_far += log(product) + log(c)
             product = 1.0
         else:
             product *= c
-        for j in range(k):
-            beta[j] = betas[t - begin, j]
-        inverse = 1.0 / max(_dot(now, beta), _TINY)
-        pair = weight * inverse / c
-        for j in range(padded):
-            right[filled, j] = b[row * padded + j] * beta[j] * pair
-            left[filled, j] = before[j]
-        filled += 1
-        if filled == _PANEL or t == end - 1:
-            _add_pairs(left, right, filled, indptr, indices, pairs)
-            filled = 0
-        for j in range(k):
-            most = max(most, now[j] * inverse)
-            log_b[t, j] = now[j] * beta[j] * (inverse * weight)
-        _copy(now, before)
-    for j in range(k):
-        end_counts[j] += log_b[end - 1, j]
-    total += log(product)
+        if row == height - 1:
+            _add_pairs(left, right, height, ends, tiles, pairs)
+            store_rows(gamma, height, log_b, t - row)
+            if t == end - 1:
+                for j in range(k):
+                    end_counts[j] += gamma[row, j]
+    so_far += log(product)
     if endprob.shape[0] > 0:
-        c = _dot(now, endprob)
+        c = _dot(now, endprob) * inverse
         least = min(least, c)
-        total += log(max(c, _TINY))
-    return total, least, most
+        so_far += log(max(c, _TINY))
+    return so_far, least, largest(most)
 
 
 @kernel(**SUMS)
 def short_chains(  # type: ignore[no-untyped-def]
-    log_b, order, offsets, lengths, weights, start, m, transposed, indptr, indices, indptr_t, indices_t,
-    last, endprob, reachable, blown_up, alphas, start_counts, end_counts, pairs, log_likelihoods, redo,
+    log_b, order, offsets, lengths, weights, start, m, transposed, ends, tiles, ends_t, tiles_t,
+    last, endprob, real, blown_up, alphas, start_counts, end_counts, pairs, log_likelihoods, redo,
 ):  # fmt: skip
-    """``forward`` and ``backward_through`` over each sequence of ``order``. ``alphas`` (longest, K) is workspace."""
+    """``forward`` and ``backward_through`` over each sequence of ``order``. ``alphas``, as in ``forward``, is workspace."""
     k = log_b.shape[1]
     for s in order:
         begin, end = offsets[s], offsets[s] + lengths[s]
-        total, least = forward(log_b, begin, end, start, m, indptr, indices, alphas)
+        so_far, least = forward(log_b, begin, end, start, m, ends, tiles, real, alphas)
         if endprob.shape[0] > 0:
             c = 0.0
             for j in range(k):
-                c += alphas[lengths[s] - 1, j] * endprob[j]
+                c += alphas[(lengths[s] - 1) * k + j] * endprob[j]
             least = min(least, c)
-            total += log(max(c, _TINY))
+            so_far += log(max(c, _TINY))
         most = backward_through(
-            log_b, begin, end, last, True, transposed, indptr_t, indices_t, indptr, indices,
-            alphas, reachable, weights[s], start_counts, end_counts, pairs,
+            log_b, begin, end, last, True, transposed, ends_t, tiles_t, ends, tiles, real,
+            alphas, weights[s], start_counts, end_counts, pairs,
         )  # fmt: skip
-        log_likelihoods[s] = total
+        log_likelihoods[s] = so_far
         redo[s] = not (least > _TINY and most < blown_up)

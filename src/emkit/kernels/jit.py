@@ -30,3 +30,6 @@ SUMS = {"fastmath": {"reassoc", "contract", "nsz"}}
 EXACT = {"fastmath": {"contract"}}
 # Helpers only ever called from compiled code: skipping their Python and C entry points saves a third of the compile time.
 INNER = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+# Helpers of a few nanoseconds, called at every step. Left to itself LLVM calls the larger ones, and numba counts references to their arrays,
+# atomically: 50 ns a call. Such a helper takes arrays from its caller and makes none.
+INLINED = {**INNER, "forceinline": True, "_nrt": False}

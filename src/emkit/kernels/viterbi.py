@@ -1,8 +1,6 @@
-"""Compiled Viterbi recursions, in two layouts. The NumPy twin is in ``emkit.models.hmm_decoding``.
+"""Compiled Viterbi recursions, sixteen sequences side by side, one in each SIMD lane: for few states. Back pointers take one byte each.
 
-``viterbi_lanes``: sixteen sequences side by side, one in each SIMD lane, with back pointers of one byte: for few states.
-``viterbi_states``: one sequence after the other, lanes along the states. It keeps no back pointers: the best scores replace the log
-emissions in place, and the way back repeats the comparison for the one state the path is in.
+``emkit.kernels.viterbi_chain`` takes sequences one by one. The NumPy twin is in ``emkit.models.hmm_decoding``.
 
 Only comparisons and sums of logarithms: no fast-math flag is needed. Ties go to the lowest state. Inner loops have sixteen rounds
 and read one flat array at fixed distances: that is what LLVM turns into SIMD code (with eight it unrolls them to scalar code first).
@@ -14,7 +12,6 @@ from emkit.kernels.jit import INNER, kernel
 
 LANES = 16
 FOUR = 4  # viterbi_lanes compares this many states at once: its parameters are padded with states of log probability -inf
-WIDE = 16  # viterbi_states walks this many states at once where it has ``packed`` transitions, and eight predecessors
 _SECOND, _THIRD, _FOURTH = LANES, 2 * LANES, 3 * LANES
 
 
@@ -131,102 +128,3 @@ def viterbi_lanes(  # type: ignore[no-untyped-def]
                     here = end_state[lane] if t + 1 == size[lane] else np.int64(back[t + 1, which[lane], lane])
                     which[lane] = here
                     states[off[lane] + t] = here if top[lane] > -np.inf else -1
-
-
-@kernel(**INNER)
-def _advance(before, packed, now):  # type: ignore[no-untyped-def]
-    """now[j] = max over i of before[i] + log_trans[i, j]; ``packed`` holds log_trans in tiles of 8 rows and WIDE columns, rows first."""
-    count = before.shape[0]
-    for j in range(count):
-        now[j] = -np.inf
-    at = 0
-    for i in range(0, count, 8):
-        d0, d1, d2, d3 = before[i], before[i + 1], before[i + 2], before[i + 3]
-        d4, d5, d6, d7 = before[i + 4], before[i + 5], before[i + 6], before[i + 7]
-        for j in range(0, count, WIDE):
-            m = packed[at : at + 8 * WIDE]
-            out = now[j : j + WIDE]
-            at += 8 * WIDE
-            for lane in range(WIDE):
-                p = d0 + m[lane]
-                v = d1 + m[lane + WIDE]
-                p = v if v > p else p
-                q = d2 + m[lane + 2 * WIDE]
-                v = d3 + m[lane + 3 * WIDE]
-                q = v if v > q else q
-                r = d4 + m[lane + 4 * WIDE]
-                v = d5 + m[lane + 5 * WIDE]
-                r = v if v > r else r
-                s = d6 + m[lane + 6 * WIDE]
-                v = d7 + m[lane + 7 * WIDE]
-                s = v if v > s else s
-                p = q if q > p else p
-                r = s if s > r else r
-                p = r if r > p else p
-                out[lane] = p if p > out[lane] else out[lane]
-
-
-@kernel()
-def viterbi_states(  # type: ignore[no-untyped-def]
-    log_b,  # (n, K) float64: overwritten with the best scores
-    order, offsets, lengths,
-    log_start,  # (P,), P: K padded to a multiple of WIDE, or K where ``packed`` is empty
-    packed,  # (P * P,): transitions as ``_advance`` wants them; empty for few or sparse ones
-    transposed,  # (K, K): log transitions, arriving state first
-    indptr, indices,  # CSR pattern of the finite entries of ``transposed``, or empty
-    log_end,  # (K,); zeros without an end state
-    states, log_probs,
-):  # fmt: skip
-    """One sequence after the other; see ``viterbi_lanes`` for the arguments both have."""
-    k_count = log_b.shape[1]
-    buffer = np.full((2, log_start.shape[0]), -np.inf)
-    for s in order:
-        n, off = lengths[s], offsets[s]
-        for t in range(n):
-            now = buffer[t % 2]
-            before = buffer[(t + 1) % 2]
-            if t == 0:
-                for j in range(now.shape[0]):
-                    now[j] = log_start[j]
-            elif packed.shape[0] > 0:
-                _advance(before, packed, now)
-            elif indptr.shape[0] > 0:
-                for j in range(k_count):
-                    best = -np.inf
-                    for p in range(indptr[j], indptr[j + 1]):
-                        v = before[indices[p]] + transposed[j, indices[p]]
-                        best = v if v > best else best
-                    now[j] = best
-            else:
-                for j in range(k_count):
-                    column = transposed[j]
-                    best = -np.inf
-                    for i in range(k_count):
-                        v = before[i] + column[i]
-                        best = v if v > best else best
-                    now[j] = best
-            row = log_b[off + t]
-            for j in range(k_count):
-                now[j] += row[j]
-                row[j] = now[j]
-        row = log_b[off + n - 1]
-        top, here = -np.inf, 0
-        for j in range(k_count):
-            v = row[j] + log_end[j]
-            if v > top:
-                top, here = v, j
-        log_probs[s] = top
-        if top == -np.inf:
-            for t in range(n):
-                states[off + t] = -1
-            continue
-        states[off + n - 1] = here
-        for t in range(n - 2, -1, -1):
-            row = log_b[off + t]
-            column = transposed[here]
-            top, here = -np.inf, 0
-            for i in range(k_count):
-                v = row[i] + column[i]
-                if v > top:
-                    top, here = v, i
-            states[off + t] = here

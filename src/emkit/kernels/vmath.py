@@ -13,6 +13,8 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic, overload
 
+from emkit.kernels.simd import larger, power_of_two, register, splat, where_above
+
 # No numba-level inlining here: it would hand these functions the flags of their caller. LLVM inlines them anyway.
 EXACT = {"contract"}  # 'reassoc' would fold the rounding trick in `exp` away
 
@@ -76,6 +78,29 @@ def _exp64(x: float) -> float:
     return p * scale if x > -300.0 else 0.0
 
 
+@njit(fastmath=EXACT, error_model="numpy")
+def _exp_register(x):  # type: ignore[no-untyped-def]
+    """``_exp64`` of eight numbers at once."""
+    clipped = larger(x, splat(-300.0))
+    shifted = clipped * _LOG2E + _ROUND64
+    n = shifted - _ROUND64
+    r = (clipped - n * _LN2_HIGH) - n * _LN2_LOW
+    p = r * _F13 + _F12
+    p = p * r + _F11
+    p = p * r + _F10
+    p = p * r + _F9
+    p = p * r + _F8
+    p = p * r + _F7
+    p = p * r + _F6
+    p = p * r + _F5
+    p = p * r + _F4
+    p = p * r + _F3
+    p = p * r + _F2
+    p = p * r + 1.0
+    p = p * r + 1.0
+    return where_above(x, -300.0, p * power_of_two(shifted), splat(0.0))
+
+
 _F32 = np.float32
 _LOG2E_32 = _F32(_LOG2E)
 _LN2_HIGH_32 = _F32(0.693359375)
@@ -102,13 +127,13 @@ def _exp32(x: float) -> float:
 
 
 def exp(x: float) -> float:
-    """exp(x) for x <= 0, in the width of x. Compiled code only."""
+    """exp(x) for x <= 0, in the width of x, which may be a SIMD register. Compiled code only."""
     return float(np.exp(x))
 
 
 @overload(exp, jit_options={"fastmath": EXACT})
 def _exp_overload(x):  # type: ignore[no-untyped-def]  # numba compares the signatures, annotations included
-    width = _exp32 if x == types.float32 else _exp64
+    width = {types.float32: _exp32, register: _exp_register}.get(x, _exp64)
 
     def implementation(x):  # type: ignore[no-untyped-def]
         return width(x)

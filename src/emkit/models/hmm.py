@@ -12,6 +12,7 @@ from emkit.core.errors import DataError, ParameterError
 from emkit.core.model import Family, Model, settings
 from emkit.core.parallel import each
 from emkit.core.prior import Dirichlet, Prior
+from emkit.core.scratch import borrow
 from emkit.families.seeding import KINDS_OF_START, kind_of_start, seed_labels
 from emkit.models import chain_values, transitions
 from emkit.models.hmm_recursions import Counts, forward_backward, forward_backward_log, stationary
@@ -191,18 +192,10 @@ class HiddenMarkov(Model[HMMParams, HMMStats]):
 
     # --- E-step -----------------------------------------------------------------------------------------------------
 
-    def log_emissions(self, params: HMMParams, block: Block) -> np.ndarray:
+    def log_emissions(self, params: HMMParams, block: Block, out: np.ndarray | None = None) -> np.ndarray:
         """Log probability of each step under each state, (n, K), with what is known about the states; a missing step gives zeros."""
-        pieces = _pieces(block)
-        if len(pieces) == 1:
-            log_b = self.family.log_prob_block(params.emissions, block)
-        else:
-            log_b = np.empty((block.n, self.n_states))
-
-            def fill(rows: slice) -> None:
-                log_b[rows] = self.family.log_prob_block(params.emissions, _rows_of(block, rows))
-
-            each(fill, pieces)
+        log_b = np.empty((block.n, self.n_states)) if out is None else out
+        each(lambda rows: self.family.log_prob_block(params.emissions, _rows_of(block, rows), log_b[rows]), _pieces(block))
         if block.evidence is not None:
             evidence = np.asarray(block.evidence)
             if evidence.ndim == 1:
@@ -232,7 +225,7 @@ class HiddenMarkov(Model[HMMParams, HMMStats]):
         again = np.zeros(len(lengths), dtype=bool)
         while redo.any():  # counts hold what cannot be used, rows are overwritten: start over without those sequences
             again |= redo
-            log_b[:] = self.log_emissions(params, block)
+            self.log_emissions(params, block, log_b)
             chosen = np.flatnonzero(~again)
             counts, redo = self._scaled(params, block, log_b, lengths, weights, chosen)
         offsets = np.concatenate([[0], np.cumsum(lengths)])
@@ -263,10 +256,10 @@ class HiddenMarkov(Model[HMMParams, HMMStats]):
 
     def e_step(self, params: HMMParams, block: Block) -> tuple[HMMStats, float]:
         """Baum-Welch: expected starts, transitions, ends, and the family's statistics under the posteriors."""
-        log_b = self.log_emissions(params, block)
-        counts = self.recursions(params, block, log_b)
-        total = _weighted_sum(counts.log_likelihoods, block.weights)
-        parts = each(lambda rows: self.family.stats_block(params.emissions, _rows_of(block, rows), log_b[rows]), _pieces(block))
+        with borrow(block.n, self.n_states) as log_b:
+            counts = self.recursions(params, block, self.log_emissions(params, block, log_b))
+            total = _weighted_sum(counts.log_likelihoods, block.weights)
+            parts = each(lambda rows: self.family.stats_block(params.emissions, _rows_of(block, rows), log_b[rows]), _pieces(block))
         emissions = parts[0]
         for part in parts[1:]:
             emissions = emissions + part
@@ -275,7 +268,8 @@ class HiddenMarkov(Model[HMMParams, HMMStats]):
     def sequence_log_likelihoods(self, params: HMMParams, block: Block) -> np.ndarray:
         """Log-likelihood of each sequence of a block; -inf where it is impossible."""
         # The way back is not for nothing: only it shows that something was lost on the way forth.
-        return self.recursions(params, block, self.log_emissions(params, block), impossible_ok=True).log_likelihoods
+        with borrow(block.n, self.n_states) as log_b:
+            return self.recursions(params, block, self.log_emissions(params, block, log_b), impossible_ok=True).log_likelihoods
 
     # --- M-step -----------------------------------------------------------------------------------------------------
 
@@ -425,12 +419,16 @@ def worth_compiling(block: Block, k: int) -> bool:
     return 3e4 * int(np.max(block.lengths)) + rows * k * (100.0 + 2.0 * k) >= _COMPILE_ABOVE
 
 
-_PIECE = 16384  # rows of a block that one thread does at a time, where there is a thread to spare
+_PIECES, _PIECE = (
+    8,
+    16384,
+)  # a block is shared among threads in so many parts at most, of so many rows at least: a part costs 0.04 ms of its own
 
 
 def _pieces(block: Block) -> list[slice]:
     """Rows of a block in pieces: emissions know nothing of sequences. A function of the block's size alone."""
-    return [slice(a, min(a + _PIECE, block.n)) for a in range(0, block.n, _PIECE)]
+    rows = max(_PIECE, -(-block.n // _PIECES))
+    return [slice(a, min(a + rows, block.n)) for a in range(0, block.n, rows)]
 
 
 def _rows_of(block: Block, rows: slice) -> Block:

@@ -1,21 +1,23 @@
 """Chooses and calls the compiled recursions of ``emkit.kernels.hmm``."""
 
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from emkit.core.parallel import both
+from emkit.core.scratch import borrow
 from emkit.kernels.hmm import LANES, forward_backward_lanes
 from emkit.kernels.hmm_chain import backward, backward_through, forward, forward_through, short_chains
+from emkit.kernels.simd import WIDTH
 from emkit.models.hmm_recursions import _BLOWN_UP, _TINY, Counts, reachable
 
 if TYPE_CHECKING:
     from emkit.models.hmm import HMMParams
 
-_LANES_UP_TO = 12  # states; with more, one sequence at a time is faster than sixteen side by side
+_LANES_UP_TO = 12  # states; with more, one sequence at a time is faster than many side by side
 _LONG = 10_000  # steps from which a sequence is worked from both ends
 _NONE = np.empty(0)
-_NO_INDEX = np.empty(0, np.int64)
 
 
 def compiled_recursions(
@@ -60,63 +62,72 @@ class _Chain:
         redo: np.ndarray,
     ):
         k = log_b.shape[1]
-        padded = -(-k // 4) * 4
         self.log_b, self.offsets, self.lengths, self.weights = log_b, offsets, lengths, weights
         self.counts, self.redo = counts, redo
-        self.start = _padded(params.startprob, padded)
-        self.matrix = np.zeros((padded, padded))
-        self.matrix[:k, :k] = params.transmat
-        self.transposed = np.ascontiguousarray(self.matrix.T)
-        self.pattern, self.pattern_t = sparse_pattern(self.matrix), sparse_pattern(self.transposed)
-        self.endprob = _NONE if params.endprob is None else _padded(params.endprob, padded)
-        self.last = _padded(np.ones(k), padded) if params.endprob is None else self.endprob
-        self.reachable = _padded(can_be_in.astype(np.float64), padded)
-        self.pairs = np.zeros((padded, padded))
+        self.real, self.start = padded(np.ones(k)), padded(params.startprob)
+        self.matrix = padded(params.transmat)
+        # From a state that cannot be reached nothing needs to be known, and its beta could grow beyond all measure.
+        self.transposed = padded(params.transmat.T * can_be_in)
+        self.pattern, self.pattern_t = tile_pattern(self.matrix), tile_pattern(self.transposed)
+        self.endprob = _NONE if params.endprob is None else padded(params.endprob)
+        self.last = padded(can_be_in if params.endprob is None else params.endprob * can_be_in)
+        self.pairs = padded(np.zeros((k, k)))
 
     def short(self, order: np.ndarray) -> None:
         """All in one call."""
         if not len(order):
             return
         c = self.counts
-        alphas = np.empty((int(self.lengths[order].max()), self.log_b.shape[1]))
-        short_chains(
-            self.log_b, order, self.offsets, self.lengths, self.weights, self.start, self.matrix, self.transposed,
-            *self.pattern, *self.pattern_t, self.last, self.endprob, self.reachable, _BLOWN_UP, alphas,
-            c.start, c.end, self.pairs, c.log_likelihoods, self.redo,
-        )  # fmt: skip
+        with self._room(int(self.lengths[order].max())) as alphas:
+            short_chains(
+                self.log_b, order, self.offsets, self.lengths, self.weights, self.start, self.matrix, self.transposed,
+                *self.pattern, *self.pattern_t, self.last, self.endprob, self.real, _BLOWN_UP, alphas,
+                c.start, c.end, self.pairs, c.log_likelihoods, self.redo,
+            )  # fmt: skip
 
     def long(self, s: int) -> None:
         """From both ends at once."""
-        k = self.log_b.shape[1]
         begin = int(self.offsets[s])
         end = begin + int(self.lengths[s])
-        middle, weight = begin + (end - begin) // 2, float(self.weights[s])
-        alphas, betas = np.empty((middle - begin, k)), np.empty((end - middle, k))
+        middle = begin + (end - begin) // 2
+        with self._room(middle - begin) as alphas, self._room(end - middle) as betas:
+            self._both_ways(s, begin, middle, end, alphas, betas)
+
+    def _both_ways(self, s: int, begin: int, middle: int, end: int, alphas: np.ndarray, betas: np.ndarray) -> None:
+        k, weight = self.log_b.shape[1], float(self.weights[s])
         toward = np.zeros(len(self.start))
         (first, least_a), _ = both(
-            lambda: forward(self.log_b, begin, middle, self.start, self.matrix, *self.pattern, alphas),
-            lambda: backward(self.log_b, middle, end, self.last, self.transposed, *self.pattern_t, betas, toward),
+            lambda: forward(self.log_b, begin, middle, self.start, self.matrix, *self.pattern, self.real, alphas),
+            lambda: backward(self.log_b, middle, end, self.last, self.transposed, *self.pattern_t, self.real, betas, toward),
         )
-        before = _padded(alphas[-1], len(self.start))
-        other = np.zeros_like(self.pairs)
-        nothing = np.zeros(k)
+        before = padded(alphas[(middle - begin - 1) * k : (middle - begin) * k])
+        other, nothing = padded(np.zeros((k, k))), np.zeros(k)
         most_b, (second, least_b, most_a) = both(
             lambda: backward_through(
-                self.log_b, begin, middle, toward, False, self.transposed, *self.pattern_t, *self.pattern,
-                alphas, self.reachable, weight, self.counts.start, nothing, self.pairs,
+                self.log_b, begin, middle, toward, False, self.transposed, *self.pattern_t, *self.pattern, self.real,
+                alphas, weight, self.counts.start, nothing, self.pairs,
             ),
             lambda: forward_through(
-                self.log_b, middle, end, before, self.matrix, *self.pattern, betas, self.endprob, weight, self.counts.end, other
+                self.log_b, middle, end, before, self.matrix, *self.pattern, self.real, betas, self.endprob, weight,
+                self.counts.end, other,
             ),
         )  # fmt: skip
         self.pairs += other
         self.counts.log_likelihoods[s] = first + second
         self.redo[s] = not (min(least_a, least_b) > _TINY and max(most_a, most_b) < _BLOWN_UP)
 
+    def _room(self, steps: int) -> AbstractContextManager[np.ndarray]:
+        """For K numbers a step, and a register that sticks out at the end."""
+        return borrow(steps * self.log_b.shape[1] + len(self.start))
 
-def _padded(v: np.ndarray, size: int) -> np.ndarray:
-    out = np.zeros(size)
-    out[: len(v)] = v
+
+def padded(values: np.ndarray, multiple: int = WIDTH, fill: float = 0.0) -> np.ndarray:
+    """A vector (K,) or matrix (K, K) with ``fill`` up to the next multiple each way, where a cache line begins (see ``emkit.kernels.rows``)."""
+    size = -(-len(values) // multiple) * multiple
+    shape = (size,) * values.ndim
+    room = np.full(size**values.ndim + WIDTH, fill)
+    out = room[-(room.ctypes.data // room.itemsize) % WIDTH :][: size**values.ndim].reshape(shape)
+    out[tuple(slice(n) for n in values.shape)] = values
     return out
 
 
@@ -135,13 +146,11 @@ def split_by_length(lengths: np.ndarray, chosen: np.ndarray, k: int) -> tuple[np
     return np.concatenate([empty, *side_by_side]), np.concatenate([empty, *alone])
 
 
-def sparse_pattern(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Row pointers and column numbers of the nonzero entries where few are (left-right models); empty where walking all is faster."""
-    nonzero = matrix != 0
-    if len(matrix) < 8 or nonzero.sum() * 8 > matrix.size:
-        return _NO_INDEX, _NO_INDEX
-    pointers = np.concatenate([[0], np.cumsum(nonzero.sum(axis=1))]).astype(np.int64)
-    return pointers, np.nonzero(nonzero)[1].astype(np.int64)
+def tile_pattern(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which tiles of a padded matrix are not all zero: where each column's list ends, and the list (see ``emkit.kernels.hmm_chain``)."""
+    across = len(matrix) // WIDTH
+    used = (matrix.reshape(across, WIDTH, across, WIDTH) != 0).any(axis=(1, 3))
+    return np.cumsum(used.sum(axis=0)), np.nonzero(used.T)[1]
 
 
 def compile_recursions() -> None:

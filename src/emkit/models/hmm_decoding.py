@@ -5,8 +5,6 @@ import numpy as np
 from emkit.models.hmm import HMMParams
 from emkit.models.hmm_steps import backward_walk, check_count, check_steps, first_rows, forward_walk, log_chain, worth_compiling
 
-_SCALAR_UP_TO = 8  # states; with more, SIMD lanes along the states pay
-
 
 def viterbi(params: HMMParams, log_b: np.ndarray, lengths: np.ndarray, *, overwrite: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """The most probable path of each sequence (Rabiner 1989, section III.B), end probabilities included.
@@ -62,41 +60,26 @@ def _viterbi_numpy(params: HMMParams, scores: np.ndarray, lengths: np.ndarray) -
 
 
 def _viterbi_compiled(params: HMMParams, scores: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    from emkit.kernels.viterbi import FOUR, WIDE, viterbi_lanes, viterbi_states
-    from emkit.models.hmm_compiled import sparse_pattern, split_by_length
+    from emkit.kernels.viterbi import FOUR, viterbi_lanes
+    from emkit.kernels.viterbi_chain import viterbi_chain
+    from emkit.models.hmm_compiled import padded, split_by_length, tile_pattern
 
     log_start, log_trans, log_end = log_chain(params)
+    k = len(log_start)
     offsets = first_rows(lengths)
     states = np.empty(len(scores), dtype=np.int64)
     log_probs = np.empty(len(lengths))
-    together, alone = split_by_length(lengths, np.arange(len(lengths)), scores.shape[1])
+    together, alone = split_by_length(lengths, np.arange(len(lengths)), k)
     if len(together):
-        chain = _pad(log_start, FOUR), _pad(log_trans, FOUR), log_end
+        chain = padded(log_start, FOUR, -np.inf), padded(log_trans, FOUR, -np.inf), log_end
         viterbi_lanes(scores, together, offsets, lengths, *chain, states, log_probs)
     if len(alone):
-        pattern = sparse_pattern(np.ascontiguousarray(params.transmat.T))
-        packed = np.empty(0)
-        if len(log_start) > _SCALAR_UP_TO and not len(pattern[0]):
-            log_start, matrix = _pad(log_start, WIDE), _pad(log_trans, WIDE)
-            tiles = matrix.reshape(len(matrix) // 8, 8, len(matrix) // WIDE, WIDE)
-            packed = np.ascontiguousarray(tiles.transpose(0, 2, 1, 3)).ravel()
-        transposed = np.ascontiguousarray(log_trans.T)
-        chain = log_start, packed, transposed
-        viterbi_states(scores, alone, offsets, lengths, *chain, *pattern, log_end, states, log_probs)
+        start, matrix, transposed, end = (padded(v, fill=-np.inf) for v in (log_start, log_trans, log_trans.T, log_end))
+        pattern = tile_pattern(padded(params.transmat))
+        viterbi_chain(
+            scores, alone, offsets, lengths, padded(np.ones(k)), start, matrix, transposed, *pattern, end, states, log_probs
+        )
     return states, log_probs
-
-
-def _pad(logs: np.ndarray, multiple: int) -> np.ndarray:
-    """With impossible states added until their number is a multiple of ``multiple``."""
-    extra = -len(logs) % multiple
-    return np.ascontiguousarray(np.pad(logs, [(0, extra)] * logs.ndim, constant_values=-np.inf))
-
-
-def compile_viterbi() -> None:
-    """Run both layouts once, on nothing much."""
-    params = HMMParams(np.full(2, 0.5), np.full((2, 2), 0.5), None)
-    _viterbi_compiled(params, np.zeros((4, 2)), np.ones(4, dtype=np.int64))
-    _viterbi_compiled(params, np.zeros((4, 2)), np.array([4]))
 
 
 def k_best_paths(params: HMMParams, log_b: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

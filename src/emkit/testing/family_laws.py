@@ -112,6 +112,9 @@ def blocks_are_their_rows(case: FamilyCase) -> None:
         found = family.log_prob_block(case.params, one)
         require(found.dtype == np.float64, f"log_prob_block gave {found.dtype}; it must be float64")
         close("log_prob_block", found, plain, 1.0 + np.abs(plain), rtol)
+        given = np.full(plain.shape, np.nan)
+        require(family.log_prob_block(case.params, one, given) is given, "log_prob_block must return the array it was given")
+        close("log_prob_block", given, plain, 1.0 + np.abs(plain), rtol)
         stats = family.stats_block(case.params, one, case.weighted).pack()
         close("stats_block", stats, case.all()[0].pack(), case.magnitude[1:], rtol)
 

@@ -1,0 +1,50 @@
+"""Large working arrays that one pass over the data needs and the next one needs again.
+
+Fresh memory is handed out page by page, each cleared first, which takes longer than a recursion takes to fill it. So while somebody says
+``keep()``, as an executor does for the length of a fit, what was borrowed and given back is lent again.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import prod
+
+import numpy as np
+
+_lock = threading.Lock()
+_free: list[np.ndarray] = []
+_keepers = 0
+
+
+@contextmanager
+def keep() -> Iterator[None]:
+    """Arrays given back before the end of the block are lent again. Blocks nest; the outermost one lets the memory go."""
+    global _keepers
+    with _lock:
+        _keepers += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _keepers -= 1
+            if not _keepers:
+                _free.clear()
+
+
+@contextmanager
+def borrow(*shape: int) -> Iterator[np.ndarray]:
+    """A C-contiguous float64 array of this shape, holding anything, until the end of the block."""
+    size = prod(shape)
+    with _lock:
+        fitting = [room for room in _free if size <= room.size <= 2 * size]
+        room = min(fitting, key=len, default=None)
+        if room is not None:
+            _free[:] = [other for other in _free if other is not room]
+    if room is None:
+        room = np.empty(size)
+    try:
+        yield room[:size].reshape(shape)
+    finally:
+        with _lock:
+            if _keepers:
+                _free.append(room)
