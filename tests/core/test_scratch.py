@@ -5,7 +5,16 @@ import threading
 import numpy as np
 import pytest
 
+from emkit.core import scratch
 from emkit.core.scratch import borrow, keep
+
+
+@pytest.fixture(autouse=True)
+def empty():
+    """What other tests left is put aside."""
+    aside, scratch._free[:] = scratch._free[:], []
+    yield
+    scratch._free[:] = aside
 
 
 def address(array: np.ndarray) -> int:
@@ -49,14 +58,16 @@ def test_given_back_after_an_error():
             assert [address(room)] == places
 
 
-def test_let_go_at_the_end():
-    from emkit.core import scratch
-
+def test_large_arrays_are_let_go_at_the_end():
     with keep():
-        with borrow(64):
+        with borrow(2**20), borrow(2**20 + 1), borrow(2**23):
             pass
-        assert sum(room.size for room in scratch._free) == 64
-    assert not scratch._free
+        assert {2**20, 2**20 + 1, 2**23} <= {room.size for room in scratch._free}
+    assert sum(room.size for room in scratch._free) <= scratch._STAYS
+    assert 2**23 not in {room.size for room in scratch._free}
+
+
+def test_nothing_is_kept_for_nobody():
     with borrow(64):
         pass
     assert not scratch._free

@@ -24,7 +24,7 @@ def arithmetic(a, b, at, out):
 def choices(a, b, out):
     x, y = simd.load(a, 0), simd.load(b, 0)
     simd.store(out, 0, simd.larger(x, y))
-    simd.store(out, 8, simd.where_above(x, 0.25, y, simd.splat(-1.0)))
+    simd.store(out, 8, simd.where_larger(x, y, y * 2.0, simd.splat(-1.0)))
     simd.store(out, 16, simd.lane(x, 5))
 
 
@@ -57,13 +57,23 @@ def test_choices():
     out = np.empty(24)
     choices(A, B, out)
     x, y = A[:8], B[:8]
-    np.testing.assert_array_equal(out, np.concatenate([np.maximum(x, y), np.where(x > 0.25, y, -1.0), np.full(8, x[5])]))
+    np.testing.assert_array_equal(out, np.concatenate([np.maximum(x, y), np.where(x > y, 2.0 * y, -1.0), np.full(8, x[5])]))
 
 
 def test_larger_passes_over_what_is_not_a_number():
     out = np.empty(24)
     choices(np.where(np.arange(24) == 2, np.nan, A), B, out)
     assert out[2] == B[2]
+
+
+def test_bytes():
+    @njit
+    def write(a, out):
+        simd.store_bytes(out, 3, simd.load(a, 0))
+
+    out = np.full(12, 9, np.uint8)
+    write(np.array([0.0, 1.0, 127.0, 128.0, 255.0, 7.0, 64.0, 200.0]), out)
+    assert out.tolist() == [9, 9, 9, 0, 1, 127, 128, 255, 7, 64, 200, 9]
 
 
 def test_folds():

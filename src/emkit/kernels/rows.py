@@ -7,7 +7,7 @@ are replaced, and writes into it, which is done in rising order only, so that th
 import numpy as np
 
 from emkit.kernels.jit import INLINED, INNER, kernel
-from emkit.kernels.simd import WIDTH, load, splat, store, where_above
+from emkit.kernels.simd import WIDTH, load, splat, store, where_larger
 
 PANEL = 32  # rows that are loaded, worked on and stored together
 
@@ -42,7 +42,7 @@ def load_rows(log_b, begin, count, real, out):  # type: ignore[no-untyped-def]
             for j in range(0, padded, WIDTH):
                 v = load(log_b, at + j)
                 if j + WIDTH > k:
-                    v = where_above(load(real, j), 0.0, v, splat(-np.inf))
+                    v = where_larger(load(real, j), splat(0.0), v, splat(-np.inf))
                 store(out, to + j, v)
         else:  # a register would reach beyond the array
             for j in range(padded):

@@ -72,9 +72,9 @@ def _pointer(context: Any, builder: Any, array_type: Any, array: Any, index: Any
     return builder.bitcast(builder.gep(data, [index]), _REGISTER.as_pointer())
 
 
-def _check(array: Any) -> None:
-    if not (isinstance(array, types.Array) and array.layout == "C" and array.dtype == types.float64):
-        raise NumbaTypeError(f"a register is loaded from and stored to C-contiguous float64 arrays, not {array}")
+def _check(array: Any, dtype: Any = types.float64) -> None:
+    if not (isinstance(array, types.Array) and array.layout == "C" and array.dtype == dtype):
+        raise NumbaTypeError(f"a register is loaded from and stored to C-contiguous {dtype} arrays, not {array}")
 
 
 def _larger(builder: Any, a: Any, b: Any) -> Any:
@@ -147,13 +147,29 @@ def lane(typing_context: Any, v: Any, index: Any) -> Any:
 
 
 @intrinsic
-def where_above(typing_context: Any, v: Any, bound: Any, a: Any, b: Any) -> Any:
-    """``a`` where ``v`` is larger than the number ``bound``, else ``b``."""
+def where_larger(typing_context: Any, a: Any, b: Any, x: Any, y: Any) -> Any:
+    """``x`` where ``a`` is larger than ``b``, else ``y``."""
 
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return builder.select(builder.fcmp_ordered(">", args[0], _splat(builder, args[1])), args[2], args[3])
+        return builder.select(builder.fcmp_ordered(">", args[0], args[1]), args[2], args[3])
 
-    return register(register, types.float64, register, register), lower
+    return register(register, register, register, register), lower
+
+
+@intrinsic
+def store_bytes(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
+    """Whole numbers from 0 to 255, a byte each, into a C-contiguous uint8 array from ``index`` on."""
+    _check(array, types.uint8)
+
+    def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        data = context.make_array(sig.args[0])(context, builder, args[0]).data
+        eight = ir.VectorType(ir.IntType(8), WIDTH)
+        wide = builder.fptosi(args[2], ir.VectorType(_I32, WIDTH))
+        pointer = builder.bitcast(builder.gep(data, [args[1]]), eight.as_pointer())
+        builder.store(builder.trunc(wide, eight), pointer, align=1)
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, register), lower
 
 
 @intrinsic

@@ -1,54 +1,46 @@
-"""Compiled Viterbi recursions, sixteen sequences side by side, one in each SIMD lane: for few states. Back pointers take one byte each.
+"""Compiled Viterbi recursions, sixteen sequences side by side, one in each lane of two SIMD registers: for few states.
 
 ``emkit.kernels.viterbi_chain`` takes sequences one by one. The NumPy twin is in ``emkit.models.hmm_decoding``.
 
-Only comparisons and sums of logarithms: no fast-math flag is needed. Ties go to the lowest state. Inner loops have sixteen rounds
-and read one flat array at fixed distances: that is what LLVM turns into SIMD code (with eight it unrolls them to scalar code first).
+Back pointers take one byte each. Only comparisons and sums of logarithms: nothing depends on their order, and ties go to the lowest state.
 """
 
 import numpy as np
 
-from emkit.kernels.jit import INNER, kernel
+from emkit.kernels.jit import INLINED, kernel
+from emkit.kernels.rows import zeros
+from emkit.kernels.simd import WIDTH, larger, load, splat, store, store_bytes, where_larger
 
-LANES = 16
-FOUR = 4  # viterbi_lanes compares this many states at once: its parameters are padded with states of log probability -inf
-_SECOND, _THIRD, _FOURTH = LANES, 2 * LANES, 3 * LANES
+LANES = 2 * WIDTH
 
 
-@kernel(**INNER)
-def _load(log_b, offsets, lengths, t, b):  # type: ignore[no-untyped-def]
-    """b[k, lane] = log emission of step t of each lane's sequence; 0 past its end."""
-    k_count = b.shape[0]
+@kernel(**INLINED)
+def _load(log_b, offsets, lengths, t, b, to):  # type: ignore[no-untyped-def]
+    """b[to + k * LANES + lane] = log emission of step t of each lane's sequence; what is past its end stays as it is."""
     for lane in range(LANES):
         if t < lengths[lane]:
             row = offsets[lane] + t
-            for k in range(k_count):
-                b[k, lane] = log_b[row, k]
-        else:
-            for k in range(k_count):
-                b[k, lane] = 0.0
+            for k in range(log_b.shape[1]):
+                b[to + k * LANES + lane] = log_b[row, k]
 
 
-@kernel(**INNER)
-def _best_of_four(before, first, a0, a1, a2, a3, best):  # type: ignore[no-untyped-def]
-    """Of four predecessors, number ``first`` at the beginning of ``before``, the best in each lane, against the best so far.
-
-    ``best``: LANES scores, then LANES state numbers, as floats so that all of it is one kind of SIMD register.
-    """
-    for lane in range(LANES):
-        v0 = before[lane] + a0
-        v1 = before[lane + _SECOND] + a1
-        v2 = before[lane + _THIRD] + a2
-        v3 = before[lane + _FOURTH] + a3
-        low = v1 if v1 > v0 else v0
-        i_low = first + 1.0 if v1 > v0 else first
-        high = v3 if v3 > v2 else v2
-        i_high = first + 3.0 if v3 > v2 else first + 2.0
-        top = high if high > low else low
-        i_top = i_high if high > low else i_low
-        so_far = best[lane]
-        best[lane + LANES] = i_top if top > so_far else best[lane + LANES]
-        best[lane] = top if top > so_far else so_far
+@kernel(**INLINED)
+def _advance(scores, before, now, log_trans, b, emitted, back, at):  # type: ignore[no-untyped-def]
+    """For each state j: scores[now + j] = max over i of scores[before + i] + log_trans[i, j], plus emission; the best i into ``back``."""
+    k_count = log_trans.shape[0]
+    for j in range(k_count):
+        x, y = load(scores, before) + log_trans[0, j], load(scores, before + WIDTH) + log_trans[0, j]
+        best_x = best_y = splat(0.0)
+        for i in range(1, k_count):
+            p, this, state = log_trans[i, j], before + i * LANES, splat(np.float64(i))
+            v, w = load(scores, this) + p, load(scores, this + WIDTH) + p
+            best_x, best_y = where_larger(v, x, state, best_x), where_larger(w, y, state, best_y)
+            x, y = larger(v, x), larger(w, y)
+        here = j * LANES
+        store(scores, now + here, x + load(b, emitted + here))
+        store(scores, now + here + WIDTH, y + load(b, emitted + here + WIDTH))
+        store_bytes(back, at + here, best_x)
+        store_bytes(back, at + here + WIDTH, best_y)
 
 
 @kernel()
@@ -57,22 +49,20 @@ def viterbi_lanes(  # type: ignore[no-untyped-def]
     order,  # sequences to do, those of similar length next to each other, the longest first
     offsets,  # (S,) first row of each sequence
     lengths,  # (S,)
-    log_start,  # (P,), P: K padded to a multiple of FOUR
-    log_trans,  # (P, P)
-    log_end,  # (P,); zeros without an end state
+    log_start,  # (K,)
+    log_trans,  # (K, K)
+    log_end,  # (K,); zeros without an end state
     states,  # out (n,) int64
     log_probs,  # out (S,)
 ):
     """Sequences in SIMD lanes; K of at most 256."""
     k_count = log_b.shape[1]
-    padded = log_start.shape[0]
+    width = k_count * LANES  # of a step
     longest = 0
     for s in order:
         longest = max(longest, lengths[s])
-    back = np.empty((longest, k_count, LANES), np.uint8)
-    scores = np.full((2, padded * LANES), -np.inf)
-    b = np.empty((k_count, LANES))
-    best = np.empty(2 * LANES)
+    back = np.empty(longest * width, np.uint8)
+    scores, b = zeros(2 * width), zeros(2 * width)  # this step and the one before; this step's emissions and the next one's
     off = np.zeros(LANES, np.int64)
     size = np.zeros(LANES, np.int64)
     top = np.empty(LANES)
@@ -80,35 +70,22 @@ def viterbi_lanes(  # type: ignore[no-untyped-def]
     which = np.zeros(LANES, np.int64)
     for begin in range(0, order.shape[0], LANES):
         used = min(LANES, order.shape[0] - begin)
-        last = 0
         for lane in range(LANES):
             s = order[begin + min(lane, used - 1)]
             off[lane] = offsets[s]
             size[lane] = lengths[s] if lane < used else 0
-            last = max(last, size[lane])
-        next_end = size[used - 1]
+        last, next_end = size[0], size[used - 1]
+        _load(log_b, off, size, 0, b, 0)
         for t in range(last):
-            _load(log_b, off, size, t, b)
-            now = scores[t % 2]
-            before = scores[(t + 1) % 2]
-            for j in range(k_count):
-                out = now[j * LANES : (j + 1) * LANES]
-                if t == 0:
-                    for lane in range(LANES):
-                        out[lane] = log_start[j] + b[j, lane]
-                    continue
-                for lane in range(LANES):
-                    best[lane] = -np.inf
-                for lane in range(LANES):
-                    best[lane + LANES] = 0.0
-                for i in range(0, padded, FOUR):
-                    a0, a1, a2, a3 = log_trans[i, j], log_trans[i + 1, j], log_trans[i + 2, j], log_trans[i + 3, j]
-                    _best_of_four(before[i * LANES :], float(i), a0, a1, a2, a3, best)
-                for lane in range(LANES):
-                    out[lane] = best[lane] + b[j, lane]
-                pointers = back[t, j]
-                for lane in range(LANES):
-                    pointers[lane] = np.uint8(best[lane + LANES])
+            now, before = t % 2 * width, (t + 1) % 2 * width
+            # One step ahead: what was written number by number is slow to be read at once by a register.
+            _load(log_b, off, size, t + 1, b, before)
+            if t == 0:
+                for j in range(k_count):
+                    for part in range(j * LANES, (j + 1) * LANES, WIDTH):
+                        store(scores, now + part, load(b, now + part) + log_start[j])
+            else:
+                _advance(scores, before, now, log_trans, b, now, back, t * width)
             if t + 1 < next_end:
                 continue
             for lane in range(used):  # some sequence of the group ends here
@@ -116,7 +93,7 @@ def viterbi_lanes(  # type: ignore[no-untyped-def]
                     top[lane] = -np.inf
                     end_state[lane] = 0
                     for j in range(k_count):
-                        v = now[j * LANES + lane] + log_end[j]
+                        v = scores[now + j * LANES + lane] + log_end[j]
                         if v > top[lane]:
                             top[lane] = v
                             end_state[lane] = j
@@ -125,6 +102,6 @@ def viterbi_lanes(  # type: ignore[no-untyped-def]
         for t in range(last - 1, -1, -1):
             for lane in range(used):
                 if t < size[lane]:
-                    here = end_state[lane] if t + 1 == size[lane] else np.int64(back[t + 1, which[lane], lane])
+                    here = end_state[lane] if t + 1 == size[lane] else np.int64(back[(t + 1) * width + which[lane] * LANES + lane])
                     which[lane] = here
                     states[off[lane] + t] = here if top[lane] > -np.inf else -1

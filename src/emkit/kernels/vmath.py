@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic, overload
 
-from emkit.kernels.simd import larger, power_of_two, register, splat, where_above
+from emkit.kernels.simd import larger, power_of_two, register, splat, where_larger
 
 # No numba-level inlining here: it would hand these functions the flags of their caller. LLVM inlines them anyway.
 EXACT = {"contract"}  # 'reassoc' would fold the rounding trick in `exp` away
@@ -98,7 +98,7 @@ def _exp_register(x):  # type: ignore[no-untyped-def]
     p = p * r + _F2
     p = p * r + 1.0
     p = p * r + 1.0
-    return where_above(x, -300.0, p * power_of_two(shifted), splat(0.0))
+    return where_larger(x, splat(-300.0), p * power_of_two(shifted), splat(0.0))
 
 
 _F32 = np.float32

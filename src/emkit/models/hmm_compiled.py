@@ -32,7 +32,7 @@ def compiled_recursions(
     end = _NONE if params.endprob is None else np.ascontiguousarray(params.endprob)
     start, matrix = np.ascontiguousarray(params.startprob), np.ascontiguousarray(params.transmat)
     can_be_in = reachable(start, matrix)
-    together, alone = split_by_length(lengths, chosen, k)
+    together, alone = split_by_length(lengths, chosen, LANES) if k <= _LANES_UP_TO else (chosen[:0], chosen)
     if len(together):
         forward_backward_lanes(
             log_b, together, offsets, lengths, weights, start, matrix, end, can_be_in,
@@ -131,16 +131,16 @@ def padded(values: np.ndarray, multiple: int = WIDTH, fill: float = 0.0) -> np.n
     return out
 
 
-def split_by_length(lengths: np.ndarray, chosen: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+def split_by_length(lengths: np.ndarray, chosen: np.ndarray, lanes: int) -> tuple[np.ndarray, np.ndarray]:
     """The chosen sequences for the two layouts: groups of similar length go side by side, longest first, as long as few lanes idle."""
     order = chosen[np.argsort(-lengths[chosen], kind="stable")]
-    if k > _LANES_UP_TO or len(order) < 4:
+    if len(order) < 4:
         return order[:0], order
     side_by_side: list[np.ndarray] = []
     alone: list[np.ndarray] = []
-    for begin in range(0, len(order), LANES):
-        group = order[begin : begin + LANES]
-        busy = lengths[group].sum() / (LANES * lengths[group[0]])
+    for begin in range(0, len(order), lanes):
+        group = order[begin : begin + lanes]
+        busy = lengths[group].sum() / (lanes * lengths[group[0]])
         (side_by_side if busy > 0.25 else alone).append(group)
     empty = order[:0]
     return np.concatenate([empty, *side_by_side]), np.concatenate([empty, *alone])

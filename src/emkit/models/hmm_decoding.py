@@ -5,6 +5,8 @@ import numpy as np
 from emkit.models.hmm import HMMParams
 from emkit.models.hmm_steps import backward_walk, check_count, check_steps, first_rows, forward_walk, log_chain, worth_compiling
 
+_LANES_UP_TO = 20  # states; with more, one sequence at a time is faster than many side by side
+
 
 def viterbi(params: HMMParams, log_b: np.ndarray, lengths: np.ndarray, *, overwrite: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """The most probable path of each sequence (Rabiner 1989, section III.B), end probabilities included.
@@ -60,7 +62,7 @@ def _viterbi_numpy(params: HMMParams, scores: np.ndarray, lengths: np.ndarray) -
 
 
 def _viterbi_compiled(params: HMMParams, scores: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    from emkit.kernels.viterbi import FOUR, viterbi_lanes
+    from emkit.kernels.viterbi import LANES, viterbi_lanes
     from emkit.kernels.viterbi_chain import viterbi_chain
     from emkit.models.hmm_compiled import padded, split_by_length, tile_pattern
 
@@ -69,10 +71,10 @@ def _viterbi_compiled(params: HMMParams, scores: np.ndarray, lengths: np.ndarray
     offsets = first_rows(lengths)
     states = np.empty(len(scores), dtype=np.int64)
     log_probs = np.empty(len(lengths))
-    together, alone = split_by_length(lengths, np.arange(len(lengths)), k)
+    every = np.arange(len(lengths))
+    together, alone = split_by_length(lengths, every, LANES) if k <= _LANES_UP_TO else (every[:0], every)
     if len(together):
-        chain = padded(log_start, FOUR, -np.inf), padded(log_trans, FOUR, -np.inf), log_end
-        viterbi_lanes(scores, together, offsets, lengths, *chain, states, log_probs)
+        viterbi_lanes(scores, together, offsets, lengths, log_start, log_trans, log_end, states, log_probs)
     if len(alone):
         start, matrix, transposed, end = (padded(v, fill=-np.inf) for v in (log_start, log_trans, log_trans.T, log_end))
         pattern = tile_pattern(padded(params.transmat))
