@@ -238,12 +238,12 @@ def test_left_right_chains_by_tiles_and_whole(implementation, k):
     assert not found.transitions[matrix == 0].any()
 
 
-@pytest.mark.parametrize("implementation", ["states", "both_ends"])
+@pytest.mark.parametrize("implementation", ["lanes", "states", "both_ends"])
 @pytest.mark.parametrize("k", [1, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 40, 65])
 def test_any_number_of_states(implementation, k):
     """Whole and broken registers, tiles and panels, with zeros, labels and outliers, against log space."""
     rng = np.random.default_rng(k)
-    lengths = np.array([31, 1, 32, 33, 2, 65, 100])
+    lengths = np.array([31, 1, 32, 33, 2, 65, 100, 7, 8, 9, 15, 16, 17, 24, 1, 3, 50])
     start, matrix, end = random_chain(rng, k, end=True, zeros=True)
     # A way from every state to every other: a random label contradicts nothing.
     matrix = 0.99 * matrix + 0.01 * (1.0 - end[:, None]) / k
@@ -262,7 +262,7 @@ def test_any_number_of_states(implementation, k):
     np.testing.assert_allclose(counts.end, exact.end, atol=1e-11)
 
 
-@pytest.mark.parametrize("implementation", ["states", "both_ends"])
+@pytest.mark.parametrize("implementation", ["lanes", "states", "both_ends"])
 def test_a_step_that_all_but_rules_out_where_the_chain_is(implementation):
     """A normaliser of e^-200: the step is divided at once, and neither the likelihood nor what follows loses anything."""
     rng = np.random.default_rng(2)

@@ -1,6 +1,6 @@
 """Compiled forward-backward recursions, one sequence at a time, SIMD lanes along the states.
 
-What goes in and out, rescaling and ``redo`` are as in ``emkit.kernels.hmm``. A long sequence is worked from both ends at once, which keeps
+What goes in and out, rescaling and ``redo`` are as in ``emkit.kernels.hmm_lanes``. A long sequence is worked from both ends at once, which keeps
 two cores busy and gives the same bits on one: while ``forward`` walks the first half and keeps its alphas, ``backward`` walks the
 second half from the end and keeps its betas; then each goes on into the other's half, where ``backward_through`` and
 ``forward_through`` meet what was kept. A short one is ``forward`` and ``backward_through`` alone.
@@ -17,20 +17,13 @@ where the list of each column ends.
 
 import numpy as np
 
+from emkit.kernels.hmm_lanes import TINY, flushed
 from emkit.kernels.jit import INLINED, SUMS, kernel
 from emkit.kernels.rows import PANEL, copy, load_rows, panel, store_rows, zeros
 from emkit.kernels.simd import WIDTH, lane, larger, largest, load, splat, store, total
 from emkit.kernels.vmath import exp, log
 
-_TINY = 1e-300  # as in emkit.kernels.hmm
-_LOST = 1e-130
 _STEEP = 1e-20  # below this normaliser the step is divided at once: what is dropped is small beside the vector, not beside 1
-
-
-@kernel(**INLINED)
-def _flushed(v):  # type: ignore[no-untyped-def]
-    """v, or 0 where it is lost beside 1e-140: an absolute error of 1e-156, and no subnormal number ever."""
-    return (v + _LOST) - _LOST
 
 
 @kernel(**SUMS, **INLINED)
@@ -161,7 +154,7 @@ def _weigh(v, b, at, scale, out):  # type: ignore[no-untyped-def]
     for j in range(0, v.shape[0], WIDTH):
         x = load(v, j) * (load(b, at + j) * scale)
         s = s + x
-        store(out, j, _flushed(x))
+        store(out, j, flushed(x))
     return total(s)
 
 
@@ -187,7 +180,7 @@ def forward(log_b, begin, end, start, m, ends, tiles, real, alphas):  # type: ig
             _advance(now, m, ends, tiles, reached)
         c = _weigh(reached, b, row * padded, inverse, now)
         least = min(least, c)
-        c = max(c, _TINY)
+        c = max(c, TINY)
         inverse, scale = 1.0 / c, inverse
         if c < _STEEP:
             _weigh(reached, b, row * padded, scale * inverse, now)
@@ -225,7 +218,7 @@ def backward(log_b, begin, end, last, transposed, ends, tiles, real, betas, w): 
         s = splat(0.0)
         for j in range(0, padded, WIDTH):
             s = s + load(reached, j)
-        before, inverse = inverse, 1.0 / max(total(s) * inverse, _TINY)
+        before, inverse = inverse, 1.0 / max(total(s) * inverse, TINY)
         at = (end - 1 - t) * k
         for j in range(0, padded, WIDTH):
             store(betas, at + j, load(reached, j) * (before * inverse))
@@ -266,7 +259,7 @@ def backward_through(  # type: ignore[no-untyped-def]
         s = splat(0.0)
         for j in range(0, padded, WIDTH):
             s = s + load(reached, j) * load(alphas, at + j)
-        before, inverse = inverse, 1.0 / max(total(s) * inverse, _TINY)
+        before, inverse = inverse, 1.0 / max(total(s) * inverse, TINY)
         scale = before * inverse
         if t < end - 1:
             for j in range(0, padded, WIDTH):
@@ -279,7 +272,7 @@ def backward_through(  # type: ignore[no-untyped-def]
         for j in range(0, padded, WIDTH):
             v = load(reached, j) * scale
             most = larger(v, most)
-            store(gamma, row * padded + j, _flushed(load(alphas, at + j) * v) * weight)
+            store(gamma, row * padded + j, flushed(load(alphas, at + j) * v) * weight)
         _weigh(reached, b, row * padded, before, w)
         if inverse > 1.0 / _STEEP:
             _weigh(reached, b, row * padded, scale, w)
@@ -324,14 +317,14 @@ def forward_through(  # type: ignore[no-untyped-def]
         s = splat(0.0)
         for j in range(0, padded, WIDTH):
             s = s + load(now, j) * load(betas, at + j)
-        meet = 1.0 / max(total(s), _TINY)
+        meet = 1.0 / max(total(s), TINY)
         for j in range(0, padded, WIDTH):
             v, beta = load(now, j) * meet, load(betas, at + j)
             most = larger(v, most)
-            store(gamma, row * padded + j, _flushed(v * beta) * weight)
+            store(gamma, row * padded + j, flushed(v * beta) * weight)
             store(right, row * padded + j, load(b, row * padded + j) * beta * (meet * weight))
         least = min(least, c)
-        c = max(c, _TINY)
+        c = max(c, TINY)
         inverse, scale = 1.0 / c, inverse
         if c < _STEEP:
             _weigh(reached, b, row * padded, scale * inverse, now)
@@ -351,7 +344,7 @@ def forward_through(  # type: ignore[no-untyped-def]
     if endprob.shape[0] > 0:
         c = _dot(now, endprob) * inverse
         least = min(least, c)
-        so_far += log(max(c, _TINY))
+        so_far += log(max(c, TINY))
     return so_far, least, largest(most)
 
 
@@ -370,10 +363,10 @@ def short_chains(  # type: ignore[no-untyped-def]
             for j in range(k):
                 c += alphas[(lengths[s] - 1) * k + j] * endprob[j]
             least = min(least, c)
-            so_far += log(max(c, _TINY))
+            so_far += log(max(c, TINY))
         most = backward_through(
             log_b, begin, end, last, True, transposed, ends_t, tiles_t, ends, tiles, real,
             alphas, weights[s], start_counts, end_counts, pairs,
         )  # fmt: skip
         log_likelihoods[s] = so_far
-        redo[s] = not (least > _TINY and most < blown_up)
+        redo[s] = not (least > TINY and most < blown_up)

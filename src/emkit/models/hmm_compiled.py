@@ -1,4 +1,4 @@
-"""Chooses and calls the compiled recursions of ``emkit.kernels.hmm``."""
+"""Chooses and calls the compiled recursions of ``emkit.kernels.hmm_lanes`` and ``hmm_chain``."""
 
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
@@ -7,15 +7,15 @@ import numpy as np
 
 from emkit.core.parallel import both
 from emkit.core.scratch import borrow
-from emkit.kernels.hmm import LANES, forward_backward_lanes
 from emkit.kernels.hmm_chain import backward, backward_through, forward, forward_through, short_chains
+from emkit.kernels.hmm_lanes import BLOWN_UP, LANES, TINY, forward_backward_lanes
 from emkit.kernels.simd import WIDTH
-from emkit.models.hmm_recursions import _BLOWN_UP, _TINY, Counts, reachable
+from emkit.models.hmm_recursions import Counts, reachable
 
 if TYPE_CHECKING:
     from emkit.models.hmm import HMMParams
 
-_LANES_UP_TO = 12  # states; with more, one sequence at a time is faster than many side by side
+_LANES_UP_TO = 24  # states; with more, one sequence at a time is faster than sixteen side by side
 _LONG = 10_000  # steps from which a sequence is worked from both ends
 _NONE = np.empty(0)
 
@@ -34,10 +34,14 @@ def compiled_recursions(
     can_be_in = reachable(start, matrix)
     together, alone = split_by_length(lengths, chosen, LANES) if k <= _LANES_UP_TO else (chosen[:0], chosen)
     if len(together):
-        forward_backward_lanes(
-            log_b, together, offsets, lengths, weights, start, matrix, end, can_be_in,
-            counts.start, counts.transitions, counts.end, counts.log_likelihoods, redo,
-        )  # fmt: skip
+        # From a state that cannot be reached nothing needs to be known, and its beta could grow beyond all measure.
+        toward, edge = matrix * can_be_in[:, None], can_be_in * (1.0 if params.endprob is None else params.endprob)
+        room = int(lengths[together[0]]) * k * LANES
+        with borrow(room) as alphas, borrow(room) as emissions:
+            forward_backward_lanes(
+                log_b, together, offsets, lengths, weights, start, matrix, toward, edge, end, alphas, emissions,
+                counts.start, counts.transitions, counts.end, counts.log_likelihoods, redo,
+            )  # fmt: skip
     if len(alone):
         chain = _Chain(log_b, offsets, lengths, weights, params, can_be_in, counts, redo)
         chain.short(alone[lengths[alone] < _LONG])
@@ -81,7 +85,7 @@ class _Chain:
         with self._room(int(self.lengths[order].max())) as alphas:
             short_chains(
                 self.log_b, order, self.offsets, self.lengths, self.weights, self.start, self.matrix, self.transposed,
-                *self.pattern, *self.pattern_t, self.last, self.endprob, self.real, _BLOWN_UP, alphas,
+                *self.pattern, *self.pattern_t, self.last, self.endprob, self.real, BLOWN_UP, alphas,
                 c.start, c.end, self.pairs, c.log_likelihoods, self.redo,
             )  # fmt: skip
 
@@ -114,7 +118,7 @@ class _Chain:
         )  # fmt: skip
         self.pairs += other
         self.counts.log_likelihoods[s] = first + second
-        self.redo[s] = not (min(least_a, least_b) > _TINY and max(most_a, most_b) < _BLOWN_UP)
+        self.redo[s] = not (min(least_a, least_b) > TINY and max(most_a, most_b) < BLOWN_UP)
 
     def _room(self, steps: int) -> AbstractContextManager[np.ndarray]:
         """For K numbers a step, and a register that sticks out at the end."""
@@ -141,7 +145,7 @@ def split_by_length(lengths: np.ndarray, chosen: np.ndarray, lanes: int) -> tupl
     for begin in range(0, len(order), lanes):
         group = order[begin : begin + lanes]
         busy = lengths[group].sum() / (lanes * lengths[group[0]])
-        (side_by_side if busy > 0.25 else alone).append(group)
+        (side_by_side if busy > 0.4 else alone).append(group)
     empty = order[:0]
     return np.concatenate([empty, *side_by_side]), np.concatenate([empty, *alone])
 
@@ -159,14 +163,7 @@ def compile_recursions() -> None:
 
     k, n = 2, 4
     params = HMMParams(np.full(k, 0.5), np.full((k, k), 0.5), None)
-    order, sizes, ones = np.arange(n), np.ones(n, np.int64), np.ones(n)
-    counts, redo = Counts.empty(k, n), np.zeros(n, dtype=bool)
-    possible = np.ones(k, dtype=bool)
-    forward_backward_lanes(
-        np.zeros((n, k)), order, order, sizes, ones, params.startprob, params.transmat, _NONE, possible,
-        counts.start, counts.transitions, counts.end, counts.log_likelihoods, redo,
-    )  # fmt: skip
-    chain = _Chain(np.zeros((n, k)), order * 0, sizes * n, ones, params, possible, counts, redo)
-    chain.short(order[:1])
-    chain.log_b[:] = 0.0
-    chain.long(0)
+    for lengths in (np.ones(n, np.int64), np.array([n])):  # side by side, and alone
+        compiled_recursions(np.zeros((n, k)), lengths, np.ones(len(lengths)), params, np.arange(len(lengths)))
+    counts, redo = Counts.empty(k, 1), np.zeros(1, dtype=bool)
+    _Chain(np.zeros((n, k)), np.array([0]), np.array([n]), np.ones(1), params, np.ones(k, dtype=bool), counts, redo).long(0)

@@ -62,8 +62,9 @@ def _viterbi_numpy(params: HMMParams, scores: np.ndarray, lengths: np.ndarray) -
 
 
 def _viterbi_compiled(params: HMMParams, scores: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    from emkit.kernels.viterbi import LANES, viterbi_lanes
+    from emkit.kernels.hmm_lanes import LANES
     from emkit.kernels.viterbi_chain import viterbi_chain
+    from emkit.kernels.viterbi_lanes import viterbi_lanes
     from emkit.models.hmm_compiled import padded, split_by_length, tile_pattern
 
     log_start, log_trans, log_end = log_chain(params)

@@ -1,4 +1,4 @@
-"""Forward-backward in NumPy: the twin of ``emkit.kernels.hmm``, and the log-space version for what underflows.
+"""Forward-backward in NumPy: the twin of ``emkit.kernels.hmm_lanes``, and the log-space version for what underflows.
 
 ``forward_backward`` walks all sequences of a block at once, padded to the longest. Rescaled recursions after Rabiner (1989), Proc. IEEE
 77, 257-286, section V.A.

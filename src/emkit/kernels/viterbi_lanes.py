@@ -7,21 +7,10 @@ Back pointers take one byte each. Only comparisons and sums of logarithms: nothi
 
 import numpy as np
 
+from emkit.kernels.hmm_lanes import LANES, load_lanes
 from emkit.kernels.jit import INLINED, kernel
 from emkit.kernels.rows import zeros
 from emkit.kernels.simd import WIDTH, larger, load, splat, store, store_bytes, where_larger
-
-LANES = 2 * WIDTH
-
-
-@kernel(**INLINED)
-def _load(log_b, offsets, lengths, t, b, to):  # type: ignore[no-untyped-def]
-    """b[to + k * LANES + lane] = log emission of step t of each lane's sequence; what is past its end stays as it is."""
-    for lane in range(LANES):
-        if t < lengths[lane]:
-            row = offsets[lane] + t
-            for k in range(log_b.shape[1]):
-                b[to + k * LANES + lane] = log_b[row, k]
 
 
 @kernel(**INLINED)
@@ -75,11 +64,11 @@ def viterbi_lanes(  # type: ignore[no-untyped-def]
             off[lane] = offsets[s]
             size[lane] = lengths[s] if lane < used else 0
         last, next_end = size[0], size[used - 1]
-        _load(log_b, off, size, 0, b, 0)
+        load_lanes(log_b, off, size, 0, b, 0)
         for t in range(last):
             now, before = t % 2 * width, (t + 1) % 2 * width
             # One step ahead: what was written number by number is slow to be read at once by a register.
-            _load(log_b, off, size, t + 1, b, before)
+            load_lanes(log_b, off, size, t + 1, b, before)
             if t == 0:
                 for j in range(k_count):
                     for part in range(j * LANES, (j + 1) * LANES, WIDTH):
