@@ -76,6 +76,27 @@ def test_bytes():
     assert out.tolist() == [9, 9, 9, 0, 1, 127, 128, 255, 7, 64, 200, 9]
 
 
+def test_transpose():
+    @njit
+    def turn(a, out):
+        rows = (
+            simd.load(a, 0),
+            simd.load(a, 8),
+            simd.load(a, 16),
+            simd.load(a, 24),
+            simd.load(a, 32),
+            simd.load(a, 40),
+            simd.load(a, 48),
+            simd.load(a, 56),
+        )
+        for i, column in enumerate(simd.transpose(rows)):
+            simd.store(out, i * 8, column)
+
+    a, out = np.arange(64.0).reshape(8, 8), np.empty((8, 8))
+    turn(a, out)
+    np.testing.assert_array_equal(out, a.T)
+
+
 def test_folds():
     a = A[:8]
     found = folds(A, a[3])

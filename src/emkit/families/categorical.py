@@ -177,11 +177,12 @@ class Categorical(Family[CategoricalParams, CategoricalStats]):
         if max(block.n, block.source_rows) < _COMPILE_ABOVE:
             return super().log_prob_block(params, block, out)
         from emkit.kernels.categorical import look_up
+        from emkit.kernels.simd import WIDTH
 
         k, d, most = params.probs.shape
-        table = np.zeros((d, most + 2, k))
+        table = np.zeros((d, most + 2, -(-k // WIDTH) * WIDTH))
         with np.errstate(divide="ignore"):
-            table[:, :most] = np.log(np.moveaxis(params.probs, 0, 2))
+            table[:, :most, :k] = np.log(np.moveaxis(params.probs, 0, 2))
         table[:, most + 1] = -np.inf
         out = np.empty((block.n, k)) if out is None else out
         look_up(np.ascontiguousarray(block.x), table, out)

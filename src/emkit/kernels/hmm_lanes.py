@@ -19,7 +19,7 @@ import numpy as np
 
 from emkit.kernels.jit import INLINED, SUMS, kernel
 from emkit.kernels.rows import zeros
-from emkit.kernels.simd import WIDTH, larger, largest, load, splat, store, total, where_larger
+from emkit.kernels.simd import WIDTH, larger, largest, load, splat, store, total, transpose, where_larger
 from emkit.kernels.vmath import exp, log
 
 LANES = 2 * WIDTH
@@ -38,23 +38,76 @@ def flushed(v):  # type: ignore[no-untyped-def]
 
 
 @kernel(**INLINED)
-def load_lanes(log_b, offsets, lengths, t, raw, to):  # type: ignore[no-untyped-def]
-    """raw[to + k * LANES + lane] = log emission of step t of each lane's sequence; what is past its end stays as it is."""
+def load_lanes(log_b, rows, values, to):  # type: ignore[no-untyped-def]
+    """values[to + k * LANES + lane] = log_b[rows[lane], k], up to the next multiple of eight states."""
+    k_count = log_b.shape[1]
+    end = 0
     for lane in range(LANES):
-        if t < lengths[lane]:
-            row = offsets[lane] + t
-            for k in range(log_b.shape[1]):
-                raw[to + k * LANES + lane] = log_b[row, k]
+        end = max(end, rows[lane] * k_count)
+    for k in range(0, k_count, WIDTH):
+        if end + k + WIDTH <= log_b.size:
+            for part in range(0, LANES, WIDTH):
+                v = transpose(
+                    (
+                        load(log_b, rows[part] * k_count + k),
+                        load(log_b, rows[part + 1] * k_count + k),
+                        load(log_b, rows[part + 2] * k_count + k),
+                        load(log_b, rows[part + 3] * k_count + k),
+                        load(log_b, rows[part + 4] * k_count + k),
+                        load(log_b, rows[part + 5] * k_count + k),
+                        load(log_b, rows[part + 6] * k_count + k),
+                        load(log_b, rows[part + 7] * k_count + k),
+                    )
+                )
+                at = to + k * LANES + part
+                store(values, at, v[0])
+                store(values, at + LANES, v[1])
+                store(values, at + 2 * LANES, v[2])
+                store(values, at + 3 * LANES, v[3])
+                store(values, at + 4 * LANES, v[4])
+                store(values, at + 5 * LANES, v[5])
+                store(values, at + 6 * LANES, v[6])
+                store(values, at + 7 * LANES, v[7])
+        else:  # a register would reach beyond the array
+            for lane in range(LANES):
+                for i in range(k, min(k + WIDTH, k_count)):
+                    values[to + i * LANES + lane] = log_b[rows[lane], i]
 
 
 @kernel(**INLINED)
-def _store_lanes(gamma, offsets, lengths, t, log_b):  # type: ignore[no-untyped-def]
-    """The reverse of ``load_lanes``."""
+def _store_lanes(values, offsets, lengths, t, log_b):  # type: ignore[no-untyped-def]
+    """The reverse, for step t of the sequences that have one."""
+    k_count = log_b.shape[1]
+    whole = k_count // WIDTH * WIDTH
+    for k in range(0, whole, WIDTH):
+        for part in range(0, LANES, WIDTH):
+            at = k * LANES + part
+            v = transpose(
+                (
+                    load(values, at),
+                    load(values, at + LANES),
+                    load(values, at + 2 * LANES),
+                    load(values, at + 3 * LANES),
+                    load(values, at + 4 * LANES),
+                    load(values, at + 5 * LANES),
+                    load(values, at + 6 * LANES),
+                    load(values, at + 7 * LANES),
+                )
+            )
+            for lane, row in enumerate(v):
+                if t < lengths[part + lane]:
+                    store(log_b, (offsets[part + lane] + t) * k_count + k, row)
     for lane in range(LANES):
         if t < lengths[lane]:
-            row = offsets[lane] + t
-            for k in range(log_b.shape[1]):
-                log_b[row, k] = gamma[k * LANES + lane]
+            for k in range(whole, k_count):
+                log_b[offsets[lane] + t, k] = values[k * LANES + lane]
+
+
+@kernel(**INLINED)
+def rows_of_step(first, last, t, rows):  # type: ignore[no-untyped-def]
+    """The row of step t of each lane's sequence, or its last one."""
+    for lane in range(LANES):
+        rows[lane] = min(first[lane] + t, last[lane])
 
 
 @kernel(**INLINED)
@@ -91,18 +144,20 @@ def _add_pairs(left, right, count, even, pairs):  # type: ignore[no-untyped-def]
 
 
 @kernel(**INLINED)
-def _forward(log_b, off, size, last, startprob, transmat, raw, b, alpha, so_far, product, least):  # type: ignore[no-untyped-def]
+def _forward(log_b, off, end, size, last, startprob, transmat, rows, raw, b, alpha, so_far, product, least):  # type: ignore[no-untyped-def]
     """Alphas of a group's steps, each adding up to 1, its scaled emissions, and per lane the log-likelihood and the smallest normaliser."""
     k_count = log_b.shape[1]
-    width = k_count * LANES  # of a step
+    width, room = k_count * LANES, raw.shape[0] // 2  # of a step
     length_x, length_y = load(size, 0), load(size, WIDTH)
     peaks_x = peaks_y = splat(0.0)
     product_x = product_y = least_x = least_y = one = splat(1.0)
-    load_lanes(log_b, off, size, 0, raw, 0)
+    rows_of_step(off, end, 0, rows)
+    load_lanes(log_b, rows, raw, 0)
     for t in range(last):
-        at, now, before, step = t % 2 * width, t * width, (t - 1) * width, splat(np.float64(t))
-        # One step ahead: what was written number by number is slow to be read at once by a register.
-        load_lanes(log_b, off, size, t + 1, raw, (t + 1) % 2 * width)
+        at, now, before, step = t % 2 * room, t * width, (t - 1) * width, splat(np.float64(t))
+        # One step ahead of its use.
+        rows_of_step(off, end, t + 1, rows)
+        load_lanes(log_b, rows, raw, (t + 1) % 2 * room)
         peak_x = _emissions(raw, at, k_count, b, now, 0)
         peak_y = _emissions(raw, at, k_count, b, now, WIDTH)
         sum_x = sum_y = splat(0.0)
@@ -236,21 +291,22 @@ def forward_backward_lanes(  # type: ignore[no-untyped-def]
     """Group after group of sixteen sequences."""
     k_count = startprob.shape[0]
     even = (k_count + 1) // 2 * 2
-    raw, beta = zeros(2 * k_count * LANES), zeros(k_count * LANES)
+    raw, beta = zeros(2 * ((k_count + WIDTH - 1) // WIDTH * WIDTH) * LANES), zeros(k_count * LANES)
     left, right, pairs = zeros(_PANEL * even * LANES), zeros(_PANEL * even * LANES), zeros(even * even * WIDTH)
-    off, size, weight = np.zeros(LANES, np.int64), zeros(LANES), zeros(LANES)
+    off, end, rows = np.zeros(LANES, np.int64), np.zeros(LANES, np.int64), np.zeros(LANES, np.int64)
+    size, weight = zeros(LANES), zeros(LANES)
     so_far, product, least, most = zeros(LANES), zeros(LANES), zeros(LANES), zeros(LANES)
     for begin in range(0, order.shape[0], LANES):
         used = min(LANES, order.shape[0] - begin)
         for lane in range(LANES):
             s = order[begin + min(lane, used - 1)]
             off[lane] = offsets[s]
+            end[lane] = offsets[s] + lengths[s] - 1
             size[lane] = lengths[s] if lane < used else 0
             weight[lane] = weights[s] if lane < used else 0.0
             so_far[lane] = 0.0
         last, next_end = lengths[order[begin]], lengths[order[begin + used - 1]]
-        raw[:] = 0.0
-        _forward(log_b, off, size, last, startprob, transmat, raw, b, alpha, so_far, product, least)
+        _forward(log_b, off, end, size, last, startprob, transmat, rows, raw, b, alpha, so_far, product, least)
         _backward(
             log_b,
             off,

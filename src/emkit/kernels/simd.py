@@ -12,6 +12,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.core.errors import NumbaTypeError
 from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
@@ -170,6 +171,27 @@ def store_bytes(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, types.int64, register), lower
+
+
+@intrinsic
+def transpose(typing_context: Any, rows: Any) -> Any:
+    """Eight registers as the rows of a matrix, turned into its columns."""
+
+    def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        v = cgutils.unpack_tuple(builder, args[0])
+        for distance in (1, 2, 4):  # squares of this size change places across the diagonal
+            low = [i + (WIDTH - distance if i & distance else 0) for i in range(WIDTH)]
+            low_mask, high_mask = (ir.Constant(ir.VectorType(_I32, WIDTH), [i + add for i in low]) for add in (0, distance))
+            for i in range(WIDTH):
+                if not i & distance:
+                    a, b = v[i], v[i + distance]
+                    v[i], v[i + distance] = builder.shuffle_vector(a, b, low_mask), builder.shuffle_vector(a, b, high_mask)
+        return context.make_tuple(builder, sig.return_type, v)
+
+    kind = types.UniTuple(register, WIDTH)
+    if rows != kind:
+        raise NumbaTypeError(f"transpose takes {kind}, not {rows}")
+    return kind(rows), lower
 
 
 @intrinsic

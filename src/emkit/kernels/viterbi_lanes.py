@@ -7,7 +7,7 @@ Back pointers take one byte each. Only comparisons and sums of logarithms: nothi
 
 import numpy as np
 
-from emkit.kernels.hmm_lanes import LANES, load_lanes
+from emkit.kernels.hmm_lanes import LANES, load_lanes, rows_of_step
 from emkit.kernels.jit import INLINED, kernel
 from emkit.kernels.rows import zeros
 from emkit.kernels.simd import WIDTH, larger, load, splat, store, store_bytes, where_larger
@@ -51,8 +51,9 @@ def viterbi_lanes(  # type: ignore[no-untyped-def]
     for s in order:
         longest = max(longest, lengths[s])
     back = np.empty(longest * width, np.uint8)
-    scores, b = zeros(2 * width), zeros(2 * width)  # this step and the one before; this step's emissions and the next one's
-    off = np.zeros(LANES, np.int64)
+    room = (k_count + WIDTH - 1) // WIDTH * WIDTH * LANES
+    scores, b = zeros(2 * width), zeros(2 * room)  # this step and the one before; this step's emissions and the next one's
+    off, end, rows = np.zeros(LANES, np.int64), np.zeros(LANES, np.int64), np.zeros(LANES, np.int64)
     size = np.zeros(LANES, np.int64)
     top = np.empty(LANES)
     end_state = np.zeros(LANES, np.int64)
@@ -61,20 +62,22 @@ def viterbi_lanes(  # type: ignore[no-untyped-def]
         used = min(LANES, order.shape[0] - begin)
         for lane in range(LANES):
             s = order[begin + min(lane, used - 1)]
-            off[lane] = offsets[s]
+            off[lane], end[lane] = offsets[s], offsets[s] + lengths[s] - 1
             size[lane] = lengths[s] if lane < used else 0
         last, next_end = size[0], size[used - 1]
-        load_lanes(log_b, off, size, 0, b, 0)
+        rows_of_step(off, end, 0, rows)
+        load_lanes(log_b, rows, b, 0)
         for t in range(last):
             now, before = t % 2 * width, (t + 1) % 2 * width
-            # One step ahead: what was written number by number is slow to be read at once by a register.
-            load_lanes(log_b, off, size, t + 1, b, before)
+            emitted = t % 2 * room
+            rows_of_step(off, end, t + 1, rows)  # one step ahead of its use
+            load_lanes(log_b, rows, b, (t + 1) % 2 * room)
             if t == 0:
                 for j in range(k_count):
                     for part in range(j * LANES, (j + 1) * LANES, WIDTH):
-                        store(scores, now + part, load(b, now + part) + log_start[j])
+                        store(scores, now + part, load(b, emitted + part) + log_start[j])
             else:
-                _advance(scores, before, now, log_trans, b, now, back, t * width)
+                _advance(scores, before, now, log_trans, b, emitted, back, t * width)
             if t + 1 < next_end:
                 continue
             for lane in range(used):  # some sequence of the group ends here
