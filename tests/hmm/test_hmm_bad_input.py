@@ -106,6 +106,7 @@ def test_settings(settings, message):
         ("categorical", SYMBOLS + 0.5, r"column 'x0' row 0 is \d.5, expected a category 0, 1, 2"),
         ("categorical", SYMBOLS - 1, "column 'x0' holds -1; categories are numbered"),
         ("categorical", np.eye(3)[SYMBOLS[:, 0]], r"look one-hot encoded .* x.argmax\(axis=1\).reshape\(-1, 1\)"),
+        ("categorical", np.eye(2)[SYMBOLS[:, 0] % 2], "the 2 columns look one-hot encoded"),
         ("poisson", SYMBOLS - 1, "column 'x0' holds -1; counts are not negative"),
         ("poisson", SYMBOLS + 0.5, "expected a count 0, 1, 2"),
         ("bernoulli", SYMBOLS, "column 'x0' row 0 is 2, expected 0 or 1"),
@@ -234,5 +235,5 @@ def test_letters(model, message):
 
 
 def test_poisson_face_names_the_rates():
-    with pytest.raises(ParameterError, match=r"\['rates'\] has shape \(3,\), expected \(2, 1\)"):
+    with pytest.raises(ParameterError, match=r"\(rates_init\) has shape \(3,\), expected \(2, 1\)"):
         PoissonHMM(2, rates_init=[1.0, 2.0, 3.0]).fit(SYMBOLS)

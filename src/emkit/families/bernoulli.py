@@ -11,6 +11,7 @@ from emkit.core.block import Source
 from emkit.core.errors import DataError, ParameterError
 from emkit.core.model import Family, settings
 from emkit.core.prior import Prior
+from emkit.families.given import name_of, refuse_unknown, row_each
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,7 @@ class Bernoulli(Family[BernoulliParams, BernoulliStats]):
     start_values: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, values in (("fixed", self.fixed), ("start_values", self.start_values)):
-            if set(values) - {"probs"}:
-                raise ParameterError(f"{name}={sorted(values)}: a Bernoulli family has 'probs'")
+        refuse_unknown(self.fixed, self.start_values, ("probs",), "a Bernoulli family")
         if self.prior is not None and not isinstance(self.prior, Beta):
             raise ParameterError(f"the prior of Bernoulli probabilities must be a Beta, got {self.prior!r}")
 
@@ -84,13 +83,10 @@ class Bernoulli(Family[BernoulliParams, BernoulliStats]):
         )
 
     def _check(self, value: Any, k: int, d: int, where: str) -> np.ndarray:
-        probs = np.array(value, dtype=np.float64)
-        if probs.shape == (k,) and d == 1:
-            probs = probs[:, None]
-        if probs.shape != (k, d):
-            raise ParameterError(f"{where}['probs'] has shape {probs.shape}, expected ({k}, {d})")
+        name = name_of("probs", where)
+        probs = row_each(value, k, d, name)
         if not ((probs >= 0) & (probs <= 1)).all():
-            raise ParameterError(f"{where}['probs'] must lie between 0 and 1")
+            raise ParameterError(f"{name} must lie between 0 and 1")
         return probs
 
     def null_params(self, k: int, n_features: int) -> BernoulliParams:

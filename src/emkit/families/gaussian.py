@@ -15,6 +15,7 @@ from emkit.families import gaussian_missing
 from emkit.families.covariance import COVARIANCE_TYPES, Shape, check_covariances
 from emkit.families.gaussian_params import GaussianParams, GaussianStats, products
 from emkit.families.gaussian_prior import GaussianPrior, NormalInverseWishart, weak_prior
+from emkit.families.given import name_of, numbers, refuse_unknown, row_each
 
 _LOG_2PI = float(np.log(2.0 * np.pi))
 # Estimated nanoseconds of the NumPy twin for one pass over the data, above which the compiled pass is worth loading (0.5 s) or compiling (5 s, once).
@@ -55,10 +56,7 @@ class Gaussian(Family[GaussianParams, GaussianStats]):
             raise ParameterError(
                 f"covariance_type={self.covariance_type!r}: choose one of {', '.join(map(repr, COVARIANCE_TYPES))}"
             )
-        for name, values in (("fixed", self.fixed), ("start_values", self.start_values)):
-            unknown = set(values) - {"means", "covariances"}
-            if unknown:
-                raise ParameterError(f"{name}={sorted(unknown)}: a Gaussian has 'means' and 'covariances'")
+        refuse_unknown(self.fixed, self.start_values, ("means", "covariances"), "a Gaussian")
         if isinstance(self.prior, str) and self.prior != "weak":
             raise ParameterError(f"prior={self.prior!r}: give 'weak', None, or a NormalInverseWishart")
 
@@ -118,20 +116,10 @@ class Gaussian(Family[GaussianParams, GaussianStats]):
         )
 
     def _check(self, key: str, value: Any, k: int, d: int, where: str) -> np.ndarray:
-        name = f"fixed[{key!r}]" if where == "fixed" else f"start_values[{key!r}] ({key}_init)"
-        try:
-            array = np.array(value, dtype=np.float64)
-        except (ValueError, TypeError) as error:
-            raise ParameterError(f"{name} is not numeric: {error}") from error
-        if not np.isfinite(array).all():
-            raise ParameterError(f"{name} holds NaN or inf")
+        name = name_of(key, where)
         if key == "covariances":
-            return check_covariances(array, self.shape, k, d, name)
-        if array.shape != (k, d):
-            if array.shape == (k,) and d == 1:
-                return array.reshape(k, 1)
-            raise ParameterError(f"{name} has shape {array.shape}, expected ({k}, {d}): a row for each component")
-        return array
+            return check_covariances(numbers(value, name), self.shape, k, d, name)
+        return row_each(value, k, d, name)
 
     def null_params(self, k: int, n_features: int) -> GaussianParams:
         """Standard normals."""

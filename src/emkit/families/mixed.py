@@ -11,6 +11,7 @@ from emkit.core.block import Source
 from emkit.core.errors import ParameterError
 from emkit.core.model import Family, log_sum_exp, posterior
 from emkit.core.prior import Dirichlet, Prior
+from emkit.families.given import name_of, numbers
 from emkit.families.seeding import seed_labels
 
 
@@ -59,9 +60,9 @@ class Mixed(Family[MixedParams, MixedStats]):
         """Resolves the family, for K M components."""
         weights = self.start_weights
         if weights is not None:
-            weights = np.array(weights, dtype=np.float64)
+            weights = numbers(weights, name_of("weights", "start"))
             if weights.shape != (k, self.n_parts) or not np.allclose(weights.sum(axis=1), 1.0) or (weights < 0).any():
-                raise ParameterError(f"mixture weights must be a ({k}, {self.n_parts}) array whose rows add up to 1")
+                raise ParameterError(f"{name_of('weights', 'start')} must be a ({k}, {self.n_parts}) array whose rows add up to 1")
         return replace(self, family=self.family.resolve(source, k * self.n_parts), start_weights=weights)
 
     def null_params(self, k: int, n_features: int) -> MixedParams:

@@ -12,6 +12,7 @@ from emkit.core.errors import DataError, ParameterError
 from emkit.core.model import Family, settings
 from emkit.core.prior import Prior
 from emkit.families.discrete import column_range, refuse_fractions
+from emkit.families.given import name_of, refuse_unknown, row_each
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,7 @@ class Poisson(Family[PoissonParams, PoissonStats]):
     start_values: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, values in (("fixed", self.fixed), ("start_values", self.start_values)):
-            if set(values) - {"rates"}:
-                raise ParameterError(f"{name}={sorted(values)}: a Poisson family has 'rates'")
+        refuse_unknown(self.fixed, self.start_values, ("rates",), "a Poisson family")
         if self.prior is not None and not isinstance(self.prior, Gamma):
             raise ParameterError(f"the prior of Poisson rates must be a Gamma, got {self.prior!r}")
 
@@ -93,13 +92,10 @@ class Poisson(Family[PoissonParams, PoissonStats]):
         )
 
     def _check(self, value: Any, k: int, d: int, where: str) -> np.ndarray:
-        rates = np.array(value, dtype=np.float64)
-        if rates.shape == (k,) and d == 1:
-            rates = rates[:, None]
-        if rates.shape != (k, d):
-            raise ParameterError(f"{where}['rates'] has shape {rates.shape}, expected ({k}, {d})")
-        if not (np.isfinite(rates).all() and (rates >= 0).all()):
-            raise ParameterError(f"{where}['rates'] must be finite and not negative")
+        name = name_of("rates", where)
+        rates = row_each(value, k, d, name)
+        if (rates < 0).any():
+            raise ParameterError(f"{name} must be finite and not negative, but holds {rates.min():g}")
         return rates
 
     def null_params(self, k: int, n_features: int) -> PoissonParams:

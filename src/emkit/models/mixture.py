@@ -11,6 +11,7 @@ from emkit.core.block import Block, Source
 from emkit.core.errors import DataError, ParameterError
 from emkit.core.model import Family, Model, Pass, settings
 from emkit.core.prior import Dirichlet, Prior
+from emkit.families.given import name_of, numbers
 from emkit.families.seeding import KINDS_OF_START, kind_of_start, seed_labels
 
 
@@ -94,11 +95,8 @@ class Mixture(Model[MixtureParams, MixtureStats]):
         return {key: self._check_weights(value, where) for key, value in values.items()}
 
     def _check_weights(self, value: Any, where: str) -> np.ndarray:
-        name = "fixed['weights']" if where == "fixed" else "start_values['weights'] (weights_init)"
-        try:
-            weights = np.array(value, dtype=np.float64)
-        except (ValueError, TypeError) as error:
-            raise ParameterError(f"{name} is not numeric: {error}") from error
+        name = name_of("weights", where)
+        weights = numbers(value, name, finite=False)
         if weights.shape != (self.n_components,):
             raise ParameterError(f"{name} has shape {weights.shape}, expected ({self.n_components},)")
         if not (np.isfinite(weights).all() and (weights >= 0).all()):
