@@ -117,6 +117,17 @@ def test_emissions(emission, data, message):
         HMM(2, emission).fit(data)
 
 
+def test_a_cell_is_named_as_the_user_has_it():
+    """By the row of the frame, whatever order its rows are in; by sequence and step of a list."""
+    frame = pd.DataFrame({"id": list("babab"), "t": [2, 3, 1, 1, 3], "v": [1.0, 2.0, 0.0, 3.5, 1.0]})
+    with pytest.raises(DataError, match=r"column 'v' row 3 is 3.5, expected a count"):
+        HMM(2, "poisson", sequence="id", order="t", gaps="ignore").fit(frame)
+    with pytest.raises(DataError, match=r"column 'x0' sequence 1 step 2 is 0.5, expected a category"):
+        HMM(2, "categorical").fit([SYMBOLS[:4], np.array([[1.0], [0.0], [0.5]])])
+    with pytest.raises(DataError, match=r"sequence 1: column 0 row 2 is inf"):
+        HMM(2).fit([X[:4, :1], np.array([[1.0], [0.0], [np.inf]])])
+
+
 def test_symbols_out_of_range():
     with pytest.raises(DataError, match="holds the symbol 2, but n_categories=2 allows 0 to 1"):
         HMM(2, "categorical", n_categories=2).fit(SYMBOLS)

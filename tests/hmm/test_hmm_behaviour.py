@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from sklearn.base import clone
 
-from emkit import GMMHMM, HMM, CategoricalHMM, Dirichlet, GaussianHMM, Poisson, PoissonHMM, load
+from emkit import GMMHMM, HMM, CategoricalHMM, Dirichlet, GaussianHMM, Poisson, PoissonHMM, SequenceSource, load
 
 RNG = np.random.default_rng(11)
 LENGTHS = [30, 12, 25, 1]
@@ -103,6 +103,20 @@ def test_states_are_numbered_by_their_means(fitted):
     assert other_way.means_[0, 0] > other_way.means_[1, 0]
     np.testing.assert_array_equal(other_way.transmat_, fitted.transmat_[::-1, ::-1])
     assert other_way.score(X, LENGTHS) == other_way.result_.log_likelihood
+
+
+def test_fixed_values_follow_their_states():
+    """What is held for a state is held wherever the state ends up."""
+    fixed = {"means": [[-1.0, 0.0], [2.0, 1.0]], "transmat": [[0.9, np.nan], [np.nan, np.nan]]}
+    as_given = HMM(2, fixed=fixed, random_state=0).fit(X, LENGTHS)
+    turned = HMM(2, fixed=fixed, random_state=0, order_by=lambda family, params: -params.means[:, 0]).fit(X, LENGTHS)
+    np.testing.assert_array_equal(turned.means_, as_given.means_[::-1])
+    model, params = turned.model_, turned.result_.params
+    stats, _ = model.e_step(params, next(iter(SequenceSource(X, LENGTHS))))
+    again = model.m_step(stats, params)
+    np.testing.assert_array_equal(again.emissions.means, params.emissions.means)
+    assert again.transmat[1, 1] == 0.9
+    assert turned.bic() == pytest.approx(as_given.bic(), rel=1e-12)
 
 
 def test_priors_follow_their_states():

@@ -6,6 +6,7 @@ A class is either abstract (here) or final (everywhere else); to change one meth
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
@@ -127,6 +128,15 @@ class Family(ABC, Generic[P, S]):
         block = Block(x, missing=bool(np.isnan(np.asarray(x, dtype=np.float64)).any()))
         first = self.start(self.stats_block(self.start(None, source, k), block, resp), source, k)
         return self.start(self.stats_block(first, block, resp), source, k)
+
+    def permuted(self, order: np.ndarray) -> Self:
+        """The resolved configuration that goes with ``permute``: fixed and starting values (k, ...) follow their component."""
+        changes = {}
+        for name in ("fixed", "start_values"):
+            values = getattr(self, name, None)
+            if values:
+                changes[name] = {key: v[order] if np.shape(v)[:1] == (len(order),) else v for key, v in values.items()}
+        return replace(self, **changes) if changes else self  # type: ignore[type-var]
 
     def embed(self, x: Any) -> np.ndarray | None:
         """Rows as points for seeding by k-means++, scaled so that Euclidean distance makes sense; None if there is no such thing."""

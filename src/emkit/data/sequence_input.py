@@ -19,7 +19,7 @@ class Sequences:
     """Steps in time order, sequence after sequence.
 
     ``position[i]`` is where the user's row i went; None if nothing moved. ``keys``: the values of the sequence column, one for each
-    sequence, or None.
+    sequence, or None. ``listed``: the user has a list of sequences, or a 3-D array.
     """
 
     x: np.ndarray
@@ -27,6 +27,15 @@ class Sequences:
     names: tuple[str, ...] | None
     position: np.ndarray | None = None
     keys: list[Any] | None = None
+    listed: bool = False
+
+    def place(self, step: int) -> str:
+        """How messages name a step: by the user's own row, or sequence and step."""
+        if self.listed:
+            ends = np.cumsum(self.lengths)
+            s = int(np.searchsorted(ends, step, side="right"))
+            return f"sequence {s} step {step - int(ends[s] - self.lengths[s])}"
+        return f"row {step if self.position is None else int(np.flatnonzero(self.position == step)[0])}"
 
     def restore(self, per_step: np.ndarray) -> np.ndarray:
         """Per-step results in the order of the user's rows."""
@@ -94,8 +103,16 @@ def _from_list(items: Sequence[Any], lengths: Any, every_column: bool) -> Sequen
         if part.shape[1] != np.shape(items[0])[1]:
             raise DataError(f"sequence {i} has {part.shape[1]} columns, sequence 0 has {np.shape(items[0])[1]}")
         parts.append(part)
-    matrix = check_matrix(np.concatenate(parts), every_column=every_column)
-    return Sequences(matrix, np.array([len(part) for part in parts], dtype=np.int64), None)
+    try:
+        matrix = check_matrix(np.concatenate(parts), every_column=every_column)
+    except DataError:
+        for i, part in enumerate(parts):
+            try:
+                check_matrix(part, every_column=False)
+            except DataError as error:
+                raise DataError(f"sequence {i}: {error}") from None
+        raise
+    return Sequences(matrix, np.array([len(part) for part in parts], dtype=np.int64), None, listed=True)
 
 
 def _from_table(x: Any, sequence: str | None, order: str | None, gaps: str, every_column: bool) -> Sequences:

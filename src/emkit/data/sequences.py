@@ -1,6 +1,6 @@
 """Sequences in memory: rows with lengths, cut into blocks of whole sequences."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,8 @@ class SequenceSource:
     evidence : array, optional
         What is known about the hidden states: int (n,), the state or -1; or float (n, K), how probable each state made some further
         observation (0 rules a state out).
+    place : callable, optional
+        From a step's number to how messages name it; default: ``row 17``.
     """
 
     def __init__(
@@ -60,7 +62,9 @@ class SequenceSource:
         evidence: np.ndarray | None = None,
         *,
         checked: bool = False,
+        place: Callable[[int], str] | None = None,
     ):
+        self.place = place or "row {}".format
         self.x = x if checked else check_matrix(x, columns)
         self.n_rows, self.n_features = self.x.shape
         self.lengths = check_lengths(lengths, self.n_rows)

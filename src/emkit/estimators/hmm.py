@@ -192,7 +192,7 @@ class HMM(AfterTheFit, Face):
     def _source(self, found: Sequences, sample_weight: Any = None, states: Any = None) -> SequenceSource:
         weights = _sequence_weights(sample_weight, len(found.lengths))
         evidence = None if states is None else read_states(states, found, int(self.n_states))
-        return SequenceSource(found.x, found.lengths, weights, found.names, evidence, checked=True)
+        return SequenceSource(found.x, found.lengths, weights, found.names, evidence, checked=True, place=found.place)
 
     # --- fitting ----------------------------------------------------------------------------------------------------
 

@@ -8,9 +8,10 @@ import numpy as np
 
 from emkit.core.arrays import Params, Stats
 from emkit.core.block import Source
-from emkit.core.errors import DataError, ParameterError
+from emkit.core.errors import ParameterError
 from emkit.core.model import Family, settings
 from emkit.core.prior import Prior
+from emkit.families.discrete import refuse_cells
 from emkit.families.given import name_of, refuse_unknown, row_each
 
 
@@ -67,14 +68,7 @@ class Bernoulli(Family[BernoulliParams, BernoulliStats]):
 
     def resolve(self, source: Source, k: int) -> Self:
         """Checks that cells are 0 or 1. Raises DataError naming the first that is not."""
-        row = 0
-        for block in source:
-            x = np.asarray(block.x)
-            bad = np.isfinite(x) & (x != 0) & (x != 1)
-            if bad.any():
-                i, j = (int(v) for v in np.argwhere(bad)[0])
-                raise DataError(f"column {source.columns[j]!r} row {row + i} is {x[i, j]:g}, expected 0 or 1")
-            row += len(x)
+        refuse_cells(source, lambda x: (x != 0) & (x != 1), "0 or 1")
         d = source.n_features
         return replace(
             self,

@@ -252,6 +252,13 @@ class Categorical(Family[CategoricalParams, CategoricalStats]):
         """Relabelled."""
         return CategoricalParams(params.probs[order])
 
+    def permuted(self, order: np.ndarray) -> Self:
+        """The configuration that goes with ``permute``; a prior (K, d, L) follows its components."""
+        moved = super().permuted(order)
+        if isinstance(self.prior, Dirichlet) and np.shape(self.prior.concentration)[:-2] == (len(order),):
+            return replace(moved, prior=Dirichlet(np.asarray(self.prior.concentration)[order]))
+        return moved
+
     def embed(self, x: Any) -> np.ndarray:
         """One-hot; a missing cell is all zeros."""
         x = np.asarray(x)

@@ -1,21 +1,29 @@
 """Checks that families of counts and symbols share."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from emkit.core.block import Source
 from emkit.core.errors import DataError
 
 
-def refuse_fractions(source: Source, what: str) -> None:
-    """Raise DataError, naming column and row, if an observed cell is not an integer."""
+def refuse_cells(source: Source, bad: Callable[[np.ndarray], np.ndarray], what: str) -> None:
+    """Raise DataError, naming column and row, if for an observed cell ``bad`` is true."""
     row = 0
     for block in source:
         x = np.asarray(block.x)
-        bad = np.isfinite(x) & (x != np.floor(x))
-        if bad.any():
-            i, j = (int(v) for v in np.argwhere(bad)[0])
-            raise DataError(f"column {source.columns[j]!r} row {row + i} is {x[i, j]:g}, expected {what}")
+        found = np.isfinite(x) & bad(x)
+        if found.any():
+            i, j = (int(v) for v in np.argwhere(found)[0])
+            place = getattr(source, "place", "row {}".format)
+            raise DataError(f"column {source.columns[j]!r} {place(row + i)} is {x[i, j]:g}, expected {what}")
         row += len(x)
+
+
+def refuse_fractions(source: Source, what: str) -> None:
+    """Raise DataError, naming column and row, if an observed cell is not an integer."""
+    refuse_cells(source, lambda x: x != np.floor(x), what)
 
 
 def column_range(source: Source) -> tuple[np.ndarray, np.ndarray]:

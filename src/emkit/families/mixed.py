@@ -155,11 +155,18 @@ class Mixed(Family[MixedParams, MixedStats]):
         weights /= weights.sum(axis=1, keepdims=True)
         return MixedParams(weights, self.family.unpack(vector[k * (m - 1) :], like.parts))
 
+    def _parts_of(self, order: np.ndarray) -> np.ndarray:
+        m = self.n_parts
+        return np.asarray((np.asarray(order)[:, None] * m + np.arange(m)).ravel())
+
     def permute(self, params: MixedParams, order: np.ndarray) -> MixedParams:
         """Components relabelled; parts stay in their order."""
-        m = self.n_parts
-        parts = (np.asarray(order)[:, None] * m + np.arange(m)).ravel()
-        return MixedParams(params.weights[order], self.family.permute(params.parts, parts))
+        return MixedParams(params.weights[order], self.family.permute(params.parts, self._parts_of(order)))
+
+    def permuted(self, order: np.ndarray) -> Self:
+        """The configuration that goes with ``permute``."""
+        weights = None if self.start_weights is None else np.asarray(self.start_weights)[order]
+        return replace(self, family=self.family.permuted(self._parts_of(order)), start_weights=weights)
 
     def embed(self, x: Any) -> np.ndarray | None:
         """The family's."""

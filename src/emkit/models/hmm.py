@@ -346,7 +346,7 @@ class HiddenMarkov(Model[HMMParams, HMMStats]):
         return HMMParams(params.startprob[order], matrix, self.family.permute(params.emissions, order), end)
 
     def permuted(self, order: np.ndarray) -> "HiddenMarkov":
-        """The configuration that goes with ``permute``: fixed and structural entries and priors follow their states."""
+        """The configuration that goes with ``permute``: fixed, starting and structural values and priors follow their states."""
         if self.held is None:
             return self
         order = np.asarray(order)
@@ -356,13 +356,23 @@ class HiddenMarkov(Model[HMMParams, HMMStats]):
             moved = rows[order]
             return np.concatenate([moved[:, :k][:, order], moved[:, k:]], axis=1)
 
+        def all_follow(values: Mapping[str, Any]) -> dict[str, np.ndarray]:
+            return {key: follow(np.asarray(v)) if key == "transmat" else np.asarray(v)[order] for key, v in values.items()}
+
         start, rows = self.startprob_prior, self.transmat_prior
         if isinstance(start, Dirichlet) and np.ndim(start.concentration):
             start = Dirichlet(np.asarray(start.concentration)[order])
         if isinstance(rows, Dirichlet) and np.ndim(rows.concentration):
             rows = Dirichlet(follow(np.broadcast_to(np.asarray(rows.concentration), (k, self.width))))
-        held = {"startprob": self.held["startprob"][order], "transitions": follow(self.held["transitions"])}
-        return replace(self, startprob_prior=start, transmat_prior=rows, held=held)
+        return replace(
+            self,
+            family=self.family.permuted(order),
+            startprob_prior=start,
+            transmat_prior=rows,
+            fixed=all_follow(self.fixed),
+            start_values=all_follow(self.start_values),
+            held={"startprob": self.held["startprob"][order], "transitions": follow(self.held["transitions"])},
+        )
 
     def null_params(self, n_features: int) -> HMMParams:
         """Uniform; for reading files."""
