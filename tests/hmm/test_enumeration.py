@@ -9,7 +9,7 @@ from paths_enumerated import enumerate_paths, random_chain
 from emkit import Bernoulli, Categorical, Gaussian, HiddenMarkov, Poisson, SequenceSource
 from emkit.core.block import Block
 from emkit.models import hmm_compiled
-from emkit.models.hmm import HMMParams
+from emkit.models.hmm_params import HMMParams
 from emkit.models.hmm_recursions import Counts, forward_backward, forward_backward_log
 
 LENGTHS = np.array([6, 1, 3, 8, 1, 5, 2, 4, 7, 1, 3, 2, 6, 1, 2, 3, 4, 2, 1])

@@ -8,7 +8,7 @@ from test_enumeration import log_space
 
 from emkit import HMM, ArraySource, Categorical, Dirichlet, Gaussian, HiddenMarkov, Mixture, Poisson, SequenceSource, Threads
 from emkit.models import hmm, hmm_compiled
-from emkit.models.hmm import HMMParams, ImpossibleSequenceError
+from emkit.models.hmm_params import HMMParams, ImpossibleSequenceError
 
 
 def fitted(k=2, x=None, **settings):

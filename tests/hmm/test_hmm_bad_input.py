@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from emkit import HMM, CategoricalHMM, DataError, GaussianHMM, ParameterError, PoissonHMM
-from emkit.models.hmm import ImpossibleSequenceError
+from emkit.models.hmm_params import ImpossibleSequenceError
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(20, 2))

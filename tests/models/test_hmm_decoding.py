@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from emkit.core.errors import DataError, ParameterError
-from emkit.models.hmm import HMMParams
 from emkit.models.hmm_decoding import _viterbi_compiled, _viterbi_numpy, k_best_paths, viterbi
+from emkit.models.hmm_params import HMMParams
 from emkit.models.hmm_steps import worth_compiling
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from emkit import HMM
 from emkit.core.errors import DataError, ParameterError
 from emkit.families.bernoulli import Bernoulli, BernoulliParams
 from emkit.families.categorical import Categorical, CategoricalParams
@@ -13,7 +14,6 @@ from emkit.families.cdf import cdf
 from emkit.families.gaussian import Gaussian, GaussianParams
 from emkit.families.poisson import Poisson, PoissonParams
 from emkit.kernels.hmm_filter import filter_log
-from emkit.models.hmm import HMMParams, ImpossibleSequenceError
 from emkit.models.hmm_filter import (
     _log_filter_numpy,
     filter_probabilities,
@@ -23,6 +23,7 @@ from emkit.models.hmm_filter import (
     predictive_weights,
 )
 from emkit.models.hmm_forecast import expected_time, forecast_log_density, forecast_states, occupancy, pseudo_residuals
+from emkit.models.hmm_params import HMMParams, ImpossibleSequenceError
 from emkit.models.hmm_paths import _sample_compiled, _sample_numpy, sample_paths, simulate
 from emkit.models.hmm_recursions import forward_backward_log
 
@@ -289,6 +290,12 @@ def test_earthquake_forecasts_add_up_to_one():
     counts = np.arange(150.0)[:, None]
     density = np.exp(forecast_log_density(Poisson(), QUAKES, forecast.probabilities, counts))
     assert density.shape == (50, 150)
+    fixed = {"startprob": QUAKES.startprob, "transmat": QUAKES.transmat, "rates": QUAKES.emissions.rates}
+    model = HMM(len(QUAKES.startprob), "poisson", fixed=fixed, max_iter=0, tol=0).fit(EARTHQUAKES[:, None])
+    found = model.forecast_log_density(EARTHQUAKES[:, None], counts[:, 0], horizon=50)
+    np.testing.assert_allclose(np.exp(found), density, rtol=1e-6, atol=1e-12)
+    with pytest.raises(DataError, match=r"values have shape \(150, 2\), expected \(m, 1\)"):
+        model.forecast_log_density(EARTHQUAKES[:, None], np.repeat(counts, 2, axis=1))
     np.testing.assert_allclose(density.sum(axis=1), 1.0, atol=1e-12)
     # After half a century the forecast is the stationary one.
     assert forecast.probabilities[-1, 0] == pytest.approx(0.119034 / (0.119034 + 0.071626), abs=1e-5)

@@ -18,7 +18,8 @@ from emkit.estimators.base import Face, make_rng
 from emkit.estimators.emissions import make_family, to_attributes
 from emkit.estimators.hmm_after import AfterTheFit
 from emkit.families.location import mean_and_variance
-from emkit.models.hmm import HiddenMarkov, HMMParams
+from emkit.models.hmm import HiddenMarkov
+from emkit.models.hmm_params import HMMParams
 from emkit.models.hmm_recursions import stationary
 
 _CHAIN = ("startprob", "transmat", "endprob")

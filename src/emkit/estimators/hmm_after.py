@@ -16,7 +16,8 @@ from emkit.execute.threads import Threads
 from emkit.families.cdf import cdf
 from emkit.families.location import mean_and_variance
 from emkit.models import hmm_decoding, hmm_filter, hmm_forecast, hmm_paths
-from emkit.models.hmm import HiddenMarkov, HMMParams, ImpossibleSequenceError
+from emkit.models.hmm import HiddenMarkov
+from emkit.models.hmm_params import HMMParams, ImpossibleSequenceError
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class AfterTheFit:
     _fitted: Callable[[], tuple[HiddenMarkov, HMMParams]]
     _executor: Callable[[], Threads]
     random_state: Any
+    n_features_in_: int
 
     def _over_blocks(self, X: Any, lengths: Any, one: Callable[[Block], Any], states: Any = None) -> tuple[Sequences, list[Any]]:
         self._fitted()
@@ -177,6 +179,18 @@ class AfterTheFit:
             expected,
             np.sqrt(np.maximum(ahead.probabilities @ (variance + mean**2) - expected**2, 0.0)),
         )
+
+    def forecast_log_density(self, X: Any, values: Any, horizon: int = 1) -> np.ndarray:
+        """Log density or probability of each of ``values`` (m, d), or (m,) for one column, 1 to ``horizon`` steps after the end of one sequence.
+
+        (H, m). For a chain with end probabilities: given that the sequence goes on so long. Raises DataError for another number of columns.
+        """
+        values = np.asarray(values, dtype=np.float64)
+        values = values.reshape(-1, 1) if values.ndim == 1 and self.n_features_in_ == 1 else values
+        if values.ndim != 2 or values.shape[1] != self.n_features_in_:
+            raise DataError(f"values have shape {values.shape}, expected (m, {self.n_features_in_})")
+        model, params = self._fitted()
+        return hmm_forecast.forecast_log_density(model.family, params, self.forecast(X, horizon).states, values)
 
     def _one_sequence(self, X: Any) -> tuple[Sequences, np.ndarray]:
         model, params = self._fitted()

@@ -13,7 +13,8 @@ from emkit.estimators.base import make_rng
 from emkit.estimators.emissions import from_attributes
 from emkit.estimators.hmm import HMM
 from emkit.models import hmm_paths
-from emkit.models.hmm import HiddenMarkov, HMMParams
+from emkit.models.hmm import HiddenMarkov
+from emkit.models.hmm_params import HMMParams
 
 _LETTERS = {"s": "startprob", "t": "transmat"}
 

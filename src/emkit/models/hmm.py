@@ -6,7 +6,6 @@ from typing import Any, Self
 
 import numpy as np
 
-from emkit.core.arrays import Params, Stats
 from emkit.core.block import Block, Source
 from emkit.core.errors import DataError, ParameterError
 from emkit.core.model import Family, Model, settings
@@ -15,41 +14,11 @@ from emkit.core.prior import Dirichlet, Prior
 from emkit.core.scratch import borrow
 from emkit.families.seeding import KINDS_OF_START, kind_of_start, seed_labels
 from emkit.models import chain_values, transitions
+from emkit.models.hmm_params import HMMParams, HMMStats, ImpossibleSequenceError
 from emkit.models.hmm_recursions import Counts, forward_backward, forward_backward_log, stationary
 
 # Estimated nanoseconds of the NumPy recursions over the data from which the compiled ones are worth loading (0.5 s) or compiling (5 s, once).
 _COMPILE_ABOVE = 1e7
-
-
-@dataclass(frozen=True)
-class HMMParams(Params):
-    """``startprob`` (K,); ``transmat`` (K, K), rows adding up to 1 less ``endprob`` (K,), which is None without an end state; ``emissions``: the family's."""
-
-    startprob: np.ndarray
-    transmat: np.ndarray
-    emissions: Any
-    endprob: np.ndarray | None = None
-
-
-@dataclass(frozen=True)
-class HMMStats(Stats):
-    """Expected counts: ``start`` (K,), ``transitions`` (K, K), ``end`` (K,); ``emissions``: the family's."""
-
-    start: np.ndarray
-    transitions: np.ndarray
-    end: np.ndarray
-    emissions: Any
-
-
-class ImpossibleSequenceError(DataError):
-    """The model gives a sequence probability zero; ``sequence`` is its index."""
-
-    def __init__(self, sequence: int):
-        self.sequence = sequence
-        super().__init__(
-            f"sequence {sequence} has probability zero under the model: some step is impossible in every state that can be reached; "
-            "look for zeros in startprob, transmat or the emissions, or labels that contradict them"
-        )
 
 
 @dataclass(frozen=True)

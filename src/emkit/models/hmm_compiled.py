@@ -1,7 +1,6 @@
 """Chooses and calls the compiled recursions of ``emkit.kernels.hmm_lanes`` and ``hmm_chain``."""
 
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,10 +9,8 @@ from emkit.core.scratch import borrow
 from emkit.kernels.hmm_chain import backward, backward_through, forward, forward_through, short_chains
 from emkit.kernels.hmm_lanes import BLOWN_UP, LANES, TINY, forward_backward_lanes
 from emkit.kernels.simd import WIDTH
+from emkit.models.hmm_params import HMMParams
 from emkit.models.hmm_recursions import Counts, reachable
-
-if TYPE_CHECKING:
-    from emkit.models.hmm import HMMParams
 
 _LANES_UP_TO = 24  # states; with more, one sequence at a time is faster than sixteen side by side
 _LONG = 10_000  # steps from which a sequence is worked from both ends
@@ -21,7 +18,7 @@ _NONE = np.empty(0)
 
 
 def compiled_recursions(
-    log_b: np.ndarray, lengths: np.ndarray, weights: np.ndarray, params: "HMMParams", chosen: np.ndarray
+    log_b: np.ndarray, lengths: np.ndarray, weights: np.ndarray, params: HMMParams, chosen: np.ndarray
 ) -> tuple[Counts, np.ndarray]:
     """The twin of ``hmm_recursions.forward_backward``: few states and many sequences side by side, the rest one after the other."""
     k = log_b.shape[1]
@@ -60,7 +57,7 @@ class _Chain:
         offsets: np.ndarray,
         lengths: np.ndarray,
         weights: np.ndarray,
-        params: "HMMParams",
+        params: HMMParams,
         can_be_in: np.ndarray,
         counts: Counts,
         redo: np.ndarray,
@@ -159,8 +156,6 @@ def tile_pattern(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def compile_recursions() -> None:
     """Run every kernel once, on nothing much."""
-    from emkit.models.hmm import HMMParams
-
     k, n = 2, 4
     params = HMMParams(np.full(k, 0.5), np.full((k, k), 0.5), None)
     for lengths in (np.ones(n, np.int64), np.array([n])):  # side by side, and alone

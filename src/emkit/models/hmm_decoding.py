@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from emkit.models.hmm import HMMParams
+from emkit.models.hmm_params import HMMParams
 from emkit.models.hmm_steps import backward_walk, check_count, check_steps, first_rows, forward_walk, log_chain, worth_compiling
 
 _LANES_UP_TO = 20  # states; with more, one sequence at a time is faster than many side by side

@@ -6,7 +6,7 @@ import numpy as np
 
 from emkit.core.errors import DataError
 from emkit.core.model import log_sum_exp
-from emkit.models.hmm import HMMParams, ImpossibleSequenceError
+from emkit.models.hmm_params import HMMParams, ImpossibleSequenceError
 from emkit.models.hmm_steps import check_steps, first_rows, forward_walk, log_chain, worth_compiling
 
 

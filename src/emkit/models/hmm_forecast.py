@@ -7,7 +7,7 @@ import numpy as np
 
 from emkit.core.errors import ParameterError
 from emkit.core.model import Family, log_sum_exp
-from emkit.models.hmm import HMMParams
+from emkit.models.hmm_params import HMMParams
 from emkit.models.hmm_steps import check_count
 
 

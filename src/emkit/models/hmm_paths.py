@@ -7,8 +7,8 @@ import numpy as np
 
 from emkit.core.errors import DataError, ParameterError
 from emkit.core.model import Family
-from emkit.models.hmm import HMMParams, ImpossibleSequenceError
 from emkit.models.hmm_filter import log_filter
+from emkit.models.hmm_params import HMMParams, ImpossibleSequenceError
 from emkit.models.hmm_steps import backward_walk, check_count, check_steps, first_rows, log_chain, worth_compiling
 
 

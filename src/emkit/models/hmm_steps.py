@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from emkit.core.errors import DataError, ParameterError
-from emkit.models.hmm import HMMParams
+from emkit.models.hmm_params import HMMParams
 
 
 def check_steps(params: HMMParams, log_b: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -102,7 +102,7 @@ class HMMCommands:
 def _plain_words(estimator: Any, rows: Any) -> Iterator[None]:
     """The library's errors in the words of someone who sees columns and options: sequences by their key, settings as options."""
     from emkit.core.errors import DataError
-    from emkit.models.hmm import ImpossibleSequenceError
+    from emkit.models.hmm_params import ImpossibleSequenceError
 
     try:
         yield
