@@ -5,7 +5,10 @@ import itertools
 import numpy as np
 import pytest
 
+from emkit import GaussianHMM
+from emkit.core.block import Block
 from emkit.core.errors import DataError, ParameterError
+from emkit.models import hmm_decoding
 from emkit.models.hmm_decoding import _viterbi_compiled, _viterbi_numpy, k_best_paths, viterbi
 from emkit.models.hmm_params import HMMParams
 from emkit.models.hmm_steps import worth_compiling
@@ -58,7 +61,50 @@ CASES = [
     for seed, (k, n) in enumerate([(1, 1), (1, 5), (2, 1), (2, 8), (3, 6), (4, 5)])
     for zeros, end, impossible in [(False, False, 0.0), (True, False, 0.0), (True, True, 0.2), (False, True, 0.1)]
 ]
-DECODERS = [viterbi, _viterbi_numpy, _viterbi_compiled]
+
+
+class GivenEmissions:
+    """As much of a model as decoding asks for: rows are log emissions themselves."""
+
+    def __init__(self, k):
+        self.n_states = k
+
+    def log_emissions(self, params, block, out):
+        out[:] = block.x
+        return out
+
+
+def in_parts(rows):
+    """A decoder that takes each sequence by itself, its emissions ``rows`` at a time."""
+
+    def decode(params, log_b, lengths):
+        states, log_probs, end = np.empty(len(log_b), np.int64), [], 0
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(hmm_decoding, "_STREAM_FROM", 1)
+            patch.setattr(hmm_decoding, "_STREAM_UP_TO", 255)
+            patch.setattr(hmm_decoding, "_STREAM_ROWS", rows)
+            patch.setattr(hmm_decoding, "viterbi", None)  # not this way
+            for n in lengths:
+                part, end = slice(end, end + n), end + n
+                block = Block(log_b[part], lengths=np.array([n]))
+                log_probs += hmm_decoding.viterbi_block(GivenEmissions(len(params.startprob)), params, block, states[part]).tolist()
+        return states, np.array(log_probs)
+
+    return decode
+
+
+def directly(run):
+    """A decoder that skips the choice of implementation."""
+
+    def decode(params, log_b, lengths):
+        states = np.empty(len(log_b), np.int64)
+        return states, run(params, log_b, lengths, states)
+
+    return decode
+
+
+NUMPY, COMPILED = directly(_viterbi_numpy), directly(_viterbi_compiled)
+DECODERS = [viterbi, NUMPY, COMPILED, in_parts(1), in_parts(3)]
 
 
 @pytest.mark.parametrize(("k", "n", "seed", "zeros", "end", "impossible"), CASES)
@@ -114,10 +160,26 @@ def test_compiled_layouts_equal_the_numpy_twin(k, end):
     rng = np.random.default_rng(k)
     for lengths in (rng.integers(1, 12, size=53), np.array([200]), np.array([1, 1, 70, 1]), np.ones(20, dtype=int)):
         log_b = random_emissions(int(lengths.sum()), k, k, impossible=0.02)
-        expected_states, expected = _viterbi_numpy(params, log_b.copy(), lengths)
-        states, log_probs = _viterbi_compiled(params, log_b.copy(), lengths)
-        np.testing.assert_array_equal(states, expected_states)
-        np.testing.assert_allclose(log_probs, expected, rtol=1e-12)
+        expected_states, expected = NUMPY(params, log_b.copy(), lengths)
+        for decode in (COMPILED, in_parts(37)):
+            states, log_probs = decode(params, log_b.copy(), lengths)
+            np.testing.assert_array_equal(states, expected_states)
+            np.testing.assert_allclose(log_probs, expected, rtol=1e-12)
+
+
+def test_labels_are_heeded_part_by_part():
+    """A sequence long enough to be decoded in parts, with some states known."""
+    rng = np.random.default_rng(4)
+    states = np.repeat(rng.integers(2, size=600), 100)
+    x = rng.normal(size=(60_000, 1)) + states[:, None]
+    known = np.where(rng.random(60_000) < 0.01, 1 - states, -1)
+    model = GaussianHMM(
+        2, means_init=[[0.0], [1.0]], startprob_init=[0.5, 0.5], transmat_init=[[0.99, 0.01], [0.01, 0.99]], n_iter=1, tol=0
+    ).fit(x)
+    path = model.predict(x, states=known)
+    assert (path[known >= 0] == known[known >= 0]).all()
+    evidence, params = model.model_.log_emissions(model.result_.params, Block(x, evidence=known)), model.result_.params
+    np.testing.assert_array_equal(path, NUMPY(params, evidence, np.array([60_000]))[0])
 
 
 def test_left_right_chains_walk_their_few_transitions():
@@ -126,8 +188,8 @@ def test_left_right_chains_walk_their_few_transitions():
     matrix[-1, -1] = 1.0
     params = HMMParams(np.eye(k)[0], matrix, None)
     log_b = random_emissions(300, k, 0)
-    states, log_probs = _viterbi_compiled(params, log_b.copy(), np.array([300]))
-    expected_states, expected = _viterbi_numpy(params, log_b.copy(), np.array([300]))
+    states, log_probs = COMPILED(params, log_b.copy(), np.array([300]))
+    expected_states, expected = NUMPY(params, log_b.copy(), np.array([300]))
     np.testing.assert_array_equal(states, expected_states)
     np.testing.assert_allclose(log_probs, expected, rtol=1e-12)
     assert set(np.diff(states)) <= {0, 1}

@@ -25,6 +25,7 @@ def check_matrix(x: Any, columns: Sequence[str] | None = None, *, min_rows: int 
     DataError
         If it is empty, not two-dimensional, not numeric, has an infinite cell or a column with no observed cell.
     """
+    whole = getattr(getattr(x, "dtype", None), "kind", "") in tuple("biu")  # integers have no NaN and no infinity
     x = _as_float(x, columns)
     if x.ndim != 2:
         hint = " Reshape your data: x.reshape(-1, 1) for a single column." if x.ndim < 2 else ""
@@ -34,6 +35,8 @@ def check_matrix(x: Any, columns: Sequence[str] | None = None, *, min_rows: int 
         raise DataError(f"found {n} row(s) (shape={x.shape}); at least {min_rows} is needed: found array with {n} sample(s)")
     if d < 1:
         raise DataError(f"found 0 feature(s) (shape={x.shape}) while a minimum of 1 is required.")
+    if whole:
+        return x
     observed = np.zeros(d, dtype=bool)
     for a in range(0, n, _ROWS):
         part = x[a : a + _ROWS]

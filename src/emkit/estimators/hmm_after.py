@@ -8,7 +8,6 @@ import numpy as np
 
 from emkit.core.block import Block
 from emkit.core.errors import DataError, ParameterError
-from emkit.core.scratch import borrow
 from emkit.data.sequence_input import Sequences
 from emkit.data.sequences import SequenceSource
 from emkit.estimators.base import make_rng
@@ -64,37 +63,48 @@ class AfterTheFit:
     random_state: Any
     n_features_in_: int
 
-    def _over_blocks(self, X: Any, lengths: Any, one: Callable[[Block], Any], states: Any = None) -> tuple[Sequences, list[Any]]:
+    def _over_blocks(
+        self,
+        X: Any,
+        lengths: Any,
+        fill: Callable[[Block, np.ndarray], Any],
+        *,
+        shape: tuple[int, ...] = (),
+        dtype: Any = np.float64,
+        states: Any = None,
+    ) -> tuple[np.ndarray, list[Any]]:
+        """What ``fill`` writes for each block into its rows of an array (n, *shape), in the order of the user's rows; and what it returns."""
         self._fitted()
         found = self._read(X, lengths, reset=False)
-        return found, list(self._executor().map(one, self._source(found, None, states)))
+        source = self._source(found, None, states)
+        out = np.empty((source.n_rows, *shape), dtype)
+
+        def one(block: Block) -> Any:
+            begin = int(source.offsets[block.start])
+            return fill(block, out[begin : begin + block.n])
+
+        values = list(self._executor().map(one, source))
+        return found.restore(out), values
 
     def predict_proba(self, X: Any, lengths: Any = None, *, states: Any = None) -> np.ndarray:
         """Smoothed probabilities P(state_t | whole sequence), (n, K).
 
         ``states``: what is known of them, as in ``fit``. Raises DataError naming a sequence of probability zero.
         """
-        model, params = self._fitted()
-
-        def one(block: Block) -> np.ndarray:
-            log_b = model.log_emissions(params, block)
-            model.recursions(params, block, log_b)
-            return log_b
-
-        found, parts = self._over_blocks(X, lengths, one, states)
-        return found.restore(np.concatenate(parts))
+        return self._smoothed(X, lengths, states)[1]
 
     def score_samples(self, X: Any, lengths: Any = None) -> tuple[float, np.ndarray]:
         """Log-likelihood of all sequences together, and ``predict_proba``."""
+        return self._smoothed(X, lengths, None)
+
+    def _smoothed(self, X: Any, lengths: Any, states: Any) -> tuple[float, np.ndarray]:
         model, params = self._fitted()
 
-        def one(block: Block) -> tuple[float, np.ndarray]:
-            log_b = model.log_emissions(params, block)
-            counts = model.recursions(params, block, log_b)
-            return float(counts.log_likelihoods.sum()), log_b
+        def fill(block: Block, out: np.ndarray) -> float:
+            return float(model.recursions(params, block, model.log_emissions(params, block, out)).log_likelihoods.sum())
 
-        found, parts = self._over_blocks(X, lengths, one)
-        return sum(value for value, _ in parts), found.restore(np.concatenate([gamma for _, gamma in parts]))
+        gamma, values = self._over_blocks(X, lengths, fill, shape=(model.n_states,), states=states)
+        return sum(values), gamma
 
     def decode(self, X: Any, lengths: Any = None, *, algorithm: str = "viterbi", states: Any = None) -> tuple[float, np.ndarray]:
         """Most probable states, and a log probability.
@@ -110,17 +120,14 @@ class AfterTheFit:
             raise ParameterError(f"algorithm={algorithm!r}: choose 'viterbi' or 'map'")
         model, params = self._fitted()
 
-        def one(block: Block) -> tuple[np.ndarray, np.ndarray]:
-            with borrow(block.n, model.n_states) as log_b:
-                path, values = hmm_decoding.viterbi(
-                    params, model.log_emissions(params, block, log_b), np.asarray(block.lengths), overwrite=True
-                )
+        def fill(block: Block, out: np.ndarray) -> float:
+            values = hmm_decoding.viterbi_block(model, params, block, out)
             if (values == -np.inf).any():
                 raise ImpossibleSequenceError(block.start + int(np.flatnonzero(values == -np.inf)[0]))
-            return path, values
+            return float(values.sum())
 
-        found, parts = self._over_blocks(X, lengths, one, states)
-        return float(sum(v.sum() for _, v in parts)), found.restore(np.concatenate([path for path, _ in parts]))
+        path, totals = self._over_blocks(X, lengths, fill, dtype=np.int64, states=states)
+        return float(sum(totals)), path
 
     def predict(self, X: Any, lengths: Any = None, *, states: Any = None) -> np.ndarray:
         """States along the most probable path of each sequence, (n,)."""
@@ -130,14 +137,14 @@ class AfterTheFit:
         """Filtered probabilities P(state_t | steps up to t), (n, K): no look-ahead."""
         model, params = self._fitted()
 
-        def one(block: Block) -> np.ndarray:
+        def fill(block: Block, out: np.ndarray) -> None:
+            log_b = model.log_emissions(params, block, out)
             try:
-                return hmm_filter.filter_probabilities(params, model.log_emissions(params, block), np.asarray(block.lengths))
+                out[:] = hmm_filter.filter_probabilities(params, log_b, np.asarray(block.lengths))
             except ImpossibleSequenceError as error:
                 raise ImpossibleSequenceError(block.start + error.sequence) from None
 
-        found, parts = self._over_blocks(X, lengths, one)
-        return found.restore(np.concatenate(parts))
+        return self._over_blocks(X, lengths, fill, shape=(model.n_states,))[0]
 
     def stream(self) -> Stream:
         """Filter a sequence as it arrives."""
@@ -222,14 +229,13 @@ class AfterTheFit:
         """
         model, params = self._fitted()
 
-        def one(block: Block) -> np.ndarray:
+        def fill(block: Block, out: np.ndarray) -> None:
             weights = hmm_filter.predictive_weights(params, model.log_emissions(params, block), np.asarray(block.lengths))
             below, at = cdf(model.family, params.emissions, np.asarray(block.x))
             middle = hmm_forecast.pseudo_residuals(weights, below, at).middle
-            return np.where(np.isnan(np.asarray(block.x)[:, 0]), np.nan, middle)
+            out[:] = np.where(np.isnan(np.asarray(block.x)[:, 0]), np.nan, middle)
 
-        found, parts = self._over_blocks(X, lengths, one)
-        return found.restore(np.concatenate(parts))
+        return self._over_blocks(X, lengths, fill)[0]
 
     def expected_time(self) -> np.ndarray:
         """Expected number of steps of one stay in each state, (K,): 1 / (1 - a_kk)."""

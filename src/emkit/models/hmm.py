@@ -415,6 +415,11 @@ def _rows_of(block: Block, rows: slice) -> Block:
     return Block(block.x[rows], None, 0, block.missing, None, max(block.source_rows, block.n))
 
 
+def part_of(block: Block, rows: slice) -> Block:
+    """Some rows with what is known of their states, without their sequences."""
+    return replace(_rows_of(block, rows), evidence=None if block.evidence is None else block.evidence[rows])
+
+
 def _weighted_sum(values: np.ndarray, weights: Any) -> float:
     if weights is None:
         return float(values.sum())

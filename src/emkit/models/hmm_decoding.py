@@ -1,14 +1,36 @@
 """The most probable paths of hidden states: Viterbi's algorithm, and the k best paths."""
 
+from functools import partial
+
 import numpy as np
 
+from emkit.core.block import Block
+from emkit.core.parallel import both
+from emkit.core.scratch import borrow
+from emkit.models.hmm import HiddenMarkov, part_of
 from emkit.models.hmm_params import HMMParams
 from emkit.models.hmm_steps import backward_walk, check_count, check_steps, first_rows, forward_walk, log_chain, worth_compiling
 
+_STREAM_FROM, _STREAM_UP_TO, _STREAM_ROWS = 50_000, 16, 16_384  # steps, states; steps of a part, whose emissions stay in the cache
 _LANES_UP_TO = 20  # states; with more, one sequence at a time is faster than many side by side
 
 
-def viterbi(params: HMMParams, log_b: np.ndarray, lengths: np.ndarray, *, overwrite: bool = False) -> tuple[np.ndarray, np.ndarray]:
+def viterbi_block(model: HiddenMarkov, params: HMMParams, block: Block, out: np.ndarray) -> np.ndarray:
+    """``viterbi`` of a block: states into ``out``, int64 (n,); returns the log probabilities, (S,).
+
+    The emissions of one long sequence with few states are made part by part, each while the part before is worked on: memory is then a byte for
+    each step and state.
+    """
+    k, lengths = model.n_states, np.asarray(block.lengths)
+    if len(lengths) == 1 and block.n >= _STREAM_FROM and k <= _STREAM_UP_TO:
+        return _viterbi_streamed(model, params, block, out)
+    with borrow(block.n, k) as log_b:
+        return viterbi(params, model.log_emissions(params, block, log_b), lengths, overwrite=True, out=out)[1]
+
+
+def viterbi(
+    params: HMMParams, log_b: np.ndarray, lengths: np.ndarray, *, overwrite: bool = False, out: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """The most probable path of each sequence (Rabiner 1989, section III.B), end probabilities included.
 
     Parameters
@@ -20,6 +42,8 @@ def viterbi(params: HMMParams, log_b: np.ndarray, lengths: np.ndarray, *, overwr
         Steps of each sequence, adding up to n.
     overwrite : bool
         Whether ``log_b`` may be used as working memory; otherwise large data are copied.
+    out : int64 array of shape (n,), optional
+        Where to put the states.
 
     Returns
     -------
@@ -38,17 +62,48 @@ def viterbi(params: HMMParams, log_b: np.ndarray, lengths: np.ndarray, *, overwr
     log_b, lengths = check_steps(params, log_b, lengths)
     if not overwrite and np.shares_memory(given, log_b):
         log_b = log_b.copy()
-    if worth_compiling(lengths, log_b.shape[1]):
-        return _viterbi_compiled(params, log_b, lengths)
-    return _viterbi_numpy(params, log_b, lengths)
+    states = np.empty(len(log_b), dtype=np.int64) if out is None else out
+    run = _viterbi_compiled if worth_compiling(lengths, log_b.shape[1]) else _viterbi_numpy
+    return states, run(params, log_b, lengths, states)
 
 
-def _viterbi_numpy(params: HMMParams, scores: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _viterbi_streamed(model: HiddenMarkov, params: HMMParams, block: Block, states: np.ndarray) -> np.ndarray:
+    from emkit.kernels.simd import WIDTH
+    from emkit.kernels.viterbi_stream import viterbi_back, viterbi_onward
+    from emkit.models.hmm_compiled import padded
+
+    log_start, log_trans, log_end = (padded(v, fill=-np.inf) for v in log_chain(params))
+    k, n = model.n_states, block.n
+    real = padded(np.ones(k))
+    scores = np.stack([np.full(len(real), -np.inf)] * 2)
+    back = np.empty(n * k + WIDTH, dtype=np.uint8)
+    parts = [slice(a, min(a + _STREAM_ROWS, n)) for a in range(0, n, _STREAM_ROWS)]
+
+    def emissions(part: slice | None, room: np.ndarray) -> np.ndarray:
+        return room[:0] if part is None else model.log_emissions(params, part_of(block, part), room[: part.stop - part.start])
+
+    with borrow(_STREAM_ROWS, k) as here, borrow(_STREAM_ROWS, k) as there:
+        log_b = emissions(parts[0], here)
+        for part, ahead in zip(parts, [*parts[1:], None], strict=True):
+            here, there = there, here
+            _, log_b = both(
+                partial(viterbi_onward, log_b, part.start, real, log_start, log_trans, scores, back),
+                partial(emissions, ahead, here),
+            )
+    total = scores[1, :k] + log_end[:k]
+    last = int(total.argmax())
+    if total[last] == -np.inf:
+        states[:] = -1
+    else:
+        viterbi_back(back, k, last, states)
+    return total[last : last + 1]
+
+
+def _viterbi_numpy(params: HMMParams, scores: np.ndarray, lengths: np.ndarray, states: np.ndarray) -> np.ndarray:
     """All sequences at once; ``scores``, the log emissions, are overwritten by the best log probability of a path that ends there."""
     log_start, log_trans, log_end = log_chain(params)
     for t, rows in enumerate(forward_walk(lengths)):
         scores[rows] += log_start if t == 0 else (scores[rows - 1][:, :, None] + log_trans).max(axis=1)
-    states = np.empty(len(scores), dtype=np.int64)
     log_probs = np.empty(len(lengths))
     for t, (rows, sequences) in enumerate(backward_walk(lengths)):
         if t == 0:
@@ -58,10 +113,10 @@ def _viterbi_numpy(params: HMMParams, scores: np.ndarray, lengths: np.ndarray) -
             total = scores[rows] + log_trans[:, states[rows + 1]].T
         states[rows] = total.argmax(axis=1)
     states[np.repeat(log_probs == -np.inf, lengths)] = -1
-    return states, log_probs
+    return log_probs
 
 
-def _viterbi_compiled(params: HMMParams, scores: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _viterbi_compiled(params: HMMParams, scores: np.ndarray, lengths: np.ndarray, states: np.ndarray) -> np.ndarray:
     from emkit.kernels.hmm_lanes import LANES
     from emkit.kernels.viterbi_chain import viterbi_chain
     from emkit.kernels.viterbi_lanes import viterbi_lanes
@@ -70,7 +125,6 @@ def _viterbi_compiled(params: HMMParams, scores: np.ndarray, lengths: np.ndarray
     log_start, log_trans, log_end = log_chain(params)
     k = len(log_start)
     offsets = first_rows(lengths)
-    states = np.empty(len(scores), dtype=np.int64)
     log_probs = np.empty(len(lengths))
     every = np.arange(len(lengths))
     together, alone = split_by_length(lengths, every, LANES) if k <= _LANES_UP_TO else (every[:0], every)
@@ -82,7 +136,7 @@ def _viterbi_compiled(params: HMMParams, scores: np.ndarray, lengths: np.ndarray
         viterbi_chain(
             scores, alone, offsets, lengths, padded(np.ones(k)), start, matrix, transposed, *pattern, end, states, log_probs
         )
-    return states, log_probs
+    return log_probs
 
 
 def k_best_paths(params: HMMParams, log_b: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
