@@ -137,14 +137,10 @@ def split_by_length(lengths: np.ndarray, chosen: np.ndarray, lanes: int) -> tupl
     order = chosen[np.argsort(-lengths[chosen], kind="stable")]
     if len(order) < 4:
         return order[:0], order
-    side_by_side: list[np.ndarray] = []
-    alone: list[np.ndarray] = []
-    for begin in range(0, len(order), lanes):
-        group = order[begin : begin + lanes]
-        busy = lengths[group].sum() / (lanes * lengths[group[0]])
-        (side_by_side if busy > 0.4 else alone).append(group)
-    empty = order[:0]
-    return np.concatenate([empty, *side_by_side]), np.concatenate([empty, *alone])
+    first = np.arange(0, len(order), lanes)
+    busy = np.add.reduceat(lengths[order], first) / (lanes * lengths[order[first]])
+    together = np.repeat(busy > 0.4, lanes)[: len(order)]
+    return order[together], order[~together]
 
 
 def tile_pattern(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
