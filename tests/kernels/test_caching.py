@@ -87,6 +87,16 @@ def test_the_kernels_of_the_package_ask_to_be_cached():
     assert not gaussian.mixture_pass.targetoptions.get("parallel")
 
 
+def test_cached_code_is_stale_when_another_kernel_changes(folder, tmp_path):
+    """Helpers of one file are compiled into kernels of another, whose own file does not change."""
+    package = tmp_path / "site"
+    shutil.copytree(Path(emkit.__file__).parent, package / "emkit", ignore=shutil.ignore_patterns("*.nb?", "__pycache__"))
+    settings = {"NUMBA_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": str(package)}
+    assert [run(folder, **settings) for _ in range(2)] == ["0", "1"]
+    (package / "emkit" / "kernels" / "tiles.py").open("a").write("\n# changed\n")
+    assert [run(folder, **settings) for _ in range(2)] == ["0", "1"]
+
+
 REAL = """
 import numpy as np
 from emkit import ArraySource, Gaussian

@@ -102,11 +102,11 @@ class Family(ABC, Generic[P, S]):
 
     def log_prob_block(self, params: P, block: Block, out: np.ndarray | None = None) -> np.ndarray:
         """``log_prob`` of all rows of a block, (n, k) in float64, C-contiguous; in ``out`` if that is given: an HMM's emissions."""
-        for begin, x in enumerate(_slices(block.x)):
+        for i, x in enumerate(_slices(block.x)):
             here = np.asarray(self.log_prob(params, x))
             if out is None:
                 out = np.empty((block.n, here.shape[1]))
-            out[begin * SLICE : begin * SLICE + len(here)] = here
+            out[i * SLICE : i * SLICE + len(here)] = here
         assert out is not None
         return out
 

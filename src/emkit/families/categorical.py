@@ -179,10 +179,10 @@ class Categorical(Family[CategoricalParams, CategoricalStats]):
         if max(block.n, block.source_rows) < _COMPILE_ABOVE:
             return super().log_prob_block(params, block, out)
         from emkit.kernels.categorical import look_up
-        from emkit.kernels.simd import WIDTH
+        from emkit.kernels.rows import whole
 
         k, d, most = params.probs.shape
-        table = np.zeros((d, most + 2, -(-k // WIDTH) * WIDTH))
+        table = np.zeros((d, most + 2, whole(k)))
         with np.errstate(divide="ignore"):
             table[:, :most, :k] = np.log(np.moveaxis(params.probs, 0, 2))
         table[:, most + 1] = -np.inf

@@ -17,13 +17,15 @@ where the list of each column ends.
 
 import numpy as np
 
-from emkit.kernels.hmm_lanes import TINY, flushed
+from emkit.kernels.hmm_lanes import BLOWN_UP, TINY, flushed
 from emkit.kernels.jit import INLINED, SUMS, kernel
 from emkit.kernels.rows import PANEL, copy, load_rows, panel, store_rows, zeros
 from emkit.kernels.simd import WIDTH, lane, larger, largest, load, splat, store, total
 from emkit.kernels.vmath import exp, log
 
-_STEEP = 1e-20  # below this normaliser the step is divided at once: what is dropped is small beside the vector, not beside 1
+# A step whose normaliser is smaller than this is divided at once: what is dropped is small beside the vector, not beside 1. On the way back the
+# normaliser says nothing of the emission that comes next and may be as small again, so it is watched more closely.
+_STEEP, _STEEP_BACK = 1e-20, 1e-3
 
 
 @kernel(**SUMS, **INLINED)
@@ -139,12 +141,22 @@ def _add_pairs(left, right, count, ends, tiles, pairs):  # type: ignore[no-untyp
 
 
 @kernel(**INLINED)
-def _dot(v, w):  # type: ignore[no-untyped-def]
-    """Sum of v w. ``w`` may be a row that sticks out into the next: ``v`` is padded with zeros."""
+def _dot(v, w, at):  # type: ignore[no-untyped-def]
+    """Sum of v w[at:]. What ``w`` holds after a row of kept numbers does not count: ``v`` is padded with zeros."""
     s = splat(0.0)
     for j in range(0, v.shape[0], WIDTH):
-        s = s + load(v, j) * load(w, j)
+        s = s + load(v, j) * load(w, at + j)
     return total(s)
+
+
+@kernel(**INLINED)
+def _take_log(c, so_far, product):  # type: ignore[no-untyped-def]
+    """``so_far + log(product)`` with the factor ``c`` in it: one logarithm for many steps."""
+    if c < 1e-100 or product < 1e-100:
+        so_far, product = so_far + log(product) + log(c), 1.0
+    else:
+        product *= c
+    return so_far, product
 
 
 @kernel(**INLINED)
@@ -185,11 +197,7 @@ def forward(log_b, begin, end, start, m, ends, tiles, real, alphas):  # type: ig
         if c < _STEEP:
             _weigh(reached, b, row * padded, scale * inverse, now)
             inverse = 1.0
-        if c < 1e-100 or product < 1e-100:  # one logarithm for many steps
-            so_far += log(product) + log(c)
-            product = 1.0
-        else:
-            product *= c
+        so_far, product = _take_log(c, so_far, product)
         at = (t - begin) * k
         for j in range(0, padded, WIDTH):
             store(alphas, at + j, load(now, j) * inverse)
@@ -223,7 +231,7 @@ def backward(log_b, begin, end, last, transposed, ends, tiles, real, betas, w): 
         for j in range(0, padded, WIDTH):
             store(betas, at + j, load(reached, j) * (before * inverse))
         _weigh(reached, b, row * padded, before, w)
-        if inverse > 1.0 / _STEEP:
+        if inverse > 1.0 / _STEEP_BACK:
             _weigh(reached, b, row * padded, before * inverse, w)
             inverse = 1.0
 
@@ -236,14 +244,14 @@ def backward_through(  # type: ignore[no-untyped-def]
     """From row ``end - 1`` down to ``begin``, over kept ``alphas``: posteriors into ``log_b``, pairs of rows added to ``pairs`` (padded).
 
     ``last``: beta of row ``end - 1`` where the sequence ends there, else emission times beta of row ``end``. ``transposed`` has no way out of
-    states that cannot be reached. Returns the largest beta, scaled so that sum(alpha beta) = 1.
+    states that cannot be reached. Returns the largest beta, scaled so that sum(alpha beta) = 1; inf where that sum has vanished.
     """
     k, padded = log_b.shape[1], last.shape[0]
     reached, w = zeros(padded), zeros(padded)
     copy(last, w)
     b, peaks = panel(padded), np.empty(PANEL)
     left, right, gamma = panel(padded), panel(padded), panel(padded)
-    most = splat(0.0)
+    most, lost = splat(0.0), False
     inverse = 1.0
     filled = 0
     for t in range(end - 1, begin - 1, -1):
@@ -256,10 +264,9 @@ def backward_through(  # type: ignore[no-untyped-def]
             copy(w, reached)
         else:
             _advance(w, transposed, ends_t, tiles_t, reached)
-        s = splat(0.0)
-        for j in range(0, padded, WIDTH):
-            s = s + load(reached, j) * load(alphas, at + j)
-        before, inverse = inverse, 1.0 / max(total(s) * inverse, TINY)
+        meet = _dot(reached, alphas, at) * inverse
+        lost = lost or not meet > TINY
+        before, inverse = inverse, 1.0 / max(meet, TINY)
         scale = before * inverse
         if t < end - 1:
             for j in range(0, padded, WIDTH):
@@ -274,7 +281,7 @@ def backward_through(  # type: ignore[no-untyped-def]
             most = larger(v, most)
             store(gamma, row * padded + j, flushed(load(alphas, at + j) * v) * weight)
         _weigh(reached, b, row * padded, before, w)
-        if inverse > 1.0 / _STEEP:
+        if inverse > 1.0 / _STEEP_BACK:
             _weigh(reached, b, row * padded, scale, w)
             inverse = 1.0
         if t == begin:
@@ -285,7 +292,7 @@ def backward_through(  # type: ignore[no-untyped-def]
                 end_counts[j] += gamma[row, j]
         if row == 0:
             store_rows(gamma, height, log_b, t)
-    return largest(most)
+    return np.inf if lost else largest(most)
 
 
 @kernel(**SUMS)
@@ -295,14 +302,14 @@ def forward_through(  # type: ignore[no-untyped-def]
     """From row ``begin`` to the end of the sequence, over kept ``betas``, going on from alpha ``last`` of the row before.
 
     Posteriors and pairs as in ``backward_through``. Returns the log-likelihood of these rows, the smallest normaliser, and the
-    largest alpha, scaled so that sum(alpha beta) = 1.
+    largest alpha, scaled so that sum(alpha beta) = 1; inf where that sum has vanished.
     """
     k, padded = log_b.shape[1], last.shape[0]
     now, reached = last.copy(), zeros(padded)
     b, peaks = panel(padded), np.empty(PANEL)
     left, right, gamma = panel(padded), panel(padded), panel(padded)
     so_far, least, product, inverse = 0.0, 1.0, 1.0, 1.0
-    most = splat(0.0)
+    most, lost = splat(0.0), False
     for t in range(begin, end):
         row = (t - begin) % PANEL
         if row == 0:
@@ -314,26 +321,21 @@ def forward_through(  # type: ignore[no-untyped-def]
         _advance(now, m, ends, tiles, reached)
         c = _weigh(reached, b, row * padded, inverse, now)
         at = (end - 1 - t) * k
-        s = splat(0.0)
+        meet = _dot(now, betas, at)
+        lost = lost or not meet > TINY
+        share = 1.0 / max(meet, TINY)
         for j in range(0, padded, WIDTH):
-            s = s + load(now, j) * load(betas, at + j)
-        meet = 1.0 / max(total(s), TINY)
-        for j in range(0, padded, WIDTH):
-            v, beta = load(now, j) * meet, load(betas, at + j)
+            v, beta = load(now, j) * share, load(betas, at + j)
             most = larger(v, most)
             store(gamma, row * padded + j, flushed(v * beta) * weight)
-            store(right, row * padded + j, load(b, row * padded + j) * beta * (meet * weight))
+            store(right, row * padded + j, load(b, row * padded + j) * beta * (share * weight))
         least = min(least, c)
         c = max(c, TINY)
         inverse, scale = 1.0 / c, inverse
         if c < _STEEP:
             _weigh(reached, b, row * padded, scale * inverse, now)
             inverse = 1.0
-        if c < 1e-100 or product < 1e-100:
-            so_far += log(product) + log(c)
-            product = 1.0
-        else:
-            product *= c
+        so_far, product = _take_log(c, so_far, product)
         if row == height - 1:
             _add_pairs(left, right, height, ends, tiles, pairs)
             store_rows(gamma, height, log_b, t - row)
@@ -342,16 +344,16 @@ def forward_through(  # type: ignore[no-untyped-def]
                     end_counts[j] += gamma[row, j]
     so_far += log(product)
     if endprob.shape[0] > 0:
-        c = _dot(now, endprob) * inverse
+        c = _dot(now, endprob, 0) * inverse
         least = min(least, c)
         so_far += log(max(c, TINY))
-    return so_far, least, largest(most)
+    return so_far, least, np.inf if lost else largest(most)
 
 
 @kernel(**SUMS)
 def short_chains(  # type: ignore[no-untyped-def]
     log_b, order, offsets, lengths, weights, start, m, transposed, ends, tiles, ends_t, tiles_t,
-    last, endprob, real, blown_up, alphas, start_counts, end_counts, pairs, log_likelihoods, redo,
+    last, endprob, real, alphas, start_counts, end_counts, pairs, log_likelihoods, redo,
 ):  # fmt: skip
     """``forward`` and ``backward_through`` over each sequence of ``order``. ``alphas``, as in ``forward``, is workspace."""
     k = log_b.shape[1]
@@ -369,4 +371,4 @@ def short_chains(  # type: ignore[no-untyped-def]
             alphas, weights[s], start_counts, end_counts, pairs,
         )  # fmt: skip
         log_likelihoods[s] = so_far
-        redo[s] = not (least > TINY and most < blown_up)
+        redo[s] = not (least > TINY and most < BLOWN_UP * least)

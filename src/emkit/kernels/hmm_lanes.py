@@ -8,8 +8,8 @@ counts to the output arrays; nothing of size T x K x K exists. Each step's large
 once, and the recursions are rescaled at every step (Rabiner 1989, section V.A).
 
 A state's share can underflow to nothing and still be the one that later steps call for. That shows on the way back: its beta, scaled
-so that sum(alpha beta) = 1, grows beyond all measure. Such a sequence is marked in ``redo``; its rows and the counts are then
-not to be used, and the caller starts over without it.
+so that sum(alpha beta) = 1, grows beyond all measure, or nothing is left to meet. Such a sequence is marked in ``redo``; its rows and the counts
+are then not to be used, and the caller starts over without it.
 
 Numbers of step t and state k lie at (t K + k) LANES, the two registers one after the other. Past its sequence's end a lane computes something
 finite that goes nowhere.
@@ -18,14 +18,14 @@ finite that goes nowhere.
 import numpy as np
 
 from emkit.kernels.jit import INLINED, SUMS, kernel
-from emkit.kernels.rows import zeros
+from emkit.kernels.rows import whole, zeros
 from emkit.kernels.simd import WIDTH, larger, largest, load, splat, store, total, transpose, where_larger
 from emkit.kernels.vmath import exp, log
 
 LANES = 2 * WIDTH
 TINY = 1e-300  # a normaliser no larger than this is taken for zero
-# What is dropped is 1e-130 of a step's whole, emissions 5e-131 of the largest (exp is zero below -300): under 1e-30 of the likelihood while betas
-# stay below this.
+# What is dropped is at most 5e-131: an emission beside the step's largest (exp is zero below -300), or less, a share of a vector. Where a step's
+# normaliser is c, that is 5e-131 beta / c of the likelihood: under 1e-30 while the largest beta stays below this times the smallest c.
 BLOWN_UP = 1e100
 LOST = 1e-130
 _PANEL = 8  # steps whose pairs are added up together
@@ -214,7 +214,7 @@ def _backward(  # type: ignore[no-untyped-def]
     length_x, length_y = load(size, 0), load(size, WIDTH)
     weight_x, weight_y = load(weight, 0), load(weight, WIDTH)
     most_x = most_y = nothing = splat(0.0)
-    one = splat(1.0)
+    one, tiny, endless = splat(1.0), splat(TINY), splat(np.inf)
     for k in range(k_count):
         store(right, k * LANES, one)
         store(right, k * LANES + WIDTH, one)
@@ -233,8 +233,9 @@ def _backward(  # type: ignore[no-untyped-def]
             store(beta, here, x)
             store(beta, here + WIDTH, y)
             sum_x, sum_y = sum_x + load(alpha, now + here) * x, sum_y + load(alpha, now + here + WIDTH) * y
-        inverse_x = where_larger(length_x, step, 1.0 / larger(sum_x, splat(TINY)), one)
-        inverse_y = where_larger(length_y, step, 1.0 / larger(sum_y, splat(TINY)), one)
+        meet_x, meet_y = where_larger(length_x, step, sum_x, one), where_larger(length_y, step, sum_y, one)
+        most_x, most_y = where_larger(meet_x, tiny, most_x, endless), where_larger(meet_y, tiny, most_y, endless)
+        inverse_x, inverse_y = 1.0 / larger(meet_x, tiny), 1.0 / larger(meet_y, tiny)
         pair_x = where_larger(length_x, after, inverse_x * weight_x, nothing)
         pair_y = where_larger(length_y, after, inverse_y * weight_y, nothing)
         for i in range(k_count):
@@ -291,7 +292,7 @@ def forward_backward_lanes(  # type: ignore[no-untyped-def]
     """Group after group of sixteen sequences."""
     k_count = startprob.shape[0]
     even = (k_count + 1) // 2 * 2
-    raw, beta = zeros(2 * ((k_count + WIDTH - 1) // WIDTH * WIDTH) * LANES), zeros(k_count * LANES)
+    raw, beta = zeros(2 * whole(k_count) * LANES), zeros(k_count * LANES)
     left, right, pairs = zeros(_PANEL * even * LANES), zeros(_PANEL * even * LANES), zeros(even * even * WIDTH)
     off, end, rows = np.zeros(LANES, np.int64), np.zeros(LANES, np.int64), np.zeros(LANES, np.int64)
     size, weight = zeros(LANES), zeros(LANES)
@@ -335,7 +336,8 @@ def forward_backward_lanes(  # type: ignore[no-untyped-def]
                 least[lane] = min(least[lane], c)
                 so_far[lane] += log(max(c, TINY))
             log_likelihoods[s] = so_far[lane]
-            redo[s] = not (least[lane] > TINY and most[lane] < BLOWN_UP)
+            redo[s] = not (least[lane] > TINY and most[lane] < BLOWN_UP * least[lane])
     for i in range(k_count):
         for j in range(k_count):
-            transition_counts[i, j] += transmat[i, j] * total(load(pairs, (i * even + j) * WIDTH))
+            if transmat[i, j] > 0.0:  # elsewhere pairs are not bounded
+                transition_counts[i, j] += transmat[i, j] * total(load(pairs, (i * even + j) * WIDTH))

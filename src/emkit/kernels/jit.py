@@ -1,9 +1,29 @@
 """One decorator for every kernel: compiled without the interpreter lock, cached on disk where that is possible."""
 
 from collections.abc import Callable
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numba
+
+
+@lru_cache(maxsize=1)
+def _sources() -> str:
+    """A digest of all kernels' source."""
+    digest = sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _stamp(compiled: Any) -> Any:
+    """Make cached code stale when any kernel changes: numba looks at a kernel's own file only, though helpers of others are compiled into it."""
+    file = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
+    if file is not None and hasattr(file, "_source_stamp"):
+        file._source_stamp = (file._source_stamp, _sources())
+    return compiled
 
 
 def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
@@ -16,7 +36,7 @@ def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 
     def decorate(function: Callable[..., Any]) -> Any:
         try:
-            return numba.njit(nogil=True, cache=True, error_model="numpy", **options)(function)
+            return _stamp(numba.njit(nogil=True, cache=True, error_model="numpy", **options)(function))
         except RuntimeError:
             return numba.njit(nogil=True, error_model="numpy", **options)(function)
 

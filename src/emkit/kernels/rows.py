@@ -5,11 +5,18 @@ are replaced, and writes into it, which is done in rising order only, so that th
 """
 
 import numpy as np
+from numba.extending import register_jitable
 
 from emkit.kernels.jit import INLINED, INNER, kernel
 from emkit.kernels.simd import WIDTH, load, splat, store, where_larger
 
 PANEL = 32  # rows that are loaded, worked on and stored together
+
+
+@register_jitable
+def whole(k: int) -> int:
+    """The next multiple of WIDTH: numbers in the registers that ``k`` states take."""
+    return (k + WIDTH - 1) // WIDTH * WIDTH
 
 
 @kernel(**INNER)

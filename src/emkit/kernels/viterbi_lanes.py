@@ -9,7 +9,7 @@ import numpy as np
 
 from emkit.kernels.hmm_lanes import LANES, load_lanes, rows_of_step
 from emkit.kernels.jit import INLINED, kernel
-from emkit.kernels.rows import zeros
+from emkit.kernels.rows import whole, zeros
 from emkit.kernels.simd import WIDTH, larger, load, splat, store, store_bytes, where_larger
 
 
@@ -47,11 +47,8 @@ def viterbi_lanes(  # type: ignore[no-untyped-def]
     """Sequences in SIMD lanes; K of at most 256."""
     k_count = log_b.shape[1]
     width = k_count * LANES  # of a step
-    longest = 0
-    for s in order:
-        longest = max(longest, lengths[s])
-    back = np.empty(longest * width, np.uint8)
-    room = (k_count + WIDTH - 1) // WIDTH * WIDTH * LANES
+    back = np.empty(lengths[order[0]] * width, np.uint8)
+    room = whole(k_count) * LANES
     scores, b = zeros(2 * width), zeros(2 * room)  # this step and the one before; this step's emissions and the next one's
     off, end, rows = np.zeros(LANES, np.int64), np.zeros(LANES, np.int64), np.zeros(LANES, np.int64)
     size = np.zeros(LANES, np.int64)

@@ -127,7 +127,7 @@ def _exp32(x: float) -> float:
 
 
 def exp(x: float) -> float:
-    """exp(x) for x <= 0, in the width of x, which may be a SIMD register. Compiled code only."""
+    """exp(x) for x <= 0, in the width of x, which may be a SIMD register (NaN then gives 0). Compiled code only."""
     return float(np.exp(x))
 
 

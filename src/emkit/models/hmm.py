@@ -14,6 +14,7 @@ from emkit.core.prior import Dirichlet, Prior
 from emkit.core.scratch import borrow
 from emkit.families.seeding import KINDS_OF_START, kind_of_start, seed_labels
 from emkit.models import chain_values, transitions
+from emkit.models.hmm_blocks import informed, pieces, rows_of, weighted_sum
 from emkit.models.hmm_params import HMMParams, HMMStats, ImpossibleSequenceError
 from emkit.models.hmm_recursions import Counts, forward_backward, forward_backward_log, stationary
 
@@ -129,7 +130,7 @@ class HiddenMarkov(Model[HMMParams, HMMStats]):
         for block in blocks:
             if block.evidence is not None:
                 part = slice(at, at + block.n)
-                resp[part] = _informed(resp[part], block.evidence)
+                resp[part] = informed(resp[part], block.evidence)
             at += block.n
         emissions = self.family.from_partition(source, x, resp * step_weights[:, None], rng)
         start, rows = self._first_chain(resp, lengths, attempt)
@@ -164,7 +165,7 @@ class HiddenMarkov(Model[HMMParams, HMMStats]):
     def log_emissions(self, params: HMMParams, block: Block, out: np.ndarray | None = None) -> np.ndarray:
         """Log probability of each step under each state, (n, K), with what is known about the states; a missing step gives zeros."""
         log_b = np.empty((block.n, self.n_states)) if out is None else out
-        each(lambda rows: self.family.log_prob_block(params.emissions, _rows_of(block, rows), log_b[rows]), _pieces(block))
+        each(lambda rows: self.family.log_prob_block(params.emissions, rows_of(block, rows), log_b[rows]), pieces(block))
         if block.evidence is not None:
             evidence = np.asarray(block.evidence)
             if evidence.ndim == 1:
@@ -227,8 +228,8 @@ class HiddenMarkov(Model[HMMParams, HMMStats]):
         """Baum-Welch: expected starts, transitions, ends, and the family's statistics under the posteriors."""
         with borrow(block.n, self.n_states) as log_b:
             counts = self.recursions(params, block, self.log_emissions(params, block, log_b))
-            total = _weighted_sum(counts.log_likelihoods, block.weights)
-            parts = each(lambda rows: self.family.stats_block(params.emissions, _rows_of(block, rows), log_b[rows]), _pieces(block))
+            total = weighted_sum(counts.log_likelihoods, block.weights)
+            parts = each(lambda rows: self.family.stats_block(params.emissions, rows_of(block, rows), log_b[rows]), pieces(block))
         emissions = parts[0]
         for part in parts[1:]:
             emissions = emissions + part
@@ -253,7 +254,7 @@ class HiddenMarkov(Model[HMMParams, HMMStats]):
         return pseudo
 
     def m_step(self, stats: HMMStats, params: HMMParams) -> HMMParams:
-        """Rows in closed form; with a stationary start, a guarded quasi-Newton search; the family does the rest."""
+        """Rows in closed form; with a stationary start, by ``transitions.stationary_mode``; the family does the rest."""
         held = self._resolved()
         k = self.n_states
         emissions = self.family.m_step(stats.emissions, params.emissions)
@@ -396,48 +397,3 @@ def worth_compiling(block: Block, k: int) -> bool:
     """Whether the recursions over the data are long enough for compiled code. A function of the data's shape alone."""
     rows = max(block.n, block.source_rows)
     return 3e4 * int(np.max(block.lengths)) + rows * k * (100.0 + 2.0 * k) >= _COMPILE_ABOVE
-
-
-_PIECES, _PIECE = (
-    8,
-    16384,
-)  # a block is shared among threads in so many parts at most, of so many rows at least: a part costs 0.04 ms of its own
-
-
-def _pieces(block: Block) -> list[slice]:
-    """Rows of a block in pieces: emissions know nothing of sequences. A function of the block's size alone."""
-    rows = max(_PIECE, -(-block.n // _PIECES))
-    return [slice(a, min(a + rows, block.n)) for a in range(0, block.n, rows)]
-
-
-def _rows_of(block: Block, rows: slice) -> Block:
-    """Some rows, without their sequences."""
-    return Block(block.x[rows], None, 0, block.missing, None, max(block.source_rows, block.n))
-
-
-def part_of(block: Block, rows: slice) -> Block:
-    """Some rows with what is known of their states, without their sequences."""
-    return replace(_rows_of(block, rows), evidence=None if block.evidence is None else block.evidence[rows])
-
-
-def _weighted_sum(values: np.ndarray, weights: Any) -> float:
-    if weights is None:
-        return float(values.sum())
-    used = np.asarray(weights) > 0
-    return float(np.dot(np.asarray(weights, dtype=np.float64)[used], values[used]))
-
-
-def _informed(resp: np.ndarray, evidence: Any) -> np.ndarray:
-    """A first guess, corrected by what is known about the states."""
-    known = np.asarray(evidence)
-    if known.ndim == 1:
-        factor = np.ones_like(resp)
-        rows = np.flatnonzero(known >= 0)
-        factor[rows] = 0.0
-        factor[rows, known[rows]] = 1.0
-    else:
-        factor = known
-    new = resp * factor
-    total = new.sum(axis=1, keepdims=True)
-    spread = factor.sum(axis=1, keepdims=True)
-    return np.where(total > 0, new / np.where(total > 0, total, 1.0), factor / np.where(spread > 0, spread, 1.0))

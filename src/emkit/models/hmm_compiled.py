@@ -10,7 +10,8 @@ from emkit.kernels.hmm_chain import backward, backward_through, forward, forward
 from emkit.kernels.hmm_lanes import BLOWN_UP, LANES, TINY, forward_backward_lanes
 from emkit.kernels.simd import WIDTH
 from emkit.models.hmm_params import HMMParams
-from emkit.models.hmm_recursions import Counts, reachable
+from emkit.models.hmm_recursions import Counts, expected_transitions, reachable
+from emkit.models.hmm_steps import first_rows
 
 _LANES_UP_TO = 24  # states; with more, one sequence at a time is faster than sixteen side by side
 _LONG = 10_000  # steps from which a sequence is worked from both ends
@@ -23,7 +24,7 @@ def compiled_recursions(
     """The twin of ``hmm_recursions.forward_backward``: few states and many sequences side by side, the rest one after the other."""
     k = log_b.shape[1]
     lengths = lengths.astype(np.int64)
-    offsets = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    offsets = first_rows(lengths)
     counts = Counts.empty(k, len(lengths))
     redo = np.zeros(len(lengths), dtype=bool)
     end = _NONE if params.endprob is None else np.ascontiguousarray(params.endprob)
@@ -44,7 +45,7 @@ def compiled_recursions(
         chain.short(alone[lengths[alone] < _LONG])
         for s in alone[lengths[alone] >= _LONG]:
             chain.long(int(s))
-        counts.transitions += matrix * chain.pairs[:k, :k]
+        counts.transitions += expected_transitions(matrix, chain.pairs[:k, :k])
     return counts, redo
 
 
@@ -82,7 +83,7 @@ class _Chain:
         with self._room(int(self.lengths[order].max())) as alphas:
             short_chains(
                 self.log_b, order, self.offsets, self.lengths, self.weights, self.start, self.matrix, self.transposed,
-                *self.pattern, *self.pattern_t, self.last, self.endprob, self.real, BLOWN_UP, alphas,
+                *self.pattern, *self.pattern_t, self.last, self.endprob, self.real, alphas,
                 c.start, c.end, self.pairs, c.log_likelihoods, self.redo,
             )  # fmt: skip
 
@@ -115,7 +116,8 @@ class _Chain:
         )  # fmt: skip
         self.pairs += other
         self.counts.log_likelihoods[s] = first + second
-        self.redo[s] = not (min(least_a, least_b) > TINY and max(most_a, most_b) < BLOWN_UP)
+        least = min(least_a, least_b)
+        self.redo[s] = not (least > TINY and max(most_a, most_b) < BLOWN_UP * least)
 
     def _room(self, steps: int) -> AbstractContextManager[np.ndarray]:
         """For K numbers a step, and a register that sticks out at the end."""

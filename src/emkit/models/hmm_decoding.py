@@ -7,7 +7,8 @@ import numpy as np
 from emkit.core.block import Block
 from emkit.core.parallel import both
 from emkit.core.scratch import borrow
-from emkit.models.hmm import HiddenMarkov, part_of
+from emkit.models.hmm import HiddenMarkov
+from emkit.models.hmm_blocks import part_of
 from emkit.models.hmm_params import HMMParams
 from emkit.models.hmm_steps import backward_walk, check_count, check_steps, first_rows, forward_walk, log_chain, worth_compiling
 

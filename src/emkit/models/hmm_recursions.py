@@ -9,8 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from emkit.core.model import log_sum_exp
+from emkit.models.hmm_steps import first_rows
 
-_CLIP, _TINY, _LOST, _BLOWN_UP = -300.0, 1e-300, 1e-150, 1e100  # as in the kernel, which says why
+# As in ``emkit.kernels.hmm_lanes``, which says why; here what is lost is cut off, there it is rounded away.
+_CLIP, _TINY, _LOST, _BLOWN_UP = -300.0, 1e-300, 1e-150, 1e100
 
 
 @dataclass
@@ -44,7 +46,7 @@ def forward_backward(
     """
     k = log_b.shape[1]
     everything = len(lengths)
-    offsets = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    offsets = first_rows(lengths)
     index = np.arange(everything) if chosen is None else chosen
     counts = Counts.empty(k, everything)
     redo = np.zeros(everything, dtype=bool)
@@ -75,27 +77,34 @@ def forward_backward(
     counts.log_likelihoods[index] = total
     edge = np.ones(k) if endprob is None else endprob
     can_be_in = reachable(startprob, transmat)
-    most = np.zeros(count)
+    most, lost = np.zeros(count), np.zeros(count, dtype=bool)
     w = np.ones((count, k))
     with np.errstate(over="ignore", invalid="ignore"):  # betas that blow up are what is looked for
         for t in range(longest - 1, -1, -1):
             ends = np.equal(t, lengths - 1)
-            beta = np.where(ends[:, None], edge, w @ transmat.T)
-            inverse = 1.0 / np.maximum((alpha[:, t] * beta).sum(axis=1), _TINY)
+            beta = np.where(can_be_in, np.where(ends[:, None], edge, w @ transmat.T), 0.0)
+            here = inside[:, t]
+            meet = (alpha[:, t] * beta).sum(axis=1)
+            lost |= here & ~(meet > _TINY)
+            inverse = 1.0 / np.maximum(meet, _TINY)
             goes_on = np.where(t < lengths - 1, inverse * weights, 0.0)
             counts.transitions += (alpha[:, t] * goes_on[:, None]).T @ w
             beta *= inverse[:, None]
             w = b[:, t] * beta
             gamma = alpha[:, t] * beta * weights[:, None]
-            here = inside[:, t]
-            most = np.where(here, np.fmax(most, np.where(can_be_in, beta, 0.0).max(axis=1)), most)
+            most = np.where(here, np.fmax(most, beta.max(axis=1)), most)
             log_b[rows[here, t]] = gamma[here]
             if t == 0:
                 counts.start += gamma.sum(axis=0)
             counts.end += gamma[ends].sum(axis=0)
-        redo[index] = ~((least > _TINY) & (most < _BLOWN_UP))
-        counts.transitions *= transmat
+        redo[index] = lost | ~((least > _TINY) & (most < _BLOWN_UP * least))
+    counts.transitions = expected_transitions(transmat, counts.transitions)
     return counts, redo
+
+
+def expected_transitions(transmat: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """``transmat * pairs``, and zero where a transition is impossible: ``pairs`` is not bounded there."""
+    return np.multiply(transmat, pairs, out=np.zeros_like(transmat), where=transmat > 0)
 
 
 def reachable(startprob: np.ndarray, transmat: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What the functions that come after an HMM's fit share: checks, logarithms, and a walk over sequences of unequal length."""
+"""What functions of HMMs share: checks, logarithms, and walks over sequences of unequal length."""
 
 from collections.abc import Iterator
 
