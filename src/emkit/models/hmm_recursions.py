@@ -127,25 +127,38 @@ def forward_backward_log(
     A log-likelihood of -inf means that the model cannot produce the sequence; posteriors are then zero.
     """
     n, k = log_b.shape
-    # Each step's peak apart: beside an emission of -1e12 the probabilities would drown in rounding.
-    peak = log_b.max(axis=1)
-    peak = np.where(np.isfinite(peak), peak, 0.0)
-    log_b = log_b - peak[:, None]
+    nothing = -np.inf, np.zeros((n, k)), np.zeros((k, k))
     alpha, beta = np.empty((n, k)), np.empty((n, k))
-    alpha[0] = log_start + log_b[0]
-    for t in range(1, n):
-        alpha[t] = log_sum_exp((alpha[t - 1][:, None] + log_trans).T) + log_b[t]
+    total, log_b = 0.0, log_b.copy()
+    for t in range(n):
+        reached = log_start if t == 0 else log_sum_exp((alpha[t - 1][:, None] + log_trans).T)
+        # The peak over the states that the chain can be in: beside an emission of -1e12 their differences would drown in rounding.
+        peak = log_b[t, reached > -np.inf].max(initial=-np.inf)
+        if peak == -np.inf:
+            return nothing
+        log_b[t] -= peak
+        alpha[t] = reached + log_b[t]
+        norm = float(log_sum_exp(alpha[t]))
+        alpha[t] -= norm
+        total += peak + norm
     beta[-1] = 0.0 if log_end is None else log_end
-    for t in range(n - 2, -1, -1):
-        beta[t] = log_sum_exp(log_trans + log_b[t + 1] + beta[t + 1])
-    total = float(log_sum_exp(alpha[-1] + beta[-1]))
-    if total == -np.inf:
-        return total, np.zeros((n, k)), np.zeros((k, k))
-    gamma = np.exp(alpha + beta - total)
+    meet = float(log_sum_exp(alpha[-1] + beta[-1]))
+    if meet == -np.inf:
+        return nothing
+    beta[-1] -= meet
     pairs = np.zeros((k, k))
-    for t in range(n - 1):
-        pairs += np.exp(alpha[t][:, None] + log_trans + log_b[t + 1] + beta[t + 1] - total)
-    return total + float(peak.sum()), gamma, pairs
+    for t in range(n - 2, -1, -1):
+        onward = log_trans + log_b[t + 1] + beta[t + 1]
+        beta[t] = log_sum_exp(onward)
+        beta[t] -= log_sum_exp(alpha[t] + beta[t])  # each step anew, so that errors do not add up
+        pairs += _shares(alpha[t][:, None] + onward)
+    return total + meet, np.apply_along_axis(_shares, 1, alpha + beta), pairs
+
+
+def _shares(logs: np.ndarray) -> np.ndarray:
+    """exp(logs), made to add up to 1."""
+    shares = np.exp(logs - logs.max())
+    return np.asarray(shares / shares.sum())
 
 
 def stationary(transmat: np.ndarray) -> np.ndarray:
