@@ -223,6 +223,23 @@ def test_ties_go_to_the_lowest_state(decode, k):
 
 
 @pytest.mark.parametrize("decode", DECODERS)
+@pytest.mark.parametrize("sequences", [1, 20])
+def test_an_outlier_far_from_every_state_changes_nothing_else(decode, sequences):
+    """A step that is all but impossible in every state says as little about the others as a missing one, and likelihoods of any size add up."""
+    params = random_chain(3, 1)
+    log_b = random_emissions(100 * sequences, 3, 1)
+    lengths = np.full(sequences, 100)
+    log_b[5::50] = 0.0
+    expected, before = decode(params, log_b.copy(), lengths)
+    log_b[5::50] = -4e15
+    states, log_probs = decode(params, log_b.copy(), lengths)
+    np.testing.assert_array_equal(states, expected)
+    np.testing.assert_allclose(log_probs, before - 8e15, rtol=1e-14)
+    paths, _ = k_best_paths(params, log_b[:100], 3)
+    np.testing.assert_array_equal(paths[0], expected[:100])
+
+
+@pytest.mark.parametrize("decode", DECODERS)
 @pytest.mark.parametrize("k", [3, 20])
 @pytest.mark.parametrize("sequences", [3, 20])
 def test_an_impossible_sequence_has_no_path_and_harms_no_other(decode, k, sequences):

@@ -19,7 +19,7 @@ import numpy as np
 
 from emkit.kernels.hmm_lanes import BLOWN_UP, TINY, flushed
 from emkit.kernels.jit import INLINED, SUMS, kernel
-from emkit.kernels.rows import PANEL, copy, load_rows, panel, store_rows, zeros
+from emkit.kernels.rows import PANEL, copy, largest_of_row, load_rows, panel, store_rows, zeros
 from emkit.kernels.simd import WIDTH, lane, larger, largest, load, splat, store, total
 from emkit.kernels.vmath import exp, log
 
@@ -34,11 +34,7 @@ def _emissions(log_b, begin, count, real, b, peaks):  # type: ignore[no-untyped-
     padded = b.shape[1]
     load_rows(log_b, begin, count, real, b)
     for row in range(count):
-        top = load(b, row * padded)
-        for j in range(WIDTH, padded, WIDTH):
-            top = larger(load(b, row * padded + j), top)
-        peak = largest(top)
-        peak = peak if peak > -np.inf else 0.0  # nothing is possible
+        peak = largest_of_row(b, row)
         peaks[row] = peak
         for j in range(0, padded, WIDTH):
             store(b, row * padded + j, exp(load(b, row * padded + j) - peak))

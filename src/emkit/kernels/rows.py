@@ -8,7 +8,7 @@ import numpy as np
 from numba.extending import register_jitable
 
 from emkit.kernels.jit import INLINED, INNER, kernel
-from emkit.kernels.simd import WIDTH, load, splat, store, where_larger
+from emkit.kernels.simd import WIDTH, larger, largest, load, splat, store, where_larger
 
 PANEL = 32  # rows that are loaded, worked on and stored together
 
@@ -54,6 +54,17 @@ def load_rows(log_b, begin, count, real, out):  # type: ignore[no-untyped-def]
         else:  # a register would reach beyond the array
             for j in range(padded):
                 out[row, j] = log_b[begin + row, j] if j < k else -np.inf
+
+
+@kernel(**INLINED)
+def largest_of_row(values, row):  # type: ignore[no-untyped-def]
+    """The largest number of a padded row; 0 where all are -inf."""
+    padded = values.shape[1]
+    top = load(values, row * padded)
+    for j in range(WIDTH, padded, WIDTH):
+        top = larger(load(values, row * padded + j), top)
+    peak = largest(top)
+    return peak if peak > -np.inf else 0.0
 
 
 @kernel(**INLINED)

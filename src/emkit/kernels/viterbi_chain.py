@@ -8,7 +8,7 @@ path is in. Vectors and matrices are padded with -inf to whole registers; tiles 
 import numpy as np
 
 from emkit.kernels.jit import INLINED, kernel
-from emkit.kernels.rows import PANEL, copy, load_rows, store_rows, zeros
+from emkit.kernels.rows import PANEL, largest_of_row, load_rows, store_rows, zeros
 from emkit.kernels.simd import WIDTH, lane, larger, largest, load, position, splat, store
 
 
@@ -36,6 +36,27 @@ def _advance(scores, row, m, ends, tiles):  # type: ignore[no-untyped-def]
             top, other = _best_of_eight(load(scores, at - padded + i), m, i * padded + j, padded, top, other)
         store(scores, at + j, larger(other, top) + load(scores, at + j))
         begin = ends[column]
+
+
+@kernel(**INLINED)
+def take_peaks(b, count):  # type: ignore[no-untyped-def]
+    """Subtract each row's largest number; returns their sum. Beside an emission of -1e12 the scores so far would drown in rounding."""
+    padded, peaks = b.shape[1], 0.0
+    for row in range(count):
+        peak = largest_of_row(b, row)
+        peaks += peak
+        for j in range(0, padded, WIDTH):
+            store(b, row * padded + j, load(b, row * padded + j) - peak)
+    return peaks
+
+
+@kernel(**INLINED)
+def carry_on(scores, row, target, to):  # type: ignore[no-untyped-def]
+    """Row ``to`` of ``target`` = scores[row] less its largest, which is returned: scores stay small however long the sequence is."""
+    padded, top = scores.shape[1], largest_of_row(scores, row)
+    for j in range(0, padded, WIDTH):
+        store(target, to * padded + j, load(scores, row * padded + j) - top)
+    return top
 
 
 @kernel(**INLINED)
@@ -74,19 +95,20 @@ def viterbi_chain(  # type: ignore[no-untyped-def]
     scores = zeros((PANEL + 1) * padded).reshape((PANEL + 1, padded))
     b = scores[1:]
     for s in order:
-        begin, n = offsets[s], lengths[s]
+        begin, n, base = offsets[s], lengths[s], 0.0
         for first in range(0, n, PANEL):
             count = min(PANEL, n - first)
             load_rows(log_b, begin + first, count, real, b)
+            base += take_peaks(b, count)
             if first == 0:
                 for j in range(0, padded, WIDTH):
                     store(b, j, load(b, j) + load(log_start, j))
             for row in range(2 if first == 0 else 1, count + 1):
                 _advance(scores, row, log_trans, ends, tiles)
             store_rows(b, count, log_b, begin + first)
-            copy(scores[count], scores[0])
+            base += carry_on(scores, count, scores, 0)
         best, here = _first_best(scores, 0, log_end, 0, padded)
-        log_probs[s] = best
+        log_probs[s] = best + base
         if best == -np.inf:
             states[begin : begin + n] = -1
             continue

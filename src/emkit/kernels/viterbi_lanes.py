@@ -12,6 +12,8 @@ from emkit.kernels.jit import INLINED, kernel
 from emkit.kernels.rows import whole, zeros
 from emkit.kernels.simd import WIDTH, larger, load, splat, store, store_bytes, where_larger
 
+_REBASED = 32  # steps
+
 
 @kernel(**INLINED)
 def _advance(scores, before, now, log_trans, b, emitted, back, at):  # type: ignore[no-untyped-def]
@@ -30,6 +32,19 @@ def _advance(scores, before, now, log_trans, b, emitted, back, at):  # type: ign
         store(scores, now + here + WIDTH, y + load(b, emitted + here + WIDTH))
         store_bytes(back, at + here, best_x)
         store_bytes(back, at + here + WIDTH, best_y)
+
+
+@kernel(**INLINED)
+def _take_largest(values, at, k_count, part, active):  # type: ignore[no-untyped-def]
+    """Subtract the largest over the states from one of the two registers of each; returns it, 0 for lanes that are not ``active``."""
+    top = load(values, at + part)
+    for k in range(1, k_count):
+        top = larger(load(values, at + k * LANES + part), top)
+    top = where_larger(top, splat(-np.inf), top, splat(0.0))
+    for k in range(k_count):
+        here = at + k * LANES + part
+        store(values, here, load(values, here) - top)
+    return where_larger(active, splat(0.0), top, splat(0.0))
 
 
 @kernel()
@@ -51,7 +66,7 @@ def viterbi_lanes(  # type: ignore[no-untyped-def]
     room = whole(k_count) * LANES
     scores, b = zeros(2 * width), zeros(2 * room)  # this step and the one before; this step's emissions and the next one's
     off, end, rows = np.zeros(LANES, np.int64), np.zeros(LANES, np.int64), np.zeros(LANES, np.int64)
-    size = np.zeros(LANES, np.int64)
+    size, left, base = np.zeros(LANES, np.int64), zeros(LANES), zeros(LANES)
     top = np.empty(LANES)
     end_state = np.zeros(LANES, np.int64)
     which = np.zeros(LANES, np.int64)
@@ -62,11 +77,18 @@ def viterbi_lanes(  # type: ignore[no-untyped-def]
             off[lane], end[lane] = offsets[s], offsets[s] + lengths[s] - 1
             size[lane] = lengths[s] if lane < used else 0
         last, next_end = size[0], size[used - 1]
+        base_x = base_y = splat(0.0)
         rows_of_step(off, end, 0, rows)
         load_lanes(log_b, rows, b, 0)
         for t in range(last):
             now, before = t % 2 * width, (t + 1) % 2 * width
             emitted = t % 2 * room
+            for lane in range(LANES):
+                left[lane] = size[lane] - t
+            left_x, left_y = load(left, 0), load(left, WIDTH)
+            # Beside an emission of -1e12 the scores so far would drown in rounding.
+            base_x = base_x + _take_largest(b, emitted, k_count, 0, left_x)
+            base_y = base_y + _take_largest(b, emitted, k_count, WIDTH, left_y)
             rows_of_step(off, end, t + 1, rows)  # one step ahead of its use
             load_lanes(log_b, rows, b, (t + 1) % 2 * room)
             if t == 0:
@@ -75,6 +97,9 @@ def viterbi_lanes(  # type: ignore[no-untyped-def]
                         store(scores, now + part, load(b, emitted + part) + log_start[j])
             else:
                 _advance(scores, before, now, log_trans, b, emitted, back, t * width)
+            if t % _REBASED == _REBASED - 1:  # scores stay small however long the sequence is
+                base_x = base_x + _take_largest(scores, now, k_count, 0, left_x)
+                base_y = base_y + _take_largest(scores, now, k_count, WIDTH, left_y)
             if t + 1 < next_end:
                 continue
             for lane in range(used):  # some sequence of the group ends here
@@ -86,8 +111,10 @@ def viterbi_lanes(  # type: ignore[no-untyped-def]
                         if v > top[lane]:
                             top[lane] = v
                             end_state[lane] = j
+        store(base, 0, base_x)
+        store(base, WIDTH, base_y)
         for lane in range(used):
-            log_probs[order[begin + lane]] = top[lane]
+            log_probs[order[begin + lane]] = top[lane] + base[lane]
         for t in range(last - 1, -1, -1):
             for lane in range(used):
                 if t < size[lane]:

@@ -10,6 +10,7 @@ import numpy as np
 from emkit.kernels.jit import INLINED, kernel
 from emkit.kernels.rows import PANEL, load_rows, panel
 from emkit.kernels.simd import WIDTH, lane, larger, load, splat, store, store_bytes, where_larger
+from emkit.kernels.viterbi_chain import carry_on, take_peaks
 
 
 @kernel(**INLINED)
@@ -42,13 +43,14 @@ def viterbi_onward(  # type: ignore[no-untyped-def]
     scores,  # (2, P), in and out: the second row holds the best scores of the step before
     back,  # out uint8, flat, K a step, with room for one more register
 ):
-    """The best score of each state at the last of these steps, and back pointers from each of them."""
-    k_count = log_b.shape[1]
+    """The best score of each state at the last of these steps, and back pointers from each of them; returns what was subtracted from scores."""
+    k_count, base = log_b.shape[1], 0.0
     padded = log_start.shape[0]
     b = panel(padded)
     for begin in range(0, log_b.shape[0], PANEL):
         count = min(PANEL, log_b.shape[0] - begin)
         load_rows(log_b, begin, count, real, b)
+        base += take_peaks(b, count)
         for row in range(count):
             t = first + begin + row
             before, now = (row + 1) % 2 * padded, row % 2 * padded
@@ -62,9 +64,8 @@ def viterbi_onward(  # type: ignore[no-untyped-def]
                     top, best = _better(top, best, v, which)
                 store(scores, now + j, top + load(b, row * padded + j))
                 store_bytes(back, t * k_count + j, best)
-        if count % 2 == 1:  # an odd number of steps ends in the first row
-            for j in range(0, padded, WIDTH):
-                store(scores, padded + j, load(scores, j))
+        base += carry_on(scores, (count + 1) % 2, scores, 1)  # an odd number of steps ends in the first row
+    return base
 
 
 @kernel()

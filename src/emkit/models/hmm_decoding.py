@@ -83,28 +83,34 @@ def _viterbi_streamed(model: HiddenMarkov, params: HMMParams, block: Block, stat
     def emissions(part: slice | None, room: np.ndarray) -> np.ndarray:
         return room[:0] if part is None else model.log_emissions(params, part_of(block, part), room[: part.stop - part.start])
 
+    base = 0.0
     with borrow(_STREAM_ROWS, k) as here, borrow(_STREAM_ROWS, k) as there:
         log_b = emissions(parts[0], here)
         for part, ahead in zip(parts, [*parts[1:], None], strict=True):
             here, there = there, here
-            _, log_b = both(
+            taken, log_b = both(
                 partial(viterbi_onward, log_b, part.start, real, log_start, log_trans, scores, back),
                 partial(emissions, ahead, here),
             )
+            base += taken
     total = scores[1, :k] + log_end[:k]
     last = int(total.argmax())
     if total[last] == -np.inf:
         states[:] = -1
     else:
         viterbi_back(back, k, last, states)
-    return total[last : last + 1]
+    return total[last : last + 1] + base
 
 
 def _viterbi_numpy(params: HMMParams, scores: np.ndarray, lengths: np.ndarray, states: np.ndarray) -> np.ndarray:
     """All sequences at once; ``scores``, the log emissions, are overwritten by the best log probability of a path that ends there."""
     log_start, log_trans, log_end = log_chain(params)
+    # Beside an emission of -1e12, or after a million steps, scores would drown in rounding: what all states have in common is kept apart.
+    base = _take_largest(scores)
     for t, rows in enumerate(forward_walk(lengths)):
-        scores[rows] += log_start if t == 0 else (scores[rows - 1][:, :, None] + log_trans).max(axis=1)
+        now = scores[rows] + (log_start if t == 0 else (scores[rows - 1][:, :, None] + log_trans).max(axis=1))
+        base[rows] += _take_largest(now)
+        scores[rows] = now
     log_probs = np.empty(len(lengths))
     for t, (rows, sequences) in enumerate(backward_walk(lengths)):
         if t == 0:
@@ -114,7 +120,15 @@ def _viterbi_numpy(params: HMMParams, scores: np.ndarray, lengths: np.ndarray, s
             total = scores[rows] + log_trans[:, states[rows + 1]].T
         states[rows] = total.argmax(axis=1)
     states[np.repeat(log_probs == -np.inf, lengths)] = -1
-    return log_probs
+    return log_probs + np.add.reduceat(base, first_rows(lengths))
+
+
+def _take_largest(rows: np.ndarray) -> np.ndarray:
+    """Subtract each row's largest number in place, and return them, (n,); 0 where all are -inf."""
+    top = rows.max(axis=1)
+    top = np.where(top > -np.inf, top, 0.0)
+    rows -= top[:, None]
+    return np.asarray(top)
 
 
 def _viterbi_compiled(params: HMMParams, scores: np.ndarray, lengths: np.ndarray, states: np.ndarray) -> np.ndarray:
@@ -172,6 +186,8 @@ def k_best_paths(params: HMMParams, log_b: np.ndarray, k: int) -> tuple[np.ndarr
     log_b, _ = check_steps(params, log_b, np.array([len(log_b)]))
     log_start, log_trans, log_end = log_chain(params)
     n, states = log_b.shape
+    log_b = log_b.copy()
+    base = float(_take_largest(log_b).sum())
     # scores[i, r]: the r-th best partial path that ends in state i. It came from came[t][i, r] = (state before) * width + (its rank).
     scores = (log_start + log_b[0])[:, None]
     came: list[np.ndarray] = []
@@ -182,12 +198,15 @@ def k_best_paths(params: HMMParams, log_b: np.ndarray, k: int) -> tuple[np.ndarr
         best = _largest(reached, k)
         came.append(best.T.astype(np.int32))
         scores = np.take_along_axis(reached, best, axis=0).T + log_b[t][:, None]
+        top = float(scores.max())
+        if top > -np.inf:
+            scores, base = scores - top, base + top
     width = scores.shape[1]
     total = (scores + log_end[:, None]).reshape(-1, 1)
     here = _largest(total, k)[:, 0]
     here = here[total[here, 0] > -np.inf]
     paths = np.empty((len(here), n), dtype=np.int64)
-    log_probs = total[here, 0]
+    log_probs = total[here, 0] + base
     for t in range(n - 1, -1, -1):
         paths[:, t] = here // width
         if t > 0:
