@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 from emkit import HMM, CategoricalHMM, DataError, GaussianHMM, ParameterError, PoissonHMM
@@ -39,6 +40,10 @@ def blank(rows):
         ([X, X[:0]], None, "sequence 1 is empty; drop it"),
         ([X, X[:, :1]], None, "sequence 1 has 1 columns, sequence 0 has 2"),
         ([X, X], [20, 20], "a list of sequences or a 3-D array has its own lengths"),
+        ([X, X[:, 0]], None, r"sequence 1 has 1 dimension\(s\), expected steps and columns"),
+        (np.zeros((0, 5, 2)), None, "found no sequence"),
+        (X, [[10], [5, 5]], "lengths must be a list of integers"),
+        (X, [np.inf, 5.0], "entry 0 is not finite"),
         (X[:, 0], None, r"expected a 2-D array.*reshape\(-1, 1\)"),
         (np.where(X[3, 1] == X, np.inf, X), None, "column 1 row 3 is inf"),
         (blank(slice(None)), None, r"column 0 has no observed value \(all missing\)"),
@@ -93,6 +98,13 @@ def test_more_states_than_steps():
         ({"order_by": "size"}, "give 'auto', None or a function"),
         ({"weights_init": [[0.5, 0.5]] * 2}, "mixture weights are given, but n_mix=1"),
         ({"emission": "poisson", "prior": "strong"}, "the prior of Poisson rates must be a Gamma"),
+        ({"transmat_prior": [1.0, 2.0, 3.0]}, r"transmat_prior has shape \(3,\); give one concentration, or an array \(2, 2\)"),
+        ({"startprob_prior": [1.0, 2.0, 3.0]}, r"startprob_prior has shape \(3,\)"),
+        ({"transmat_prior": "a"}, "transmat_prior is not numeric"),
+        ({"sticky": "a"}, "sticky is not numeric"),
+        ({"fixed": ["means"]}, "give a dict of names and values"),
+        ({"order_by": lambda family, params: [1.0]}, "order_by must return 2 numbers"),
+        ({"order_by": lambda family, params: [np.nan, 1.0]}, "order_by must return 2 numbers"),
     ],
 )
 def test_settings(settings, message):
@@ -109,6 +121,7 @@ def test_settings(settings, message):
         ("categorical", np.eye(2)[SYMBOLS[:, 0] % 2], "the 2 columns look one-hot encoded"),
         ("poisson", SYMBOLS - 1, "column 'x0' holds -1; counts are not negative"),
         ("poisson", SYMBOLS + 0.5, "expected a count 0, 1, 2"),
+        ("categorical", np.array([[0], [10**9], [1]]), "holds the symbol 1000000000, so 1000000001 categories"),
         ("bernoulli", SYMBOLS, "column 'x0' row 0 is 2, expected 0 or 1"),
     ],
 )
@@ -126,6 +139,33 @@ def test_a_cell_is_named_as_the_user_has_it():
         HMM(2, "categorical").fit([SYMBOLS[:4], np.array([[1.0], [0.0], [0.5]])])
     with pytest.raises(DataError, match=r"sequence 1: column 0 row 2 is inf"):
         HMM(2).fit([X[:4, :1], np.array([[1.0], [0.0], [np.inf]])])
+
+
+def test_order_columns_that_floats_cannot_tell_apart():
+    """Nanoseconds, and large integers."""
+    time = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(20) * 100, unit="ns")
+    for order in (time, 2**60 + np.arange(20)):
+        model = HMM(1, order="t").fit(pd.DataFrame({"t": order, "v": X[:, 0]}).sample(frac=1.0, random_state=0))
+        np.testing.assert_allclose(model.means_[0, 0], X[:, 0].mean())
+    far = pd.DataFrame({"t": [0, 10**13], "v": [0.0, 1.0]})
+    with pytest.raises(DataError, match="would make 10000000000001 steps of 2 rows"):
+        HMM(1, order="t", gaps="missing").fit(far)
+    with pytest.raises(DataError, match="twice"):
+        HMM(1, order="t").fit(pd.DataFrame({"t": [2**60, 2**60], "v": [0.0, 1.0]}))
+
+
+def test_after_the_fit():
+    model = GaussianHMM(2, random_state=0).fit(X)
+    with pytest.raises(DataError, match=r"the step has 1 value\(s\), but this HMM was fitted with 2"):
+        model.stream().update([1.0])
+    with pytest.raises(DataError, match="text 'a'"):
+        model.stream().update(["a", 1.0])
+    with pytest.raises(ParameterError, match="horizon='a'"):
+        model.forecast(X, horizon="a")
+    with pytest.raises(ParameterError, match=r"n_samples=1.5"):
+        model.sample(1.5)
+    with pytest.raises(DataError, match="LazyFrame cannot be read"):
+        HMM(1, order="t").fit(pl.LazyFrame({"t": [1, 2], "v": [0.0, 1.0]}))
 
 
 def test_symbols_out_of_range():

@@ -105,6 +105,32 @@ def test_states_are_numbered_by_their_means(fitted):
     assert other_way.score(X, LENGTHS) == other_way.result_.log_likelihood
 
 
+def test_mixtures_begin_where_they_are_told_to():
+    """With every value given there is one start, and the trace begins at its likelihood."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(3000, 1)) * 4.0
+    given = {
+        "startprob_init": [0.5, 0.5], "transmat_init": [[0.9, 0.1], [0.1, 0.9]], "weights_init": [[0.5, 0.5], [0.3, 0.7]],
+        "means_init": rng.normal(size=(2, 2, 1)) * 4.0, "covariances_init": np.ones((2, 2, 1)),
+    }  # fmt: skip
+    model = HMM(2, n_mix=2, prior=None, max_iter=2, tol=0, **given).fit(x)
+    alone = HMM(2, n_mix=2, prior=None, max_iter=2, tol=0, n_init=1, **given).fit(x)
+    assert len(model.result_.starts) == 1
+    np.testing.assert_array_equal(model.result_.trace, alone.result_.trace)
+
+
+def test_far_outliers_leave_posteriors_alone():
+    """A first step at 1e8, which the only possible first state all but excludes: every step's posteriors still add up to 1."""
+    fixed = {"startprob": [1, 0], "transmat": [[0.9, 0.1], [0.1, 0.9]], "means": [[0.0], [3.0]], "covariances": [[1.0], [4.0]]}
+    x = np.concatenate([np.zeros(100), np.full(100, 3.0)])[:, None]
+    model = HMM(2, fixed=fixed, prior=None, max_iter=0, tol=0).fit(x)
+    for far in (1e4, 1e6, 1e8, 1e9):
+        x[0] = far
+        gamma = model.predict_proba(x)
+        np.testing.assert_allclose(gamma.sum(axis=1), 1.0, rtol=1e-12)
+        assert gamma[0, 0] == 1.0 and gamma[150, 1] > 0.9
+
+
 def test_fixed_values_follow_their_states():
     """What is held for a state is held wherever the state ends up."""
     fixed = {"means": [[-1.0, 0.0], [2.0, 1.0]], "transmat": [[0.9, np.nan], [np.nan, np.nan]]}

@@ -10,7 +10,7 @@ from emkit import HMM
 from emkit.core.errors import DataError, ParameterError
 from emkit.families.bernoulli import Bernoulli, BernoulliParams
 from emkit.families.categorical import Categorical, CategoricalParams
-from emkit.families.cdf import cdf
+from emkit.families.cdf import cdf, survival
 from emkit.families.gaussian import Gaussian, GaussianParams
 from emkit.families.poisson import Poisson, PoissonParams
 from emkit.kernels.hmm_filter import filter_log
@@ -281,6 +281,25 @@ def test_forecasts_of_chains_that_end():
     surely = HMMParams(np.ones(1), np.zeros((1, 1)), None, np.ones(1))
     over = forecast_states(surely, np.ones(1), 2)
     assert over.survival.tolist() == [0.0, 0.0] and over.probabilities.tolist() == [[0.0], [0.0]]
+
+
+def test_residuals_of_outliers_on_both_sides():
+    """Beyond 8 standard deviations a distribution function is 1 to the last digit."""
+    model = HMM(
+        1, fixed={"means": [[0.0]], "covariances": [[1.0]], "startprob": [1.0], "transmat": [[1.0]]}, prior=None, max_iter=0, tol=0
+    )
+    x = np.array([[-30.0], [-8.5], [-7.0], [0.0], [7.0], [8.5], [30.0]])
+    np.testing.assert_allclose(model.fit(x[2:5]).pseudo_residuals(x), x[:, 0], rtol=1e-9, atol=1e-12)
+    for family, params, cells in (
+        (Poisson(), PoissonParams(np.array([[1.0], [4.0]])), np.arange(0.0, 40.0)),
+        (Categorical((4,)), CategoricalParams(np.array([[[0.1, 0.2, 0.3, 0.4]], [[0.7, 0.1, 0.1, 0.1]]])), np.arange(4.0)),
+        (Bernoulli(), BernoulliParams(np.array([[0.25], [0.6]])), np.arange(2.0)),
+    ):
+        (below, at), (from_here, above) = cdf(family, params, cells), survival(family, params, cells)
+        np.testing.assert_allclose(below + from_here, 1.0, atol=1e-14)
+        np.testing.assert_allclose(at + above, 1.0, atol=1e-14)
+    tail = survival(Poisson(), PoissonParams(np.array([[1.0]])), np.array([25.0]))[0][0, 0]
+    assert tail == pytest.approx(stats.poisson.sf(24, 1.0), rel=1e-10)
 
 
 def test_earthquake_forecasts_add_up_to_one():

@@ -8,7 +8,7 @@ import numpy as np
 
 from emkit.core.errors import DataError, ParameterError
 from emkit.data.sequences import check_lengths
-from emkit.data.tables import is_table, read_matrix
+from emkit.data.tables import is_table, read_frame, read_matrix
 from emkit.data.validate import check_matrix
 
 GAPS = ("error", "missing", "ignore")
@@ -84,7 +84,7 @@ def read_sequences(
         if lengths is not None:
             raise DataError("give lengths, or a sequence column, not both")
         return _from_table(x, sequence, order, gaps, every_column)
-    if isinstance(x, list | tuple) and len(x) and all(np.ndim(item) == 2 for item in x):
+    if isinstance(x, list | tuple) and len(x) and any(np.ndim(item) == 2 for item in x):
         return _from_list(x, lengths, every_column)
     if not is_table(x) and np.ndim(x) == 3:
         return _from_list(list(np.asarray(x)), lengths, every_column)
@@ -95,9 +95,15 @@ def read_sequences(
 def _from_list(items: Sequence[Any], lengths: Any, every_column: bool) -> Sequences:
     if lengths is not None:
         raise DataError("a list of sequences or a 3-D array has its own lengths; leave lengths out")
+    if not items:
+        raise DataError("found no sequence (0 sequences)")
     parts = []
     for i, item in enumerate(items):
         part = np.asarray(item)
+        if part.ndim != 2:
+            raise DataError(
+                f"sequence {i} has {part.ndim} dimension(s), expected steps and columns: x.reshape(-1, 1) for a single column"
+            )
         if not len(part):
             raise DataError(f"sequence {i} is empty; drop it")
         if part.shape[1] != np.shape(items[0])[1]:
@@ -116,9 +122,7 @@ def _from_list(items: Sequence[Any], lengths: Any, every_column: bool) -> Sequen
 
 
 def _from_table(x: Any, sequence: str | None, order: str | None, gaps: str, every_column: bool) -> Sequences:
-    import narwhals as nw
-
-    frame = nw.from_native(x, eager_only=True)
+    frame = read_frame(x)
     for name in (sequence, order):
         if name is not None and name not in frame.columns:
             raise DataError(f"no column {name!r}; the columns are {', '.join(map(str, frame.columns))}")
@@ -149,12 +153,17 @@ def _from_table(x: Any, sequence: str | None, order: str | None, gaps: str, ever
 
 
 def _order_values(series: Any, name: str) -> tuple[np.ndarray, bool]:
-    """The order column as numbers, and whether it holds dates or times (by their nanoseconds), which have no unit step."""
+    """The order column as int64 where it holds integers, else as float64; and whether it holds dates or times, which have no unit step.
+
+    Dates and times are counted in nanoseconds: as integers, of which float64 cannot tell neighbours apart.
+    """
     values = np.asarray(series.to_numpy())
     if values.dtype.kind in "mM":
         if np.isnat(values).any():
             raise DataError(f"column {name!r} row {int(np.flatnonzero(np.isnat(values))[0])} is missing; every row needs its place")
-        return values.astype("datetime64[ns]" if values.dtype.kind == "M" else "timedelta64[ns]").astype(np.int64) * 1.0, True
+        return values.astype("datetime64[ns]" if values.dtype.kind == "M" else "timedelta64[ns]").astype(np.int64), True
+    if values.dtype.kind in "iu":
+        return values.astype(np.int64), False
     try:
         place = values.astype(np.float64)
     except (TypeError, ValueError) as error:
@@ -170,23 +179,30 @@ def _fill_gaps(found: Sequences, codes: np.ndarray, place: np.ndarray, order: st
     def who(i: int) -> str:
         return f"sequence {found.keys[codes[i]]!r}" if found.keys is not None else "the sequence"
 
+    def show(v: Any) -> str:
+        return str(v) if place.dtype == np.int64 else f"{v:.15g}"
+
     step = np.diff(place)
     within = codes[1:] == codes[:-1]
     if (within & (step == 0)).any():
         i = int(np.flatnonzero(within & (step == 0))[0])
-        raise DataError(f"{who(i)} has {order} = {place[i]:.15g} twice; every step needs a place of its own")
-    whole = np.abs(place).max() < 2**53 and np.all(place == np.round(place)) and np.abs(place).max() < 1e15
+        raise DataError(f"{who(i)} has {order} = {show(place[i])} twice; every step needs a place of its own")
+    whole = place.dtype == np.int64 or (np.abs(place).max() < 1e15 and np.all(place == np.round(place)))
     jump = within & (step != 1) if whole else np.zeros(len(step), dtype=bool)
     if not jump.any() or gaps == "ignore":
         return found
     i = int(np.flatnonzero(jump)[0])
     if gaps == "error":
         raise DataError(
-            f"{who(i)} jumps from {order} = {place[i]:.15g} to {place[i + 1]:.15g}; "
+            f"{who(i)} jumps from {order} = {show(place[i])} to {show(place[i + 1])}; "
             "say gaps='missing' if the steps between were not observed, gaps='ignore' if nothing is between"
         )
     shift = np.concatenate([[0], np.cumsum(np.where(within, step - 1, 0))]).astype(np.int64)
     target = np.arange(len(place)) + shift
+    if target[-1] > max(100 * len(place), 10**8):
+        raise DataError(
+            f"gaps='missing' would make {target[-1] + 1} steps of {len(place)} rows; is {order!r} counted in the right unit?"
+        )
     matrix = np.full((int(target[-1]) + 1, found.x.shape[1]), np.nan, dtype=found.x.dtype)
     matrix[target] = found.x
     lengths = found.lengths + np.bincount(codes[1:], weights=np.where(within, step - 1, 0), minlength=len(found.lengths)).astype(

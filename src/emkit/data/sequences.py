@@ -21,11 +21,16 @@ def check_lengths(lengths: Any, n_rows: int) -> np.ndarray:
     """
     if lengths is None:
         return np.array([n_rows], dtype=np.int64)
-    found = np.asarray(lengths)
+    try:
+        found = np.asarray(lengths)
+    except ValueError as error:
+        raise DataError("lengths must be a list of integers, one for each sequence") from error
     if found.ndim != 1 or not len(found):
         raise DataError(f"lengths must be a list of sequence lengths, got shape {found.shape}")
     if found.dtype.kind not in "iu" and not (found.dtype.kind == "f" and np.all(found == np.round(found))):
         raise DataError(f"lengths must be integers, got {found.dtype}")
+    if not np.isfinite(found).all():
+        raise DataError(f"lengths must be integers; entry {int(np.flatnonzero(~np.isfinite(found))[0])} is not finite")
     found = found.astype(np.int64)
     if (found < 1).any():
         i = int(np.flatnonzero(found < 1)[0])

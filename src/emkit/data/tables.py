@@ -27,16 +27,7 @@ def read_matrix(x: Any, *, min_rows: int = 1, every_column: bool = True) -> tupl
     """
     if not is_table(x):
         return check_matrix(x, min_rows=min_rows, every_column=every_column), None
-    import narwhals as nw
-
-    _refuse_twins(x)
-    try:
-        frame = nw.from_native(x, eager_only=True)
-    except TypeError as error:  # a LazyFrame, a RecordBatch, ...
-        raise DataError(
-            f"a {type(x).__module__.split('.')[0]} {type(x).__name__} cannot be read as a table in memory; "
-            "collect or convert it to a DataFrame or a Table first"
-        ) from error
+    frame = read_frame(x)
     names = tuple(str(c) for c in frame.columns)
     if not names:
         raise DataError(f"found 0 feature(s) (shape=({len(frame)}, 0)) while a minimum of 1 is required.")
@@ -46,6 +37,20 @@ def read_matrix(x: Any, *, min_rows: int = 1, every_column: bool = True) -> tupl
     for j, column in enumerate(columns):
         matrix[:, j] = column
     return check_matrix(matrix, names, min_rows=min_rows, every_column=every_column), names
+
+
+def read_frame(x: Any) -> Any:
+    """A table in memory, as narwhals sees it. Raises DataError for what is not one, and for two columns of one name."""
+    import narwhals as nw
+
+    _refuse_twins(x)
+    try:
+        return nw.from_native(x, eager_only=True)
+    except TypeError as error:  # a LazyFrame, a RecordBatch, ...
+        raise DataError(
+            f"a {type(x).__module__.split('.')[0]} {type(x).__name__} cannot be read as a table in memory; "
+            "collect or convert it to a DataFrame or a Table first"
+        ) from error
 
 
 def _refuse_twins(x: Any) -> None:

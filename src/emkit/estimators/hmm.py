@@ -1,5 +1,6 @@
 """HMM: hidden Markov models with any emission, scikit-learn style."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Self
 
@@ -17,6 +18,7 @@ from emkit.data.sequences import SequenceSource
 from emkit.estimators.base import Face, make_rng
 from emkit.estimators.emissions import make_family, to_attributes
 from emkit.estimators.hmm_after import AfterTheFit
+from emkit.families.given import numbers
 from emkit.families.location import mean_and_variance
 from emkit.models.hmm import HiddenMarkov
 from emkit.models.hmm_params import HMMParams
@@ -246,9 +248,12 @@ class HMM(AfterTheFit, Face):
             if isinstance(self.emission, str)
             else set()
         )
-        return needed <= given and emitted <= given and isinstance(self.emission, str) and self.n_mix == 1
+        parts = {"weights"} if self.n_mix != 1 else set()
+        return needed <= given and emitted | parts <= given and isinstance(self.emission, str)
 
     def _model(self) -> HiddenMarkov:
+        if self.fixed is not None and not isinstance(self.fixed, Mapping):
+            raise ParameterError(f"fixed={self.fixed!r}: give a dict of names and values")
         start, fixed = self._inits(), dict(self.fixed or {})
         for name in _CHAIN:
             if name in fixed:
@@ -270,9 +275,9 @@ class HMM(AfterTheFit, Face):
             self.n_states,
             self.start,
             self.end,
-            _as_dirichlet(self.startprob_prior),
-            _as_dirichlet(self.transmat_prior),
-            float(self.sticky),
+            _as_dirichlet(self.startprob_prior, "startprob_prior"),
+            _as_dirichlet(self.transmat_prior, "transmat_prior"),
+            float(numbers(self.sticky, "sticky")),
             held,
             chain,
             self._seeding(),
@@ -302,6 +307,8 @@ class HMM(AfterTheFit, Face):
         family, params = result.model.family, result.params
         if callable(self.order_by):
             key = np.asarray(self.order_by(family, params.emissions), dtype=np.float64)
+            if key.shape != (self.n_states,) or np.isnan(key).any():
+                raise ParameterError(f"order_by must return {self.n_states} numbers, one for each state; it returned {key!r}")
         elif self.order_by == "auto":
             if labelled or self._inits() or self.fixed or self.tie is not None or self.warm_start:
                 return result
@@ -390,10 +397,10 @@ class HMM(AfterTheFit, Face):
         return hmm_summary(self)
 
 
-def _as_dirichlet(value: Any) -> Prior | None:
+def _as_dirichlet(value: Any, name: str) -> Prior | None:
     if value is None or isinstance(value, Prior):
         return value
-    return Dirichlet(value)
+    return Dirichlet(numbers(value, name))
 
 
 def _sequence_weights(weights: Any, count: int) -> np.ndarray | None:

@@ -10,13 +10,15 @@ from emkit.core.block import Block
 from emkit.core.errors import DataError, ParameterError
 from emkit.data.sequence_input import Sequences
 from emkit.data.sequences import SequenceSource
+from emkit.data.validate import check_matrix
 from emkit.estimators.base import make_rng
 from emkit.execute.threads import Threads
-from emkit.families.cdf import cdf
+from emkit.families.cdf import cdf, survival
 from emkit.families.location import mean_and_variance
 from emkit.models import hmm_decoding, hmm_filter, hmm_forecast, hmm_paths
 from emkit.models.hmm import HiddenMarkov
 from emkit.models.hmm_params import HMMParams, ImpossibleSequenceError
+from emkit.models.hmm_steps import check_count
 
 
 @dataclass(frozen=True)
@@ -36,13 +38,15 @@ class Forecast:
 class Stream:
     """Filtering step by step: ``update`` takes one row and returns P(state | everything up to now), (K,); no look-ahead."""
 
-    def __init__(self, model: HiddenMarkov, params: HMMParams):
-        self._model, self._params = model, params
+    def __init__(self, model: HiddenMarkov, params: HMMParams, columns: int):
+        self._model, self._params, self._columns = model, params, columns
         self._state = hmm_filter.filter_start(params)
 
     def update(self, row: Any) -> np.ndarray:
         """One step: an array of d values, NaN where missing. Raises DataError if the model cannot produce it."""
-        x = np.asarray(row, dtype=np.float64).reshape(1, -1)
+        x = check_matrix(np.reshape(np.asarray(row), (1, -1)), every_column=False)
+        if x.shape[1] != self._columns:
+            raise DataError(f"the step has {x.shape[1]} value(s), but this HMM was fitted with {self._columns} column(s)")
         log_b = np.asarray(self._model.family.log_prob(self._params.emissions, x), dtype=np.float64)[0]
         self._state = hmm_filter.filter_step(self._params, self._state, log_b)
         return np.array(self._state.probabilities)
@@ -148,7 +152,7 @@ class AfterTheFit:
 
     def stream(self) -> Stream:
         """Filter a sequence as it arrives."""
-        return Stream(*self._fitted())
+        return Stream(*self._fitted(), self.n_features_in_)
 
     def k_best(self, X: Any, k: int = 5) -> tuple[np.ndarray, np.ndarray]:
         """The k most probable paths of one sequence, (k, T), and their log probabilities together with the data, (k,)."""
@@ -174,8 +178,7 @@ class AfterTheFit:
 
     def forecast_from(self, probabilities: Any, horizon: int = 1) -> Forecast:
         """The same from the state probabilities at the last step, (K,), such as the last row of ``filter``."""
-        if horizon < 1:
-            raise ParameterError(f"horizon={horizon!r}: give a number of steps, at least 1")
+        check_count(horizon, "horizon")
         model, params = self._fitted()
         ahead = hmm_forecast.forecast_states(params, probabilities, horizon)
         mean, variance = mean_and_variance(model.family, params.emissions)
@@ -192,8 +195,10 @@ class AfterTheFit:
 
         (H, m). For a chain with end probabilities: given that the sequence goes on so long. Raises DataError for another number of columns.
         """
-        values = np.asarray(values, dtype=np.float64)
+        values = np.asarray(values)
         values = values.reshape(-1, 1) if values.ndim == 1 and self.n_features_in_ == 1 else values
+        if values.ndim == 2:
+            values = check_matrix(values, every_column=False)
         if values.ndim != 2 or values.shape[1] != self.n_features_in_:
             raise DataError(f"values have shape {values.shape}, expected (m, {self.n_features_in_})")
         model, params = self._fitted()
@@ -208,8 +213,7 @@ class AfterTheFit:
 
     def sample(self, n_samples: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """A simulated sequence of ``n_samples`` steps, (n, d), and its states; drawn with ``random_state``."""
-        if n_samples < 1:
-            raise ParameterError(f"n_samples={n_samples!r}: give an integer of at least 1")
+        check_count(n_samples, "n_samples")
         model, params = self._fitted()
         x, states, _ = hmm_paths.simulate(model.family, params, np.array([int(n_samples)]), make_rng(self.random_state))
         return x, states
@@ -231,8 +235,9 @@ class AfterTheFit:
 
         def fill(block: Block, out: np.ndarray) -> None:
             weights = hmm_filter.predictive_weights(params, model.log_emissions(params, block), np.asarray(block.lengths))
-            below, at = cdf(model.family, params.emissions, np.asarray(block.x))
-            middle = hmm_forecast.pseudo_residuals(weights, below, at).middle
+            x = np.asarray(block.x)
+            beyond = survival(model.family, params.emissions, x)
+            middle = hmm_forecast.pseudo_residuals(weights, *cdf(model.family, params.emissions, x), beyond).middle
             out[:] = np.where(np.isnan(np.asarray(block.x)[:, 0]), np.nan, middle)
 
         return self._over_blocks(X, lengths, fill)[0]

@@ -71,6 +71,11 @@ class Categorical(Family[CategoricalParams, CategoricalStats]):
             raise DataError(f"column {source.columns[j]!r} holds {low[j]:g}; categories are numbered 0, 1, 2, ...")
         if self.n_categories is None:
             self._refuse_one_hot(source, high)
+        if self.n_categories is None and high.max() >= 10**7:
+            j = int(np.argmax(high))
+            raise DataError(
+                f"column {source.columns[j]!r} holds the symbol {high[j]:.0f}, so {high[j] + 1:.0f} categories would be needed; number them 0, 1, 2, ..."
+            )
         sizes = high + 1 if self.n_categories is None else np.broadcast_to(np.asarray(self.n_categories), (d,))
         if (high >= sizes).any():
             j = int(np.flatnonzero(high >= sizes)[0])

@@ -74,6 +74,13 @@ class HiddenMarkov(Model[HMMParams, HMMStats]):
         for prior in (self.startprob_prior, self.transmat_prior):
             if prior is not None and not isinstance(prior, Dirichlet):
                 raise ParameterError(f"priors of probabilities must be Dirichlet, got {prior!r}")
+        for name, prior, shape in (
+            ("startprob_prior", self.startprob_prior, (k,)),
+            ("transmat_prior", self.transmat_prior, (k, self.width)),
+        ):
+            found = np.shape(prior.concentration) if isinstance(prior, Dirichlet) else ()
+            if found not in ((), shape, shape[-1:]):
+                raise ParameterError(f"{name} has shape {found}; give one concentration, or an array {shape}")
         for name, values in (("fixed", self.fixed), ("start_values", self.start_values)):
             unknown = set(values) - {"startprob", "transmat", "endprob"}
             if unknown:

@@ -110,7 +110,9 @@ class PseudoResiduals:
     upper: np.ndarray
 
 
-def pseudo_residuals(weights: np.ndarray, below: np.ndarray, at: np.ndarray) -> PseudoResiduals:
+def pseudo_residuals(
+    weights: np.ndarray, below: np.ndarray, at: np.ndarray, beyond: tuple[np.ndarray, np.ndarray] | None = None
+) -> PseudoResiduals:
     """How each observation lies in its forecast distribution (Zucchini, MacDonald & Langrock 2016, sections 6.2.2 and 6.2.3).
 
     Parameters
@@ -119,6 +121,8 @@ def pseudo_residuals(weights: np.ndarray, below: np.ndarray, at: np.ndarray) -> 
         ``predictive_weights``; with posteriors given all other steps instead, ordinary pseudo-residuals.
     below, at : arrays of shape (n, K)
         P(X < x_t) and P(X <= x_t) in each state, from ``emkit.families.cdf.cdf``. NaN gives NaN.
+    beyond : two arrays of shape (n, K), optional
+        P(X >= x_t) and P(X > x_t), from ``emkit.families.cdf.survival``: for residuals above 8, where ``at`` is 1 to the last digit.
 
     Raises
     ------
@@ -130,6 +134,14 @@ def pseudo_residuals(weights: np.ndarray, below: np.ndarray, at: np.ndarray) -> 
     weights, below, at = (np.asarray(a, dtype=np.float64) for a in (weights, below, at))
     if not weights.shape == below.shape == at.shape:
         raise ParameterError(f"weights {weights.shape}, below {below.shape} and at {at.shape} must have the same shape (n, K)")
-    low = np.clip((weights * below).sum(axis=1), 0.0, 1.0)
-    high = np.clip((weights * at).sum(axis=1), 0.0, 1.0)
-    return PseudoResiduals(ndtri(low), ndtri((low + high) / 2.0), ndtri(high))
+    upper = (1.0 - below, 1.0 - at) if beyond is None else beyond
+
+    def mixed(parts: np.ndarray) -> np.ndarray:
+        return np.asarray(np.clip((weights * parts).sum(axis=1), 0.0, 1.0))
+
+    def residual(p: np.ndarray, rest: np.ndarray) -> np.ndarray:
+        return np.asarray(np.where(p < 0.5, ndtri(p), -ndtri(rest)))
+
+    low, high, from_low, from_high = mixed(below), mixed(at), mixed(upper[0]), mixed(upper[1])
+    middle = residual((low + high) / 2.0, (from_low + from_high) / 2.0)
+    return PseudoResiduals(residual(low, from_low), middle, residual(high, from_high))
