@@ -26,7 +26,7 @@ class Forecast:
     """h-step forecasts after the last step of a sequence; row h - 1 is h steps ahead.
 
     ``states`` (H, K) given that the sequence goes on so long; ``survival`` (H,) probability that it does (1 without an end
-    state); ``mean`` and ``sd`` (H, d) of the observations.
+    state); ``mean`` and ``sd`` (H, d) of the observations, NaN where ``survival`` is 0.
     """
 
     states: np.ndarray
@@ -183,6 +183,7 @@ class AfterTheFit:
         ahead = hmm_forecast.forecast_states(params, probabilities, horizon)
         mean, variance = mean_and_variance(model.family, params.emissions)
         expected = ahead.probabilities @ mean
+        expected[ahead.survival == 0] = np.nan  # nothing is observed after a certain end
         return Forecast(
             ahead.probabilities,
             ahead.survival,
