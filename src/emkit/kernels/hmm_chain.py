@@ -166,6 +166,16 @@ def _weigh(v, b, at, scale, out):  # type: ignore[no-untyped-def]
     return total(s)
 
 
+@kernel(**INLINED)
+def _factor(c, v, b, at, scale, out):  # type: ignore[no-untyped-def]
+    """By what ``out``, as ``_weigh`` left it, has still to be multiplied to add up to 1; a steep step is multiplied at once."""
+    inverse = 1.0 / max(c, TINY)
+    if c < _STEEP:
+        _weigh(v, b, at, scale * inverse, out)
+        inverse = 1.0
+    return inverse
+
+
 @kernel(**SUMS)
 def forward(log_b, begin, end, start, m, ends, tiles, real, alphas):  # type: ignore[no-untyped-def]
     """Alphas of rows ``begin`` to ``end`` of a sequence that begins there, each adding up to 1.
@@ -188,12 +198,8 @@ def forward(log_b, begin, end, start, m, ends, tiles, real, alphas):  # type: ig
             _advance(now, m, ends, tiles, reached)
         c = _weigh(reached, b, row * padded, inverse, now)
         least = min(least, c)
-        c = max(c, TINY)
-        inverse, scale = 1.0 / c, inverse
-        if c < _STEEP:
-            _weigh(reached, b, row * padded, scale * inverse, now)
-            inverse = 1.0
-        so_far, product = _take_log(c, so_far, product)
+        inverse = _factor(c, reached, b, row * padded, inverse, now)
+        so_far, product = _take_log(max(c, TINY), so_far, product)
         at = (t - begin) * k
         for j in range(0, padded, WIDTH):
             store(alphas, at + j, load(now, j) * inverse)
@@ -326,12 +332,8 @@ def forward_through(  # type: ignore[no-untyped-def]
             store(gamma, row * padded + j, flushed(v * beta) * weight)
             store(right, row * padded + j, load(b, row * padded + j) * beta * (share * weight))
         least = min(least, c)
-        c = max(c, TINY)
-        inverse, scale = 1.0 / c, inverse
-        if c < _STEEP:
-            _weigh(reached, b, row * padded, scale * inverse, now)
-            inverse = 1.0
-        so_far, product = _take_log(c, so_far, product)
+        inverse = _factor(c, reached, b, row * padded, inverse, now)
+        so_far, product = _take_log(max(c, TINY), so_far, product)
         if row == height - 1:
             _add_pairs(left, right, height, ends, tiles, pairs)
             store_rows(gamma, height, log_b, t - row)

@@ -53,38 +53,8 @@ _F8, _F9, _F10, _F11, _F12, _F13 = _F[8:14]
 
 
 @njit(fastmath=EXACT, error_model="numpy")
-def _exp64(x: float) -> float:
-    """Range reduction by multiples of ln 2 (two-part constant), Taylor polynomial of degree 13 on |r| < 0.35."""
-    clipped = max(x, -300.0)
-    shifted = clipped * _LOG2E + _ROUND64
-    n = shifted - _ROUND64
-    r = (clipped - n * _LN2_HIGH) - n * _LN2_LOW
-    p = _F13
-    p = p * r + _F12
-    p = p * r + _F11
-    p = p * r + _F10
-    p = p * r + _F9
-    p = p * r + _F8
-    p = p * r + _F7
-    p = p * r + _F6
-    p = p * r + _F5
-    p = p * r + _F4
-    p = p * r + _F3
-    p = p * r + _F2
-    p = p * r + 1.0
-    p = p * r + 1.0
-    # The low bits of `shifted` hold n: moved into the exponent field they are 2**n, with no float-to-int conversion.
-    scale = _bits_to_float64((_float64_to_bits(shifted) + 1023) << 52)
-    return p * scale if x > -300.0 else 0.0
-
-
-@njit(fastmath=EXACT, error_model="numpy")
-def _exp_register(x):  # type: ignore[no-untyped-def]
-    """``_exp64`` of eight numbers at once."""
-    clipped = larger(x, splat(-300.0))
-    shifted = clipped * _LOG2E + _ROUND64
-    n = shifted - _ROUND64
-    r = (clipped - n * _LN2_HIGH) - n * _LN2_LOW
+def _series(r):  # type: ignore[no-untyped-def]
+    """exp(r) for |r| < 0.35, a number or a register: Taylor polynomial of degree 13."""
     p = r * _F13 + _F12
     p = p * r + _F11
     p = p * r + _F10
@@ -97,8 +67,29 @@ def _exp_register(x):  # type: ignore[no-untyped-def]
     p = p * r + _F3
     p = p * r + _F2
     p = p * r + 1.0
-    p = p * r + 1.0
-    return where_larger(x, splat(-300.0), p * power_of_two(shifted), splat(0.0))
+    return p * r + 1.0
+
+
+@njit(fastmath=EXACT, error_model="numpy")
+def _exp64(x: float) -> float:
+    """Range reduction by multiples of ln 2 (two-part constant), then the series."""
+    clipped = max(x, -300.0)
+    shifted = clipped * _LOG2E + _ROUND64
+    n = shifted - _ROUND64
+    r = (clipped - n * _LN2_HIGH) - n * _LN2_LOW
+    # The low bits of `shifted` hold n: moved into the exponent field they are 2**n, with no float-to-int conversion.
+    scale = _bits_to_float64((_float64_to_bits(shifted) + 1023) << 52)
+    return _series(r) * scale if x > -300.0 else 0.0
+
+
+@njit(fastmath=EXACT, error_model="numpy")
+def _exp_register(x):  # type: ignore[no-untyped-def]
+    """``_exp64`` of eight numbers at once."""
+    clipped = larger(x, splat(-300.0))
+    shifted = clipped * _LOG2E + _ROUND64
+    n = shifted - _ROUND64
+    r = (clipped - n * _LN2_HIGH) - n * _LN2_LOW
+    return where_larger(x, splat(-300.0), _series(r) * power_of_two(shifted), splat(0.0))
 
 
 _F32 = np.float32
