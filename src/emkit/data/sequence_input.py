@@ -197,17 +197,16 @@ def _fill_gaps(found: Sequences, codes: np.ndarray, place: np.ndarray, order: st
             f"{who(i)} jumps from {order} = {show(place[i])} to {show(place[i + 1])}; "
             "say gaps='missing' if the steps between were not observed, gaps='ignore' if nothing is between"
         )
-    shift = np.concatenate([[0], np.cumsum(np.where(within, step - 1, 0))]).astype(np.int64)
-    target = np.arange(len(place)) + shift
-    if target[-1] > max(100 * len(place), 10**8):
+    extra = np.where(within, step - 1, 0)
+    total = len(place) + extra.sum(dtype=np.float64)
+    if total > max(100 * len(place), 10**8):
         raise DataError(
-            f"gaps='missing' would make {target[-1] + 1} steps of {len(place)} rows; is {order!r} counted in the right unit?"
+            f"gaps='missing' would make {total:.0f} steps of {len(place)} rows; is {order!r} counted in the right unit?"
         )
+    target = np.arange(len(place)) + np.concatenate([[0], np.cumsum(extra)]).astype(np.int64)
     matrix = np.full((int(target[-1]) + 1, found.x.shape[1]), np.nan, dtype=found.x.dtype)
     matrix[target] = found.x
-    lengths = found.lengths + np.bincount(codes[1:], weights=np.where(within, step - 1, 0), minlength=len(found.lengths)).astype(
-        np.int64
-    )
+    lengths = found.lengths + np.bincount(codes[1:], weights=extra, minlength=len(found.lengths)).astype(np.int64)
     assert found.position is not None
     return Sequences(matrix, lengths, found.names, target[found.position], found.keys)
 

@@ -25,7 +25,7 @@ def check_matrix(x: Any, columns: Sequence[str] | None = None, *, min_rows: int 
     DataError
         If it is empty, not two-dimensional, not numeric, has an infinite cell or a column with no observed cell.
     """
-    whole = getattr(getattr(x, "dtype", None), "kind", "") in tuple("biu")  # integers have no NaN and no infinity
+    whole = getattr(getattr(x, "dtype", None), "kind", "?") in "biu"  # integers have no NaN and no infinity
     x = _as_float(x, columns)
     if x.ndim != 2:
         hint = " Reshape your data: x.reshape(-1, 1) for a single column." if x.ndim < 2 else ""

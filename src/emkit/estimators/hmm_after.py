@@ -178,7 +178,6 @@ class AfterTheFit:
 
     def forecast_from(self, probabilities: Any, horizon: int = 1) -> Forecast:
         """The same from the state probabilities at the last step, (K,), such as the last row of ``filter``."""
-        check_count(horizon, "horizon")
         model, params = self._fitted()
         ahead = hmm_forecast.forecast_states(params, probabilities, horizon)
         mean, variance = mean_and_variance(model.family, params.emissions)
@@ -239,7 +238,7 @@ class AfterTheFit:
             x = np.asarray(block.x)
             beyond = survival(model.family, params.emissions, x)
             middle = hmm_forecast.pseudo_residuals(weights, *cdf(model.family, params.emissions, x), beyond).middle
-            out[:] = np.where(np.isnan(np.asarray(block.x)[:, 0]), np.nan, middle)
+            out[:] = np.where(np.isnan(x[:, 0]), np.nan, middle)
 
         return self._over_blocks(X, lengths, fill)[0]
 

@@ -78,8 +78,8 @@ def load_lanes(log_b, rows, values, to):  # type: ignore[no-untyped-def]
 def _store_lanes(values, offsets, lengths, t, log_b):  # type: ignore[no-untyped-def]
     """The reverse, for step t of the sequences that have one."""
     k_count = log_b.shape[1]
-    whole = k_count // WIDTH * WIDTH
-    for k in range(0, whole, WIDTH):
+    full = k_count // WIDTH * WIDTH
+    for k in range(0, full, WIDTH):
         for part in range(0, LANES, WIDTH):
             at = k * LANES + part
             v = transpose(
@@ -99,7 +99,7 @@ def _store_lanes(values, offsets, lengths, t, log_b):  # type: ignore[no-untyped
                     store(log_b, (offsets[part + lane] + t) * k_count + k, row)
     for lane in range(LANES):
         if t < lengths[lane]:
-            for k in range(whole, k_count):
+            for k in range(full, k_count):
                 log_b[offsets[lane] + t, k] = values[k * LANES + lane]
 
 
@@ -111,12 +111,18 @@ def rows_of_step(first, last, t, rows):  # type: ignore[no-untyped-def]
 
 
 @kernel(**INLINED)
+def largest_of_states(values, at, k_count, part):  # type: ignore[no-untyped-def]
+    """The largest over the states in each lane of one of the two registers; 0 where all are -inf."""
+    top = load(values, at + part)
+    for k in range(1, k_count):
+        top = larger(load(values, at + k * LANES + part), top)
+    return where_larger(top, splat(-np.inf), top, splat(0.0))
+
+
+@kernel(**INLINED)
 def _emissions(raw, at, k_count, b, now, part):  # type: ignore[no-untyped-def]
     """b = exp(log emission - the step's maximum) for one of the two registers; returns the maximum."""
-    peak = load(raw, at + part)
-    for k in range(1, k_count):
-        peak = larger(load(raw, at + k * LANES + part), peak)
-    peak = where_larger(peak, splat(-np.inf), peak, splat(0.0))  # else nothing is possible
+    peak = largest_of_states(raw, at, k_count, part)
     for k in range(k_count):
         store(b, now + k * LANES + part, exp(load(raw, at + k * LANES + part) - peak))
     return peak

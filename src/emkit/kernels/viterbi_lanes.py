@@ -7,7 +7,7 @@ Back pointers take one byte each. Only comparisons and sums of logarithms: nothi
 
 import numpy as np
 
-from emkit.kernels.hmm_lanes import LANES, load_lanes, rows_of_step
+from emkit.kernels.hmm_lanes import LANES, largest_of_states, load_lanes, rows_of_step
 from emkit.kernels.jit import INLINED, kernel
 from emkit.kernels.rows import whole, zeros
 from emkit.kernels.simd import WIDTH, larger, load, splat, store, store_bytes, where_larger
@@ -37,10 +37,7 @@ def _advance(scores, before, now, log_trans, b, emitted, back, at):  # type: ign
 @kernel(**INLINED)
 def _take_largest(values, at, k_count, part, active):  # type: ignore[no-untyped-def]
     """Subtract the largest over the states from one of the two registers of each; returns it, 0 for lanes that are not ``active``."""
-    top = load(values, at + part)
-    for k in range(1, k_count):
-        top = larger(load(values, at + k * LANES + part), top)
-    top = where_larger(top, splat(-np.inf), top, splat(0.0))
+    top = largest_of_states(values, at, k_count, part)
     for k in range(k_count):
         here = at + k * LANES + part
         store(values, here, load(values, here) - top)

@@ -17,6 +17,7 @@ from emkit.models import chain_values, transitions
 from emkit.models.hmm_blocks import informed, pieces, rows_of, weighted_sum
 from emkit.models.hmm_params import HMMParams, HMMStats, ImpossibleSequenceError
 from emkit.models.hmm_recursions import Counts, forward_backward, forward_backward_log, stationary
+from emkit.models.hmm_steps import first_rows, log_chain
 
 # Estimated nanoseconds of the NumPy recursions over the data from which the compiled ones are worth loading (0.5 s) or compiling (5 s, once).
 _COMPILE_ABOVE = 1e7
@@ -71,14 +72,15 @@ class HiddenMarkov(Model[HMMParams, HMMStats]):
             raise ParameterError(f"sticky={self.sticky!r}: give a number of pseudo-counts, at least 0")
         if self.seeding not in KINDS_OF_START:
             raise ParameterError(f"init_params={self.seeding!r}: choose one of {', '.join(map(repr, KINDS_OF_START))}")
-        for prior in (self.startprob_prior, self.transmat_prior):
-            if prior is not None and not isinstance(prior, Dirichlet):
-                raise ParameterError(f"priors of probabilities must be Dirichlet, got {prior!r}")
         for name, prior, shape in (
             ("startprob_prior", self.startprob_prior, (k,)),
             ("transmat_prior", self.transmat_prior, (k, self.width)),
         ):
-            found = np.shape(prior.concentration) if isinstance(prior, Dirichlet) else ()
+            if prior is None:
+                continue
+            if not isinstance(prior, Dirichlet):
+                raise ParameterError(f"priors of probabilities must be Dirichlet, got {prior!r}")
+            found = np.shape(prior.concentration)
             if found not in ((), shape, shape[-1:]):
                 raise ParameterError(f"{name} has shape {found}; give one concentration, or an array {shape}")
         for name, values in (("fixed", self.fixed), ("start_values", self.start_values)):
@@ -205,12 +207,11 @@ class HiddenMarkov(Model[HMMParams, HMMStats]):
             self.log_emissions(params, block, log_b)
             chosen = np.flatnonzero(~again)
             counts, redo = self._scaled(params, block, log_b, lengths, weights, chosen)
-        offsets = np.concatenate([[0], np.cumsum(lengths)])
-        with np.errstate(divide="ignore"):
-            log_start, log_trans = np.log(params.startprob), np.log(params.transmat)
-            log_end = None if params.endprob is None else np.log(params.endprob)
+        if not again.any():
+            return counts
+        first, (log_start, log_trans, log_end) = first_rows(lengths), log_chain(params)
         for s in np.flatnonzero(again):
-            rows = slice(offsets[s], offsets[s + 1])
+            rows = slice(first[s], first[s] + lengths[s])
             total, gamma, pairs = forward_backward_log(log_b[rows], log_start, log_trans, log_end)
             if total == -np.inf and weights[s] > 0 and not impossible_ok:
                 raise ImpossibleSequenceError(block.start + int(s))

@@ -29,11 +29,11 @@ def compiled_recursions(
     redo = np.zeros(len(lengths), dtype=bool)
     end = _NONE if params.endprob is None else np.ascontiguousarray(params.endprob)
     start, matrix = np.ascontiguousarray(params.startprob), np.ascontiguousarray(params.transmat)
+    # From a state that cannot be reached nothing needs to be known, and its beta could grow beyond all measure.
     can_be_in = reachable(start, matrix)
-    together, alone = split_by_length(lengths, chosen, LANES) if k <= _LANES_UP_TO else (chosen[:0], chosen)
+    toward, edge = matrix * can_be_in[:, None], can_be_in * (1.0 if params.endprob is None else params.endprob)
+    together, alone = split_by_length(lengths, chosen, k <= _LANES_UP_TO)
     if len(together):
-        # From a state that cannot be reached nothing needs to be known, and its beta could grow beyond all measure.
-        toward, edge = matrix * can_be_in[:, None], can_be_in * (1.0 if params.endprob is None else params.endprob)
         room = int(lengths[together[0]]) * k * LANES
         with borrow(room) as alphas, borrow(room) as emissions:
             forward_backward_lanes(
@@ -41,7 +41,7 @@ def compiled_recursions(
                 counts.start, counts.transitions, counts.end, counts.log_likelihoods, redo,
             )  # fmt: skip
     if len(alone):
-        chain = _Chain(log_b, offsets, lengths, weights, params, can_be_in, counts, redo)
+        chain = _Chain(log_b, offsets, lengths, weights, params, toward, edge, counts, redo)
         chain.short(alone[lengths[alone] < _LONG])
         for s in alone[lengths[alone] >= _LONG]:
             chain.long(int(s))
@@ -59,7 +59,8 @@ class _Chain:
         lengths: np.ndarray,
         weights: np.ndarray,
         params: HMMParams,
-        can_be_in: np.ndarray,
+        toward: np.ndarray,
+        edge: np.ndarray,
         counts: Counts,
         redo: np.ndarray,
     ):
@@ -68,11 +69,10 @@ class _Chain:
         self.counts, self.redo = counts, redo
         self.real, self.start = padded(np.ones(k)), padded(params.startprob)
         self.matrix = padded(params.transmat)
-        # From a state that cannot be reached nothing needs to be known, and its beta could grow beyond all measure.
-        self.transposed = padded(params.transmat.T * can_be_in)
+        self.transposed = padded(toward.T)
         self.pattern, self.pattern_t = tile_pattern(self.matrix), tile_pattern(self.transposed)
         self.endprob = _NONE if params.endprob is None else padded(params.endprob)
-        self.last = padded(can_be_in if params.endprob is None else params.endprob * can_be_in)
+        self.last = padded(edge)
         self.pairs = padded(np.zeros((k, k)))
 
     def short(self, order: np.ndarray) -> None:
@@ -134,14 +134,16 @@ def padded(values: np.ndarray, multiple: int = WIDTH, fill: float = 0.0) -> np.n
     return out
 
 
-def split_by_length(lengths: np.ndarray, chosen: np.ndarray, lanes: int) -> tuple[np.ndarray, np.ndarray]:
-    """The chosen sequences for the two layouts: groups of similar length go side by side, longest first, as long as few lanes idle."""
+def split_by_length(lengths: np.ndarray, chosen: np.ndarray, few_states: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The chosen sequences for the two layouts: with few states, groups of similar length go side by side, longest first, if few lanes idle."""
+    if not few_states:
+        return chosen[:0], chosen
     order = chosen[np.argsort(-lengths[chosen], kind="stable")]
     if len(order) < 4:
         return order[:0], order
-    first = np.arange(0, len(order), lanes)
-    busy = np.add.reduceat(lengths[order], first) / (lanes * lengths[order[first]])
-    together = np.repeat(busy > 0.4, lanes)[: len(order)]
+    first = np.arange(0, len(order), LANES)
+    busy = np.add.reduceat(lengths[order], first) / (LANES * lengths[order[first]])
+    together = np.repeat(busy > 0.4, LANES)[: len(order)]
     return order[together], order[~together]
 
 
@@ -159,4 +161,4 @@ def compile_recursions() -> None:
     for lengths in (np.ones(n, np.int64), np.array([n])):  # side by side, and alone
         compiled_recursions(np.zeros((n, k)), lengths, np.ones(len(lengths)), params, np.arange(len(lengths)))
     counts, redo = Counts.empty(k, 1), np.zeros(1, dtype=bool)
-    _Chain(np.zeros((n, k)), np.array([0]), np.array([n]), np.ones(1), params, np.ones(k, dtype=bool), counts, redo).long(0)
+    _Chain(np.zeros((n, k)), np.array([0]), np.array([n]), np.ones(1), params, params.transmat, np.ones(k), counts, redo).long(0)

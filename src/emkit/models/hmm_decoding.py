@@ -132,7 +132,6 @@ def _take_largest(rows: np.ndarray) -> np.ndarray:
 
 
 def _viterbi_compiled(params: HMMParams, scores: np.ndarray, lengths: np.ndarray, states: np.ndarray) -> np.ndarray:
-    from emkit.kernels.hmm_lanes import LANES
     from emkit.kernels.viterbi_chain import viterbi_chain
     from emkit.kernels.viterbi_lanes import viterbi_lanes
     from emkit.models.hmm_compiled import padded, split_by_length, tile_pattern
@@ -141,8 +140,7 @@ def _viterbi_compiled(params: HMMParams, scores: np.ndarray, lengths: np.ndarray
     k = len(log_start)
     offsets = first_rows(lengths)
     log_probs = np.empty(len(lengths))
-    every = np.arange(len(lengths))
-    together, alone = split_by_length(lengths, every, LANES) if k <= _LANES_UP_TO else (every[:0], every)
+    together, alone = split_by_length(lengths, np.arange(len(lengths)), k <= _LANES_UP_TO)
     if len(together):
         viterbi_lanes(scores, together, offsets, lengths, log_start, log_trans, log_end, states, log_probs)
     if len(alone):

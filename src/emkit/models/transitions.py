@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from emkit.core.errors import ParameterError
+from emkit.families.given import numbers
 from emkit.models.hmm_recursions import stationary
 
 
@@ -83,8 +84,10 @@ def stationary_mode(
         z = _slope(new, pi, start_counts)
         # A constant added to z changes nothing; the least one that leaves no negative weight is the quickest.
         last, new = new, rows_mode(np.maximum(counts, 0.0) + new * pi[:, None] * (z - z.min()), held, new)
-        if np.abs(new - last).max() < 1e-13 and objective.value(new) >= objective.value(old):
-            return new
+        if np.abs(new - last).max() < 1e-13:
+            if objective.value(new) >= objective.value(old):
+                return new
+            break
     best = max((old, new), key=objective.value)
     found = objective.search(best, held)
     return max((best, found), key=objective.value)
@@ -148,10 +151,7 @@ def check_rows(value: Any, shape: tuple[int, ...], name: str, *, partial: bool =
     ParameterError
         For a wrong shape, negative or non-finite entries, and rows that do not add up.
     """
-    try:
-        p = np.array(value, dtype=np.float64)
-    except (ValueError, TypeError) as error:
-        raise ParameterError(f"{name} is not numeric: {error}") from error
+    p = numbers(value, name, finite=False)
     if p.shape != shape:
         raise ParameterError(f"{name} has shape {p.shape}, expected {shape}")
     free = np.isnan(p)
