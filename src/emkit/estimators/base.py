@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -38,6 +38,9 @@ class Face(BaseEstimator):  # type: ignore[misc]
 
     result_: Result
     n_features_in_: int
+
+    _adopt: Callable[[Result], None]
+    """Each face's own: set the fitted attributes from a result."""
 
     def _matrix_source(self, X: Any, sample_weight: Any, *, reset: bool, min_rows: int = 1) -> ArraySource:
         """Validated rows; with ``reset`` remembers the columns, without it compares them with what was fitted."""
@@ -131,7 +134,3 @@ class Face(BaseEstimator):  # type: ignore[misc]
             face.feature_names_in_ = np.array(saved.columns, dtype=object)
         face._adopt(saved.result)
         return face
-
-    def _adopt(self, result: Result) -> None:
-        """Set the fitted attributes from a result."""
-        raise NotImplementedError

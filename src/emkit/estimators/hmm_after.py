@@ -213,9 +213,12 @@ class AfterTheFit:
 
     def sample(self, n_samples: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """A simulated sequence of ``n_samples`` steps, (n, d), and its states; drawn with ``random_state``."""
-        check_count(n_samples, "n_samples")
+        return self._draw(n_samples, self.random_state)
+
+    def _draw(self, n_samples: int, random_state: Any) -> tuple[np.ndarray, np.ndarray]:
+        n = check_count(n_samples, "n_samples")
         model, params = self._fitted()
-        x, states, _ = hmm_paths.simulate(model.family, params, np.array([int(n_samples)]), make_rng(self.random_state))
+        x, states, _ = hmm_paths.simulate(model.family, params, np.array([n]), make_rng(random_state))
         return x, states
 
     def simulate(self, lengths: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -9,13 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from emkit.core.errors import ParameterError
-from emkit.estimators.base import make_rng
 from emkit.estimators.emissions import from_attributes
 from emkit.estimators.hmm import HMM
-from emkit.models import hmm_paths
 from emkit.models.hmm import HiddenMarkov
 from emkit.models.hmm_params import HMMParams
-from emkit.models.hmm_steps import check_count
 
 _LETTERS = {"s": "startprob", "t": "transmat"}
 
@@ -148,11 +145,7 @@ class _HmmlearnFace(HMM):
 
     def sample(self, n_samples: int = 1, random_state: Any = None) -> tuple[np.ndarray, np.ndarray]:
         """As ``HMM.sample``, drawn with ``random_state``; by default the estimator's."""
-        model, params = self._fitted()
-        check_count(n_samples, "n_samples")
-        rng = make_rng(self.random_state if random_state is None else random_state)
-        x, states, _ = hmm_paths.simulate(model.family, params, np.array([int(n_samples)]), rng)
-        return x, states
+        return self._draw(n_samples, self.random_state if random_state is None else random_state)
 
     def get_stationary_distribution(self) -> np.ndarray:
         """Stationary distribution of the transition matrix, (K,)."""
