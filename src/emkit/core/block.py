@@ -1,32 +1,40 @@
 """Block and Source: what one E-step call sees, and where the calls come from."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import Any, Protocol, Self
 
 import numpy as np
+
+from emkit.core.columns import Columns
+from emkit.core.summary import ColumnSummary, summarise
 
 
 @dataclass(frozen=True)
 class Block:
-    """A bundle of rows, or of whole sequences, with weights. Never half a sequence.
+    """A bundle of rows, or of whole sequences, with weights and what is known of their labels. Never half a sequence.
 
     Attributes
     ----------
     x : array of shape (n, d)
-        The rows. What a column means is the family's affair; missing cells are NaN.
-    weights : array of shape (n,), or None for all ones
-        Weight 2 means: this row twice. For sequences, one weight per sequence.
+        The rows. What a column means stands in ``columns``; missing cells are NaN.
+    weights : array of shape (units,), or None for all ones
+        Weight 2 means: this row twice. For sequences, one weight for each sequence.
     start : int
-        Index of the first row (or first sequence) in its source.
+        Number of the first unit (row or sequence) in the source it came from.
     missing : bool
         True if some cell is NaN. Known from validation, so that no E-step has to look.
     lengths : int array of shape (sequences,), or None
         For sequences: consecutive lengths, adding up to n.
     source_rows : int
         Rows of the whole source (0: unknown): how much work a pass is, so whether compiled code is worth loading.
-    evidence : array or None
-        For sequences: what is known about hidden states; int (n,), the state or -1, or float (n, K).
+    labels : array or None
+        What is known about the hidden labels of the rows (components, states): int (n,), the label or -1; or float (n, K),
+        how probable each label made some further observation (0 rules a label out).
+    columns : Columns or None
+        The schema.
     """
 
     x: Any
@@ -35,7 +43,8 @@ class Block:
     missing: bool = False
     lengths: Any = None
     source_rows: int = 0
-    evidence: Any = None
+    labels: Any = None
+    columns: Columns | None = None
 
     @property
     def n(self) -> int:
@@ -43,37 +52,184 @@ class Block:
         return int(self.x.shape[0])
 
     @property
+    def units(self) -> int:
+        """Rows, or sequences: what has one weight, and is never cut."""
+        return self.n if self.lengths is None else len(self.lengths)
+
+    @property
     def total_weight(self) -> float:
-        """Sum of the weights."""
-        if self.weights is not None:
-            return float(np.sum(np.asarray(self.weights), dtype=np.float64))
-        return float(self.n)
+        """Rows, each counted by its weight or its sequence's."""
+        if self.weights is None:
+            return float(self.n)
+        weights = np.asarray(self.weights)
+        if self.lengths is None:
+            return float(np.sum(weights, dtype=np.float64))
+        return float(np.dot(weights.astype(np.float64), np.asarray(self.lengths)))
+
+    @property
+    def row_weights(self) -> np.ndarray | None:
+        """Each row's weight, (n,); None for all ones."""
+        if self.weights is None or self.lengths is None:
+            return None if self.weights is None else np.asarray(self.weights)
+        return np.repeat(np.asarray(self.weights), np.asarray(self.lengths))
+
+    def take(self, index: Any) -> "Block":
+        """The given units, in the given order, as a block of their own."""
+        index = np.asarray(index, dtype=np.int64)
+        rows, lengths = index, None
+        if self.lengths is not None:
+            lengths = np.asarray(self.lengths)
+            first = np.cumsum(lengths) - lengths
+            rows = np.concatenate([np.arange(first[i], first[i] + lengths[i]) for i in index]) if len(index) else index
+            lengths = lengths[index]
+        return replace(
+            self,
+            x=self.x[rows],
+            weights=None if self.weights is None else np.asarray(self.weights)[index],
+            lengths=lengths,
+            labels=None if self.labels is None else np.asarray(self.labels)[rows],
+        )
+
+    def rows(self, part: slice) -> "Block":
+        """Some rows without their sequences and weights, as a family sees them."""
+        labels = None if self.labels is None else self.labels[part]
+        rows = max(self.source_rows, self.n)
+        return replace(self, x=self.x[part], weights=None, lengths=None, labels=labels, source_rows=rows)
+
+    @staticmethod
+    def join(blocks: Sequence["Block"]) -> "Block":
+        """Blocks of one source, in their order, as one."""
+        if len(blocks) == 1:
+            return blocks[0]
+
+        def joined(name: str) -> Any:
+            parts = [getattr(block, name) for block in blocks]
+            return None if parts[0] is None else np.concatenate([np.asarray(part) for part in parts])
+
+        arrays = {name: joined(name) for name in ("x", "weights", "lengths", "labels")}
+        return replace(blocks[0], **arrays, missing=any(block.missing for block in blocks))
+
+    def read(self) -> "Block":
+        """A block in memory is a Part of its source that needs no reading."""
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            object.__setattr__(self, name, value)
 
 
-@runtime_checkable
-class Source(Protocol):
+class Part(Protocol):
+    """A small picklable thing that yields a Block in the process that calls ``read``."""
+
+    def read(self) -> Block:
+        """The block."""
+        ...
+
+
+class Source(ABC):
     """A re-iterable supply of Blocks whose boundaries depend on the data alone, never on threads or machines.
 
-    You implement the attributes below and ``__iter__`` and ``sample``; you get every algorithm and executor.
+    You implement ``columns``, ``parts`` and ``sample``; you get every algorithm and executor.
+
+    Attributes
+    ----------
+    columns : Columns
+    n_rows : int
+        Rows; 0 where that is not known without reading everything.
+    total_weight : float
+        Their weight.
     """
 
+    columns: Columns
     n_rows: int
-    n_features: int
     total_weight: float
-    columns: tuple[str, ...]
+
+    @abstractmethod
+    def parts(self) -> Sequence[Part]:
+        """What to read, in the same order every time."""
+
+    @abstractmethod
+    def sample(self, n: int, rng: np.random.Generator) -> "Source":
+        """At most ``n`` rows (or enough whole sequences) drawn without replacement, as a source of its own; ``self`` if that is all."""
 
     def __iter__(self) -> Iterator[Block]:
-        """Yield the blocks, in the same order every time."""
-        ...
+        """The blocks, in order."""
+        return (part.read() for part in self.parts())
 
-    def sample(self, n: int, rng: np.random.Generator) -> "Source":
-        """At most ``n`` rows (or enough whole sequences) drawn without replacement, as a source of its own."""
-        ...
+    @property
+    def n_features(self) -> int:
+        """Columns."""
+        return len(self.columns)
 
-    def moments(self) -> tuple[np.ndarray, np.ndarray]:
-        """Weighted mean and variance (divisor: total weight) of each column over its observed cells; two (d,) arrays."""
-        ...
+    def place(self, row: int) -> str:
+        """How messages name a row."""
+        return f"row {self.user_row(row)}"
 
-    def spreads(self) -> np.ndarray:
-        """A variance of each column that a few outliers cannot inflate, (d,); see ``emkit.data.arrays.robust_variance``."""
-        ...
+    def user_row(self, row: int) -> int:
+        """The number that row ``row`` has in the data as the user gave them."""
+        return row
+
+    @cached_property
+    def summary(self) -> ColumnSummary:
+        """Moments, ranges and robust spreads of the columns: gathered in one pass over the blocks, and kept."""
+        total: ColumnSummary | None = None
+        row = 0
+        for block in self:
+            here = summarise(np.asarray(block.x), block.row_weights, row)
+            total = here if total is None else total + here
+            row += block.n
+        assert total is not None
+        return total
+
+    def joined(self) -> Block:
+        """Everything as one block."""
+        return Block.join(list(self))
+
+
+class BlockSource(Source):
+    """A Source over blocks in memory."""
+
+    def __init__(self, blocks: Sequence[Block]):
+        self.blocks = tuple(blocks)
+        first = self.blocks[0]
+        self.columns = first.columns or Columns.numbered(first.x.shape[1])
+        self.n_rows = sum(block.n for block in self.blocks)
+        self.total_weight = sum(block.total_weight for block in self.blocks)
+
+    def parts(self) -> Sequence[Block]:
+        """The blocks."""
+        return self.blocks
+
+    def take(self, index: Any) -> Self:
+        """The given units as a source of their own, of one block."""
+        return type(self)([replace(self.joined().take(index), start=0, source_rows=0)])
+
+    def sample(self, n: int, rng: np.random.Generator) -> "BlockSource":
+        """At most ``n`` rows, or whole sequences drawn until they have ``n`` rows. Units of weight 0 are not drawn.
+
+        A sequence longer than ``n`` contributes one stretch of ``n`` consecutive steps.
+        """
+        if n >= self.n_rows:
+            return self
+        whole = self.joined()
+        usable = np.arange(whole.units) if whole.weights is None else np.flatnonzero(np.asarray(whole.weights))
+        if whole.lengths is None:
+            if n < len(usable):
+                usable = usable[np.sort(rng.choice(len(usable), n, replace=False))]
+            return self._of(whole.take(usable))
+        lengths = np.asarray(whole.lengths)
+        order = rng.permutation(len(lengths) if whole.weights is None else usable)
+        picked = np.sort(order[: int(np.searchsorted(np.cumsum(lengths[order]), n)) + 1])
+        found = whole.take(picked)
+        if len(picked) == 1 and found.n > n:
+            begin = int(rng.integers(0, found.n - n + 1))
+            labels = None if found.labels is None else found.labels[begin : begin + n]
+            found = replace(found, x=found.x[begin : begin + n], labels=labels, lengths=np.array([n]))
+        return self._of(found)
+
+    def _of(self, block: Block) -> "BlockSource":
+        missing = bool(np.isnan(np.asarray(block.x)).any()) if block.missing else False
+        return BlockSource([replace(block, start=0, missing=missing, source_rows=block.n)])

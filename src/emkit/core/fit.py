@@ -2,16 +2,18 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from emkit.core.block import Source
+from emkit.core.checks import count, number
 from emkit.core.errors import CollapseError
-from emkit.core.model import Executor, Model
-from emkit.core.monitor import Monitor
+from emkit.core.executor import Executor
+from emkit.core.model import EStep, Model
+from emkit.core.monitor import Monitor, Monitors
 from emkit.core.result import Run, Step, StopReason, aitken
 
 
@@ -19,16 +21,16 @@ from emkit.core.result import Run, Step, StopReason, aitken
 class Problem:
     """A model, the data, and where to compute."""
 
-    model: Model[Any, Any]
+    model: Model
     source: Source
     executor: Executor
     precision: float = float(np.finfo(np.float64).eps)
     """Machine epsilon of the data's width: how well the objective can be known."""
 
-    def evaluate(self, params: Any, iteration: int = 0) -> Step:
+    def evaluate(self, params: Any, iteration: int = 0, carried: Mapping[str, np.ndarray] | None = None) -> Step:
         """E-step over all data: the value of ``params``, with the statistics that the next M-step needs."""
-        stats, log_likelihood = self.executor.map_reduce(lambda block: self.model.e_step(params, block), self.source)
-        return Step(iteration, params, float(log_likelihood), float(self.model.log_prior(params)), stats)
+        stats, log_likelihood = self.executor.map_reduce(EStep(self.model, params), self.source)
+        return Step(iteration, params, float(log_likelihood), float(self.model.log_prior(params)), stats, carried or {})
 
     def rounding(self, objective: float) -> float:
         """A difference in the objective that rounding alone can make.
@@ -44,24 +46,81 @@ class Problem:
 class Algorithm(ABC):
     """How E and M are put together. You implement ``advance``; you get the loop, the stop rule, restarts and checkpoints."""
 
-    def begin(self, problem: Problem, params: Any, iteration: int = 0) -> Step:
-        """The first step, and the one a resumed fit takes up from: nothing but the parameters is needed."""
-        return problem.evaluate(params, iteration)
+    monotone = True
+    """False: a fall of the objective is no error."""
+
+    def begin(self, problem: Problem, params: Any, iteration: int = 0, carried: Mapping[str, np.ndarray] | None = None) -> Step:
+        """The first step, and the one a resumed fit takes up from, with what the algorithm carried then."""
+        return problem.evaluate(params, iteration, carried)
 
     @abstractmethod
     def advance(self, problem: Problem, step: Step) -> Step:
-        """From one evaluated hypothesis to the next."""
+        """From one evaluated hypothesis to the next; what must be remembered goes into ``Step.carried``."""
 
 
-def iterate(problem: Problem, algorithm: Algorithm, params: Any, iteration: int = 0) -> Iterator[Step]:
+class CheckpointStore(Protocol):
+    """Where progress is kept between interruptions; ``emkit.io.checkpoint.Checkpoint`` is one."""
+
+    def load(self, model: Model, source: Source) -> Any:
+        """What was saved, or None. Raises if it belongs to another fit."""
+        ...
+
+    def due(self) -> bool:
+        """Whether it is time to save again; called once an iteration."""
+        ...
+
+    def save(self, model: Model, source: Source, progress: Any) -> None:
+        """Write it so that a crash leaves either the old or the new one."""
+        ...
+
+
+@dataclass(frozen=True)
+class Rules:
+    """When a fit ends, and who is told on the way.
+
+    Parameters
+    ----------
+    tol : float
+        Stop when the estimated remaining gain is below ``tol`` nats of the total objective. 0: exactly ``max_iter`` iterations.
+    max_iter : int
+        Iterations at most, for each start.
+    monitors : sequence of Monitor
+        Told of every iteration on all the data; may ask to stop.
+    checkpoint : CheckpointStore, optional
+        Saves progress as it goes, and takes up a fit that was cut off; the outcome has the same bits.
+
+    Raises
+    ------
+    ParameterError
+        Naming the setting.
+    """
+
+    tol: float = 1e-3
+    max_iter: int = 1000
+    monitors: Sequence[Monitor] = ()
+    checkpoint: CheckpointStore | None = None
+
+    def __post_init__(self) -> None:
+        number(self.tol, "tol", "a number of nats")
+        count(self.max_iter, "max_iter", 0)
+
+    @property
+    def watch(self) -> Monitor:
+        """The monitors as one."""
+        return Monitors(self.monitors)
+
+
+def iterate(
+    problem: Problem, algorithm: Algorithm, params: Any, iteration: int = 0, carried: Mapping[str, np.ndarray] | None = None
+) -> Iterator[Step]:
     """Yield the start, then one Step an iteration, for ever: callers own the loop.
 
     >>> import numpy as np
     >>> from emkit.core.fit import Problem, iterate
     >>> from emkit.algorithms.em import EM
-    >>> from emkit.data.arrays import ArraySource
+    >>> from emkit.data.rows import ArraySource
     >>> from emkit.execute.threads import Threads
-    >>> from emkit.families.gaussian import Gaussian
+    >>> from emkit import Gaussian
     >>> from emkit.models.mixture import Mixture
     >>> source = ArraySource(np.array([[0.0], [0.2], [4.0], [4.1]]))
     >>> model = Mixture(Gaussian(), 2).resolve(source)
@@ -72,7 +131,7 @@ def iterate(problem: Problem, algorithm: Algorithm, params: Any, iteration: int 
     >>> step.iteration
     3
     """
-    step = algorithm.begin(problem, params, iteration)
+    step = algorithm.begin(problem, params, iteration, carried)
     while True:
         yield step
         step = algorithm.advance(problem, step)
@@ -87,9 +146,10 @@ def run(
     max_iter: int = 1000,
     monitor: Monitor | None = None,
     trace: Sequence[float] = (),
+    carried: Mapping[str, np.ndarray] | None = None,
     keep: Callable[[Step, Sequence[float]], None] | None = None,
 ) -> Run:
-    """Follow one start until the estimated gain still to come is under ``tol`` nats, or something else ends it.
+    """Follow one start until the estimated remaining gain is below ``tol`` nats, or something else ends it.
 
     Parameters
     ----------
@@ -98,7 +158,9 @@ def run(
     max_iter : int
         Updates (M-steps) at most.
     trace : sequence of float
-        Objectives before ``params``, when a run is taken up again; the iteration count goes on from there.
+        Objectives before ``params``, when a run is taken up again; iterations are counted from there.
+    carried : mapping of arrays
+        What the algorithm carried then.
     keep : callable
         Called with each step and the trace so far: where checkpoints are written.
 
@@ -113,8 +175,8 @@ def run(
     remaining = math.inf
     reason = StopReason.MAX_ITER
     try:
-        for step in iterate(problem, algorithm, params, len(history)):
-            if best is not None and _fell(problem, step, best):
+        for step in iterate(problem, algorithm, params, len(history), carried):
+            if best is not None and algorithm.monotone and _fell(problem, step, best):
                 reason = StopReason.DECREASED
                 break
             history.append(step.objective)
@@ -140,15 +202,12 @@ def run(
             raise
         reason = StopReason.COLLAPSED
     assert best is not None
-    return Run(best.params, best.log_likelihood, best.log_prior, best.iteration, reason, tuple(history), remaining)
+    return Run(best.params, best.log_likelihood, best.log_prior, best.iteration, reason, tuple(history), remaining, best.carried)
 
 
 def _fell(problem: Problem, step: Step, best: Step) -> bool:
-    """Whether the objective fell by more than rounding, or is not a number.
-
-    Infinity is no fall: a Dirichlet prior with a concentration under 1 has infinite density where a probability is zero.
-    """
-    return step.objective != math.inf and not step.objective >= best.objective - problem.rounding(best.objective)
+    """Whether the objective fell by more than rounding, or is not a number."""
+    return not step.objective >= best.objective - problem.rounding(best.objective)
 
 
 def _settled(problem: Problem, history: Sequence[float], remaining: float, tol: float) -> bool:

@@ -29,7 +29,7 @@ class Monitor:
 
 
 class TimeLimit(Monitor):
-    """Stops a fit after so many seconds, counted from its beginning; the short runs of several starts count too."""
+    """Stops a fit when ``seconds`` have passed since it began; the short runs of several starts count too."""
 
     def __init__(self, seconds: float):
         self.seconds = seconds

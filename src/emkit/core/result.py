@@ -1,18 +1,19 @@
 """What a fit reports: the answer, why it stopped, and every start that was tried."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
 import numpy as np
 
-from emkit.core.arrays import Params
+from emkit.core.records import Params
 
 
 class StopReason(Enum):
     """Why a fit stopped. The value is the sentence a person reads."""
 
-    CONVERGED = "converged: the estimated gain still to come is under tol"
+    CONVERGED = "converged: the estimated remaining gain is below tol"
     MAX_ITER = "stopped at max_iter before the stop rule was met"
     INTERRUPTED = "interrupted; the best parameters so far were kept"
     TIME_LIMIT = "stopped at the time limit; the best parameters so far were kept"
@@ -23,13 +24,17 @@ class StopReason(Enum):
 
 @dataclass(frozen=True)
 class Step:
-    """One hypothesis with its value: what ``iterate`` yields. Iteration 0 is the start, before any update."""
+    """One hypothesis with its value: what ``iterate`` yields. Iteration 0 is the start, before any update.
+
+    ``carried``: what the algorithm must remember beside the parameters, arrays by name; checkpoints save it.
+    """
 
     iteration: int
     params: Any
     log_likelihood: float
     log_prior: float
     stats: Any = field(default=None, repr=False)
+    carried: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     @property
     def objective(self) -> float:
@@ -48,7 +53,8 @@ class Run:
     reason: StopReason
     trace: tuple[float, ...]
     remaining: float
-    """Estimated gain still to come, nats; inf where it could not be estimated."""
+    """Estimated remaining gain, nats; inf where it could not be estimated."""
+    carried: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def objective(self) -> float:

@@ -1,18 +1,17 @@
 """Bernoulli columns: cells are 0 or 1."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from emkit.core.arrays import Params, Stats
-from emkit.core.block import Source
 from emkit.core.errors import ParameterError
-from emkit.core.model import Family, settings
+from emkit.core.family import Family
+from emkit.core.parameters import Parameter, Unit
 from emkit.core.prior import Prior
-from emkit.families.discrete import refuse_cells
-from emkit.families.given import name_of, refuse_unknown, row_each
+from emkit.core.support import Binary
+from emkit.families.categorical import symbol_cdf
+from emkit.families.sums import Sums, logs_times
 
 
 @dataclass(frozen=True)
@@ -26,160 +25,79 @@ class Beta(Prior):
         if not (self.a >= 1 and self.b >= 1):
             raise ParameterError(f"Beta(a={self.a}, b={self.b}): both must be at least 1")
 
-    def describe(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return {"prior": "beta", "a": float(self.a), "b": float(self.b)}
+    def log_density(self, value: np.ndarray) -> np.ndarray:
+        """(a - 1) log p + (b - 1) log (1 - p)."""
+        return np.asarray(logs_times(self.a - 1.0, value) + _rest_times(self.b - 1.0, value))
 
 
 @dataclass(frozen=True)
-class BernoulliParams(Params):
-    """``probs`` (K, d): probability of a 1."""
-
-    probs: np.ndarray
-
-
-@dataclass(frozen=True)
-class BernoulliStats(Stats):
-    """``mass`` (K, d): expected rows with the cell observed; ``ones`` (K, d): those of them that are 1."""
-
-    mass: np.ndarray
-    ones: np.ndarray
-
-
-@dataclass(frozen=True)
-class Bernoulli(Family[BernoulliParams, BernoulliStats]):
+class Bernoulli(Family):
     """Independent 0/1 columns given the component. A missing cell drops out.
 
     Parameters
     ----------
     prior : Beta or None
+        Of each probability.
     fixed, start_values : mapping, optional
-        "probs" (K, d).
+        "probs" (K, d): probabilities of a 1.
     """
 
-    prior: Prior | None = None
-    fixed: Mapping[str, Any] = field(default_factory=dict)
-    start_values: Mapping[str, Any] = field(default_factory=dict)
+    prior: Beta | None = None
 
-    def __post_init__(self) -> None:
-        refuse_unknown(self.fixed, self.start_values, ("probs",), "a Bernoulli family")
-        if self.prior is not None and not isinstance(self.prior, Beta):
-            raise ParameterError(f"the prior of Bernoulli probabilities must be a Beta, got {self.prior!r}")
+    parameters = (Parameter("probs", "K d", Unit(), Beta),)
+    support = Binary()
 
-    def resolve(self, source: Source, k: int) -> Self:
-        """Checks that cells are 0 or 1. Raises DataError naming the first that is not."""
-        refuse_cells(source, lambda x: (x != 0) & (x != 1), "0 or 1")
-        d = source.n_features
-        return replace(
-            self,
-            fixed={key: self._check(value, k, d, "fixed") for key, value in self.fixed.items()},
-            start_values={key: self._check(value, k, d, "start") for key, value in self.start_values.items()},
-        )
-
-    def _check(self, value: Any, k: int, d: int, where: str) -> np.ndarray:
-        name = name_of("probs", where)
-        probs = row_each(value, k, d, name)
-        if not ((probs >= 0) & (probs <= 1)).all():
-            raise ParameterError(f"{name} must lie between 0 and 1")
-        return probs
-
-    def null_params(self, k: int, n_features: int) -> BernoulliParams:
-        """One half."""
-        return BernoulliParams(np.full((k, n_features), 0.5))
-
-    def start(self, stats: BernoulliStats | None, source: Source, k: int) -> BernoulliParams:
-        """Frequencies of each part, with one pseudo-row."""
-        given = {**self.start_values, **self.fixed}
-        if "probs" in given:
-            return BernoulliParams(np.asarray(given["probs"]))
-        if stats is None:
-            return self.null_params(k, source.n_features)
-        return BernoulliParams((stats.ones + 0.5) / (stats.mass + 1.0))
-
-    def log_prob(self, params: BernoulliParams, x: Any) -> np.ndarray:
+    def log_prob(self, params: Any, x: Any) -> np.ndarray:
         """sum_j log p_j or log(1 - p_j), (n, K); -inf for what is neither 0 nor 1."""
-        from scipy.special import xlog1py, xlogy
-
         x = np.asarray(x, dtype=np.float64)
-        seen = np.isfinite(x)
+        seen = ~np.isnan(x)
         ones = np.where(seen, x, 0.0)
         zeros = seen - ones
         p = params.probs
         if ((p > 0) & (p < 1)).all():
             out = np.asarray(ones @ np.log(p).T + zeros @ np.log1p(-p).T)
         else:
-            out = np.asarray((xlogy(ones[:, None, :], p) + xlog1py(zeros[:, None, :], -p)).sum(axis=2))
-        impossible = ((ones != 0) & (ones != 1)).any(axis=1)
-        if impossible.any():
-            out[impossible] = -np.inf
+            out = (logs_times(ones[:, None, :], p) + _rest_times(zeros[:, None, :], p)).sum(axis=2)
+        out[~self.support.holds(ones).all(axis=1)] = -np.inf
         return out
 
-    def stats(self, params: BernoulliParams, x: Any, resp: Any) -> BernoulliStats:
-        """Expected counts."""
-        x = np.asarray(x, dtype=np.float64)
-        seen = np.isfinite(x)
-        r = np.asarray(resp).T
-        return BernoulliStats(r @ seen, r @ np.where(seen, x, 0.0))
+    def stats(self, params: Any, x: Any, resp: Any) -> Sums:
+        """Expected rows, and ones among them."""
+        return Sums.of(x, resp)
 
-    def m_step(self, stats: BernoulliStats, params: BernoulliParams) -> BernoulliParams:
+    def m_step(self, stats: Sums, params: Any) -> Any:
         """Relative frequencies, with the prior's pseudo-counts; where nothing was seen, as before."""
-        if "probs" in self.fixed:
-            return BernoulliParams(np.asarray(self.fixed["probs"]))
-        ones, mass = stats.ones, stats.mass
-        if isinstance(self.prior, Beta):
-            ones, mass = ones + (self.prior.a - 1.0), mass + (self.prior.a + self.prior.b - 2.0)
+        prior = self.prior or Beta()
+        ones, mass = stats.total + (prior.a - 1.0), stats.mass + (prior.a + prior.b - 2.0)
         ratio = np.clip(ones / np.where(mass > 0, mass, 1.0), 0.0, 1.0)
-        return BernoulliParams(np.where(mass > 0, ratio, params.probs))
+        return self.Params(np.where(mass > 0, ratio, params.probs))
 
-    def log_prior(self, params: BernoulliParams) -> float:
-        """Up to a constant."""
-        if not isinstance(self.prior, Beta) or "probs" in self.fixed:
-            return 0.0
-        from scipy.special import xlog1py, xlogy
+    def first_guess(self, stats: Sums) -> Any:
+        """Frequencies of each part, with one pseudo-row."""
+        return self.Params((stats.total + 0.5) / (stats.mass + 1.0))
 
-        return float((xlogy(self.prior.a - 1.0, params.probs) + xlog1py(self.prior.b - 1.0, -params.probs)).sum())
-
-    def sample(self, params: BernoulliParams, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def sample(self, params: Any, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Zeros and ones, one row for each entry of ``component``."""
         p = params.probs[component]
-        return (rng.uniform(size=p.shape) < p).astype(np.float64)
+        return (rng.uniform(size=p.shape) < p).astype(np.int64)
 
-    def n_free(self, params: BernoulliParams) -> int:
-        """K d unless fixed."""
-        return 0 if "probs" in self.fixed else params.probs.size
+    def q(self, stats: Sums, params: Any) -> float:
+        """Sum of ones log p + zeros log (1 - p)."""
+        p = params.probs
+        return float(np.sum(logs_times(stats.total, p) + _rest_times(stats.mass - stats.total, p)))
 
-    def pack(self, params: BernoulliParams) -> np.ndarray:
-        """Log odds."""
-        if "probs" in self.fixed:
-            return np.zeros(0)
-        p = np.clip(params.probs, 1e-300, 1.0 - 1e-16)
-        return np.asarray((np.log(p) - np.log1p(-p)).ravel())
+    def moments(self, params: Any) -> tuple[np.ndarray, np.ndarray]:
+        """The probability p, and p (1 - p)."""
+        return params.probs, params.probs * (1.0 - params.probs)
 
-    def unpack(self, vector: np.ndarray, like: BernoulliParams) -> BernoulliParams:
-        """Inverse of ``pack``."""
-        if "probs" in self.fixed:
-            return like
-        from scipy.special import expit
+    def cdf(self, params: Any, x: np.ndarray, *, upper: bool = False) -> tuple[np.ndarray, np.ndarray]:
+        """Of the symbols 0 and 1."""
+        p = params.probs[:, 0]
+        return symbol_cdf(np.column_stack([1.0 - p, p]), x, upper)
 
-        return BernoulliParams(expit(vector).reshape(like.probs.shape))
 
-    def permute(self, params: BernoulliParams, order: np.ndarray) -> BernoulliParams:
-        """Relabelled."""
-        return BernoulliParams(params.probs[order])
+def _rest_times(count: Any, p: Any) -> np.ndarray:
+    """count * log(1 - p), which is 0 where the count is 0."""
+    from scipy.special import xlog1py
 
-    def embed(self, x: Any) -> np.ndarray:
-        """As they are; a missing cell is one half."""
-        return np.nan_to_num(np.asarray(x, dtype=np.float64), nan=0.5)
-
-    def describe(self) -> dict[str, Any]:
-        """Configuration as plain JSON values."""
-        prior = None if self.prior is None else self.prior.describe()
-        return settings({"family": "bernoulli", "prior": prior, "fixed": self.fixed, "start_values": self.start_values})
-
-    @classmethod
-    def from_description(cls, d: Mapping[str, Any]) -> "Bernoulli":
-        """Inverse of ``describe``."""
-        from emkit.families.registry import prior_from_description
-
-        arrays = [{key: np.array(value) for key, value in d[name].items()} for name in ("fixed", "start_values")]
-        return cls(None if d["prior"] is None else prior_from_description(d["prior"]), *arrays)
+    return np.asarray(xlog1py(count, -np.asarray(p)))

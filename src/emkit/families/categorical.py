@@ -1,97 +1,82 @@
 """Categorical columns: each cell is a symbol 0, 1, ..., L - 1, each column with probabilities of its own."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 
-from emkit.core.arrays import Params, Stats
+from emkit.core import simplex
 from emkit.core.block import Block, Source
+from emkit.core.compiled import worth_compiling
 from emkit.core.errors import DataError, ParameterError
-from emkit.core.model import Family, settings
-from emkit.core.prior import Dirichlet, Prior
-from emkit.families.discrete import column_range, refuse_fractions
-from emkit.families.given import name_of, numbers, refuse_unknown
+from emkit.core.family import Family
+from emkit.core.parameters import Parameter, Simplex
+from emkit.core.prior import Dirichlet
+from emkit.core.records import Stats
+from emkit.core.support import Symbols
+from emkit.families.sums import logs_times
 
-_COMPILE_ABOVE = 200_000  # rows of a source from which the compiled count of symbols is worth loading
-
-
-@dataclass(frozen=True)
-class CategoricalParams(Params):
-    """``probs`` (K, d, L): probability of each symbol; zero beyond a column's own number of symbols."""
-
-    probs: np.ndarray
+_TOO_MANY = 10**7  # symbols that somebody numbered without gaps: fewer
 
 
 @dataclass(frozen=True)
-class CategoricalStats(Stats):
+class SymbolCounts(Stats):
     """``counts`` (K, d, L): expected count of each symbol."""
 
     counts: np.ndarray
 
 
 @dataclass(frozen=True)
-class Categorical(Family[CategoricalParams, CategoricalStats]):
+class Categorical(Family):
     """Independent categorical columns given the component. A missing cell drops out.
 
     Parameters
     ----------
     n_categories : int or sequence of int, optional
-        L of each column; default: the largest symbol seen plus one.
+        L of each column; default: as many as the column has levels, or the largest symbol seen plus one.
     prior : Dirichlet or None
         Of each column's probabilities.
     fixed, start_values : mapping, optional
-        "probs" (K, d, L), or (K, L) for one column.
+        "probs" (K, d, L), or (K, L) for one column. Symbols beyond a column's own number have probability 0.
     """
 
     n_categories: Any = None
-    prior: Prior | None = None
-    fixed: Mapping[str, Any] = field(default_factory=dict)
-    start_values: Mapping[str, Any] = field(default_factory=dict)
+    prior: Dirichlet | None = None
 
-    def __post_init__(self) -> None:
-        refuse_unknown(self.fixed, self.start_values, ("probs",), "a categorical family")
-        if self.prior is not None and not isinstance(self.prior, Dirichlet):
-            raise ParameterError(f"the prior of categorical probabilities must be a Dirichlet, got {self.prior!r}")
+    parameters = (Parameter("probs", "K d L", Simplex(), Dirichlet),)
+    support = Symbols()
 
-    def resolve(self, source: Source, k: int) -> Self:
-        """Checks symbols, and counts categories.
+    # --- how many symbols ---------------------------------------------------------------------------------------------
 
-        Raises
-        ------
-        DataError
-            For cells that are not integers in range, and for what looks like one-hot rows.
-        """
+    def ready(self, source: Source, k: int) -> Self:
+        """Counts the symbols of each column. Raises DataError for too many, and for what looks like one-hot rows."""
         d = source.n_features
-        refuse_fractions(source, "a category 0, 1, 2, ...")
-        low, high = column_range(source)
-        if low.min() < 0:
-            j = int(np.argmin(low))
-            raise DataError(f"column {source.columns[j]!r} holds {low[j]:g}; categories are numbered 0, 1, 2, ...")
+        high = np.where(np.isfinite(source.summary.high), source.summary.high, 0.0)
         if self.n_categories is None:
+            levels = [0 if column.levels is None else len(column.levels) for column in source.columns.items]
+            sizes = np.maximum(high + 1, levels)
             self._refuse_one_hot(source, high)
-        if self.n_categories is None and high.max() >= 10**7:
-            j = int(np.argmax(high))
-            raise DataError(
-                f"column {source.columns[j]!r} holds the symbol {high[j]:.0f}, so {high[j] + 1:.0f} categories would be needed; number them 0, 1, 2, ..."
-            )
-        sizes = high + 1 if self.n_categories is None else np.broadcast_to(np.asarray(self.n_categories), (d,))
+            if high.max() >= _TOO_MANY:
+                j = int(np.argmax(high))
+                raise DataError(
+                    f"{source.columns.called(j)} holds the symbol {high[j]:.0f}, so {high[j] + 1:.0f} categories would be needed; "
+                    "number them 0, 1, 2, ...",
+                    column=source.columns[j].name,
+                )
+        else:
+            sizes = _checked_sizes(self.n_categories, d)
         if (high >= sizes).any():
             j = int(np.flatnonzero(high >= sizes)[0])
             raise DataError(
-                f"column {source.columns[j]!r} holds the symbol {high[j]:g}, but n_categories={sizes[j]:g} allows 0 to {sizes[j] - 1:g}"
+                f"{source.columns.called(j)} holds the symbol {high[j]:g}, but n_categories={sizes[j]:g} allows 0 to {sizes[j] - 1:g}",
+                column=source.columns[j].name,
             )
-        return replace(
-            self,
-            n_categories=tuple(int(size) for size in sizes),
-            fixed={key: self._check(value, k, sizes, "fixed") for key, value in self.fixed.items()},
-            start_values={key: self._check(value, k, sizes, "start") for key, value in self.start_values.items()},
-        )
+        return replace(self, n_categories=tuple(int(size) for size in sizes))
 
     def _refuse_one_hot(self, source: Source, high: np.ndarray) -> None:
         # In a few rows, two columns that are 0 and 1 may differ in each by chance.
-        if source.n_features < (2 if source.n_rows >= 10 else 3) or high.max() != 1:
+        enough = source.n_features >= (2 if source.n_rows >= 10 else 3)
+        if not enough or high.max() != 1 or any(column.levels for column in source.columns.items):
             return
         for block in source:
             x = np.asarray(block.x)
@@ -102,41 +87,31 @@ class Categorical(Family[CategoricalParams, CategoricalStats]):
             "pass one column of symbols instead: x.argmax(axis=1).reshape(-1, 1), or say n_categories=2 if they are separate columns"
         )
 
-    def _check(self, value: Any, k: int, sizes: np.ndarray, where: str) -> np.ndarray:
-        name = name_of("probs", where)
-        probs = numbers(value, name)
-        d, most = len(sizes), int(sizes.max())
-        if probs.ndim == 2 and d == 1:
-            probs = probs[:, None, :]
-        if probs.shape != (k, d, most):
-            or_flat = f" or ({k}, {most})" if d == 1 else ""
-            raise ParameterError(f"{name} has shape {np.shape(value)}, expected ({k}, {d}, {most}){or_flat}")
-        if not ((probs >= 0).all() and np.allclose(probs.sum(axis=2), 1.0, atol=1e-6)):
-            raise ParameterError(f"{name}: probabilities must be nonnegative and add up to 1 over the symbols")
-        return probs / probs.sum(axis=2, keepdims=True)
+    def sizes(self, k: int, d: int) -> dict[str, int]:
+        """L is the largest number of symbols of any column."""
+        if self.n_categories is None:
+            raise ParameterError("n_categories is not known yet: resolve(source, k) counts the symbols (fit does)")
+        return {"K": k, "d": d, "L": int(_checked_sizes(self.n_categories, d).max())}
 
-    @property
-    def _sizes(self) -> np.ndarray:
-        return np.asarray(self.n_categories)
+    def held(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
+        """Symbols that a column does not have are held at 0."""
+        held = super().held(name, shape)
+        return held if self.n_categories is None else np.where(self._allowed(shape), held, 0.0)
 
-    def null_params(self, k: int, n_features: int) -> CategoricalParams:
-        """Uniform."""
-        sizes = np.broadcast_to(self._sizes, (n_features,))
-        allowed = np.arange(sizes.max()) < sizes[:, None]
-        return CategoricalParams(np.broadcast_to(allowed / sizes[:, None], (k, n_features, sizes.max())).copy())
+    def _allowed(self, shape: tuple[int, ...]) -> np.ndarray:
+        sizes = _checked_sizes(self.n_categories, shape[1])
+        return np.asarray(np.arange(shape[2]) < sizes[:, None])
 
-    def start(self, stats: CategoricalStats | None, source: Source, k: int) -> CategoricalParams:
-        """Observed frequencies of each part, one pseudo-count spread over the symbols."""
-        given = {**self.start_values, **self.fixed}
-        if "probs" in given:
-            return CategoricalParams(np.asarray(given["probs"]))
-        uniform = self.null_params(k, source.n_features)
-        if stats is None:
-            return uniform
-        pseudo = stats.counts + uniform.probs
-        return CategoricalParams(pseudo / pseudo.sum(axis=2, keepdims=True))
+    def null(self, k: int, d: int) -> Any:
+        """Uniform over each column's own symbols."""
+        size = self.sizes(k, d)["L"]
+        allowed = self._allowed((k, d, size))
+        uniform = np.broadcast_to(allowed / allowed.sum(axis=1, keepdims=True), (k, d, size))
+        return self.Params(np.where(np.isnan(self.held("probs", uniform.shape)), uniform, self.held("probs", uniform.shape)))
 
-    def log_prob(self, params: CategoricalParams, x: Any) -> np.ndarray:
+    # --- the mathematics ----------------------------------------------------------------------------------------------
+
+    def log_prob(self, params: Any, x: Any) -> np.ndarray:
         """Sum over columns of log probability of the symbol, (n, K); -inf for what is not one of them."""
         x = np.asarray(x)
         most = params.probs.shape[2]
@@ -155,7 +130,7 @@ class Categorical(Family[CategoricalParams, CategoricalStats]):
             out = out + term
         return np.asarray(out)
 
-    def stats(self, params: CategoricalParams, x: Any, resp: Any) -> CategoricalStats:
+    def stats(self, params: Any, x: Any, resp: Any) -> SymbolCounts:
         """Expected counts."""
         k, d, most = params.probs.shape
         x = np.asarray(x)
@@ -166,22 +141,55 @@ class Categorical(Family[CategoricalParams, CategoricalStats]):
             part = np.asarray(resp)[seen]
             for i in range(k):
                 counts[i, j] = np.bincount(symbol, weights=part[:, i], minlength=most)[:most]
-        return CategoricalStats(counts)
+        return SymbolCounts(counts)
 
-    def stats_block(self, params: CategoricalParams, block: Block, resp: np.ndarray) -> CategoricalStats:
+    def m_step(self, stats: SymbolCounts, params: Any) -> Any:
+        """Relative frequencies, with the prior's pseudo-counts; where nothing was counted, as before."""
+        counts = stats.counts if self.prior is None else stats.counts + self.prior.pseudo
+        return self.Params(simplex.mode(counts, self.held("probs", counts.shape), params.probs))
+
+    def first_guess(self, stats: SymbolCounts) -> Any:
+        """Observed frequencies of each part, one pseudo-count spread over the symbols."""
+        k, d, _ = stats.counts.shape
+        pseudo = stats.counts + self.null(k, d).probs
+        return self.Params(pseudo / pseudo.sum(axis=2, keepdims=True))
+
+    def sample(self, params: Any, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """One row of symbols for each entry of ``component``."""
+        cumulative = np.cumsum(params.probs, axis=2)[component]
+        draw = rng.uniform(size=(len(component), params.probs.shape[1], 1))
+        return np.asarray((draw >= cumulative / cumulative[:, :, -1:]).sum(axis=2))
+
+    def q(self, stats: SymbolCounts, params: Any) -> float:
+        """Sum of counts log p."""
+        return float(logs_times(stats.counts, params.probs).sum())
+
+    def moments(self, params: Any) -> tuple[np.ndarray, np.ndarray]:
+        """A symbol counts as its number."""
+        symbols = np.arange(params.probs.shape[2])
+        mean = params.probs @ symbols
+        return mean, params.probs @ symbols**2 - mean**2
+
+    def cdf(self, params: Any, x: np.ndarray, *, upper: bool = False) -> tuple[np.ndarray, np.ndarray]:
+        """The numbers of the symbols are taken as their order."""
+        return symbol_cdf(params.probs[:, 0], x, upper)
+
+    # --- compiled twins -----------------------------------------------------------------------------------------------
+
+    def stats_block(self, params: Any, block: Block, resp: np.ndarray) -> SymbolCounts:
         """Compiled where the data are large."""
-        if max(block.n, block.source_rows) < _COMPILE_ABOVE:
-            return super().stats_block(params, block, resp)
+        if not _worth(block):
+            return super().stats_block(params, block, resp)  # type: ignore[no-any-return]
         from emkit.kernels.categorical import count_symbols
 
         k, d, most = params.probs.shape
         counts = np.zeros((d, most, k))
         count_symbols(np.ascontiguousarray(block.x), np.ascontiguousarray(resp), counts)
-        return CategoricalStats(np.ascontiguousarray(np.moveaxis(counts, 2, 0)))
+        return SymbolCounts(np.ascontiguousarray(np.moveaxis(counts, 2, 0)))
 
-    def log_prob_block(self, params: CategoricalParams, block: Block, out: np.ndarray | None = None) -> np.ndarray:
+    def log_prob_block(self, params: Any, block: Block, out: np.ndarray | None = None) -> np.ndarray:
         """Compiled where the data are large."""
-        if max(block.n, block.source_rows) < _COMPILE_ABOVE:
+        if not _worth(block):
             return super().log_prob_block(params, block, out)
         from emkit.kernels.categorical import look_up
         from emkit.kernels.rows import whole
@@ -195,99 +203,31 @@ class Categorical(Family[CategoricalParams, CategoricalStats]):
         look_up(np.ascontiguousarray(block.x), table, out)
         return out
 
-    def m_step(self, stats: CategoricalStats, params: CategoricalParams) -> CategoricalParams:
-        """Relative frequencies, with the prior's pseudo-counts; where nothing was counted, as before."""
-        if "probs" in self.fixed:
-            return CategoricalParams(np.asarray(self.fixed["probs"]))
-        pseudo = np.maximum(stats.counts + self._pseudo(params.probs.shape), 0.0)
-        total = pseudo.sum(axis=2, keepdims=True)
-        with np.errstate(invalid="ignore"):
-            return CategoricalParams(np.where(total > 0, pseudo / np.where(total > 0, total, 1.0), params.probs))
 
-    def _pseudo(self, shape: tuple[int, ...]) -> Any:
-        if not isinstance(self.prior, Dirichlet):
-            return 0.0
-        extra = np.broadcast_to(np.asarray(self.prior.concentration, dtype=np.float64) - 1.0, shape)
-        allowed = np.arange(shape[2]) < self._sizes[:, None]
-        return np.where(allowed, extra, 0.0)
+def _worth(block: Block) -> bool:
+    return worth_compiling(25.0 * max(block.n, block.source_rows))
 
-    def log_prior(self, params: CategoricalParams) -> float:
-        """Of all probabilities, up to a constant."""
-        if not isinstance(self.prior, Dirichlet) or "probs" in self.fixed:
-            return 0.0
-        extra = self._pseudo(params.probs.shape)
-        used = extra != 0
-        with np.errstate(divide="ignore"):
-            return float(np.sum(extra[used] * np.log(params.probs[used])))
 
-    def sample(self, params: CategoricalParams, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """One row of symbols for each entry of ``component``."""
-        cumulative = np.cumsum(params.probs, axis=2)[component]
-        draw = rng.uniform(size=(len(component), params.probs.shape[1], 1))
-        symbols = (draw >= cumulative / cumulative[:, :, -1:]).sum(axis=2)
-        return symbols.astype(np.float64)
-
-    def n_free(self, params: CategoricalParams) -> int:
-        """L - 1 for each column and component."""
-        return 0 if "probs" in self.fixed else len(params.probs) * int((self._sizes - 1).sum())
-
-    def pack(self, params: CategoricalParams) -> np.ndarray:
-        """Log-ratios to each column's first symbol."""
-        if "probs" in self.fixed:
-            return np.zeros(0)
-        logs = np.log(np.maximum(params.probs, 1e-300))
-        parts = [(logs[:, j, 1:size] - logs[:, j, :1]).ravel() for j, size in enumerate(self._sizes)]
-        return np.concatenate(parts) if parts else np.zeros(0)
-
-    def unpack(self, vector: np.ndarray, like: CategoricalParams) -> CategoricalParams:
-        """Inverse of ``pack``."""
-        if "probs" in self.fixed:
-            return like
-        k, d, _ = like.probs.shape
-        probs, at = np.zeros_like(like.probs), 0
-        for j, size in enumerate(np.broadcast_to(self._sizes, (d,))):
-            count = k * (int(size) - 1)
-            logits = np.concatenate([np.zeros((k, 1)), vector[at : at + count].reshape(k, int(size) - 1)], axis=1)
-            weight = np.exp(logits - logits.max(axis=1, keepdims=True))
-            probs[:, j, :size] = weight / weight.sum(axis=1, keepdims=True)
-            at += count
-        return CategoricalParams(probs)
-
-    def permute(self, params: CategoricalParams, order: np.ndarray) -> CategoricalParams:
-        """Relabelled."""
-        return CategoricalParams(params.probs[order])
-
-    def permuted(self, order: np.ndarray) -> Self:
-        """The configuration that goes with ``permute``; a prior (K, d, L) follows its components."""
-        moved = super().permuted(order)
-        if isinstance(self.prior, Dirichlet) and np.shape(self.prior.concentration)[:-2] == (len(order),):
-            return replace(moved, prior=Dirichlet(np.asarray(self.prior.concentration)[order]))
-        return moved
-
-    def embed(self, x: Any) -> np.ndarray:
-        """One-hot; a missing cell is all zeros."""
-        x = np.asarray(x)
-        parts = [(x[:, j, None] == np.arange(size)).astype(np.float64) for j, size in enumerate(self._sizes)]
-        return np.concatenate(parts, axis=1)
-
-    def describe(self) -> dict[str, Any]:
-        """Configuration as plain JSON values."""
-        return settings(
-            {
-                "family": "categorical",
-                "n_categories": self.n_categories,
-                "prior": None if self.prior is None else self.prior.describe(),
-                "fixed": self.fixed,
-                "start_values": self.start_values,
-            }
+def _checked_sizes(n_categories: Any, d: int) -> np.ndarray:
+    sizes = np.asarray(n_categories)
+    if sizes.dtype.kind not in "iu" or sizes.shape not in ((), (1,), (d,)) or (sizes < 1).any():
+        raise ParameterError(
+            f"n_categories={n_categories!r}: give a number of symbols, at least 1, or one for each of the {d} column(s)",
+            parameter="n_categories",
         )
+    return np.broadcast_to(sizes, (d,))
 
-    @classmethod
-    def from_description(cls, d: Mapping[str, Any]) -> "Categorical":
-        """Inverse of ``describe``."""
-        from emkit.families.registry import prior_from_description
 
-        arrays = [{key: np.array(value) for key, value in d[name].items()} for name in ("fixed", "start_values")]
-        prior = None if d["prior"] is None else prior_from_description(d["prior"])
-        sizes = d["n_categories"]
-        return cls(tuple(sizes) if isinstance(sizes, list) else sizes, prior, *arrays)
+def symbol_cdf(probs: np.ndarray, x: np.ndarray, upper: bool) -> tuple[np.ndarray, np.ndarray]:
+    """``Family.cdf`` for probabilities (K, L) of the symbols of one column."""
+    if upper:  # for each symbol the probability of those after it: sums of what is small, exact there
+        table = np.pad(np.cumsum(probs[:, :0:-1], axis=1)[:, ::-1], [(0, 0), (0, 1)])
+    else:
+        table = np.minimum(np.cumsum(probs, axis=1), 1.0)
+    table[:, -1] = 0.0 if upper else 1.0
+
+    def reached(c: np.ndarray) -> np.ndarray:
+        value = table.T[np.clip(np.nan_to_num(c[:, 0]), 0, table.shape[1] - 1).astype(np.int64)]
+        return np.where(np.isnan(c), np.nan, np.where(c < 0, float(upper), value))
+
+    return reached(np.ceil(x) - 1.0), reached(np.floor(x))

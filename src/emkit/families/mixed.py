@@ -1,26 +1,22 @@
 """A mixture as a family: each component is itself a mixture of M parts. An HMM of it is a GMM-HMM."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 
-from emkit.core.arrays import Params, Stats
+from emkit.core import simplex
+from emkit.core.bayes import log_sum_exp, posterior
 from emkit.core.block import Source
-from emkit.core.errors import ParameterError
-from emkit.core.model import Family, log_sum_exp, posterior
-from emkit.core.prior import Dirichlet, Prior
-from emkit.families.given import name_of, numbers
-from emkit.families.seeding import seed_labels
-
-
-@dataclass(frozen=True)
-class MixedParams(Params):
-    """``weights`` (K, M), rows adding up to 1; ``parts``: the family's Params of K M components, those of component k together."""
-
-    weights: np.ndarray
-    parts: Any
+from emkit.core.checks import count
+from emkit.core.declared import Child
+from emkit.core.family import Family
+from emkit.core.parameters import Parameter, Simplex
+from emkit.core.prior import Dirichlet
+from emkit.core.records import Stats
+from emkit.core.seeding import seed_labels
+from emkit.core.support import Support
+from emkit.families.sums import logs_times
 
 
 @dataclass(frozen=True)
@@ -32,55 +28,81 @@ class MixedStats(Stats):
 
 
 @dataclass(frozen=True)
-class Mixed(Family[MixedParams, MixedStats]):
+class Mixed(Family):
     """p(x | component k) = sum_m weight_km p(x | part m of component k).
 
     Parameters
     ----------
     family : Family
-        What the parts are.
+        What the parts are. Its parameters have those of component k together.
     n_parts : int
         M >= 1.
     prior : Dirichlet or None
         Of the weights of each component.
-    start_weights : array of shape (K, M), optional
-        Starting values.
+    fixed, start_values : mapping, optional
+        "weights" (K, M).
     """
 
-    family: Family[Any, Any]
+    family: Family
     n_parts: int
-    prior: Prior | None = None
-    start_weights: Any = None
+    prior: Dirichlet | None = None
+
+    parameters = (Parameter("weights", "K M", Simplex(), Dirichlet),)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.n_parts, int | np.integer) or self.n_parts < 1:
-            raise ParameterError(f"n_mix={self.n_parts!r}: give an integer of at least 1")
+        count(self.n_parts, "n_mix")
+        super().__post_init__()
 
-    def resolve(self, source: Source, k: int) -> Self:
+    @property
+    def children(self) -> tuple[Child, ...]:  # type: ignore[override]
+        """The family of the parts, with K M components."""
+        return (Child("parts", "family", lambda k: k * self.n_parts, self._parts_of),)
+
+    def _parts_of(self, order: np.ndarray) -> np.ndarray:
+        m = self.n_parts
+        return np.asarray((np.asarray(order)[:, None] * m + np.arange(m)).ravel())
+
+    @property
+    def support(self) -> Support:  # type: ignore[override]
+        """The family's."""
+        return self.family.support
+
+    def sizes(self, k: int, d: int) -> dict[str, int]:
+        """M parts."""
+        return {"K": k, "d": d, "M": self.n_parts}
+
+    def show_part(self, child: Child, name: str, value: np.ndarray) -> np.ndarray:
+        """Those of component k together: (K, M, ...)."""
+        declared = self.family.parameter(name)
+        return value.reshape(-1, self.n_parts, *value.shape[1:]) if declared is not None and declared.axes else value
+
+    def take_part(self, child: Child, name: str, value: Any) -> Any:
+        """From (K, M, ...) to (K M, ...), where the parameter differs from component to component."""
+        declared, array = self.family.parameter(name), np.asarray(value)
+        if declared is None or not declared.axes:
+            return value
+        letters = declared.letters.split()
+        full = array.ndim == len(letters) + 1 or array.ndim == sum(not letter.isdigit() for letter in letters) + 1
+        return array.reshape(-1, *array.shape[2:]) if full and array.shape[1] == self.n_parts else value
+
+    def ready(self, source: Source, k: int) -> Self:
         """Resolves the family, for K M components."""
-        weights = self.start_weights
-        if weights is not None:
-            weights = numbers(weights, name_of("weights", "start"))
-            if weights.shape != (k, self.n_parts) or not np.allclose(weights.sum(axis=1), 1.0) or (weights < 0).any():
-                raise ParameterError(f"{name_of('weights', 'start')} must be a ({k}, {self.n_parts}) array whose rows add up to 1")
-        return replace(self, family=self.family.resolve(source, k * self.n_parts), start_weights=weights)
+        return replace(self, family=self.family.resolve(source, k * self.n_parts))
 
-    def null_params(self, k: int, n_features: int) -> MixedParams:
-        """Equal weights."""
-        m = self.n_parts
-        return MixedParams(np.full((k, m), 1.0 / m), self.family.null_params(k * m, n_features))
+    def embed(self, x: Any) -> np.ndarray | None:
+        """The family's."""
+        return self.family.embed(x)
 
-    def start(self, stats: MixedStats | None, source: Source, k: int) -> MixedParams:
+    def anchor(self, k: int, d: int) -> Any:
+        """Equal weights, and the family's."""
+        return self.Params(np.full((k, self.n_parts), 1.0 / self.n_parts), self.family.anchor(k * self.n_parts, d))
+
+    def first_guess(self, stats: MixedStats) -> Any:
         """From statistics of the parts; see ``from_partition`` for how parts come to differ."""
-        m = self.n_parts
-        weights = np.full((k, m), 1.0 / m)
-        if stats is not None:
-            weights = (stats.counts + 1.0) / (stats.counts.sum(axis=1, keepdims=True) + m)
-        if self.start_weights is not None:
-            weights = np.asarray(self.start_weights)
-        return MixedParams(weights, self.family.start(None if stats is None else stats.parts, source, k * m))
+        weights = (stats.counts + 1.0) / (stats.counts.sum(axis=1, keepdims=True) + self.n_parts)
+        return self.Params(weights, self.family.start(stats.parts))
 
-    def from_partition(self, source: Source, x: np.ndarray, resp: np.ndarray, rng: np.random.Generator) -> MixedParams:
+    def from_partition(self, x: np.ndarray, resp: np.ndarray, rng: np.random.Generator) -> Any:
         """The rows of each component are seeded into M parts of their own."""
         n, k = resp.shape
         m = self.n_parts
@@ -95,11 +117,11 @@ class Mixed(Family[MixedParams, MixedStats]):
             fine[rows, j * m : (j + 1) * m] = labels * mass[rows, None]
         counts = fine.sum(axis=0).reshape(k, m)
         weights = (counts + 1.0) / (counts.sum(axis=1, keepdims=True) + m)
-        if self.start_weights is not None:
-            weights = np.asarray(self.start_weights)
-        return MixedParams(weights, self.family.from_partition(source, x, fine, rng))
+        if "weights" in self.start_values:
+            weights = np.asarray(self.start_values["weights"])
+        return self.put_back(self.Params(weights, self.family.from_partition(x, fine, rng)))
 
-    def _joint(self, params: MixedParams, x: Any) -> np.ndarray:
+    def _joint(self, params: Any, x: Any) -> np.ndarray:
         """Log weight + log density of every part, (n, K, M)."""
         k, m = params.weights.shape
         with np.errstate(divide="ignore"):
@@ -107,86 +129,54 @@ class Mixed(Family[MixedParams, MixedStats]):
         parts = np.asarray(self.family.log_prob(params.parts, x), dtype=np.float64)
         return parts.reshape(-1, k, m) + log_weights
 
-    def log_prob(self, params: MixedParams, x: Any) -> np.ndarray:
+    def log_prob(self, params: Any, x: Any) -> np.ndarray:
         """Sum over the parts, (n, K)."""
         return log_sum_exp(self._joint(params, x))
 
-    def stats(self, params: MixedParams, x: Any, resp: Any) -> MixedStats:
+    def stats(self, params: Any, x: Any, resp: Any) -> MixedStats:
         """Responsibilities of components, shared out among their parts."""
         joint = self._joint(params, x)
         n, k, m = joint.shape
         fine = posterior(joint, log_sum_exp(joint)) * np.asarray(resp)[:, :, None]
         return MixedStats(fine.sum(axis=0), self.family.stats(params.parts, x, fine.reshape(n, k * m)))
 
-    def m_step(self, stats: MixedStats, params: MixedParams) -> MixedParams:
+    def m_step(self, stats: MixedStats, params: Any) -> Any:
         """Weights in closed form; where nothing was counted, as before."""
-        prior = self.prior if isinstance(self.prior, Dirichlet) else Dirichlet()
-        mode = prior.mode(stats.counts)
-        seen = stats.counts.sum(axis=1, keepdims=True) > 0
-        weights = np.where(seen | (np.asarray(prior.concentration) > 1).any(), mode, params.weights)
-        return MixedParams(weights, self.family.m_step(stats.parts, params.parts))
+        counts = stats.counts if self.prior is None else stats.counts + self.prior.pseudo
+        weights = simplex.mode(counts, self.held("weights", counts.shape), params.weights)
+        return self.Params(weights, self.family.update(stats.parts, params.parts))
 
-    def log_prior(self, params: MixedParams) -> float:
+    def q(self, stats: MixedStats, params: Any) -> float | None:
         """Of weights and parts."""
-        own = self.prior.log_density(params.weights) if isinstance(self.prior, Dirichlet) else 0.0
-        return own + self.family.log_prior(params.parts)
+        parts = self.family.q(stats.parts, params.parts)
+        return None if parts is None else float(logs_times(stats.counts, params.weights).sum()) + parts
 
-    def sample(self, params: MixedParams, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def moments(self, params: Any) -> tuple[np.ndarray, np.ndarray] | None:
+        """Of the mixtures."""
+        found = self.family.moments(params.parts)
+        if found is None:
+            return None
+        k, m = params.weights.shape
+        mean, variance = (a.reshape(k, m, -1) for a in found)
+        overall = np.einsum("km,kmd->kd", params.weights, mean)
+        second = np.einsum("km,kmd->kd", params.weights, variance + mean**2)
+        return overall, second - overall**2
+
+    def cdf(self, params: Any, x: np.ndarray, *, upper: bool = False) -> tuple[np.ndarray, np.ndarray] | None:
+        """Weighted sums of the parts'."""
+        found = self.family.cdf(params.parts, x, upper=upper)
+        if found is None:
+            return None
+        k, m = params.weights.shape
+        below, at = (np.sum(a.reshape(-1, k, m) * params.weights, axis=2) for a in found)
+        return below, at
+
+    def sample(self, params: Any, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """A part drawn for each row, then the row."""
         cumulative = np.cumsum(params.weights, axis=1)[component]
         part = (rng.uniform(size=(len(component), 1)) >= cumulative / cumulative[:, -1:]).sum(axis=1)
         return self.family.sample(params.parts, component * self.n_parts + part, rng)
 
-    def n_free(self, params: MixedParams) -> int:
-        """K (M - 1) weights and the parts'."""
-        k, m = params.weights.shape
-        return k * (m - 1) + self.family.n_free(params.parts)
-
-    def pack(self, params: MixedParams) -> np.ndarray:
-        """Log-ratios of weights to the last part's, then the parts."""
-        logs = np.log(np.maximum(params.weights, 1e-300))
-        return np.concatenate([(logs[:, :-1] - logs[:, -1:]).ravel(), self.family.pack(params.parts)])
-
-    def unpack(self, vector: np.ndarray, like: MixedParams) -> MixedParams:
-        """Inverse of ``pack``."""
-        k, m = like.weights.shape
-        logits = np.concatenate([vector[: k * (m - 1)].reshape(k, m - 1), np.zeros((k, 1))], axis=1)
-        weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-        weights /= weights.sum(axis=1, keepdims=True)
-        return MixedParams(weights, self.family.unpack(vector[k * (m - 1) :], like.parts))
-
-    def _parts_of(self, order: np.ndarray) -> np.ndarray:
-        m = self.n_parts
-        return np.asarray((np.asarray(order)[:, None] * m + np.arange(m)).ravel())
-
-    def permute(self, params: MixedParams, order: np.ndarray) -> MixedParams:
-        """Components relabelled; parts stay in their order."""
-        return MixedParams(params.weights[order], self.family.permute(params.parts, self._parts_of(order)))
-
-    def permuted(self, order: np.ndarray) -> Self:
-        """The configuration that goes with ``permute``."""
-        weights = None if self.start_weights is None else np.asarray(self.start_weights)[order]
-        return replace(self, family=self.family.permuted(self._parts_of(order)), start_weights=weights)
-
-    def embed(self, x: Any) -> np.ndarray | None:
+    def compile(self, source: Source, k: int) -> None:
         """The family's."""
-        return self.family.embed(x)
-
-    def describe(self) -> dict[str, Any]:
-        """Configuration as plain JSON values."""
-        return {
-            "family": "mixed",
-            "of": self.family.describe(),
-            "n_parts": int(self.n_parts),
-            "prior": None if self.prior is None else self.prior.describe(),
-            "start_weights": None if self.start_weights is None else np.asarray(self.start_weights).tolist(),
-        }
-
-    @classmethod
-    def from_description(cls, d: Mapping[str, Any]) -> "Mixed":
-        """Inverse of ``describe``."""
-        from emkit.families.registry import family_from_description, prior_from_description
-
-        prior = None if d["prior"] is None else prior_from_description(d["prior"])
-        weights = None if d["start_weights"] is None else np.array(d["start_weights"])
-        return cls(family_from_description(d["of"]), int(d["n_parts"]), prior, weights)
+        self.family.compile(source, k * self.n_parts)

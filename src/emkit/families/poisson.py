@@ -1,18 +1,16 @@
 """Poisson columns: counts 0, 1, 2, ... with a rate for each component."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from emkit.core.arrays import Params, Stats
-from emkit.core.block import Source
-from emkit.core.errors import DataError, ParameterError
-from emkit.core.model import Family, settings
+from emkit.core.errors import ParameterError
+from emkit.core.family import Family
+from emkit.core.parameters import Nonnegative, Parameter
 from emkit.core.prior import Prior
-from emkit.families.discrete import column_range, refuse_fractions
-from emkit.families.given import name_of, refuse_unknown, row_each
+from emkit.core.support import Counts
+from emkit.families.sums import Sums, logs_times
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,7 @@ class Gamma(Prior):
     shape : float, >= 1
         shape - 1 pseudo-events ...
     inverse_scale : float, >= 0
-        ... in so many pseudo-rows.
+        ... in this many pseudo-rows.
     """
 
     shape: float = 1.0
@@ -36,28 +34,13 @@ class Gamma(Prior):
                 f"Gamma(shape={self.shape}, inverse_scale={self.inverse_scale}): need shape >= 1, inverse_scale >= 0"
             )
 
-    def describe(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return {"prior": "gamma", "shape": float(self.shape), "inverse_scale": float(self.inverse_scale)}
+    def log_density(self, value: np.ndarray) -> np.ndarray:
+        """(shape - 1) log rate - inverse_scale rate."""
+        return np.asarray(logs_times(self.shape - 1.0, value) - self.inverse_scale * value)
 
 
 @dataclass(frozen=True)
-class PoissonParams(Params):
-    """``rates`` (K, d): expected count of each column."""
-
-    rates: np.ndarray
-
-
-@dataclass(frozen=True)
-class PoissonStats(Stats):
-    """``mass`` (K, d): expected rows with the cell observed; ``events`` (K, d): expected sum of their counts."""
-
-    mass: np.ndarray
-    events: np.ndarray
-
-
-@dataclass(frozen=True)
-class Poisson(Family[PoissonParams, PoissonStats]):
+class Poisson(Family):
     """Independent Poisson columns given the component. A missing cell drops out.
 
     Parameters
@@ -68,131 +51,61 @@ class Poisson(Family[PoissonParams, PoissonStats]):
         "rates" (K, d).
     """
 
-    prior: Prior | None = None
-    fixed: Mapping[str, Any] = field(default_factory=dict)
-    start_values: Mapping[str, Any] = field(default_factory=dict)
+    prior: Gamma | None = None
 
-    def __post_init__(self) -> None:
-        refuse_unknown(self.fixed, self.start_values, ("rates",), "a Poisson family")
-        if self.prior is not None and not isinstance(self.prior, Gamma):
-            raise ParameterError(f"the prior of Poisson rates must be a Gamma, got {self.prior!r}")
+    parameters = (Parameter("rates", "K d", Nonnegative(), Gamma),)
+    support = Counts()
 
-    def resolve(self, source: Source, k: int) -> Self:
-        """Checks that cells are counts. Raises DataError naming the first that is not."""
-        refuse_fractions(source, "a count 0, 1, 2, ...")
-        low, _ = column_range(source)
-        if low.min() < 0:
-            j = int(np.argmin(low))
-            raise DataError(f"column {source.columns[j]!r} holds {low[j]:g}; counts are not negative")
-        d = source.n_features
-        return replace(
-            self,
-            fixed={key: self._check(value, k, d, "fixed") for key, value in self.fixed.items()},
-            start_values={key: self._check(value, k, d, "start") for key, value in self.start_values.items()},
-        )
-
-    def _check(self, value: Any, k: int, d: int, where: str) -> np.ndarray:
-        name = name_of("rates", where)
-        rates = row_each(value, k, d, name)
-        if (rates < 0).any():
-            raise ParameterError(f"{name} must be finite and not negative, but holds {rates.min():g}")
-        return rates
-
-    def null_params(self, k: int, n_features: int) -> PoissonParams:
-        """Rates of one."""
-        return PoissonParams(np.ones((k, n_features)))
-
-    def start(self, stats: PoissonStats | None, source: Source, k: int) -> PoissonParams:
-        """Mean counts of each part; half a row's worth of the columns' own means blended in, so that no rate is zero."""
-        given = {**self.start_values, **self.fixed}
-        if "rates" in given:
-            return PoissonParams(np.asarray(given["rates"]))
-        overall = np.maximum(source.moments()[0], 1e-3)
-        if stats is None:
-            return PoissonParams(np.broadcast_to(overall, (k, len(overall))).copy())
-        return PoissonParams((stats.events + 0.5 * overall) / (stats.mass + 0.5))
-
-    def log_prob(self, params: PoissonParams, x: Any) -> np.ndarray:
+    def log_prob(self, params: Any, x: Any) -> np.ndarray:
         """sum_j x_j log rate - rate - log x_j!, (n, K); -inf for what is not a count."""
-        from scipy.special import gammaln, xlogy
+        from scipy.special import gammaln
 
         x = np.asarray(x, dtype=np.float64)
-        seen = np.isfinite(x)
+        seen = ~np.isnan(x)
         filled = np.where(seen, x, 0.0)
         rates = params.rates
         if (rates > 0).all():
             out = filled @ np.log(rates).T
         else:
-            out = xlogy(filled[:, None, :], rates[None]).sum(axis=2)
+            out = logs_times(filled[:, None, :], rates[None]).sum(axis=2)
         out = out - (rates.sum(axis=1) if seen.all() else seen @ rates.T)
         out = np.asarray(out - gammaln(np.maximum(filled, 0.0) + 1.0).sum(axis=1)[:, None])
-        impossible = ((filled < 0) | (filled != np.floor(filled))).any(axis=1)
-        if impossible.any():
-            out[impossible] = -np.inf
+        out[~self.support.holds(filled).all(axis=1)] = -np.inf
         return out
 
-    def stats(self, params: PoissonParams, x: Any, resp: Any) -> PoissonStats:
-        """Expected exposure and events."""
-        x = np.asarray(x, dtype=np.float64)
-        seen = np.isfinite(x)
-        r = np.asarray(resp).T
-        return PoissonStats(r @ seen, r @ np.where(seen, x, 0.0))
+    def stats(self, params: Any, x: Any, resp: Any) -> Sums:
+        """Expected exposure, and events."""
+        return Sums.of(x, resp)
 
-    def m_step(self, stats: PoissonStats, params: PoissonParams) -> PoissonParams:
+    def m_step(self, stats: Sums, params: Any) -> Any:
         """Events over exposure, with the prior's; where there was none, as before."""
-        if "rates" in self.fixed:
-            return PoissonParams(np.asarray(self.fixed["rates"]))
-        events, mass = stats.events, stats.mass
-        if isinstance(self.prior, Gamma):
-            events, mass = events + (self.prior.shape - 1.0), mass + self.prior.inverse_scale
-        return PoissonParams(np.where(mass > 0, events / np.where(mass > 0, mass, 1.0), params.rates))
+        prior = self.prior or Gamma()
+        events, mass = stats.total + (prior.shape - 1.0), stats.mass + prior.inverse_scale
+        return self.Params(np.where(mass > 0, events / np.where(mass > 0, mass, 1.0), params.rates))
 
-    def log_prior(self, params: PoissonParams) -> float:
-        """Up to a constant."""
-        if not isinstance(self.prior, Gamma) or "rates" in self.fixed:
-            return 0.0
-        total = -self.prior.inverse_scale * params.rates.sum()
-        if self.prior.shape > 1:
-            with np.errstate(divide="ignore"):
-                total += (self.prior.shape - 1.0) * np.log(params.rates).sum()
-        return float(total)
+    def first_guess(self, stats: Sums) -> Any:
+        """Mean counts of each part; half a row's worth of the columns' own means blended in, so that no rate is zero."""
+        overall = np.maximum(self._resolved().mean, 1e-3)
+        return self.Params((stats.total + 0.5 * overall) / (stats.mass + 0.5))
 
-    def sample(self, params: PoissonParams, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def sample(self, params: Any, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Counts, one row for each entry of ``component``."""
-        return rng.poisson(params.rates[component]).astype(np.float64)
+        return rng.poisson(params.rates[component])
 
-    def n_free(self, params: PoissonParams) -> int:
-        """K d rates unless fixed."""
-        return 0 if "rates" in self.fixed else params.rates.size
+    def q(self, stats: Sums, params: Any) -> float:
+        """Sum of events log rate - exposure rate."""
+        return float(np.sum(logs_times(stats.total, params.rates) - stats.mass * params.rates))
 
-    def pack(self, params: PoissonParams) -> np.ndarray:
-        """Log rates."""
-        return np.zeros(0) if "rates" in self.fixed else np.log(np.maximum(params.rates, 1e-300)).ravel()
+    def moments(self, params: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Both are the rate."""
+        return params.rates, params.rates
 
-    def unpack(self, vector: np.ndarray, like: PoissonParams) -> PoissonParams:
-        """Inverse of ``pack``."""
-        return like if "rates" in self.fixed else PoissonParams(np.exp(vector).reshape(like.rates.shape))
+    def cdf(self, params: Any, x: np.ndarray, *, upper: bool = False) -> tuple[np.ndarray, np.ndarray]:
+        """By the incomplete gamma function."""
+        from scipy.special import pdtr, pdtrc
 
-    def permute(self, params: PoissonParams, order: np.ndarray) -> PoissonParams:
-        """Relabelled."""
-        return PoissonParams(params.rates[order])
+        def reached(c: np.ndarray) -> np.ndarray:
+            value = (pdtrc if upper else pdtr)(np.maximum(c, 0.0), params.rates[:, 0])
+            return np.where(np.isnan(c), np.nan, np.where(c < 0, float(upper), value))
 
-    def embed(self, x: Any) -> np.ndarray:
-        """Square roots, whose variance does not depend on the rate; a missing cell sits at the column's mean."""
-        root = np.sqrt(np.maximum(np.asarray(x, dtype=np.float64), 0.0))
-        with np.errstate(invalid="ignore"):
-            centre = np.array([column[np.isfinite(column)].mean() if np.isfinite(column).any() else 0.0 for column in root.T])
-        return np.where(np.isfinite(root), root - centre, 0.0)
-
-    def describe(self) -> dict[str, Any]:
-        """Configuration as plain JSON values."""
-        prior = None if self.prior is None else self.prior.describe()
-        return settings({"family": "poisson", "prior": prior, "fixed": self.fixed, "start_values": self.start_values})
-
-    @classmethod
-    def from_description(cls, d: Mapping[str, Any]) -> "Poisson":
-        """Inverse of ``describe``."""
-        from emkit.families.registry import prior_from_description
-
-        arrays = [{key: np.array(value) for key, value in d[name].items()} for name in ("fixed", "start_values")]
-        return cls(None if d["prior"] is None else prior_from_description(d["prior"]), *arrays)
+        return reached(np.ceil(x) - 1.0), reached(np.floor(x))  # P(X < x) is P(X <= the largest integer below x)

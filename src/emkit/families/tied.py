@@ -1,19 +1,23 @@
 """States that share their emissions: K states, fewer distinct distributions."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 
 from emkit.core.block import Block, Source
+from emkit.core.checks import integers
+from emkit.core.declared import Child
 from emkit.core.errors import ParameterError
-from emkit.core.model import Family
+from emkit.core.family import Family
+from emkit.core.support import Support
 
 
 @dataclass(frozen=True)
-class Tied(Family[Any, Any]):
+class Tied(Family):
     """A family whose components are shared: component k emits what ``family``'s component ``groups[k]`` does.
+
+    Its Params, Stats, fixed and starting values are the family's, of the distinct distributions.
 
     Parameters
     ----------
@@ -22,13 +26,15 @@ class Tied(Family[Any, Any]):
         For each component the number of its distribution, 0, 1, ..., each used at least once.
     """
 
-    family: Family[Any, Any]
+    family: Family
     groups: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        found = sorted({int(g) for g in self.groups})
+        object.__setattr__(self, "groups", integers(self.groups, "tie"))
+        found = sorted(set(self.groups))
         if found != list(range(len(found))):
-            raise ParameterError(f"tie={list(self.groups)}: number the shared distributions 0, 1, ... without gaps")
+            raise ParameterError(f"tie={list(self.groups)}: number the shared distributions 0, 1, ... without gaps", parameter="tie")
+        super().__post_init__()
 
     @property
     def _index(self) -> np.ndarray:
@@ -36,7 +42,7 @@ class Tied(Family[Any, Any]):
 
     @property
     def _distinct(self) -> int:
-        return int(max(self.groups)) + 1
+        return max(self.groups) + 1
 
     def _pool(self, resp: Any) -> np.ndarray:
         pooled = np.zeros((resp.shape[0], self._distinct))
@@ -44,19 +50,85 @@ class Tied(Family[Any, Any]):
             pooled[:, group] += resp[:, k]
         return pooled
 
-    def resolve(self, source: Source, k: int) -> Self:
+    # --- parameters: all the family's ---------------------------------------------------------------------------------
+
+    @property
+    def support(self) -> Support:  # type: ignore[override]
+        """The family's."""
+        return self.family.support
+
+    @property
+    def all_names(self) -> tuple[str, ...]:
+        """The family's."""
+        return self.family.all_names
+
+    def configured(self, fixed: Any, init: Any) -> Self:
+        """Values go to the family."""
+        return replace(self, family=self.family.configured(fixed, init))
+
+    def parameter(self, name: str) -> Any:
+        """The family's."""
+        return self.family.parameter(name)
+
+    def shown(self, params: Any) -> dict[str, np.ndarray]:
+        """Repeated for each component."""
+        index = self._index
+        return {name: value[index] if self._each(name) else value for name, value in self.family.shown(params).items()}
+
+    def _each(self, name: str) -> bool:
+        declared = self.family.parameter(name)
+        return declared is not None and bool(declared.axes)
+
+    def unshown(self, values: Any, k: int, d: int) -> Any:
+        """Inverse of ``shown``. Raises ParameterError where components that share a distribution differ."""
+        first = [self.groups.index(group) for group in range(self._distinct)]
+        mine = {}
+        for name, value in values.items():
+            if not self._each(name):
+                mine[name] = value
+                continue
+            array = np.asarray(value)
+            if len(array) == k and not np.array_equal(array, array[first][self._index]):
+                raise ParameterError(f"{name}_: components that share a distribution have different values", parameter=name)
+            mine[name] = array[first] if len(array) == k else array
+        return self.family.unshown(mine, self._distinct, d)
+
+    def null(self, k: int, d: int) -> Any:
+        """The family's."""
+        return self.family.null(self._distinct, d)
+
+    def anchor(self, k: int, d: int) -> Any:
+        """The family's."""
+        return self.family.anchor(self._distinct, d)
+
+    def n_free(self, params: Any) -> int:
+        """Of the distinct distributions."""
+        return self.family.n_free(params)
+
+    def pack(self, params: Any) -> np.ndarray:
+        """The family's."""
+        return self.family.pack(params)
+
+    def _unpacked(self, vector: np.ndarray, like: Any) -> tuple[Any, int]:
+        return self.family._unpacked(vector, like)
+
+    def permute(self, params: Any, order: np.ndarray) -> Any:
+        """Raises ParameterError: relabelling would break the ties."""
+        if np.array_equal(order, np.arange(len(self.groups))):
+            return params
+        raise ParameterError("components that share distributions cannot be relabelled")
+
+    def log_prior(self, params: Any) -> float:
+        """The family's."""
+        return self.family.log_prior(params)
+
+    # --- the rest -----------------------------------------------------------------------------------------------------
+
+    def ready(self, source: Source, k: int) -> Self:
         """Resolves the family. Raises ParameterError if ``groups`` has not one entry for each component."""
         if len(self.groups) != k:
-            raise ParameterError(f"tie has {len(self.groups)} entries for {k} states")
+            raise ParameterError(f"tie has {len(self.groups)} entries for {k} states", parameter="tie")
         return replace(self, family=self.family.resolve(source, self._distinct))
-
-    def start(self, stats: Any, source: Source, k: int) -> Any:
-        """The family's."""
-        return self.family.start(stats, source, self._distinct)
-
-    def null_params(self, k: int, n_features: int) -> Any:
-        """The family's."""
-        return self.family.null_params(self._distinct, n_features)
 
     def log_prob(self, params: Any, x: Any) -> Any:
         """(n, K): the shared columns, repeated."""
@@ -74,55 +146,48 @@ class Tied(Family[Any, Any]):
         """The family's."""
         return self.family.stats_block(params, block, self._pool(resp))
 
-    def from_partition(self, source: Source, x: np.ndarray, resp: np.ndarray, rng: np.random.Generator) -> Any:
-        """The family's."""
-        return self.family.from_partition(source, x, self._pool(resp), rng)
-
-    def compile(self, source: Source, k: int) -> None:
-        """The family's."""
-        self.family.compile(source, self._distinct)
-
     def m_step(self, stats: Any, params: Any) -> Any:
         """The family's."""
-        return self.family.m_step(stats, params)
+        return self.family.update(stats, params)
 
-    def log_prior(self, params: Any) -> float:
+    def update(self, stats: Any, params: Any) -> Any:
         """The family's."""
-        return self.family.log_prior(params)
+        return self.family.update(stats, params)
 
-    def sample(self, params: Any, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def first_guess(self, stats: Any) -> Any:
         """The family's."""
-        return self.family.sample(params, self._index[component], rng)
+        return self.family.start(stats)
 
-    def n_free(self, params: Any) -> int:
-        """Of the distinct distributions."""
-        return self.family.n_free(params)
-
-    def pack(self, params: Any) -> np.ndarray:
+    def start(self, stats: Any) -> Any:
         """The family's."""
-        return self.family.pack(params)
+        return self.family.start(stats)
 
-    def unpack(self, vector: np.ndarray, like: Any) -> Any:
+    def from_partition(self, x: np.ndarray, resp: np.ndarray, rng: np.random.Generator) -> Any:
         """The family's."""
-        return self.family.unpack(vector, like)
-
-    def permute(self, params: Any, order: np.ndarray) -> Any:
-        """Raises ParameterError: relabelling would break the ties."""
-        if np.array_equal(order, np.arange(len(self.groups))):
-            return params
-        raise ParameterError("components that share distributions cannot be relabelled")
+        return self.family.from_partition(x, self._pool(resp), rng)
 
     def embed(self, x: Any) -> np.ndarray | None:
         """The family's."""
         return self.family.embed(x)
 
-    def describe(self) -> dict[str, Any]:
-        """Configuration as plain JSON values."""
-        return {"family": "tied", "of": self.family.describe(), "groups": [int(g) for g in self.groups]}
+    def q(self, stats: Any, params: Any) -> float | None:
+        """The family's."""
+        return self.family.q(stats, params)
 
-    @classmethod
-    def from_description(cls, d: Mapping[str, Any]) -> "Tied":
-        """Inverse of ``describe``."""
-        from emkit.families.registry import family_from_description
+    def moments(self, params: Any) -> tuple[np.ndarray, np.ndarray] | None:
+        """The family's, repeated."""
+        found = self.family.moments(params)
+        return None if found is None else (found[0][self._index], found[1][self._index])
 
-        return cls(family_from_description(d["of"]), tuple(d["groups"]))
+    def cdf(self, params: Any, x: np.ndarray, *, upper: bool = False) -> tuple[np.ndarray, np.ndarray] | None:
+        """The family's, repeated."""
+        found = self.family.cdf(params, x, upper=upper)
+        return None if found is None else (found[0][:, self._index], found[1][:, self._index])
+
+    def sample(self, params: Any, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """The family's."""
+        return self.family.sample(params, self._index[component], rng)
+
+    def compile(self, source: Source, k: int) -> None:
+        """The family's."""
+        self.family.compile(source, self._distinct)

@@ -1,18 +1,22 @@
 """A finite mixture over any family: each row comes from one of K components, and which one is never observed."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 
-from emkit.core.arrays import Params, Stats
+from emkit.core import simplex
+from emkit.core.bayes import Pass, informed
 from emkit.core.block import Block, Source
-from emkit.core.errors import DataError, ParameterError
-from emkit.core.model import Family, Model, Pass, settings
-from emkit.core.prior import Dirichlet, Prior
-from emkit.families.given import name_of, numbers
-from emkit.families.seeding import KINDS_OF_START, kind_of_start, seed_labels
+from emkit.core.checks import count, one_of
+from emkit.core.declared import Child
+from emkit.core.errors import DataError
+from emkit.core.family import Family
+from emkit.core.model import Inference, Model
+from emkit.core.parameters import Parameter, Simplex
+from emkit.core.prior import Dirichlet
+from emkit.core.records import Params, Stats
+from emkit.core.seeding import KINDS_OF_START, kind_of_start, seed_labels
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class MixtureStats(Stats):
 
 
 @dataclass(frozen=True)
-class Mixture(Model[MixtureParams, MixtureStats]):
+class Mixture(Model):
     """p(x) = sum_k weight_k p(x | component k).
 
     Parameters
@@ -47,85 +51,62 @@ class Mixture(Model[MixtureParams, MixtureStats]):
         What the components are.
     n_components : int
         K >= 1.
-    prior : Dirichlet or None
-        Of the weights.
+    prior : Dirichlet, number or None
+        Of the weights; a number is the concentration.
     fixed, start_values : mapping, optional
-        "weights" (K,): held at, or started from, these values.
+        "weights" (K,).
     seeding : {"auto", "kmeans", "k-means++", "random_from_data", "random"}
         How a start guesses the partition; "auto" takes "kmeans" first, then "k-means++" and "random_from_data" in turn.
     """
 
-    family: Family[Any, Any]
+    family: Family
     n_components: int
-    prior: Prior | None = None
-    fixed: Mapping[str, Any] = field(default_factory=dict)
-    start_values: Mapping[str, Any] = field(default_factory=dict)
+    prior: Any = None
     seeding: str = "auto"
 
+    Params = MixtureParams
+    parameters = (Parameter("weights", "K", Simplex(), Dirichlet),)
+    children = (Child("components", "family"),)
+
     def __post_init__(self) -> None:
-        k = self.n_components
-        if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-            raise ParameterError(f"n_components={k!r}: give an integer of at least 1")
-        if self.prior is not None and not isinstance(self.prior, Dirichlet):
-            raise ParameterError(f"the prior of the weights must be a Dirichlet, got {self.prior!r}")
-        if self.seeding not in KINDS_OF_START:
-            raise ParameterError(f"init_params={self.seeding!r}: choose one of {', '.join(map(repr, KINDS_OF_START))}")
-        for name, values in (("fixed", self.fixed), ("start_values", self.start_values)):
-            unknown = set(values) - {"weights"}
-            if unknown:
-                raise ParameterError(f"{name}={sorted(unknown)}: a mixture has 'weights'; the rest belongs to its family")
+        k = count(self.n_components, "n_components")
+        object.__setattr__(self, "prior", Dirichlet.of(self.prior, "weights_prior", (k,)))
+        one_of(self.seeding, KINDS_OF_START, "init_params")
+        super().__post_init__()
+
+    @property
+    def n_hidden(self) -> int:
+        """K."""
+        return int(self.n_components)
 
     def resolve(self, source: Source) -> Self:
         """Checks weights, resolves the family."""
-        k = self.n_components
-        if isinstance(self.prior, Dirichlet) and np.shape(self.prior.concentration) not in ((), (k,)):
-            raise ParameterError(
-                f"the weights' prior has concentrations of shape {np.shape(self.prior.concentration)}, expected one number or ({k},)"
-            )
+        k = self.n_hidden
         if source.n_rows < k:
             raise DataError(f"n_components={k} is more than the {source.n_rows} row(s) of the data: n_samples={source.n_rows}")
-        return replace(
-            self,
-            family=self.family.resolve(source, k),
-            fixed=self._check_values("fixed", self.fixed),
-            start_values=self._check_values("start_values", self.start_values),
-        )
-
-    def _check_values(self, where: str, values: Mapping[str, Any]) -> dict[str, Any]:
-        return {key: self._check_weights(value, where) for key, value in values.items()}
-
-    def _check_weights(self, value: Any, where: str) -> np.ndarray:
-        name = name_of("weights", where)
-        weights = numbers(value, name, finite=False)
-        if weights.shape != (self.n_components,):
-            raise ParameterError(f"{name} has shape {weights.shape}, expected ({self.n_components},)")
-        if not (np.isfinite(weights).all() and (weights >= 0).all()):
-            raise ParameterError(f"{name} must be finite and nonnegative, got {weights.tolist()}")
-        if abs(weights.sum() - 1.0) > 1e-6:
-            raise ParameterError(f"{name} must add up to 1, they add up to {weights.sum():.6g}")
-        return weights / weights.sum()
+        return replace(self, family=self.family.resolve(source, k)).with_values(k, source.n_features)
 
     def init(self, source: Source, rng: np.random.Generator, attempt: int = 0) -> MixtureParams:
-        """From a seeded partition of the rows; fixed and given starting values win."""
-        k = self.n_components
-        given = {**self.start_values, **self.fixed}
-        x = np.concatenate([np.asarray(block.x) for block in source])
-        w = None
-        blocks = list(source)
-        if blocks[0].weights is not None:
-            w = np.concatenate([np.asarray(block.weights, dtype=np.float64) for block in blocks])
-        resp = seed_labels(self.family.embed(x), len(x), w, k, rng, self.kind_of_start(attempt))
-        if w is not None:
-            resp *= w[:, None]
-        components = self.family.from_partition(source, x, resp, rng)
-        weights = given["weights"] if "weights" in given else (resp.sum(axis=0) + 1.0) / (resp.sum() + k)
-        return MixtureParams(np.asarray(weights), components)
+        """From a seeded partition of the rows; known labels, fixed and given starting values win."""
+        k = self.n_hidden
+        block = source.joined()
+        x = np.asarray(block.x)
+        weights = None if block.weights is None else np.asarray(block.weights, dtype=np.float64)
+        resp = seed_labels(self.family.embed(x), len(x), weights, k, rng, self.kind_of_start(attempt))
+        if block.labels is not None:
+            resp = informed(resp, block.labels)
+        if weights is not None:
+            resp *= weights[:, None]
+        components = self.family.from_partition(x, resp, rng)
+        first = (resp.sum(axis=0) + 1.0) / (resp.sum() + k)
+        found: MixtureParams = self.put_back(MixtureParams(self.start_values.get("weights", first), components))
+        return found
 
     def kind_of_start(self, attempt: int) -> str:
         """What start number ``attempt`` does."""
         return kind_of_start(self.seeding, attempt)
 
-    def joint_pass(self, params: MixtureParams, block: Block, **what: bool) -> Pass[Any]:
+    def joint_pass(self, params: MixtureParams, block: Block, **what: bool) -> Pass:
         """The family's pass over a block; see ``Family.joint_pass``."""
         return self.family.joint_pass(params.components, params.log_weights, block, **what)
 
@@ -136,69 +117,36 @@ class Mixture(Model[MixtureParams, MixtureStats]):
 
     def m_step(self, stats: MixtureStats, params: MixtureParams) -> MixtureParams:
         """Weights in closed form; the family does the rest."""
-        if "weights" in self.fixed:
-            weights = np.asarray(self.fixed["weights"])
-        else:
-            weights = (self.prior or Dirichlet()).mode(stats.counts)  # type: ignore[attr-defined]
-        return MixtureParams(weights, self.family.m_step(stats.components, params.components))
+        counts = stats.counts if self.prior is None else stats.counts + self.prior.pseudo
+        weights = simplex.mode(counts, self.held("weights", counts.shape), params.weights)
+        return MixtureParams(weights, self.family.update(stats.components, params.components))
 
-    def log_prior(self, params: MixtureParams) -> float:
-        """Of the weights and of the family."""
-        own = 0.0
-        if isinstance(self.prior, Dirichlet) and "weights" not in self.fixed:
-            own = self.prior.log_density(params.weights)
-        return own + self.family.log_prior(params.components)
+    def q(self, stats: MixtureStats, params: MixtureParams) -> float | None:
+        """Of weights and components."""
+        inner = self.family.q(stats.components, params.components)
+        used = stats.counts > 0
+        return None if inner is None else float(stats.counts[used] @ params.log_weights[used]) + inner
 
-    def n_free(self, params: MixtureParams) -> int:
-        """K - 1 weights unless fixed, and the family's."""
-        return ("weights" not in self.fixed) * (self.n_components - 1) + self.family.n_free(params.components)
+    def infer(self, params: MixtureParams, block: Block, want: str, out: np.ndarray | None = None) -> Inference:
+        """Log-likelihood of each row; responsibilities; the most probable component."""
+        block = replace(block, weights=None)
+        if want == "log_likelihood":
+            rows = self.joint_pass(params, block, rows=True).rows
+            assert rows is not None
+            return Inference(rows)
+        both = self.joint_pass(params, block, rows=True, responsibilities=True)
+        assert both.rows is not None and both.responsibilities is not None
+        found = both.responsibilities if want == "marginals" else both.responsibilities.argmax(axis=1)
+        if out is not None:
+            out[:] = found
+            found = out
+        return Inference(both.rows, marginals=found) if want == "marginals" else Inference(both.rows, mode=found)
 
-    def pack(self, params: MixtureParams) -> np.ndarray:
-        """Log-ratios of the weights to the last one, then the family's vector."""
-        own = np.zeros(0)
-        if "weights" not in self.fixed:
-            log_weights = np.log(np.maximum(params.weights, 1e-300))
-            own = log_weights[:-1] - log_weights[-1]
-        return np.concatenate([own, self.family.pack(params.components)])
-
-    def unpack(self, vector: np.ndarray, like: MixtureParams) -> MixtureParams:
-        """Inverse of ``pack``."""
-        weights, at = like.weights, 0
-        if "weights" not in self.fixed:
-            at = self.n_components - 1
-            logits = np.append(vector[:at], 0.0)
-            weights = np.exp(logits - logits.max())
-            weights = weights / weights.sum()
-        return MixtureParams(weights, self.family.unpack(vector[at:], like.components))
-
-    def permute(self, params: MixtureParams, order: np.ndarray) -> MixtureParams:
-        """Relabelled: new component i is old ``order[i]``."""
-        return MixtureParams(params.weights[order], self.family.permute(params.components, order))
-
-    def sample(self, params: MixtureParams, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """N rows and the component each came from."""
-        labels = rng.choice(self.n_components, size=n, p=params.weights)
-        return self.family.sample(params.components, labels, rng), labels
-
-    def null_params(self, n_features: int) -> MixtureParams:
-        """Right shapes, for reading files."""
-        k = self.n_components
-        return MixtureParams(np.full(k, 1.0 / k), self.family.null_params(k, n_features))
+    def simulate(self, params: MixtureParams, n: int, rng: np.random.Generator) -> Block:
+        """N rows, with the component that each came from."""
+        labels = rng.choice(self.n_hidden, size=n, p=params.weights)
+        return Block(self.family.sample(params.components, labels, rng), labels=labels)
 
     def compile(self, source: Source) -> None:
         """Whatever the family compiles."""
-        self.family.compile(source, self.n_components)
-
-    def describe(self) -> dict[str, Any]:
-        """Configuration as plain JSON values."""
-        return settings(
-            {
-                "model": "mixture",
-                "family": self.family.describe(),
-                "n_components": int(self.n_components),
-                "prior": None if self.prior is None else self.prior.describe(),
-                "fixed": self.fixed,
-                "start_values": self.start_values,
-                "seeding": self.seeding,
-            }
-        )
+        self.family.compile(source, self.n_hidden)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emkit.core.model import log_sum_exp
-from emkit.models.hmm_steps import first_rows
+from emkit.core.bayes import log_sum_exp
+from emkit.models.hmm.steps import first_rows
 
 # As in ``emkit.kernels.hmm_lanes``, which says why; here what is lost is cut off, there it is rounded away.
 _CLIP, _TINY, _LOST, _BLOWN_UP = -300.0, 1e-300, 1e-150, 1e100
@@ -159,12 +159,3 @@ def _shares(logs: np.ndarray) -> np.ndarray:
     """exp(logs), made to add up to 1."""
     shares = np.exp(logs - logs.max())
     return np.asarray(shares / shares.sum())
-
-
-def stationary(transmat: np.ndarray) -> np.ndarray:
-    """The distribution with pi A = pi; the least-squares solution where there are several."""
-    k = len(transmat)
-    system = np.vstack([transmat.T - np.eye(k), np.ones(k)])
-    pi = np.linalg.lstsq(system, np.append(np.zeros(k), 1.0), rcond=None)[0]
-    pi = np.maximum(pi, 0.0)
-    return np.asarray(pi / pi.sum())

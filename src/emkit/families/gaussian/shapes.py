@@ -1,10 +1,13 @@
 """The shapes a Gaussian covariance can take, and what whitens a row under each."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from emkit.core.checks import numbers
 from emkit.core.errors import ParameterError
+from emkit.core.parameters import Domain
 
 _LOG_2PI = float(np.log(2.0 * np.pi))
 
@@ -20,24 +23,15 @@ class Shape:
     pooled: bool
     matrix: bool
 
+    @property
+    def letters(self) -> str:
+        """The internal array's shape in letters: K or 1, then d d, d or 1."""
+        return f"{'1' if self.shared else 'K'} {'d d' if self.matrix else '1' if self.pooled else 'd'}"
+
     def form(self, k: int, d: int) -> tuple[int, ...]:
         """Internal array shape: (K or 1, d, d), (K or 1, d) or (K or 1, 1)."""
         first = 1 if self.shared else k
         return (first, d, d) if self.matrix else (first, 1 if self.pooled else d)
-
-    def face(self, k: int, d: int) -> tuple[int, ...]:
-        """scikit-learn's array shape: (K, d, d), (d, d), (K, d), (K,), (d,) or ()."""
-        tail = (d, d) if self.matrix else () if self.pooled else (d,)
-        return tail if self.shared else (k, *tail)
-
-    def n_free(self, k: int, d: int) -> int:
-        """Free entries."""
-        each = d * (d + 1) // 2 if self.matrix else 1 if self.pooled else d
-        return each if self.shared else each * k
-
-    def identity(self, k: int, d: int) -> np.ndarray:
-        """Unit variances, in internal form."""
-        return self.isotropic(np.ones(d), k)
 
     def isotropic(self, variances: np.ndarray, k: int) -> np.ndarray:
         """Uncorrelated columns with the given variances (d,), in internal form; pooled shapes take their mean."""
@@ -58,32 +52,84 @@ COVARIANCE_TYPES = {
 }
 
 
-def check_covariances(value: np.ndarray, shape: Shape, k: int, d: int, name: str) -> np.ndarray:
-    """User's covariances in internal form. A number means that variance for every column of every component.
+class Covariance(Domain):
+    """Covariances of one shape: each matrix or vector of variances is held whole or is free.
 
-    Raises
-    ------
-    ParameterError
-        If the shape is none of those, or a matrix is not symmetric positive definite.
+    Coordinates: logarithms of variances; of matrices the Cholesky factor, with logarithms on its diagonal.
     """
-    form, face = shape.form(k, d), shape.face(k, d)
-    if value.ndim == 0:
-        out = shape.isotropic(np.full(d, float(value)), k)
-    elif value.shape in (face, form):
-        out = value.reshape(form)
-    else:
-        raise ParameterError(f"{name} has shape {value.shape}, expected {face} (or a single number)")
-    if not shape.matrix:
-        if not (out > 0).all():
-            raise ParameterError(f"{name}: every variance must be positive, found {out.min():g}")
-        return out
-    for i, matrix in enumerate(out):
-        if not np.allclose(matrix, matrix.T, rtol=1e-8, atol=1e-12 * np.abs(matrix).max()):
-            raise ParameterError(f"{name}: matrix {i} is not symmetric")
-        diagonal = np.diag(matrix)
-        if not (diagonal > 0).all() or not np.isfinite(whiten(matrix[None], d).log_norm).all():
-            raise ParameterError(f"{name}: matrix {i} is not positive definite")
-    return out
+
+    def __init__(self, shape: Shape):
+        self.shape = shape
+
+    def read(self, value: Any, shape: tuple[int, ...], name: str, parameter: str) -> np.ndarray:
+        """As scikit-learn has it for the type; a number means that variance for every column of every component."""
+        array = numbers(value, name, finite=False, parameter=parameter)
+        if array.ndim == 0:
+            array = np.broadcast_to(array * np.eye(shape[-1]) if self.shape.matrix else array, shape).copy()
+        try:
+            return super().read(array, shape, name, parameter)
+        except ParameterError as error:
+            face = tuple(n for n, fixed in zip(shape, self._single, strict=True) if not fixed)
+            text = str(error).replace(f"expected {shape}", f"expected {face} (or a single number)")
+            raise ParameterError(text, parameter=parameter) from None
+
+    @property
+    def _single(self) -> tuple[bool, ...]:
+        """Which axes of the internal form always have length 1."""
+        return (self.shape.shared, *((False, False) if self.shape.matrix else (self.shape.pooled,)))
+
+    def check(self, value: np.ndarray, name: str, parameter: str) -> np.ndarray:
+        """Positive variances; matrices symmetric and positive definite."""
+        if not self.shape.matrix:
+            given = value[~np.isnan(value)]
+            if not (given > 0).all():
+                raise ParameterError(f"{name}: every variance must be positive, found {given.min():g}", parameter=parameter)
+            return value
+        for i, matrix in enumerate(value):
+            if np.isnan(matrix).all():
+                continue
+            if np.isnan(matrix).any():
+                raise ParameterError(f"{name}: matrix {i} holds some NaN; a covariance matrix is given whole", parameter=parameter)
+            if not np.allclose(matrix, matrix.T, rtol=1e-8, atol=1e-12 * np.abs(matrix).max()):
+                raise ParameterError(f"{name}: matrix {i} is not symmetric", parameter=parameter)
+            if not (np.diag(matrix) > 0).all() or not np.isfinite(whiten(matrix[None], len(matrix)).log_norm).all():
+                raise ParameterError(f"{name}: matrix {i} is not positive definite", parameter=parameter)
+        return value
+
+    def null(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Unit variances."""
+        return np.broadcast_to(np.eye(shape[-1]) if self.shape.matrix else np.ones(shape), shape).copy()
+
+    def n_free(self, held: np.ndarray) -> int:
+        """Entries of variances, or of the lower triangles of matrices."""
+        if not self.shape.matrix:
+            return int(np.isnan(held).sum())
+        d = held.shape[-1]
+        return int(np.isnan(held[:, 0, 0]).sum()) * (d * (d + 1) // 2)
+
+    def pack(self, value: np.ndarray, held: np.ndarray) -> np.ndarray:
+        """Logarithms, or Cholesky factors row by row."""
+        if not self.shape.matrix:
+            return np.asarray(np.log(value[np.isnan(held)]))
+        lower = np.linalg.cholesky(value[np.isnan(held[:, 0, 0])])
+        i, j = np.tril_indices(value.shape[-1])
+        entries = lower[:, i, j]
+        return np.asarray(np.where(i == j, np.log(np.where(i == j, entries, 1.0)), entries).ravel())
+
+    def unpack(self, vector: np.ndarray, held: np.ndarray) -> tuple[np.ndarray, int]:
+        """Inverse of ``pack``."""
+        out = np.array(held, dtype=np.float64)
+        used = self.n_free(held)
+        if not self.shape.matrix:
+            out[np.isnan(held)] = np.exp(vector[:used])
+            return out, used
+        free = np.isnan(held[:, 0, 0])
+        i, j = np.tril_indices(held.shape[-1])
+        entries = np.asarray(vector[:used]).reshape(-1, len(i))
+        lower = np.zeros((len(entries), *held.shape[1:]))
+        lower[:, i, j] = np.where(i == j, np.exp(np.where(i == j, entries, 0.0)), entries)
+        out[free] = lower @ np.swapaxes(lower, 1, 2)
+        return out, used
 
 
 @dataclass(frozen=True)
@@ -107,11 +153,13 @@ class Whitener:
         return np.asarray(np.sum(z[:, :, 0] ** 2, axis=1))
 
     def trace_of(self, scatter: np.ndarray) -> np.ndarray:
-        """tr(scatter S^-1) for each distinct covariance."""
+        """tr(scatter S^-1) for each distinct covariance; ``scatter`` (d, d), or (d,) for a diagonal one."""
         if self.scales is not None:
-            return np.asarray((self.scales**2 * np.diag(scatter)).sum(axis=1))
+            diagonal = scatter if scatter.ndim == 1 else np.diag(scatter)
+            return np.asarray((self.scales**2 * diagonal).sum(axis=1))
         assert self.matrices is not None
-        return np.asarray(np.sum((self.matrices @ scatter) * self.matrices, axis=(1, 2)))
+        product = self.matrices * scatter if scatter.ndim == 1 else self.matrices @ scatter
+        return np.asarray(np.sum(product * self.matrices, axis=(1, 2)))
 
     def precisions(self) -> np.ndarray:
         """S^-1 for each distinct covariance: variances' inverses, or matrices."""

@@ -22,7 +22,7 @@ class GaussianPrior(Prior):
     ----------
     mass : float
         Pseudo-observations behind the scatter.
-    scatter : array of shape (d, d)
+    scatter : array of shape (d, d), or (d,) for a diagonal one
         Their sum of squares and products.
     mean : array of shape (d,), optional
     mean_mass : float
@@ -35,16 +35,30 @@ class GaussianPrior(Prior):
     mean_mass: float = 0.0
     name: str = "given"
 
-    def describe(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return {
-            "prior": "gaussian",
-            "name": self.name,
-            "mass": float(self.mass),
-            "scatter": self.scatter.tolist(),
-            "mean": None if self.mean is None else self.mean.tolist(),
-            "mean_mass": float(self.mean_mass),
-        }
+    @property
+    def matrix(self) -> np.ndarray:
+        """The scatter as a matrix."""
+        return np.diag(self.scatter) if self.scatter.ndim == 1 else self.scatter
+
+    @property
+    def diagonal(self) -> np.ndarray:
+        """Its diagonal, (d,)."""
+        return self.scatter if self.scatter.ndim == 1 else np.diag(self.scatter)
+
+    def beside(self, scatter: np.ndarray, name: str) -> "GaussianPrior":
+        """The same with a further diagonal scatter (d,), under another name."""
+        both = self.scatter + (scatter if self.scatter.ndim == 1 else np.diag(scatter))
+        return GaussianPrior(self.mass, both, self.mean, self.mean_mass, name)
+
+    def check(self, d: int) -> "GaussianPrior":
+        """Itself. Raises ParameterError if it is not about ``d`` columns."""
+        if self.scatter.shape not in ((d,), (d, d)):
+            raise ParameterError(f"prior scatter has shape {self.scatter.shape}, expected ({d}, {d})", parameter="prior")
+        return self
+
+    def log_density(self, value: np.ndarray) -> np.ndarray:
+        """Means and covariances have it together: see ``Gaussian.log_prior``."""
+        return np.zeros_like(value)
 
 
 @dataclass(frozen=True)
@@ -88,15 +102,9 @@ class NormalInverseWishart(Prior):
             raise ParameterError(f"prior mean has shape {mean.shape}, expected ({d},)")
         return GaussianPrior(self.df + d + 1.0, scale, mean, float(self.mean_mass), "normal-inverse-Wishart")
 
-    def describe(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return {
-            "prior": "normal-inverse-wishart",
-            "df": float(self.df),
-            "scale": np.asarray(self.scale).tolist(),
-            "mean": None if self.mean is None else np.asarray(self.mean).tolist(),
-            "mean_mass": float(self.mean_mass),
-        }
+    def log_density(self, value: np.ndarray) -> np.ndarray:
+        """As a ``GaussianPrior``, once it is resolved."""
+        return np.zeros_like(value)
 
 
 def weak_prior(column_spread: np.ndarray, total_weight: float) -> GaussianPrior:
@@ -108,4 +116,4 @@ def weak_prior(column_spread: np.ndarray, total_weight: float) -> GaussianPrior:
     depend on the columns' scales, vanishes as data accumulate, and bounds the objective, so that no component can collapse.
     """
     strength = 2.0 / max(total_weight, 1.0)
-    return GaussianPrior(strength, np.diag(strength * column_spread), None, 0.0, "weak")
+    return GaussianPrior(strength, strength * column_spread, None, 0.0, "weak")

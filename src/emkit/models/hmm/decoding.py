@@ -1,5 +1,6 @@
 """The most probable paths of hidden states: Viterbi's algorithm, and the k best paths."""
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -7,26 +8,28 @@ import numpy as np
 from emkit.core.block import Block
 from emkit.core.parallel import both
 from emkit.core.scratch import borrow
-from emkit.models.hmm import HiddenMarkov
-from emkit.models.hmm_blocks import part_of
-from emkit.models.hmm_params import HMMParams
-from emkit.models.hmm_steps import backward_walk, check_count, check_steps, first_rows, forward_walk, log_chain, worth_compiling
+from emkit.models.hmm.params import HMMParams
+from emkit.models.hmm.steps import backward_walk, check_steps, first_rows, forward_walk, log_chain, worth_one_pass
 
 _STREAM_FROM, _STREAM_UP_TO, _STREAM_ROWS = 50_000, 16, 16_384  # steps, states; steps of a part, whose emissions stay in the cache
 _LANES_UP_TO = 20  # states; with more, one sequence at a time is faster than many side by side
 
 
-def viterbi_block(model: HiddenMarkov, params: HMMParams, block: Block, out: np.ndarray) -> np.ndarray:
+Emissions = Callable[[Block, np.ndarray], np.ndarray]
+"""Writes the log emission probabilities of a block into an array (n, K), and returns it."""
+
+
+def viterbi_block(params: HMMParams, block: Block, emissions: Emissions, out: np.ndarray) -> np.ndarray:
     """``viterbi`` of a block: states into ``out``, int64 (n,); returns the log probabilities, (S,).
 
     The emissions of one long sequence with few states are made part by part, each while the part before is worked on: memory is then a byte for
     each step and state.
     """
-    k, lengths = model.n_states, np.asarray(block.lengths)
+    k, lengths = len(params.startprob), np.asarray(block.lengths)
     if len(lengths) == 1 and block.n >= _STREAM_FROM and k <= _STREAM_UP_TO:
-        return _viterbi_streamed(model, params, block, out)
+        return _viterbi_streamed(params, block, emissions, out)
     with borrow(block.n, k) as log_b:
-        return viterbi(params, model.log_emissions(params, block, log_b), lengths, overwrite=True, out=out)[1]
+        return viterbi(params, emissions(block, log_b), lengths, overwrite=True, out=out)[1]
 
 
 def viterbi(
@@ -64,33 +67,33 @@ def viterbi(
     if not overwrite and np.shares_memory(given, log_b):
         log_b = log_b.copy()
     states = np.empty(len(log_b), dtype=np.int64) if out is None else out
-    run = _viterbi_compiled if worth_compiling(lengths, log_b.shape[1]) else _viterbi_numpy
+    run = _viterbi_compiled if worth_one_pass(lengths, log_b.shape[1]) else _viterbi_numpy
     return states, run(params, log_b, lengths, states)
 
 
-def _viterbi_streamed(model: HiddenMarkov, params: HMMParams, block: Block, states: np.ndarray) -> np.ndarray:
+def _viterbi_streamed(params: HMMParams, block: Block, emissions: Emissions, states: np.ndarray) -> np.ndarray:
     from emkit.kernels.simd import WIDTH
     from emkit.kernels.viterbi_stream import viterbi_back, viterbi_onward
-    from emkit.models.hmm_compiled import padded
+    from emkit.models.hmm.compiled import padded
 
     log_start, log_trans, log_end = (padded(v, fill=-np.inf) for v in log_chain(params))
-    k, n = model.n_states, block.n
+    k, n = len(params.startprob), block.n
     real = padded(np.ones(k))
     scores = np.stack([np.full(len(real), -np.inf)] * 2)
     back = np.empty(n * k + WIDTH, dtype=np.uint8)
     parts = [slice(a, min(a + _STREAM_ROWS, n)) for a in range(0, n, _STREAM_ROWS)]
 
-    def emissions(part: slice | None, room: np.ndarray) -> np.ndarray:
-        return room[:0] if part is None else model.log_emissions(params, part_of(block, part), room[: part.stop - part.start])
+    def made(part: slice | None, room: np.ndarray) -> np.ndarray:
+        return room[:0] if part is None else emissions(block.rows(part), room[: part.stop - part.start])
 
     base = 0.0
     with borrow(_STREAM_ROWS, k) as here, borrow(_STREAM_ROWS, k) as there:
-        log_b = emissions(parts[0], here)
+        log_b = made(parts[0], here)
         for part, ahead in zip(parts, [*parts[1:], None], strict=True):
             here, there = there, here
             taken, log_b = both(
                 partial(viterbi_onward, log_b, part.start, real, log_start, log_trans, scores, back),
-                partial(emissions, ahead, here),
+                partial(made, ahead, here),
             )
             base += taken
     total = scores[1, :k] + log_end[:k]
@@ -134,7 +137,7 @@ def _take_largest(rows: np.ndarray) -> np.ndarray:
 def _viterbi_compiled(params: HMMParams, scores: np.ndarray, lengths: np.ndarray, states: np.ndarray) -> np.ndarray:
     from emkit.kernels.viterbi_chain import viterbi_chain
     from emkit.kernels.viterbi_lanes import viterbi_lanes
-    from emkit.models.hmm_compiled import padded, split_by_length, tile_pattern
+    from emkit.models.hmm.compiled import padded, split_by_length, tile_pattern
 
     log_start, log_trans, log_end = log_chain(params)
     k = len(log_start)
@@ -180,7 +183,7 @@ def k_best_paths(params: HMMParams, log_b: np.ndarray, k: int) -> tuple[np.ndarr
     ParameterError
         If ``k`` is not a positive integer.
     """
-    k = check_count(k, "k")
+    k = count(k, "k")
     log_b, _ = check_steps(params, log_b, np.array([len(log_b)]))
     log_start, log_trans, log_end = log_chain(params)
     n, states = log_b.shape

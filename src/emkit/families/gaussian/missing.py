@@ -6,16 +6,12 @@ needed: a missing cell simply drops out.
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from emkit.core.bayes import SLICE, Pass, add_labels, log_sum_exp, posterior
 from emkit.core.block import Block
-from emkit.core.model import SLICE, Pass, log_sum_exp, posterior
-from emkit.families.gaussian_params import GaussianParams, GaussianStats
-
-if TYPE_CHECKING:
-    from emkit.families.gaussian import Gaussian
+from emkit.families.gaussian.params import GaussianParams, GaussianStats
 
 _LOG_2PI = float(np.log(2.0 * np.pi))
 
@@ -129,10 +125,10 @@ def stats(
     return GaussianStats(resp.sum(axis=0), first, second, params.means)
 
 
-def joint_pass(family: "Gaussian", params: GaussianParams, log_weights: np.ndarray, block: Block) -> Pass[GaussianStats]:
+def joint_pass(params: GaussianParams, log_weights: np.ndarray, block: Block, with_second: bool) -> Pass:
     """A mixture's E-step over a block, pattern by pattern, so that each is factored once for both halves of the work."""
     x = np.asarray(block.x)
-    first, second = _empty_moments(params, "covariances" not in family.fixed)
+    first, second = _empty_moments(params, with_second)
     counts = np.zeros(len(log_weights))
     total = 0.0
     for observed, rows in patterns(~np.isnan(x)):
@@ -140,6 +136,7 @@ def joint_pass(family: "Gaussian", params: GaussianParams, log_weights: np.ndarr
         for part in _slices(rows):
             centred = pattern.centre(x[part])
             joint = pattern.log_prob(centred) + log_weights
+            add_labels(joint, None if block.labels is None else block.labels[part])
             row = log_sum_exp(joint)
             resp = posterior(joint, row)
             if block.weights is None:

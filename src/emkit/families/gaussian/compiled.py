@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from emkit.core.block import Block
-from emkit.core.model import Pass
-from emkit.families.gaussian_params import GaussianParams, GaussianStats
+from emkit.core.bayes import Pass
+from emkit.families.gaussian.params import GaussianParams, GaussianStats
 from emkit.kernels.gaussian import DIAG, FULL, SPHERICAL, TIED, log_prob_rows, mixture_pass, moment_rows
 
 
@@ -64,8 +64,8 @@ def compiled_pass(
     *,
     rows: bool = False,
     responsibilities: bool = False,
-) -> Pass[GaussianStats]:
-    """The twin of ``emkit.core.model.sliced_pass``."""
+) -> Pass:
+    """The twin of ``emkit.core.bayes.sliced_pass``."""
     x = np.ascontiguousarray(block.x)
     width, n = x.dtype, x.shape[0]
     with_rows = rows or responsibilities

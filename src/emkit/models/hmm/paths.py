@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from emkit.core.errors import DataError, ParameterError
-from emkit.core.model import Family
-from emkit.models.hmm_filter import log_filter
-from emkit.models.hmm_params import HMMParams, ImpossibleSequenceError
-from emkit.models.hmm_steps import backward_walk, check_count, check_steps, first_rows, log_chain, worth_compiling
+from emkit.core.checks import count
+from emkit.core.errors import DataError, ImpossibleSequenceError, ParameterError
+from emkit.core.family import Family
+from emkit.models.hmm.filter import log_filter
+from emkit.models.hmm.params import HMMParams
+from emkit.models.hmm.steps import backward_walk, check_steps, first_rows, log_chain, worth_one_pass
 
 
 def sample_paths(params: HMMParams, log_b: np.ndarray, lengths: np.ndarray, n_paths: int, rng: np.random.Generator) -> np.ndarray:
@@ -38,11 +39,11 @@ def sample_paths(params: HMMParams, log_b: np.ndarray, lengths: np.ndarray, n_pa
     ParameterError
         If ``n_paths`` is not a positive integer.
     """
-    n_paths = check_count(n_paths, "n_paths")
+    n_paths = count(n_paths, "n_paths")
     log_b, lengths = check_steps(params, log_b, lengths)
     filtered = log_filter(params, log_b, lengths)
     uniforms = rng.random((n_paths, len(log_b)))
-    if worth_compiling(lengths, log_b.shape[1]) or uniforms.size * log_b.shape[1] > 200_000:
+    if worth_one_pass(lengths, log_b.shape[1]) or uniforms.size * log_b.shape[1] > 200_000:
         return _sample_compiled(params, filtered, lengths, uniforms)
     return _sample_numpy(params, filtered, lengths, uniforms)
 
@@ -77,7 +78,7 @@ def _sample_compiled(params: HMMParams, filtered: np.ndarray, lengths: np.ndarra
 
 
 def simulate(
-    family: Family[Any, Any], params: HMMParams, lengths: int | np.ndarray, rng: np.random.Generator
+    family: Family, params: HMMParams, lengths: int | np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Data from the model.
 
@@ -103,12 +104,12 @@ def simulate(
         If a length is not a positive integer, if a sequence may never end, or cannot have a length asked for.
     """
     if np.ndim(lengths) == 0:
-        count = check_count(int(lengths) if isinstance(lengths, np.ndarray) else lengths, "lengths")
+        n = count(int(lengths) if isinstance(lengths, np.ndarray) else lengths, "lengths")
         if params.endprob is not None:
-            states, sizes = _walk_to_the_end(params, count, rng)
+            states, sizes = _walk_to_the_end(params, n, rng)
             return family.sample(params.emissions, states, rng), states, sizes
-        lengths = np.array([count])
-    sizes = np.array([check_count(n, "lengths") for n in np.asarray(lengths).ravel()], dtype=np.int64)
+        lengths = np.array([n])
+    sizes = np.array([count(n, "lengths") for n in np.asarray(lengths).ravel()], dtype=np.int64)
     if params.endprob is None:
         states = _walk(params, sizes, rng)
     else:
@@ -141,7 +142,7 @@ def _walk(params: HMMParams, lengths: np.ndarray, rng: np.random.Generator) -> n
     return np.array(states, dtype=np.int64)
 
 
-def _walk_to_the_end(params: HMMParams, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _walk_to_the_end(params: HMMParams, sequences: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     assert params.endprob is not None
     _refuse_endless(params)
     k = len(params.startprob)
@@ -149,7 +150,7 @@ def _walk_to_the_end(params: HMMParams, count: int, rng: np.random.Generator) ->
     rows = [_cumulated(row) for row in np.column_stack([params.transmat, params.endprob])]
     states: list[int] = []
     lengths: list[int] = []
-    for _ in range(count):
+    for _ in range(sequences):
         before = len(states)
         state = bisect_right(start, rng.random())
         while state < k:

@@ -1,0 +1,133 @@
+"""Bayes' rule over the components of a mixture, in logarithms, slice by slice: also the NumPy twin of the compiled passes."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from emkit.core.block import Block
+
+SLICE = 4096  # rows at a time in the NumPy twin: its n x k temporaries stay in cache
+
+
+def slices(n: int) -> Iterator[slice]:
+    """Rows 0 to n in slices."""
+    return (slice(begin, min(begin + SLICE, n)) for begin in range(0, n, SLICE))
+
+
+def log_sum_exp(a: np.ndarray) -> np.ndarray:
+    """log(sum(exp(a))) over the last axis, maximum removed; -inf where every entry is -inf."""
+    peak = a.max(axis=-1)
+    safe = np.where(np.isfinite(peak), peak, 0.0)
+    with np.errstate(divide="ignore"):
+        return np.asarray(safe + np.log(np.exp(a - safe[..., None]).sum(axis=-1)))
+
+
+def posterior(joint: np.ndarray, row: np.ndarray) -> np.ndarray:
+    """exp(joint - row): zero, not NaN, for rows that nothing can produce, and for entries under e^-300 (subnormals are slow)."""
+    with np.errstate(invalid="ignore"):
+        shifted = joint - row[..., None]
+    return np.where(shifted > -300.0, np.exp(np.maximum(shifted, -300.0)), 0.0)
+
+
+def add_labels(log_prob: np.ndarray, labels: Any) -> np.ndarray:
+    """Log probabilities (n, K) with what is known about the rows' labels, in place; see ``Block.labels``."""
+    if labels is None:
+        return log_prob
+    labels = np.asarray(labels)
+    if labels.ndim == 1:
+        known = np.flatnonzero(labels >= 0)
+        kept = log_prob[known, labels[known]]
+        log_prob[known] = -np.inf
+        log_prob[known, labels[known]] = kept
+    else:
+        with np.errstate(divide="ignore"):
+            log_prob += np.log(labels)
+    return log_prob
+
+
+def informed(resp: np.ndarray, labels: Any) -> np.ndarray:
+    """A first guess at responsibilities (n, K), corrected by what is known about the labels."""
+    known = np.asarray(labels)
+    if known.ndim == 1:
+        factor = np.ones_like(resp)
+        rows = np.flatnonzero(known >= 0)
+        factor[rows] = 0.0
+        factor[rows, known[rows]] = 1.0
+    else:
+        factor = known
+    new = resp * factor
+    total = new.sum(axis=1, keepdims=True)
+    spread = factor.sum(axis=1, keepdims=True)
+    return np.where(total > 0, new / np.where(total > 0, total, 1.0), factor / np.where(spread > 0, spread, 1.0))
+
+
+def weighted_sum(values: np.ndarray, weights: Any) -> float:
+    """Sum of values times weights; a value of weight zero, which may be -inf, does not count."""
+    if weights is None:
+        return float(values.sum())
+    used = np.asarray(weights) > 0
+    return float(np.dot(np.asarray(weights, dtype=np.float64)[used], values[used]))
+
+
+class Pass:
+    """What one E-step over a block of a mixture yields: either its statistics, or results for each row.
+
+    ``log_likelihood`` (weighted), ``counts`` (K,) and ``stats``; or ``rows`` (n,) and ``responsibilities`` (n, K).
+    """
+
+    __slots__ = ("counts", "log_likelihood", "responsibilities", "rows", "stats")
+
+    def __init__(
+        self,
+        log_likelihood: float,
+        counts: np.ndarray | None = None,
+        stats: Any = None,
+        rows: np.ndarray | None = None,
+        responsibilities: np.ndarray | None = None,
+    ):
+        self.log_likelihood = log_likelihood
+        self.counts = counts
+        self.stats = stats
+        self.rows = rows
+        self.responsibilities = responsibilities
+
+
+def sliced_pass(
+    log_prob: Callable[[Any], Any],
+    stats: Callable[[Any, np.ndarray], Any],
+    log_weights: np.ndarray,
+    block: Block,
+    *,
+    rows: bool = False,
+    responsibilities: bool = False,
+) -> Pass:
+    """The NumPy E-step of a mixture whose components are given by two functions of a slice of rows.
+
+    With ``rows`` or ``responsibilities`` per-row results are returned and statistics are not accumulated.
+    """
+    n, k = block.n, len(log_weights)
+    total, counts, added = 0.0, np.zeros(k), None
+    out_rows = np.empty(n) if rows else None
+    out_resp = np.empty((n, k)) if responsibilities else None
+    for part in slices(n):
+        x = block.x[part]
+        joint = np.asarray(log_prob(x), dtype=np.float64) + log_weights
+        add_labels(joint, None if block.labels is None else block.labels[part])
+        row = log_sum_exp(joint)
+        weights = None if block.weights is None else np.asarray(block.weights[part], dtype=np.float64)
+        total += float(np.sum(row) if weights is None else np.sum(row[weights > 0] * weights[weights > 0]))
+        if out_rows is not None:
+            out_rows[part] = row
+        if rows and not responsibilities:
+            continue
+        resp = posterior(joint, row)
+        if out_resp is not None:
+            out_resp[part] = resp
+        if not (rows or responsibilities):
+            if weights is not None:
+                resp *= weights[:, None]
+            counts += resp.sum(axis=0)
+            here = stats(x, resp)
+            added = here if added is None else added + here
+    return Pass(total, counts, added, out_rows, out_resp)

@@ -1,0 +1,298 @@
+"""What families and models have in common: declared parameters, values that are held or given, and parts that declare more.
+
+Everything that can be said of parameters without knowing what they mean stands here, once.
+"""
+
+from abc import ABC
+from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass, field, make_dataclass, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from emkit.core.checks import mapping
+from emkit.core.errors import ParameterError
+from emkit.core.parameters import Parameter
+from emkit.core.prior import Prior
+from emkit.core.records import Params
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+@dataclass(frozen=True)
+class Child:
+    """A part with parameters of its own.
+
+    Attributes
+    ----------
+    field : str
+        Of the owner, and of the owner's Params, in which the part's stands.
+    name : str
+        The owner's field that holds the part.
+    count : callable
+        From the owner's number of components to the part's.
+    order : callable
+        From an order of the owner's components to that of the part's. Raises ParameterError if they cannot be relabelled.
+    """
+
+    field: str
+    name: str
+    count: Callable[[int], int] = _same
+    order: Callable[[np.ndarray], np.ndarray] = _same
+
+
+@dataclass(frozen=True)
+class Declared(ABC):
+    """Configuration only, immutable; every fitted number lives in the Params.
+
+    Parameters
+    ----------
+    fixed : mapping of names to values
+        Parameters that are held at these values and not counted as free. NaN marks entries that stay free; a boolean mask holds the marked
+        entries at their starting values.
+    start_values : mapping of names to values
+        Starting values.
+    """
+
+    _: KW_ONLY
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    start_values: Mapping[str, Any] = field(default_factory=dict)
+
+    parameters: ClassVar[tuple[Parameter, ...]] = ()
+    children: ClassVar[tuple[Child, ...]] = ()
+    Params: ClassVar[type[Params]]
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        """Make the Params of a subclass from its declaration, unless it brings its own."""
+        super().__init_subclass__(**more)
+        declared = cls.__dict__.get("parameters")
+        if isinstance(declared, tuple) and "Params" not in cls.__dict__:
+            names = [(p.name, np.ndarray) for p in declared] + [(child.field, Any) for child in cls.children]
+            made = make_dataclass(f"{cls.__name__}Params", names, bases=(Params,), frozen=True)
+            made.__module__, made.__qualname__ = cls.__module__, f"{cls.__qualname__}.Params"
+            made.__doc__ = "; ".join(f"``{p.name}`` ({', '.join(p.letters.split())})" for p in declared)
+            cls.Params = made
+
+    def __post_init__(self) -> None:
+        for where in ("fixed", "start_values"):
+            given = mapping(getattr(self, where), where)
+            unknown = sorted(set(given) - set(self.names))
+            if unknown:
+                has = " and ".join(map(repr, self.names)) or "no parameters"
+                raise ParameterError(f"{where}={unknown}: {self.called} has {has}", parameter=unknown[0])
+        for parameter, prior in self.priors.items():
+            wanted = next(p.prior for p in self.parameters if p.name == parameter)
+            if wanted is not None and not isinstance(prior, wanted):
+                raise ParameterError(f"the prior of {parameter} must be a {wanted.__name__}, got {prior!r}", parameter="prior")
+
+    @property
+    def called(self) -> str:
+        """How messages call it."""
+        return f"a {type(self).__name__} family"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the parameters that users may fix or start."""
+        return tuple(p.name for p in self.parameters)
+
+    @property
+    def priors(self) -> dict[str, Prior]:
+        """Prior of each parameter that has one: the field ``prior`` is that of the parameter whose declaration names a kind of prior."""
+        own: Any = self
+        return {p.name: own.prior for p in self.parameters if p.prior is not None and own.prior is not None}
+
+    # --- sizes and values ---------------------------------------------------------------------------------------------
+
+    def sizes(self, k: int, d: int) -> dict[str, int]:
+        """What the letters of shapes stand for, for k components over d columns."""
+        return {"K": k, "d": d}
+
+    def with_values(self, k: int, d: int) -> Self:
+        """The same configuration with its fixed and starting values read and checked. Raises ParameterError."""
+        sizes = self.sizes(k, d)
+        init = {
+            p.name: p.read(self.start_values[p.name], sizes, f"start_values[{p.name!r}] ({p.name}_init)", partial=False)
+            for p in self._given(self.start_values)
+        }
+        fixed = {}
+        for p in self._given(self.fixed):
+            value, name = self.fixed[p.name], f"fixed[{p.name!r}]"
+            if np.asarray(value).dtype == bool:
+                value = masked(value, init.get(p.name), name, p.name)
+            fixed[p.name] = p.read(value, sizes, name, partial=True)
+        return replace(self, fixed=fixed, start_values=init)
+
+    def _given(self, values: Mapping[str, Any]) -> list[Parameter]:
+        return [p for p in self.parameters if p.name in values]
+
+    def held(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
+        """Values at which a parameter is held, NaN where it is free."""
+        value = self.fixed.get(name)
+        return np.full(shape, np.nan) if value is None else np.asarray(value, dtype=np.float64)
+
+    def is_held(self, name: str) -> bool:
+        """Whether all of a parameter is held."""
+        return name in self.fixed and not np.isnan(np.asarray(self.fixed[name], dtype=np.float64)).any()
+
+    def own(self, params: Any) -> dict[str, np.ndarray]:
+        """Values of the declared parameters, by name."""
+        return {p.name: getattr(params, p.name) for p in self.parameters}
+
+    def made(self, params: Any, values: Mapping[str, np.ndarray], parts: Mapping[str, Any]) -> Any:
+        """Params from values of the declared parameters and the Params of the parts; ``params`` has whatever else it takes."""
+        return self.Params(**values, **parts)
+
+    def put_back(self, params: Any) -> Any:
+        """The same hypothesis with what is held at its values."""
+        if not self.fixed:
+            return params
+        values = self.own(params)
+        for name in values:
+            held = self.held(name, values[name].shape)
+            values[name] = np.where(np.isnan(held), values[name], held)
+        return self.made(params, values, {child.field: getattr(params, child.field) for child in self.children})
+
+    # --- as users see them --------------------------------------------------------------------------------------------
+
+    def shown(self, params: Any) -> dict[str, np.ndarray]:
+        """Parameters by name in the shapes that users give and see: copies. A part's come after the owner's."""
+        values = self.own(params)
+        out = {p.name: p.show(values[p.name]) for p in self.parameters}
+        for child in self.children:
+            for name, value in self.part(child).shown(getattr(params, child.field)).items():
+                out.setdefault(name, self.show_part(child, name, value))
+        return out
+
+    def unshown(self, values: Mapping[str, Any], k: int, d: int) -> Any:
+        """Inverse of ``shown``: values that a user set, checked. Raises ParameterError naming the parameter."""
+        sizes = self.sizes(k, d)
+        own = {p.name: p.read(values[p.name], sizes, f"{p.name}_", partial=False) for p in self.parameters}
+        parts = {}
+        for child in self.children:
+            rest = {name: self.take_part(child, name, v) for name, v in values.items() if name not in self.names}
+            parts[child.field] = self.part(child).unshown(rest, child.count(k), d)
+        return self.made(None, own, parts)
+
+    def show_part(self, child: Child, name: str, value: np.ndarray) -> np.ndarray:
+        """A part's parameter as the owner shows it."""
+        return value
+
+    def take_part(self, child: Child, name: str, value: Any) -> Any:
+        """Inverse of ``show_part``, for a value that a user gave."""
+        return value
+
+    @property
+    def all_names(self) -> tuple[str, ...]:
+        """Names of its own parameters and its parts', in the order in which they are shown."""
+        return tuple(dict.fromkeys([*self.names, *(n for child in self.children for n in self.part(child).all_names)]))
+
+    def configured(self, fixed: Mapping[str, Any], init: Mapping[str, Any]) -> Self:
+        """The same configuration with these values too, each given to whoever declares the name. Raises ParameterError for others."""
+        changes: dict[str, Any] = {}
+        for where, values in (("fixed", fixed), ("start_values", init)):
+            unknown = sorted(set(values) - set(self.all_names))
+            if unknown:
+                raise ParameterError(
+                    f"{where}={unknown}: the parameters are {', '.join(map(repr, self.all_names))}", parameter=unknown[0]
+                )
+            own = {name: value for name, value in values.items() if name in self.names}
+            if own:
+                changes[where] = {**getattr(self, where), **own}
+        for child in self.children:
+            rest = [
+                {n: self.take_part(child, n, v) for n, v in values.items() if n not in self.names} for values in (fixed, init)
+            ]
+            if any(rest):
+                changes[child.name] = self.part(child).configured(*rest)
+        return replace(self, **changes) if changes else self
+
+    def parameter(self, name: str) -> Parameter | None:
+        """The declaration of a parameter of its own or of a part; None if there is none."""
+        own = next((p for p in self.parameters if p.name == name), None)
+        parts = (self.part(child).parameter(name) for child in self.children)
+        return own or next((p for p in parts if p is not None), None)
+
+    # --- what follows from the declaration ----------------------------------------------------------------------------
+
+    def null(self, k: int, d: int) -> Any:
+        """Parameters of the right shapes that say as little as possible: the ``like`` of a file."""
+        sizes = self.sizes(k, d)
+        values = {p.name: p.domain.null(p.form(sizes)) for p in self.parameters}
+        parts = {child.field: self.part(child).null(child.count(k), d) for child in self.children}
+        return self.put_back(self.made(None, values, parts))
+
+    def part(self, child: Child) -> "Declared":
+        """The part that a child names."""
+        part: Declared = getattr(self, child.name)
+        return part
+
+    def n_free(self, params: Any) -> int:
+        """Free parameters: fixed ones and structural zeros are not counted."""
+        values = self.own(params)
+        own = sum(p.domain.n_free(self.held(p.name, values[p.name].shape)) for p in self.parameters)
+        return own + sum(self.part(child).n_free(getattr(params, child.field)) for child in self.children)
+
+    def pack(self, params: Any) -> np.ndarray:
+        """Free parameters as an unconstrained vector: each parameter's coordinates in the order of declaration, then the parts'."""
+        values = self.own(params)
+        pieces = [p.domain.pack(values[p.name], self.held(p.name, values[p.name].shape)) for p in self.parameters]
+        pieces += [self.part(child).pack(getattr(params, child.field)) for child in self.children]
+        return np.concatenate([np.zeros(0), *pieces])
+
+    def unpack(self, vector: np.ndarray, like: Any) -> Any:
+        """Inverse of ``pack``; what is fixed comes from the configuration, shapes from ``like``."""
+        return self._unpacked(np.asarray(vector, dtype=np.float64), like)[0]
+
+    def _unpacked(self, vector: np.ndarray, like: Any) -> tuple[Any, int]:
+        values, at = self.own(like), 0
+        for p in self.parameters:
+            values[p.name], used = p.domain.unpack(vector[at:], self.held(p.name, values[p.name].shape))
+            at += used
+        parts = {}
+        for child in self.children:
+            parts[child.field], used = self.part(child)._unpacked(vector[at:], getattr(like, child.field))
+            at += used
+        return self.made(like, values, parts), at
+
+    def permute(self, params: Any, order: np.ndarray) -> Any:
+        """The same hypothesis with components relabelled: new component i is old ``order[i]``."""
+        order = np.asarray(order)
+        values = self.own(params)
+        moved = {p.name: p.permute(values[p.name], order) for p in self.parameters}
+        parts = {c.field: self.part(c).permute(getattr(params, c.field), c.order(order)) for c in self.children}
+        return self.made(params, moved, parts)
+
+    def permuted(self, order: np.ndarray) -> Self:
+        """The configuration that goes with ``permute``: fixed and starting values and priors follow their components."""
+        order = np.asarray(order)
+        changes: dict[str, Any] = {}
+        for where in ("fixed", "start_values"):
+            given = getattr(self, where)
+            if given:
+                changes[where] = {p.name: p.permute(np.asarray(given[p.name]), order) for p in self._given(given)}
+        for p in self.parameters:
+            if p.name in self.priors:
+                changes["prior"] = self.priors[p.name].permuted(order, p.axes, len(p.letters.split()))
+        for child in self.children:
+            changes[child.name] = self.part(child).permuted(child.order(order))
+        return replace(self, **changes) if changes else self
+
+    def log_prior(self, params: Any) -> float:
+        """Log prior density up to a constant, of what is free. 0.0 without a prior."""
+        total, values = 0.0, self.own(params)
+        for name, prior in self.priors.items():
+            free = np.isnan(self.held(name, values[name].shape))
+            total += float(np.sum(prior.log_density(values[name])[free]))
+        return total + sum(self.part(child).log_prior(getattr(params, child.field)) for child in self.children)
+
+
+def masked(mask: Any, init: np.ndarray | None, name: str, parameter: str) -> np.ndarray:
+    """A boolean mask stands for: these entries, at their starting values. Raises ParameterError if there are none."""
+    mask = np.asarray(mask)
+    if init is None:
+        raise ParameterError(f"{name} is a mask, so {parameter}_init must say at which values the entries are held", parameter=parameter)
+    if mask.shape != init.shape:
+        raise ParameterError(f"{name} has shape {mask.shape}, {parameter}_init {init.shape}", parameter=parameter)
+    return np.where(mask, init, np.nan)

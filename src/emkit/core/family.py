@@ -1,0 +1,166 @@
+"""The contract of a family: K distributions of one kind over one row, what a component of a mixture or a state of an HMM emits."""
+
+from abc import abstractmethod
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from emkit.core.bayes import Pass, slices, sliced_pass
+from emkit.core.block import Block, Source
+from emkit.core.declared import Declared
+from emkit.core.errors import ParameterError
+from emkit.core.support import Support
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a family was shown of the columns when it was resolved, (d,) each: see ``emkit.core.summary.ColumnSummary``."""
+
+    mean: np.ndarray
+    variance: np.ndarray
+    spread: np.ndarray
+
+
+@dataclass(frozen=True)
+class Family(Declared):
+    """A family of distributions. Configuration only, immutable; ``k`` is the number of components, ``n`` of rows, ``d`` of columns.
+
+    You implement these: ``parameters``, ``support``, ``log_prob``, ``stats``, ``m_step``, ``first_guess``, ``sample``.
+
+    You get: mixtures and HMMs of it, missing cells, weights, fixed and partly fixed parameters, starting values, restarts, threads,
+    checkpoints, model files, the command line, and ``emkit.testing.check_family``.
+
+    You may add: ``q`` (standard errors, acceleration), ``moments`` (forecasts, order of states), ``cdf`` (pseudo-residuals), ``ready`` (defaults
+    that depend on data), and compiled twins of ``joint_pass``, ``log_prob_block`` and ``stats_block``.
+    """
+
+    seen: Seen | None = field(default=None, kw_only=True, repr=False)
+
+    support: ClassVar[Support]
+
+    # --- what you implement -------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def log_prob(self, params: Any, x: Any) -> Any:
+        """Log density or probability of each row under each component, (n, k). A missing cell contributes nothing."""
+
+    @abstractmethod
+    def stats(self, params: Any, x: Any, resp: Any) -> Any:
+        """Expected sufficient statistics summed over rows; ``resp`` (n, k) has the row weights multiplied in."""
+
+    @abstractmethod
+    def m_step(self, stats: Any, params: Any) -> Any:
+        """Argmax over the parameters of the expected log-likelihood plus log prior. What is held is put back afterwards, by ``update``."""
+
+    @abstractmethod
+    def first_guess(self, stats: Any) -> Any:
+        """Parameters from the statistics of a first guess at the responsibilities, away from the edge of their domain."""
+
+    @abstractmethod
+    def sample(self, params: Any, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """One row for each entry of ``component``, (len(component), d)."""
+
+    # --- what you may add ---------------------------------------------------------------------------------------------
+
+    def ready(self, source: Source, k: int) -> Self:
+        """The same family with defaults that depend on the data, such as a scale-free prior, made concrete."""
+        return self
+
+    def q(self, stats: Any, params: Any) -> float | None:
+        """Expected complete-data log-likelihood of ``params`` under ``stats``, up to a constant; None if the family does not say."""
+        return None
+
+    def moments(self, params: Any) -> tuple[np.ndarray, np.ndarray] | None:
+        """Mean and variance of each column under each component, (k, d) each; None if the family does not say."""
+        return None
+
+    def cdf(self, params: Any, x: np.ndarray, *, upper: bool = False) -> tuple[np.ndarray, np.ndarray] | None:
+        """P(X < x) and P(X <= x) of one column, (n, k) each; with ``upper`` P(X >= x) and P(X > x), exact where these are small.
+
+        None if the family does not say. NaN, a missing cell, gives NaN.
+        """
+        return None
+
+    def anchor(self, k: int, d: int) -> Any:
+        """Parameters that the first statistics are taken about. Only families whose statistics have a pivot care."""
+        return self.null(k, d)
+
+    def embed(self, x: Any) -> np.ndarray | None:
+        """Rows as points for seeding by k-means++; None if there is no such thing."""
+        seen = self._resolved()
+        return self.support.embed(np.asarray(x), seen.mean, seen.variance)
+
+    def joint_pass(
+        self, params: Any, log_weights: np.ndarray, block: Block, *, rows: bool = False, responsibilities: bool = False
+    ) -> Pass:
+        """A mixture's whole E-step over a block, in slices, so that nothing n x k is ever held: see ``sliced_pass``."""
+        return self.plain_pass(params, log_weights, block, rows=rows, responsibilities=responsibilities)
+
+    def compile(self, source: Source, k: int) -> None:
+        """Compile what the first ``joint_pass`` would compile, if anything. Called once, before a fit starts."""
+
+    def log_prob_block(self, params: Any, block: Block, out: np.ndarray | None = None) -> np.ndarray:
+        """``log_prob`` of all rows of a block, (n, k) in float64, C-contiguous; in ``out`` if that is given: an HMM's emissions."""
+        for part in slices(block.n):
+            here = np.asarray(self.log_prob(params, block.x[part]))
+            if out is None:
+                out = np.empty((block.n, here.shape[1]))
+            out[part] = here
+        assert out is not None
+        return out
+
+    def stats_block(self, params: Any, block: Block, resp: np.ndarray) -> Any:
+        """``stats`` of all rows of a block."""
+        total: Any = None
+        for part in slices(block.n):
+            here = self.stats(params, block.x[part], resp[part])
+            total = here if total is None else total + here
+        return total
+
+    # --- what you get -------------------------------------------------------------------------------------------------
+
+    def plain_pass(self, params: Any, log_weights: np.ndarray, block: Block, **what: bool) -> Pass:
+        """``joint_pass`` by Bayes' rule written out: the twin of compiled passes."""
+        return sliced_pass(lambda x: self.log_prob(params, x), lambda x, resp: self.stats(params, x, resp), log_weights, block, **what)
+
+    def resolve(self, source: Source, k: int) -> Self:
+        """The same family made concrete for these data: cells checked, defaults filled in, fixed and starting values read.
+
+        Raises
+        ------
+        DataError
+            Naming the first cell that the family cannot describe.
+        ParameterError
+            For values of the wrong shape or outside their domain.
+        """
+        self.support.check(source)
+        summary = source.summary
+        shown = replace(self, seen=Seen(summary.mean, summary.variance, summary.spread))
+        return shown.ready(source, k).with_values(k, source.n_features)
+
+    def _resolved(self) -> Seen:
+        if self.seen is None:
+            raise ParameterError(f"this {type(self).__name__} is not resolved: call resolve(source, k) first (fit does)")
+        return self.seen
+
+    def update(self, stats: Any, params: Any) -> Any:
+        """The M-step, with what is held put back."""
+        return self.put_back(self.m_step(stats, params))
+
+    def start(self, stats: Any) -> Any:
+        """Parameters from the statistics of a first guess; fixed and given starting values win."""
+        params = self.first_guess(stats)
+        if self.start_values:
+            values = {**self.own(params), **self.start_values}
+            params = self.made(params, values, {child.field: getattr(params, child.field) for child in self.children})
+        return self.put_back(params)
+
+    def from_partition(self, x: np.ndarray, resp: np.ndarray, rng: np.random.Generator) -> Any:
+        """Starting values from a first guess at the responsibilities (n, k), row weights multiplied in.
+
+        Moments are taken first about the anchor, then about the new parameters: the second time nothing cancels.
+        """
+        block = Block(x, missing=bool(np.isnan(np.asarray(x, dtype=np.float64)).any()))
+        first = self.start(self.stats_block(self.anchor(resp.shape[1], x.shape[1]), block, resp))
+        return self.start(self.stats_block(first, block, resp))

@@ -1,0 +1,256 @@
+"""Parameters declared once: name, shape in letters, domain.
+
+From the declaration come the checks of fixed and starting values, null parameters, ``n_free``, ``pack`` and ``unpack``, relabelling, and the names
+in files, summaries and the command line. A value that is held is described by ``held``: the number where an entry is held, NaN where it is free.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from emkit.core import simplex
+from emkit.core.checks import numbers
+from emkit.core.errors import ParameterError
+from emkit.core.prior import Prior
+
+
+class Domain(ABC):
+    """What values a parameter may have, and the unconstrained coordinates that say them."""
+
+    @abstractmethod
+    def check(self, value: np.ndarray, name: str, parameter: str) -> np.ndarray:
+        """The value, checked; NaN marks entries that are not given. Raises ParameterError."""
+
+    @abstractmethod
+    def null(self, shape: tuple[int, ...]) -> np.ndarray:
+        """A value of that shape that says as little as possible."""
+
+    @abstractmethod
+    def pack(self, value: np.ndarray, held: np.ndarray) -> np.ndarray:
+        """Free entries in unconstrained coordinates."""
+
+    @abstractmethod
+    def unpack(self, vector: np.ndarray, held: np.ndarray) -> tuple[np.ndarray, int]:
+        """Inverse of ``pack``: the value, and how many entries of ``vector`` were used."""
+
+    def n_free(self, held: np.ndarray) -> int:
+        """Coordinates of the free entries."""
+        return int(np.isnan(held).sum())
+
+    def read(self, value: Any, shape: tuple[int, ...], name: str, parameter: str) -> np.ndarray:
+        """What a user gave, as a float64 array of that shape; axes of length 1 may be left out. Raises ParameterError."""
+        array = numbers(value, name, finite=False, parameter=parameter)
+        if array.shape != shape:
+            short = tuple(n for n in shape if n != 1)
+            fewer = 0 < array.ndim < len(shape) and array.size == prod(shape)
+            if fewer and tuple(n for n in array.shape if n != 1) == short:
+                array = array.reshape(shape)
+            else:
+                raise ParameterError(f"{name} has shape {array.shape}, expected {shape}", parameter=parameter)
+        if np.isinf(array).any():
+            raise ParameterError(f"{name} holds NaN or inf", parameter=parameter)
+        return array
+
+
+class _Elementwise(Domain):
+    """Entries that are free of each other."""
+
+    origin = 0.0
+    low, high = -np.inf, np.inf
+    strict = False
+    words = "any number"
+
+    def check(self, value: np.ndarray, name: str, parameter: str) -> np.ndarray:
+        """Every given entry lies between the bounds."""
+        given = value[~np.isnan(value)]
+        good = (given > self.low) & (given < self.high) if self.strict else (given >= self.low) & (given <= self.high)
+        if not good.all():
+            raise ParameterError(f"{name} must be {self.words}, but holds {given[~good][0]:g}", parameter=parameter)
+        return value
+
+    def null(self, shape: tuple[int, ...]) -> np.ndarray:
+        """The origin throughout."""
+        return np.full(shape, self.origin)
+
+    def pack(self, value: np.ndarray, held: np.ndarray) -> np.ndarray:
+        """Each free entry's coordinate."""
+        return self.forward(np.asarray(value, dtype=np.float64)[np.isnan(held)])
+
+    def unpack(self, vector: np.ndarray, held: np.ndarray) -> tuple[np.ndarray, int]:
+        """Each free entry from its coordinate."""
+        out, free = np.array(held, dtype=np.float64), np.isnan(held)
+        used = int(free.sum())
+        out[free] = self.backward(np.asarray(vector[:used]))
+        return out, used
+
+    def forward(self, value: np.ndarray) -> np.ndarray:
+        """From values to coordinates."""
+        return value
+
+    def backward(self, coordinate: np.ndarray) -> np.ndarray:
+        """From coordinates to values."""
+        return coordinate
+
+
+class Real(_Elementwise):
+    """Any number. Coordinate: itself."""
+
+
+class Positive(_Elementwise):
+    """Numbers above 0. Coordinate: the logarithm."""
+
+    origin, low, strict, words = 1.0, 0.0, True, "finite and above 0"
+
+    def forward(self, value: np.ndarray) -> np.ndarray:
+        """The logarithm."""
+        return np.asarray(np.log(np.maximum(value, simplex.TINY)))
+
+    def backward(self, coordinate: np.ndarray) -> np.ndarray:
+        """The exponential."""
+        return np.asarray(np.exp(coordinate))
+
+
+class Nonnegative(Positive):
+    """Numbers of at least 0. Coordinate: the logarithm, that of 1e-300 at 0."""
+
+    strict, words = False, "finite and not negative"
+
+
+class Unit(_Elementwise):
+    """Numbers between 0 and 1. Coordinate: the log odds."""
+
+    origin, low, high, words = 0.5, 0.0, 1.0, "between 0 and 1"
+
+    def forward(self, value: np.ndarray) -> np.ndarray:
+        """The log odds."""
+        p = np.clip(value, simplex.TINY, 1.0 - 1e-16)
+        return np.asarray(np.log(p) - np.log1p(-p))
+
+    def backward(self, coordinate: np.ndarray) -> np.ndarray:
+        """The logistic function."""
+        with np.errstate(over="ignore"):
+            return np.asarray(1.0 / (1.0 + np.exp(-coordinate)))
+
+
+class Simplex(Domain):
+    """Probability vectors along the last axis. Coordinates: log-ratios to each vector's last free entry."""
+
+    def check(self, value: np.ndarray, name: str, parameter: str) -> np.ndarray:
+        """Nonnegative, adding up to 1 (to 1 at most where entries are free); rescaled to the last digit."""
+        given = np.where(np.isnan(value), 0.0, value)
+        if (given < 0).any():
+            raise ParameterError(f"{name} must be finite and nonnegative, but holds {given.min():g}", parameter=parameter)
+        total, free = given.sum(axis=-1, keepdims=True), np.isnan(value).any(axis=-1, keepdims=True)
+        bad = np.where(free, total > 1.0 + 1e-6, np.abs(total - 1.0) > 1e-6)
+        if bad.any():
+            at = np.argwhere(bad)[0][:-1].tolist()
+            where = f"{name} row {at[0] if len(at) == 1 else at}" if at else name
+            most = " at most" if free[tuple(at)] else ""
+            raise ParameterError(f"{where} must add up to 1{most}, it adds up to {float(total[tuple(at)][0]):.6g}", parameter=parameter)
+        return np.where(free, value, value / np.where(free, 1.0, total))
+
+    def null(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Uniform."""
+        return np.full(shape, 1.0 / shape[-1])
+
+    def n_free(self, held: np.ndarray) -> int:
+        """One less than there are free entries, for each vector."""
+        return simplex.n_free(held)
+
+    def pack(self, value: np.ndarray, held: np.ndarray) -> np.ndarray:
+        """See ``emkit.core.simplex``."""
+        return simplex.pack(value, held)
+
+    def unpack(self, vector: np.ndarray, held: np.ndarray) -> tuple[np.ndarray, int]:
+        """See ``emkit.core.simplex``."""
+        return simplex.unpack(vector, held)
+
+
+class Ordered(Domain):
+    """Ascending numbers along the last axis, such as thresholds; held whole or free. Coordinates: the first, and logarithms of the steps."""
+
+    def check(self, value: np.ndarray, name: str, parameter: str) -> np.ndarray:
+        """Strictly ascending."""
+        if np.isnan(value).any():
+            raise ParameterError(f"{name} holds NaN; ordered values are held all together", parameter=parameter)
+        if not (np.diff(value, axis=-1) > 0).all():
+            raise ParameterError(f"{name} must ascend along its last axis", parameter=parameter)
+        return value
+
+    def null(self, shape: tuple[int, ...]) -> np.ndarray:
+        """0, 1, 2, ..."""
+        return np.broadcast_to(np.arange(float(shape[-1])), shape).copy()
+
+    def pack(self, value: np.ndarray, held: np.ndarray) -> np.ndarray:
+        """First values, then logarithms of the steps."""
+        free = np.isnan(held).all(axis=-1)
+        steps = np.log(np.diff(value[free], axis=-1))
+        return np.concatenate([value[free][..., :1], steps], axis=-1).ravel()
+
+    def unpack(self, vector: np.ndarray, held: np.ndarray) -> tuple[np.ndarray, int]:
+        """Running sums of the first values and the steps."""
+        out, free = np.array(held, dtype=np.float64), np.isnan(held).all(axis=-1)
+        used = int(free.sum()) * held.shape[-1]
+        rows = np.asarray(vector[:used]).reshape(-1, held.shape[-1])
+        out[free] = np.cumsum(np.concatenate([rows[:, :1], np.exp(rows[:, 1:])], axis=1), axis=1)
+        return out, used
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A declared parameter.
+
+    Attributes
+    ----------
+    name : str
+        As users write it, in ``fixed``, ``init``, attributes (with an underscore at the end), files and summaries.
+    letters : str
+        Shape, a letter for each axis, e.g. ``"K d"``: K components or states, d columns; others are the family's own. Axes "K" follow the
+        components when these are relabelled.
+    domain : Domain
+    prior : type of Prior, optional
+        What kind of prior the owner's ``prior`` is, if it is this parameter's.
+    """
+
+    name: str
+    letters: str
+    domain: Domain
+    prior: type[Prior] | None = None
+
+    def form(self, sizes: Mapping[str, int]) -> tuple[int, ...]:
+        """The shape, for the sizes of the letters."""
+        return tuple(sizes[letter] if not letter.isdigit() else int(letter) for letter in self.letters.split())
+
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """Axes along which components lie."""
+        return tuple(i for i, letter in enumerate(self.letters.split()) if letter == "K")
+
+    def read(self, value: Any, sizes: Mapping[str, int], name: str, *, partial: bool) -> np.ndarray:
+        """A value that a user gave, checked; ``partial`` allows NaN where an entry is not given. Raises ParameterError."""
+        array = self.domain.read(value, self.form(sizes), name, self.name)
+        if not partial and np.isnan(array).any():
+            raise ParameterError(f"{name} holds NaN or inf", parameter=self.name)
+        return self.domain.check(array, name, self.name)
+
+    def show(self, value: np.ndarray) -> np.ndarray:
+        """A copy in the shape that users see: without axes that always have length 1, nor that of a single column before others."""
+        letters = self.letters.split()
+        out = np.array(value)
+        for axis in reversed(range(len(letters))):
+            column = letters[axis] == "d" and axis < len(letters) - 1 and letters[axis + 1] != "d" and letters[axis - 1] != "d"
+            if out.shape[axis] == 1 and (letters[axis].isdigit() or column):
+                out = np.squeeze(out, axis=axis)
+        return out
+
+    def permute(self, value: np.ndarray, order: np.ndarray) -> np.ndarray:
+        """The value with components relabelled: new component i is old ``order[i]``."""
+        for axis in self.axes:
+            if value.shape[axis] >= len(order) > 0 and value.shape[axis] != 1:
+                rest = np.arange(len(order), value.shape[axis])
+                value = np.take(value, np.concatenate([order, rest]).astype(np.intp), axis=axis)
+        return np.ascontiguousarray(value)

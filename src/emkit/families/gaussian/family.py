@@ -1,0 +1,341 @@
+"""Multivariate normal distributions with six shapes of covariance; also the NumPy twin of ``emkit.kernels.gaussian``."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from array_api_compat import array_namespace, is_numpy_array
+
+from emkit.core.bayes import Pass
+from emkit.core.block import Block, Source
+from emkit.core.checks import one_of
+from emkit.core.compiled import worth_compiling
+from emkit.core.errors import CollapseError, DataError, ParameterError
+from emkit.core.family import Family
+from emkit.core.parameters import Parameter, Real
+from emkit.core.prior import Prior
+from emkit.core.support import Reals
+from emkit.families.gaussian import missing
+from emkit.families.gaussian.m_step import best_covariances, best_means
+from emkit.families.gaussian.params import GaussianParams, GaussianStats
+from emkit.families.gaussian.prior import GaussianPrior, NormalInverseWishart, weak_prior
+from emkit.families.gaussian.shapes import COVARIANCE_TYPES, Covariance, Shape
+
+_LOG_2PI = float(np.log(2.0 * np.pi))
+# Without a prior, a variance this small beside its column's is a component that has collapsed onto a point.
+_COLLAPSED = 1e-12
+
+
+@dataclass(frozen=True)
+class Gaussian(Family):
+    """Normal distributions with means (K, d) and covariances of a chosen shape.
+
+    Parameters
+    ----------
+    covariance_type : {"full", "tied", "diag", "spherical", "tied-diag", "tied-spherical"}
+        full: each component its own matrix; tied: one matrix for all; diag: own variances, no correlation; spherical: one own
+        variance; tied-diag, tied-spherical: the same, shared by all components.
+    prior : "weak", NormalInverseWishart, GaussianPrior or None
+        "weak" (default): 2/n pseudo-observations with the columns' variances as their quartiles tell them, which keeps components from
+        collapsing. None: maximum likelihood.
+    reg_covar : float
+        scikit-learn's regularisation, as a prior beside ``prior``: pseudo-observations of this variance in every column, a component of
+        average size having as many as it has rows, so that about ``reg_covar`` is added to each variance. In squared units of the columns.
+    fixed, start_values : mapping, optional
+        "means" (K, d) and/or "covariances": in the shape scikit-learn uses for the type, or a number: that variance for every column.
+    """
+
+    covariance_type: str = "full"
+    prior: Prior | str | None = "weak"
+    reg_covar: float = 0.0
+
+    Params = GaussianParams
+    support = Reals()
+
+    def __post_init__(self) -> None:
+        one_of(self.covariance_type, COVARIANCE_TYPES, "covariance_type")
+        good = self.prior is None or self.prior == "weak" or isinstance(self.prior, NormalInverseWishart | GaussianPrior)
+        if not good:
+            raise ParameterError(f"prior={self.prior!r}: give 'weak', None, a NormalInverseWishart or a GaussianPrior", parameter="prior")
+        if not (isinstance(self.reg_covar, int | float | np.number) and np.isfinite(self.reg_covar) and self.reg_covar >= 0):
+            raise ParameterError(f"reg_covar={self.reg_covar!r}: give a nonnegative number", parameter="reg_covar")
+        super().__post_init__()
+
+    @property
+    def shape(self) -> Shape:
+        """The covariance structure."""
+        return COVARIANCE_TYPES[self.covariance_type]
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:  # type: ignore[override]
+        """Means, and covariances of the chosen shape."""
+        return (Parameter("means", "K d", Real()), Parameter("covariances", self.shape.letters, Covariance(self.shape)))
+
+    # --- resolving and starting ---------------------------------------------------------------------------------------
+
+    def ready(self, source: Source, k: int) -> Self:
+        """Make the prior concrete.
+
+        Raises
+        ------
+        DataError
+            For a constant column, unless its variance is fixed or a prior with a scale of its own bounds it.
+        """
+        seen = self._resolved()
+        too_large = np.isinf(seen.variance) | ~np.isfinite(seen.mean)
+        if too_large.any():
+            j = int(np.flatnonzero(too_large)[0])
+            name = source.columns.called(j)
+            raise DataError(f"{name} holds values too large to square; give it in larger units", column=source.columns[j].name)
+        prior = self.prior.resolve(seen.mean) if isinstance(self.prior, NormalInverseWishart) else self.prior
+        bounded = isinstance(prior, GaussianPrior) or self.reg_covar > 0
+        if "covariances" not in self.fixed and not bounded:
+            self._refuse_constant(source, seen.variance)
+        if prior == "weak":  # quartiles, not the variance: a single far outlier would make a prior of its own size
+            prior = weak_prior(seen.spread, source.total_weight)
+        if self.reg_covar > 0:
+            rows = source.total_weight / (1 if self.shape.shared else k)
+            base = prior if isinstance(prior, GaussianPrior) else GaussianPrior(0.0, np.zeros(source.n_features), name="none")
+            prior = base.beside(np.full(source.n_features, rows * float(self.reg_covar)), f"{base.name}, reg_covar")
+        if isinstance(prior, GaussianPrior):
+            prior.check(source.n_features)
+        return replace(self, prior=prior, reg_covar=0.0)
+
+    def _refuse_constant(self, source: Source, variance: np.ndarray) -> None:
+        total = variance.sum() if self.shape.pooled else variance
+        if np.all(total > 0):
+            return
+        j = int(np.flatnonzero(~(variance > 0))[0])
+        raise DataError(
+            f"{source.columns.called(j)} is constant: its variance is zero, which no Gaussian can have; "
+            "drop the column, or fix the covariances, or give reg_covar or a prior with a scale of its own",
+            column=source.columns[j].name,
+        )
+
+    def anchor(self, k: int, d: int) -> GaussianParams:
+        """Every component at the columns' means, with their variances."""
+        seen = self._resolved()
+        variances = self.shape.isotropic(np.where(seen.spread > 0, seen.spread, 1.0), k)
+        params = GaussianParams(np.broadcast_to(seen.mean, (k, d)).copy(), variances)
+        return GaussianParams(self.start_values["means"], variances) if "means" in self.start_values else params
+
+    def first_guess(self, stats: GaussianStats) -> GaussianParams:
+        """From moments of a first partition."""
+        k, d = stats.pivot.shape
+        whole = self.anchor(k, d)
+        means = np.asarray({**self.start_values}.get("means", best_means(stats, whole, self._prior, np.full((k, d), np.nan))))
+        held = self.held("means", means.shape)
+        means = np.where(np.isnan(held), means, held)
+        if self.is_held("covariances") or stats.second is None:
+            return GaussianParams(means, whole.covariances)
+        # A first guess may hold a single row, or rows on a line: blend in one row's worth of the columns' own variances.
+        spread = self._resolved().spread
+        blend = GaussianPrior(1.0, spread if spread.sum() > 0 else np.ones(d))
+        return GaussianParams(means, best_covariances(stats.about(means), GaussianParams(means, whole.covariances), blend))
+
+    # --- E-step -------------------------------------------------------------------------------------------------------
+
+    def log_prob(self, params: GaussianParams, x: Any) -> Any:
+        """Log density of each row under each component, (n, K). NaN cells are marginalised exactly."""
+        if is_numpy_array(x):
+            seen = ~np.isnan(x)
+            if not seen.all():
+                return missing.log_prob(params, x, seen)
+        xp = array_namespace(x)
+        x = xp.astype(x, xp.float64)
+        whitener = params.whitener
+        k, d = params.means.shape
+        constant = xp.asarray(np.broadcast_to(whitener.log_norm, (k,)).copy())
+        if whitener.scales is not None:
+            scales = xp.asarray(np.broadcast_to(whitener.scales, (k, d)).copy())
+            z = (x[None, :, :] - xp.asarray(params.means)[:, None, :]) * scales[:, None, :]
+        else:
+            centred = x[None, :, :] - xp.asarray(params.means)[:, None, :]
+            z = xp.matmul(centred, xp.matrix_transpose(xp.asarray(whitener.matrices)))
+        return xp.matrix_transpose(constant[:, None] - 0.5 * xp.sum(z * z, axis=-1))
+
+    def stats(self, params: GaussianParams, x: Any, resp: Any) -> GaussianStats:
+        """Moments about the current means; a missing cell enters by its conditional mean, and its conditional covariance is added."""
+        if is_numpy_array(x):
+            seen = ~np.isnan(x)
+            if not seen.all():
+                return missing.stats(params, x, resp, seen, self._with_second)
+        xp = array_namespace(x)
+        x = xp.astype(x, xp.float64)
+        r = xp.matrix_transpose(xp.astype(resp, xp.float64))  # (K, n)
+        centred = x[None, :, :] - xp.asarray(params.means)[:, None, :]
+        weighted = r[:, :, None] * centred
+        first = xp.sum(weighted, axis=1)
+        second = None
+        if self._with_second:
+            if params.covariances.ndim == 2:
+                second = xp.sum(weighted * centred, axis=1)
+                if params.covariances.shape[1] == 1 and second.shape[1] > 1:
+                    second = xp.sum(second, axis=1, keepdims=True)
+            else:
+                second = xp.matmul(xp.matrix_transpose(weighted), centred)
+                if params.covariances.shape[0] == 1 and second.shape[0] > 1:
+                    second = xp.sum(second, axis=0, keepdims=True)
+        return GaussianStats(xp.sum(r, axis=1), first, second, params.means)
+
+    @property
+    def _with_second(self) -> bool:
+        return not self.is_held("covariances")
+
+    def joint_pass(
+        self, params: GaussianParams, log_weights: np.ndarray, block: Block, *, rows: bool = False, responsibilities: bool = False
+    ) -> Pass:
+        """A mixture's E-step: the compiled pass when the block is large, the NumPy twin below that, where cells are missing, and with labels."""
+        what = {"rows": rows, "responsibilities": responsibilities}
+        if block.missing and params.covariances.ndim == 3 and not (rows or responsibilities):
+            return missing.joint_pass(params, log_weights, block, self._with_second)
+        if block.labels is not None or not _worth(params, block):
+            return self.plain_pass(params, log_weights, block, **what)
+        from emkit.families.gaussian.compiled import compiled_pass
+
+        return compiled_pass(params, log_weights, block, self._with_second, **what)
+
+    def log_prob_block(self, params: GaussianParams, block: Block, out: np.ndarray | None = None) -> np.ndarray:
+        """Compiled where the data are large and complete."""
+        if not _worth(params, block):
+            return super().log_prob_block(params, block, out)
+        from emkit.families.gaussian.compiled import compiled_log_prob
+
+        return compiled_log_prob(params, block.x, out)
+
+    def stats_block(self, params: GaussianParams, block: Block, resp: np.ndarray) -> GaussianStats:
+        """Compiled where the data are large and complete."""
+        if not _worth(params, block):
+            return super().stats_block(params, block, resp)  # type: ignore[no-any-return]
+        from emkit.families.gaussian.compiled import compiled_stats
+
+        return compiled_stats(params, block.x, resp, self._with_second)
+
+    def compile(self, source: Source, k: int) -> None:
+        """Load or compile the pass that the first block will use."""
+        block = next(iter(source))
+        params = self.null(k, source.n_features)
+        if _worth(params, replace(block, missing=False, source_rows=source.n_rows)):
+            from emkit.families.gaussian.compiled import compiled_pass
+
+            tiny = Block(np.zeros((1, source.n_features), dtype=block.x.dtype))
+            compiled_pass(params, np.zeros(k), tiny, self._with_second)
+
+    # --- M-step -------------------------------------------------------------------------------------------------------
+
+    def m_step(self, stats: GaussianStats, params: GaussianParams) -> GaussianParams:
+        """Closed-form maximum of the expected log posterior. A component that nothing belongs to stays where it is.
+
+        Held means enter the covariances: both come back with what is held in its place.
+
+        Raises
+        ------
+        CollapseError
+            Without a prior, when a covariance has become singular.
+        """
+        means = best_means(stats, params, self._prior, self.held("means", params.means.shape))
+        held = self.held("covariances", params.covariances.shape)
+        if self.is_held("covariances"):
+            return GaussianParams(means, held)
+        covariances = best_covariances(stats.about(means), params, self._prior)
+        new = GaussianParams(means, np.where(np.isnan(held), covariances, held) if "covariances" in self.fixed else covariances)
+        self._refuse_collapse(new)
+        return new
+
+    def update(self, stats: GaussianStats, params: GaussianParams) -> GaussianParams:
+        """The M-step: it has what is held in its place already, and its whitener is worth keeping."""
+        return self.m_step(stats, params)
+
+    @property
+    def _prior(self) -> GaussianPrior | None:
+        if self.prior is not None and not isinstance(self.prior, GaussianPrior):
+            raise ParameterError("this Gaussian is not resolved: call resolve(source, k) first (fit does)")
+        return self.prior
+
+    def _refuse_collapse(self, params: GaussianParams) -> None:
+        """Touches the whitener, so that it is computed once, here, and not by every thread."""
+        whitener = params.whitener
+        bad = ~np.isfinite(np.broadcast_to(whitener.log_norm, (len(params.means),)))
+        if self.prior is None and self.seen is not None and not bad.any():
+            # The variance left in a column given the others, beside the column's own.
+            left = 1.0 / whitener.precisions_diagonal()
+            scale = self.seen.spread if left.shape[1] > 1 else self.seen.spread.mean(keepdims=True)
+            bad = np.broadcast_to((left < _COLLAPSED * scale).any(axis=1), bad.shape)
+        if bad.any():
+            which = ", ".join(str(i) for i in np.flatnonzero(bad))
+            raise CollapseError(
+                f"the covariance of component {which} is singular: the likelihood is unbounded there; "
+                "use the default prior, fewer components, or a simpler covariance_type"
+            )
+
+    # --- densities ----------------------------------------------------------------------------------------------------
+
+    def log_prior(self, params: GaussianParams) -> float:
+        """Up to the normalising constant; see ``GaussianPrior``. Fixed parameters add nothing."""
+        prior = self._prior
+        if prior is None:
+            return 0.0
+        whitener = params.whitener
+        k, d = params.means.shape
+        half_log_det = np.broadcast_to(-whitener.log_norm - 0.5 * d * _LOG_2PI, (k,))
+        total, free = 0.0, not self.is_held("covariances")
+        if free:
+            distinct = half_log_det[: len(params.covariances)]
+            total -= float(prior.mass * distinct.sum() + 0.5 * whitener.trace_of(prior.scatter).sum())
+        if prior.mean_mass > 0 and prior.mean is not None:
+            if free:
+                total -= float(half_log_det.sum())
+            if free or not self.is_held("means"):
+                total -= 0.5 * prior.mean_mass * float(whitener.squared_norm(params.means - prior.mean).sum())
+        return total
+
+    @property
+    def priors(self) -> dict[str, Prior]:
+        """Means and covariances have theirs together: see ``log_prior``."""
+        return {}
+
+    def q(self, stats: GaussianStats, params: GaussianParams) -> float | None:
+        """Sum of counts log_norm - tr(scatter about the means S^-1) / 2; None where covariances are fixed: second moments are not kept."""
+        moments = stats.about(params.means)
+        if moments.second is None:
+            return None
+        whitener, k = params.whitener, len(params.means)
+        log_norm = np.broadcast_to(whitener.log_norm, (k,))
+        inverse = whitener.precisions()
+        if inverse.ndim == 2 and moments.second.shape[1] != inverse.shape[1]:  # spherical: the second moments are summed over columns
+            inverse = inverse[:, :1]
+        return float(stats.counts @ log_norm - 0.5 * np.sum(moments.second * inverse))
+
+    def moments(self, params: GaussianParams) -> tuple[np.ndarray, np.ndarray]:
+        """Means, and diagonals of the covariances."""
+        c = params.covariances
+        flat = np.diagonal(c, axis1=1, axis2=2) if c.ndim == 3 else c
+        return params.means, np.broadcast_to(flat, params.means.shape)
+
+    def cdf(self, params: GaussianParams, x: np.ndarray, *, upper: bool = False) -> tuple[np.ndarray, np.ndarray]:
+        """The normal distribution function."""
+        from scipy.special import ndtr
+
+        z = (x - params.means[:, 0]) / np.sqrt(np.asarray(params.covariances, dtype=np.float64).reshape(-1))
+        at = ndtr(-z if upper else z)
+        return at, at
+
+    def sample(self, params: GaussianParams, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """One row for each entry of ``component``."""
+        k, d = params.means.shape
+        z = rng.standard_normal((len(component), d))
+        if params.covariances.ndim == 2:
+            scale = np.sqrt(np.broadcast_to(params.covariances, (k, d)))
+            return np.asarray(params.means[component] + z * scale[component])
+        out = np.empty_like(z)
+        lower = np.linalg.cholesky(params.covariances)
+        for j in range(k):
+            mine = component == j
+            out[mine] = params.means[j] + z[mine] @ lower[j if len(lower) > 1 else 0].T
+        return out
+
+
+def _worth(params: GaussianParams, block: Block) -> bool:
+    """Whether the compiled pass is worth loading for the data that a complete block belongs to."""
+    k, d = params.means.shape
+    return not block.missing and worth_compiling(max(block.n, block.source_rows) * k * (10.0 + 4.0 * d + 0.5 * d * d))

@@ -1,0 +1,65 @@
+"""The M-step of a Gaussian: means and covariances that maximise the expected log posterior, from moments."""
+
+import numpy as np
+
+from emkit.families.gaussian.params import GaussianParams, GaussianStats, products
+from emkit.families.gaussian.prior import GaussianPrior
+
+
+def best_means(stats: GaussianStats, params: GaussianParams, prior: GaussianPrior | None, held: np.ndarray) -> np.ndarray:
+    """Means (K, d), held entries (not NaN) at their values. A component that nothing belongs to stays where it is."""
+    total, first = stats.counts[:, None], stats.first
+    if prior is not None and prior.mean_mass > 0 and prior.mean is not None:
+        total = total + prior.mean_mass
+        first = first + prior.mean_mass * (prior.mean - stats.pivot)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shift = np.where(total > 0, first / total, params.means - stats.pivot)
+    means = np.asarray(stats.pivot + shift)
+    fixed = ~np.isnan(held)
+    if not fixed.any():
+        return means
+    if params.covariances.ndim == 3:
+        for k in np.flatnonzero(fixed.any(axis=1) & ~fixed.all(axis=1)):
+            means[k] = _given_some(means[k], held[k], params.whitener.precisions()[k % len(params.covariances)])
+    return np.where(fixed, held, means)
+
+
+def _given_some(mean: np.ndarray, held: np.ndarray, precision: np.ndarray) -> np.ndarray:
+    """The best mean among those that agree with ``held``: correlated columns follow the held ones, at the present covariance."""
+    free = np.isnan(held)
+    pull = precision[np.ix_(free, ~free)] @ (held[~free] - mean[~free])
+    out = mean.copy()
+    out[free] -= np.linalg.solve(precision[np.ix_(free, free)], pull)
+    return out
+
+
+def best_covariances(moments: GaussianStats, params: GaussianParams, prior: GaussianPrior | None) -> np.ndarray:
+    """Scatter about the new means over counts, both with the prior's pseudo-observations. ``moments`` are about the new means.
+
+    The result has the form of ``params.covariances``.
+    """
+    scatter, counts = moments.second, moments.counts
+    assert scatter is not None
+    d = moments.pivot.shape[1]
+    form = params.covariances.shape
+    if prior is not None and prior.mean_mass > 0 and prior.mean is not None:
+        off = moments.pivot - prior.mean
+        scatter = scatter + prior.mean_mass * products(off, off, scatter.shape)
+        counts = counts + 1.0
+    if form[0] == 1:
+        scatter, counts = scatter.sum(axis=0, keepdims=True), counts.sum(keepdims=True)
+    if prior is not None:
+        counts = counts + prior.mass
+        if scatter.ndim == 3:
+            scatter = scatter + prior.matrix
+        elif scatter.shape[1] == d:
+            scatter = scatter + prior.diagonal
+        else:
+            scatter = scatter + prior.diagonal.sum()
+    if len(form) == 2 and form[1] == 1:
+        scatter = scatter.sum(axis=1, keepdims=True)
+        counts = counts * d
+    total = counts.reshape((-1,) + (1,) * (len(form) - 1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        new = np.where(total > 0, scatter / total, params.covariances)
+    return np.asarray(0.5 * (new + np.swapaxes(new, 1, 2)) if new.ndim == 3 else new)

@@ -1,0 +1,31 @@
+"""Statistics that several families share: the weight of the observed cells, and their weighted sum."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from emkit.core.records import Stats
+
+
+@dataclass(frozen=True)
+class Sums(Stats):
+    """``mass`` (K, d): expected rows with the cell observed; ``total`` (K, d): expected sum of their values."""
+
+    mass: np.ndarray
+    total: np.ndarray
+
+    @classmethod
+    def of(cls, x: Any, resp: Any) -> "Sums":
+        """Of rows (n, d), NaN where missing, with responsibilities (n, K)."""
+        x = np.asarray(x, dtype=np.float64)
+        seen = ~np.isnan(x)
+        r = np.asarray(resp).T
+        return cls(r @ seen, r @ np.where(seen, x, 0.0))
+
+
+def logs_times(count: Any, value: Any) -> np.ndarray:
+    """count * log(value), which is 0 where the count is 0, whatever the value."""
+    from scipy.special import xlogy
+
+    return np.asarray(xlogy(count, value))

@@ -1,0 +1,403 @@
+"""Hidden Markov models over any family, fitted by Baum-Welch."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+
+from emkit.core import simplex
+from emkit.core.bayes import add_labels, informed, weighted_sum
+from emkit.core.block import Block, Source
+from emkit.core.checks import count, number, one_of
+from emkit.core.compiled import worth_compiling
+from emkit.core.declared import Child, masked
+from emkit.core.errors import DataError, ImpossibleSequenceError, ParameterError
+from emkit.core.family import Family
+from emkit.core.model import Inference, Model
+from emkit.core.parallel import each
+from emkit.core.parameters import Parameter, Simplex
+from emkit.core.prior import Dirichlet
+from emkit.core.scratch import borrow
+from emkit.core.seeding import KINDS_OF_START, kind_of_start, seed_labels
+from emkit.models.hmm import chain
+from emkit.models.hmm.blocks import pieces
+from emkit.models.hmm.decoding import viterbi_block
+from emkit.models.hmm.params import HMMParams, HMMStats
+from emkit.models.hmm.paths import simulate
+from emkit.models.hmm.recursions import Counts, forward_backward, forward_backward_log
+from emkit.models.hmm.stationary import stationary, stationary_mode
+from emkit.models.hmm.steps import first_rows, log_chain
+
+
+@dataclass(frozen=True)
+class HiddenMarkov(Model):
+    """A Markov chain of K hidden states; each step is drawn from its state's distribution.
+
+    Parameters
+    ----------
+    family : Family
+        What states emit.
+    n_states : int
+    start : {"free", "stationary"}
+        "stationary": the start distribution is the stationary one of the transition matrix, and is fitted together with it.
+    end : bool
+        Whether sequences end by a transition to an end state, with a probability for each state.
+    startprob_prior, transmat_prior : Dirichlet, numbers or None
+        Of the start distribution and of each row of transitions (with the end probability last, if there is one); numbers are concentrations.
+    sticky : float
+        Pseudo-counts added to each self-transition.
+    fixed, start_values : mapping, optional
+        "startprob" (K,), "transmat" (K, K), "endprob" (K,). A zero in either is a structural zero: it stays.
+    """
+
+    family: Family
+    n_states: int
+    start: str = "free"
+    end: bool = False
+    startprob_prior: Any = None
+    transmat_prior: Any = None
+    sticky: float = 0.0
+    seeding: str = "auto"
+    held_chain: Mapping[str, np.ndarray] | None = None
+    """Set by ``resolve``: for "startprob" (K,) and "transitions" (K, K or K + 1), the fixed values, NaN where free."""
+
+    Params = HMMParams
+    parameters = (Parameter("startprob", "K", Simplex()), Parameter("transitions", "K K", Simplex()))
+    children = (Child("emissions", "family"),)
+
+    def __post_init__(self) -> None:
+        k = count(self.n_states, "n_states")
+        one_of(self.start, ("free", "stationary"), "start")
+        if self.start == "stationary" and self.end:
+            raise ParameterError(
+                "a chain that ends has no stationary distribution: start='stationary' and end=True exclude each other",
+                parameter="start",
+            )
+        number(self.sticky, "sticky", "a number of pseudo-counts")
+        one_of(self.seeding, KINDS_OF_START, "init_params")
+        for name, shape in (("startprob_prior", (k,)), ("transmat_prior", (k, self.width))):
+            object.__setattr__(self, name, Dirichlet.of(getattr(self, name), name, shape))
+        super().__post_init__()
+
+    @property
+    def called(self) -> str:
+        """How messages call it."""
+        return "an HMM"
+
+    @property
+    def n_hidden(self) -> int:
+        """K."""
+        return int(self.n_states)
+
+    @property
+    def width(self) -> int:
+        """Columns of a row of transitions: the states, and the end."""
+        return self.n_hidden + int(self.end)
+
+    # --- parameters: users know transmat and endprob, which are one simplex a row -------------------------------------
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """As users write them."""
+        return ("startprob", "transmat", "endprob")
+
+    def own(self, params: HMMParams) -> dict[str, np.ndarray]:
+        """Start distribution, and rows of transitions with the end probability last."""
+        return {"startprob": params.startprob, "transitions": self._rows(params)}
+
+    def _rows(self, params: HMMParams) -> np.ndarray:
+        return params.transmat if params.endprob is None else np.column_stack([params.transmat, params.endprob])
+
+    def made(self, params: Any, values: Mapping[str, np.ndarray], parts: Mapping[str, Any]) -> HMMParams:
+        """Transitions taken apart; a stationary start follows from them."""
+        rows = values["transitions"]
+        matrix = np.ascontiguousarray(rows[:, : self.n_hidden])
+        start = stationary(matrix) if self.start == "stationary" else values["startprob"]
+        return HMMParams(start, matrix, parts["emissions"], rows[:, self.n_hidden].copy() if self.end else None)
+
+    def held(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
+        """Fixed values and structural zeros; a stationary start has nothing free."""
+        if name == "startprob" and self.start == "stationary":
+            return np.zeros(shape)
+        return self._resolved()[name]
+
+    def _resolved(self) -> Mapping[str, np.ndarray]:
+        if self.held_chain is None:
+            raise ParameterError("this HMM is not resolved: call resolve(source) first (fit does)")
+        return self.held_chain
+
+    def shown(self, params: HMMParams) -> dict[str, np.ndarray]:
+        """startprob, transmat, endprob (if there is one), and the family's."""
+        chain_values = {"startprob": params.startprob.copy(), "transmat": params.transmat.copy()}
+        if params.endprob is not None:
+            chain_values["endprob"] = params.endprob.copy()
+        return {**chain_values, **self.family.shown(params.emissions)}
+
+    def unshown(self, values: Mapping[str, Any], k: int, d: int) -> HMMParams:
+        """Inverse of ``shown``."""
+        rest = {name: value for name, value in values.items() if name not in self.names}
+        start = chain.check_rows(values["startprob"], (k,), "startprob_")
+        if not self.end:
+            rows = chain.check_rows(values["transmat"], (k, k), "transmat_")
+        else:
+            matrix = chain.check_rows(values["transmat"], (k, k), "transmat_", total=None)
+            endings = chain.check_rows(values["endprob"], (k,), "endprob_", total=None)
+            rows = chain.check_rows(np.column_stack([matrix, endings]), (k, k + 1), "transmat_ with endprob_")
+        matrix, ends = np.ascontiguousarray(rows[:, :k]), rows[:, k].copy() if self.end else None
+        return HMMParams(start, matrix, self.family.unshown(rest, k, d), ends)
+
+    def null(self, k: int, d: int) -> HMMParams:
+        """Uniform."""
+        end = np.full(k, 1.0 / self.width) if self.end else None
+        return HMMParams(np.full(k, 1.0 / k), np.full((k, k), 1.0 / self.width), self.family.null(k, d), end)
+
+    def put_back(self, params: HMMParams) -> HMMParams:
+        """The chain at its fixed values, and the family at its own."""
+        values = {name: np.where(np.isnan(held), self.own(params)[name], held) for name, held in self._resolved().items()}
+        return self.made(params, values, {"emissions": self.family.put_back(params.emissions)})
+
+    def permuted(self, order: np.ndarray) -> Self:
+        """The configuration that goes with ``permute``: fixed, starting and structural values and priors follow their states."""
+        order = np.asarray(order)
+        square = Parameter("transitions", "K K", Simplex())
+
+        def follow(values: Mapping[str, Any]) -> dict[str, np.ndarray]:
+            return {
+                key: square.permute(np.asarray(v), order) if np.ndim(v) == 2 else np.asarray(v)[order] for key, v in values.items()
+            }
+
+        start, rows = self.startprob_prior, self.transmat_prior
+        return replace(
+            self,
+            family=self.family.permuted(order),
+            startprob_prior=None if start is None else start.permuted(order, (0,), 1),
+            transmat_prior=None if rows is None else rows.permuted(order, (0, 1), 2),
+            fixed=follow(self.fixed),
+            start_values=follow(self.start_values),
+            held_chain=None if self.held_chain is None else follow(self.held_chain),
+        )
+
+    # --- resolving and starting ---------------------------------------------------------------------------------------
+
+    def resolve(self, source: Source) -> Self:
+        """Checks probabilities, finds structural zeros, resolves the family."""
+        k = self.n_hidden
+        if source.n_rows < k:
+            raise DataError(f"n_states={k} is more than the {source.n_rows} step(s) of the data")
+        if not self.end and ("endprob" in self.fixed or "endprob" in self.start_values):
+            raise ParameterError("endprob is given, but end=False", parameter="endprob")
+        if self.start == "stationary" and "startprob" in self.fixed:
+            raise ParameterError("startprob cannot be fixed when start='stationary'", parameter="startprob")
+        given = {name: np.asarray(value) for name, value in self.start_values.items()}
+        fixed = {
+            name: masked(value, given.get(name), f"fixed[{name!r}]", name) if np.asarray(value).dtype == bool else value
+            for name, value in self.fixed.items()
+        }
+        held = {
+            "startprob": chain.held_start(k, fixed, self.start_values),
+            "transitions": chain.held_rows(k, self.width, fixed, self.start_values),
+        }
+        if "startprob" in given:
+            given["startprob"] = chain.check_rows(given["startprob"], (k,), "startprob_init")
+        if "transmat" in given or "endprob" in given:
+            rows = chain.joined_rows(k, self.end, given)
+            given["transmat"] = rows[:, :k]
+            if self.end:
+                given["endprob"] = rows[:, k]
+        fixed = {key: np.asarray(value, dtype=np.float64) for key, value in fixed.items()}
+        return replace(self, family=self.family.resolve(source, k), fixed=fixed, start_values=given, held_chain=held)
+
+    def kind_of_start(self, attempt: int) -> str:
+        """What start number ``attempt`` does."""
+        return kind_of_start(self.seeding, attempt)
+
+    def init(self, source: Source, rng: np.random.Generator, attempt: int = 0) -> HMMParams:
+        """States from a seeded partition of the steps; transitions lean to staying, more or less from start to start."""
+        k = self.n_hidden
+        block = source.joined()
+        x, lengths = np.asarray(block.x), np.asarray(block.lengths)
+        row_weights = block.row_weights
+        step_weights = np.ones(block.n) if row_weights is None else row_weights
+        points = self.family.embed(x)
+        try:
+            resp = seed_labels(points, len(x), step_weights, k, rng, self.kind_of_start(attempt))
+        except DataError:  # fewer distinct values than states, as symbols often have: states may still differ in where they go
+            resp = seed_labels(None, len(x), None, k, rng, "random")
+        if block.labels is not None:
+            resp = informed(resp, block.labels)
+        emissions = self.family.from_partition(x, resp * step_weights[:, None], rng)
+        start, rows = self._first_chain(lengths, attempt)
+        return self.made(None, {"startprob": start, "transitions": rows}, {"emissions": emissions})
+
+    def _first_chain(self, lengths: np.ndarray, attempt: int) -> tuple[np.ndarray, np.ndarray]:
+        k = self.n_hidden
+        held = self._resolved()
+        stay = (0.5, 0.8, 0.9, 0.6)[attempt % 4]
+        rows = np.full((k, self.width), (1.0 - stay) / max(self.width - 1, 1))
+        rows[np.arange(k), np.arange(k)] = stay if self.width > 1 else 1.0
+        if self.end:
+            rows[:, k] = min(0.5, len(lengths) / lengths.sum())
+        given = self.start_values
+        if "transmat" in given:
+            rows = np.asarray(given["transmat"]) if not self.end else np.column_stack([given["transmat"], given["endprob"]])
+        rows = simplex.mode(rows, held["transitions"], rows, reciprocal=True)
+        start = np.asarray(given["startprob"]) if "startprob" in given else np.full(k, 1.0 / k)
+        return simplex.mode(start, held["startprob"], start, reciprocal=True), rows
+
+    # --- E-step -------------------------------------------------------------------------------------------------------
+
+    def log_emissions(self, params: HMMParams, block: Block, out: np.ndarray | None = None) -> np.ndarray:
+        """Log probability of each step under each state, (n, K), with what is known about the states; a missing step gives zeros."""
+        log_b = np.empty((block.n, self.n_hidden)) if out is None else out
+        each(lambda rows: self.family.log_prob_block(params.emissions, block.rows(rows), log_b[rows]), pieces(block))
+        return add_labels(log_b, block.labels)
+
+    def recursions(self, params: HMMParams, block: Block, log_b: np.ndarray, *, impossible_ok: bool = False) -> Counts:
+        """Forward-backward over a block; overwrites ``log_b`` with posteriors times weights.
+
+        What underflows is done again in log space.
+
+        Raises
+        ------
+        ImpossibleSequenceError
+            For a sequence of probability zero; with ``impossible_ok`` its log-likelihood is -inf, its posteriors zero.
+        """
+        lengths = np.asarray(block.lengths)
+        weights = np.ones(len(lengths)) if block.weights is None else np.asarray(block.weights, dtype=np.float64)
+        chosen = np.arange(len(lengths))
+        counts, redo = self._scaled(params, block, log_b, lengths, weights, chosen)
+        again = np.zeros(len(lengths), dtype=bool)
+        while redo.any():  # counts hold what cannot be used, rows are overwritten: start over without those sequences
+            again |= redo
+            self.log_emissions(params, block, log_b)
+            chosen = np.flatnonzero(~again)
+            counts, redo = self._scaled(params, block, log_b, lengths, weights, chosen)
+        if not again.any():
+            return counts
+        first, (log_start, log_trans, log_end) = first_rows(lengths), log_chain(params)
+        for s in np.flatnonzero(again):
+            rows = slice(first[s], first[s] + lengths[s])
+            total, gamma, pairs = forward_backward_log(log_b[rows], log_start, log_trans, log_end)
+            if total == -np.inf and weights[s] > 0 and not impossible_ok:
+                raise ImpossibleSequenceError(block.start + int(s))
+            counts.log_likelihoods[s] = total
+            gamma *= weights[s]
+            log_b[rows] = gamma
+            counts.start += gamma[0]
+            counts.end += gamma[-1]
+            counts.transitions += weights[s] * pairs
+        return counts
+
+    def _scaled(
+        self, params: HMMParams, block: Block, log_b: np.ndarray, lengths: np.ndarray, weights: np.ndarray, chosen: np.ndarray
+    ) -> tuple[Counts, np.ndarray]:
+        if _worth(block, self.n_hidden):
+            from emkit.models.hmm.compiled import compiled_recursions
+
+            return compiled_recursions(log_b, lengths, weights, params, chosen)
+        return forward_backward(log_b, lengths, weights, params.startprob, params.transmat, params.endprob, chosen)
+
+    def e_step(self, params: HMMParams, block: Block) -> tuple[HMMStats, float]:
+        """Baum-Welch: expected starts, transitions, ends, and the family's statistics under the posteriors."""
+        with borrow(block.n, self.n_hidden) as log_b:
+            counts = self.recursions(params, block, self.log_emissions(params, block, log_b))
+            total = weighted_sum(counts.log_likelihoods, block.weights)
+            parts = each(lambda rows: self.family.stats_block(params.emissions, block.rows(rows), log_b[rows]), pieces(block))
+        emissions = parts[0]
+        for part in parts[1:]:
+            emissions = emissions + part
+        return HMMStats(counts.start, counts.transitions, counts.end, emissions), total
+
+    # --- M-step -------------------------------------------------------------------------------------------------------
+
+    def _pseudo_start(self) -> Any:
+        return 0.0 if self.startprob_prior is None else self.startprob_prior.pseudo
+
+    def _pseudo_rows(self) -> np.ndarray:
+        pseudo = np.zeros((self.n_hidden, self.width))
+        if self.transmat_prior is not None:
+            pseudo = pseudo + self.transmat_prior.pseudo
+        pseudo[np.arange(self.n_hidden), np.arange(self.n_hidden)] += self.sticky
+        return pseudo
+
+    def m_step(self, stats: HMMStats, params: HMMParams) -> HMMParams:
+        """Rows in closed form; with a stationary start, by ``stationary_mode``; the family does the rest."""
+        held = self._resolved()
+        emissions = self.family.update(stats.emissions, params.emissions)
+        if self.start == "stationary":
+            rows = stationary_mode(stats.transitions, stats.start, held["transitions"], params.transmat, self._pseudo_rows())
+            return self.made(params, {"transitions": rows}, {"emissions": emissions})
+        start = simplex.mode(stats.start + self._pseudo_start(), held["startprob"], params.startprob, reciprocal=True)
+        counts = np.column_stack([stats.transitions, stats.end]) if self.end else stats.transitions
+        rows = simplex.mode(counts + self._pseudo_rows(), held["transitions"], self._rows(params), reciprocal=True)
+        return self.made(params, {"startprob": start, "transitions": rows}, {"emissions": emissions})
+
+    def log_prior(self, params: HMMParams) -> float:
+        """Of start and transitions, and of the family."""
+        held = self._resolved()
+        total = self.family.log_prior(params.emissions)
+        total += _log_density(self._pseudo_rows(), held["transitions"], self._rows(params))
+        if self.start == "free":
+            total += _log_density(self._pseudo_start(), held["startprob"], params.startprob)
+        return total
+
+    def q(self, stats: HMMStats, params: HMMParams) -> float | None:
+        """Of starts, transitions and ends, and of the family."""
+        inner = self.family.q(stats.emissions, params.emissions)
+        if inner is None:
+            return None
+        log_start, log_trans, log_end = log_chain(params)
+        pairs = [(stats.start, log_start), (stats.transitions, log_trans), (stats.end, log_end)]
+        return inner + sum(float(np.sum(n[n > 0] * logs[n > 0])) for n, logs in pairs)
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    def infer(self, params: HMMParams, block: Block, want: str, out: np.ndarray | None = None) -> Inference:
+        """Log-likelihood of each sequence; smoothed probabilities of the states; the most probable path (Viterbi's).
+
+        Raises
+        ------
+        ImpossibleSequenceError
+            For marginals of a sequence that has probability zero.
+        """
+        block = replace(block, weights=None)
+        if want == "mode":
+            path = np.empty(block.n, dtype=np.int64) if out is None else out
+            joint = viterbi_block(params, block, lambda rows, room: self.log_emissions(params, rows, room), path)
+            return Inference(joint, mode=path)
+        if want == "marginals":
+            gamma = self.log_emissions(params, block, out)
+            return Inference(self.recursions(params, block, gamma).log_likelihoods, marginals=gamma)
+        # The way back is not for nothing: only it shows that something was lost on the way forth.
+        with borrow(block.n, self.n_hidden) as log_b:
+            counts = self.recursions(params, block, self.log_emissions(params, block, log_b), impossible_ok=True)
+        return Inference(counts.log_likelihoods)
+
+    def simulate(self, params: HMMParams, n: int, rng: np.random.Generator) -> Block:
+        """About ``n`` steps: sequences of 50, or sequences that go on until they end."""
+        lengths = max(1, int(n * params.endprob.mean())) if params.endprob is not None else np.full(-(-n // 50), 50)
+        x, states, sizes = simulate(self.family, params, lengths, rng)
+        return Block(x, lengths=sizes, labels=states)
+
+    def compile(self, source: Source) -> None:
+        """Load or compile the recursions and the family's kernels."""
+        block = next(iter(source))
+        self.family.compile(source, self.n_hidden)
+        if _worth(block, self.n_hidden):
+            from emkit.models.hmm.compiled import compile_recursions
+
+            compile_recursions()
+
+
+def _log_density(pseudo: Any, held: np.ndarray, p: np.ndarray) -> float:
+    """Sum of pseudo-counts times log p over free entries."""
+    pseudo = np.broadcast_to(pseudo, p.shape)
+    used = np.isnan(held) & (pseudo != 0)
+    return float(np.sum(pseudo[used] * np.log(np.maximum(p[used], simplex.TINY))))
+
+
+def _worth(block: Block, k: int) -> bool:
+    """Whether the recursions over the data that a block belongs to should be compiled."""
+    rows = max(block.n, block.source_rows)
+    return worth_compiling(1.5e4 * int(np.max(block.lengths)) + rows * k * (50.0 + k))
