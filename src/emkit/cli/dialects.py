@@ -35,6 +35,7 @@ NULLS += ("NaN", "None", "n/a", "nan", "null")
 
 _SAMPLE = 1 << 16
 _LARGEST_SAMPLE = 1 << 26
+_CELLS = 100_000
 _NUMBER = re.compile(r"\s*[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][+-]?\d+)?\s*|\s*[+-]?(?:inf|infinity)\s*", re.ASCII | re.IGNORECASE)
 _FRACTION = {mark: re.compile(rf"\s*[+-]?\d*[{mark}]\d+(?:[eE][+-]?\d+)?\s*", re.ASCII) for mark in ".,"}
 _THOUSANDS = re.compile(r"\s*[+-]?[1-9]\d{0,2}(?:,\d{3})+\s*", re.ASCII)
@@ -82,8 +83,8 @@ def recognise(
     found = wanted or _recognise_separator(sample, complete, usual, mark)
     if found == " ":
         # From here on a run of blanks is one tab.
-        text.stream.seek(text.start)
-        text = replace(text, stream=io.BytesIO(tabs_for_blanks(text.stream.read())), start=0)
+        with text.open(text.start) as stream:
+            text = replace(text, content=tabs_for_blanks(stream.read()), start=0)
         sample, complete = _sample(text)
         found = "\t"
     names, header = _header(sample, found)
@@ -116,22 +117,23 @@ def _sample(text: Text) -> tuple[str, bool]:
     """The text's start, long enough for three records (the last may be cut), and whether that is all of it."""
     size = _SAMPLE
     while True:
-        text.stream.seek(text.start)
-        data = text.stream.read(size)
+        with text.open(text.start) as stream:
+            data = stream.read(size)
         complete = len(data) < size
         sample = codecs.getincrementaldecoder("utf-8")().decode(data)
         if complete or size >= _LARGEST_SAMPLE or (len(_rows(sample, ",", False)) > 2 and not sample.endswith("\r")):
             return sample, complete
-        size *= 4
+        size *= 2
 
 
 def _rows(sample: str, separator: str, complete: bool) -> list[list[str]]:
-    """The records of the sample without blank lines; the last one is left out where the sample may cut it."""
+    """The first records of the sample without blank lines; the last one is left out where the sample may cut it."""
     if separator == " ":
         sample, separator = tabs_for_blanks(sample.encode()).decode(), "\t"
     with long_cells():
         found = list(csv.reader(io.StringIO(sample, newline=""), delimiter=separator))
-    return [record for record in (found if complete else found[:-1]) if not is_blank(record)]
+    rows = [record for record in (found if complete else found[:-1]) if not is_blank(record)]
+    return rows[: max(3, _CELLS // len(rows[0]))] if rows else []
 
 
 def _header(sample: str, separator: str) -> tuple[list[str], str]:
@@ -160,9 +162,10 @@ def _recognise_separator(sample: str, complete: bool, usual: str, decimal: str |
     if splits:
         return (even or splits)[0]
     blanks = _rows(sample, " ", complete)
-    if len(blanks) > 1 and len(blanks[0]) > 1 and len({len(row) for row in blanks}) == 1:
+    even_rows = [row for row in blanks[1:] if len(row) == len(blanks[0]) > 1]
+    if 2 * len(even_rows) >= len(blanks[1:]) > 0:
         # A single column of words has blanks too; a column of numbers shows that these separate cells.
-        numbers = [all(map(_is_number_or_null, column[1:])) for column in zip(*blanks, strict=True)]
+        numbers = [all(map(_is_number_or_null, column)) for column in zip(*even_rows, strict=True)]
         usual = " " if any(numbers) else usual
     # The header is a single name. Commas in the rows below it are decimal only if somebody says so.
     return ";" if decimal == "," and usual == "," else usual

@@ -1,6 +1,7 @@
 """Data files as pyarrow tables: text with separators, Parquet, Feather and npy, told apart by their extension."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,8 @@ def read_table(
     -------
     pyarrow.Table
         A first column without a name is a row index and left out, unless ``columns`` names it (as the empty string) or
-        ``as_text`` asks for cells as they are. Later columns that have neither a name nor a cell are left out as well.
+        ``as_text`` asks for cells as they are. A later column without a name is left out if it has no cells; otherwise it is
+        called ``Unnamed: 2``, as in pandas, if two columns stand before it.
 
     Raises
     ------
@@ -85,13 +87,13 @@ def is_text_file(path: Path) -> bool:
 
 def find_columns(names: Sequence[str], wanted: Sequence[str], path: Path, whose: str = "") -> list[str]:
     """The columns as the file spells them (blanks around a name do not count); refuses those that are not there."""
-    stripped = {name.strip(): name for name in names}
-    absent = [name for name in wanted if name not in names and name.strip() not in stripped]
+    exact, stripped = set(names), {name.strip(): name for name in names}
+    absent = [name for name in wanted if name not in exact and name.strip() not in stripped]
     if absent:
         what = "column" if len(absent) == 1 else "columns"
         shown = ", ".join(names) if len(names) <= 50 else f"{', '.join(names[:50])} and {len(names) - 50} more"
         raise Refusal(f"{_shown(path)} has no {what} {', '.join(map(repr, absent))}{f' {whose}' if whose else ''}; it has: {shown}")
-    return [name if name in names else stripped[name.strip()] for name in wanted]
+    return [name if name in exact else stripped[name.strip()] for name in wanted]
 
 
 def first_bad_number(column: Any, decimal: str | None = None) -> tuple[int, str] | None:
@@ -134,7 +136,7 @@ def _shown(path: Path) -> str:
 
 
 def _refuse_twice(names: Sequence[str], path: Path) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
         raise Refusal(f"{_shown(path)}: column names must be unique; found more than once: {', '.join(twice)}")
 
@@ -142,41 +144,36 @@ def _refuse_twice(names: Sequence[str], path: Path) -> None:
 def _read_text(
     path: Path, columns: Sequence[str] | None, as_text: bool, separator: str | None, decimal: str | None, say: Callable[[str], None]
 ) -> Any:
-    text = open_utf8(path, say)
-    with text.stream:
-        text, dialect = recognise(text, path, _USUAL[path.suffix.lower()], separator, decimal, say)
-        names = dialect.names
-        _refuse_twice([name for name in names if name.strip()], path)
-        if columns is not None:
-            chosen = [names.index(name) for name in find_columns(names, columns, path)]
-        else:
-            chosen = list(range(len(names)))
-            if len(names) > 1 and not names[0].strip() and not as_text:
-                del chosen[0]
-                say(f"left out the first column of {_shown(path)}, a row index without a name; name it in the file to use it")
-        if text.quotes:
-            refuse_open_quote(text, dialect.separator, path)
-        table = _cells(text, dialect, sorted(set(chosen)), as_text, path)
-    table = table.select([str(j) for j in chosen])
+    text, dialect = recognise(open_utf8(path, say), path, _USUAL[path.suffix.lower()], separator, decimal, say)
+    # Later columns without a name are called as pandas calls them.
+    names = [name if j == 0 or name.strip() else f"Unnamed: {j}" for j, name in enumerate(dialect.names)]
+    _refuse_twice(names, path)
+    chosen = list(range(len(names)))
+    if columns is not None:
+        place = {name: j for j, name in enumerate(names)}
+        chosen = [place[name] for name in find_columns(names, columns, path)]
+    elif len(names) > 1 and not names[0].strip() and not as_text:
+        del chosen[0]
+        say(f"left out the first column of {_shown(path)}, a row index without a name; name it in the file to use it")
+    if text.quotes:
+        refuse_open_quote(text, dialect.separator, path)
+    table = _cells(text, dialect, sorted(set(chosen)), as_text, path)
     if columns is None:
-        empty = [j for j in chosen if j and not names[j].strip() and table[str(j)].null_count == table.num_rows]
-        if empty:
-            say(f"left out column {', '.join(str(j + 1) for j in empty)} of {_shown(path)}: no name and no cells")
-            chosen = [j for j in chosen if j not in empty]
-            table = table.select([str(j) for j in chosen])
-        unnamed = [str(j + 1) for j in chosen if j and not names[j].strip()]
-        if len(unnamed) > 1 or (unnamed and 0 in chosen and not names[0].strip()):
-            raise Refusal(f"{_shown(path)}: column {', '.join(unnamed)} has cells but no name; name it in the header line")
-    return table.rename_columns([names[j] for j in chosen])
+        nothing = [j for j in chosen if j and not dialect.names[j].strip() and table[str(j)].null_count == table.num_rows]
+        if nothing:
+            say(f"left out column {', '.join(str(j + 1) for j in nothing)} of {_shown(path)}: no name and no cells")
+            chosen = [j for j in chosen if j not in nothing]
+    return table.select([str(j) for j in chosen]).rename_columns([names[j] for j in chosen])
 
 
 def _cells(text: Text, dialect: Dialect, chosen: list[int], as_text: bool, path: Path) -> Any:
     """The chosen columns under their numbers; on an error of pyarrow's, after another look with Python's csv module."""
     import pyarrow as pa
 
+    none = pa.table({str(j): pa.array([], pa.string() if as_text else pa.null()) for j in chosen})
     if not dialect.has_rows:
-        return pa.table({str(j): pa.array([], pa.string() if as_text else pa.null()) for j in chosen})
-    size = text.stream.seek(0, os.SEEK_END) - dialect.start + 1
+        return none
+    size = text.size() - dialect.start + 1
     # A block must hold a row, and should hold many where a header shows that rows are long.
     for block in (_BLOCK if dialect.start < 1 << 16 else 4 * _BLOCK, 16 * _BLOCK, size):
         try:
@@ -185,8 +182,9 @@ def _cells(text: Text, dialect: Dialect, chosen: list[int], as_text: bool, path:
             if block >= size:
                 break
     again = without_blank_lines(text, dialect.separator, len(dialect.names), path)
-    size = again.stream.seek(0, os.SEEK_END) + 1
-    return _typed(again, dialect, 0, chosen, as_text, min(size, 2**31 - 1))
+    if not again.size():
+        return none
+    return _typed(again, dialect, 0, chosen, as_text, min(again.size() + 1, 2**31 - 1))
 
 
 def _typed(text: Text, dialect: Dialect, start: int, chosen: list[int], as_text: bool, block: int) -> Any:
@@ -216,7 +214,7 @@ def _padded(column: Any, decimal: str) -> Any:
     from pyarrow import compute as pc
 
     def numbers(cells: Any) -> Any:
-        bare = pc.utf8_trim(cells, " \t")
+        bare = pc.utf8_trim(cells, " \t\r\n")
         bare = pc.if_else(pc.is_in(bare, pa.array(NULLS)), pa.scalar(None, bare.type), bare)
         return bare if pc.all(_numeric(bare, decimal), min_count=0).as_py() else None
 
@@ -228,9 +226,9 @@ def _padded(column: Any, decimal: str) -> Any:
 def _parsed(text: Text, dialect: Dialect, start: int, chosen: list[int], strings: list[int], as_text: bool, block: int) -> Any:
     from pyarrow import csv as arrow_csv
 
-    text.stream.seek(start)
+    # The stream is closed when pyarrow's last thread has let go of it.
     return arrow_csv.read_csv(
-        WholeLineBreaks(text.stream),
+        WholeLineBreaks(text.open(start)),
         read_options=arrow_csv.ReadOptions(column_names=[str(j) for j in range(len(dialect.names))], block_size=block),
         parse_options=arrow_csv.ParseOptions(
             delimiter=dialect.separator, newlines_in_values=text.quotes, ignore_empty_lines=len(dialect.names) > 1

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -203,9 +203,9 @@ class BlockSource(Source):
         """The blocks."""
         return self.blocks
 
-    def take(self, index: Any) -> Self:
-        """The given units as a source of their own, of one block."""
-        return type(self)([replace(self.joined().take(index), start=0, source_rows=0)])
+    def take(self, index: Any) -> "BlockSource":
+        """The given units as a source of their own."""
+        return self._of(self.joined().take(index))
 
     def sample(self, n: int, rng: np.random.Generator) -> "BlockSource":
         """At most ``n`` rows, or whole sequences drawn until they have ``n`` rows. Units of weight 0 are not drawn.

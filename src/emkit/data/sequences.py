@@ -1,14 +1,15 @@
 """Sequences in memory: rows with lengths, cut into blocks of whole sequences."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from emkit.core.block import Block
+from emkit.core.block import Block, BlockSource
+from emkit.core.columns import Columns
 from emkit.core.errors import DataError
-from emkit.data.arrays import ArraySource, block_bounds
-from emkit.data.validate import check_matrix
+from emkit.data.rows import as_columns, block_bounds
+from emkit.data.validate import check_matrix, check_weights
 
 
 def check_lengths(lengths: Any, n_rows: int) -> np.ndarray:
@@ -34,13 +35,13 @@ def check_lengths(lengths: Any, n_rows: int) -> np.ndarray:
     found = found.astype(np.int64)
     if (found < 1).any():
         i = int(np.flatnonzero(found < 1)[0])
-        raise DataError(f"sequence {i} is empty (length {found[i]}); drop it")
+        raise DataError(f"sequence {i} is empty (length {found[i]}); drop it", sequence=i)
     if found.sum() != n_rows:
         raise DataError(f"lengths add up to {found.sum()}, but the data have {n_rows} rows; every row belongs to one sequence")
     return found
 
 
-class SequenceSource:
+class SequenceSource(BlockSource):
     """A Source over sequences: rows (n, d) with consecutive lengths.
 
     Parameters
@@ -51,97 +52,92 @@ class SequenceSource:
         Default: one sequence.
     weights : array of shape (sequences,), optional
         One for each sequence; weight 2 means the sequence twice.
-    evidence : array, optional
-        What is known about the hidden states: int (n,), the state or -1; or float (n, K), how probable each state made some further
-        observation (0 rules a state out).
+    columns : Columns, or sequence of str, optional
+        The schema, or names for messages and outputs; x0, x1, ... otherwise.
+    labels : array, optional
+        What is known about the hidden state of each row, as ``Block.labels``.
+    checked : bool
+        True if the caller has already validated ``x`` and ``weights``.
     place : callable, optional
         From a step's number to how messages name it; default: ``row 17``.
+    user_row : callable, optional
+        From a step's number to the number of the row in the data as the user gave them; default: the same number.
     """
 
     def __init__(
         self,
-        x: np.ndarray,
+        x: Any,
         lengths: Any = None,
-        weights: np.ndarray | None = None,
-        columns: tuple[str, ...] | None = None,
-        evidence: np.ndarray | None = None,
+        weights: Any = None,
+        columns: Columns | Sequence[str] | None = None,
+        labels: np.ndarray | None = None,
         *,
         checked: bool = False,
         place: Callable[[int], str] | None = None,
+        user_row: Callable[[int], int] | None = None,
     ):
-        self.place = place or "row {}".format
         self.x = x if checked else check_matrix(x, columns)
-        self.n_rows, self.n_features = self.x.shape
+        self.n_rows = int(self.x.shape[0])
         self.lengths = check_lengths(lengths, self.n_rows)
-        self.weights = weights
-        self.evidence = evidence
-        self.columns = columns if columns is not None else tuple(f"x{j}" for j in range(self.n_features))
-        self.total_weight = float(self.n_rows if weights is None else np.dot(weights, self.lengths))
+        self.weights = weights if checked else check_weights(weights, len(self.lengths))
+        self.labels = labels
+        self.columns = as_columns(columns, self.x.shape[1])
+        self.total_weight = float(self.n_rows if self.weights is None else np.dot(self.weights, self.lengths))
         self.offsets = np.concatenate([[0], np.cumsum(self.lengths)])
-        self._bounds = self._cut()
-        self._missing = tuple(bool(np.isnan(self.x[self.offsets[a] : self.offsets[b]]).any()) for a, b in self._spans())
+        self._place, self._user_row = place, user_row
+        self.blocks = self._cut()
 
-    def _cut(self) -> np.ndarray:
-        """Block boundaries as sequence numbers: the first sequence that begins at or after each row boundary of an ArraySource."""
-        rows = block_bounds(self.n_rows, self.n_features)
-        return np.unique(np.searchsorted(self.offsets, rows))
+    def _cut(self) -> tuple[Block, ...]:
+        """Blocks of whole sequences, each beginning with the first sequence at or after a row boundary of an ArraySource."""
+        rows = block_bounds(self.n_rows, len(self.columns))
+        bounds = np.unique(np.searchsorted(self.offsets, rows)).tolist()
+        return tuple(self._block(a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True))
 
-    def _spans(self) -> Iterator[tuple[int, int]]:
-        return zip(self._bounds[:-1].tolist(), self._bounds[1:].tolist(), strict=True)
-
-    @property
-    def step_weights(self) -> np.ndarray | None:
-        """Each row's weight, its sequence's."""
-        return None if self.weights is None else np.repeat(self.weights, self.lengths)
-
-    def __iter__(self) -> Iterator[Block]:
-        """The blocks, in order."""
-        for (a, b), missing in zip(self._spans(), self._missing, strict=True):
-            begin, end = int(self.offsets[a]), int(self.offsets[b])
-            yield Block(
-                self.x[begin:end],
-                None if self.weights is None else self.weights[a:b],
-                a,
-                missing,
-                self.lengths[a:b],
-                self.n_rows,
-                None if self.evidence is None else self.evidence[begin:end],
-            )
-
-    def take(self, sequences: Sequence[int] | np.ndarray) -> "SequenceSource":
-        """The given sequences as a source of their own."""
-        index = np.asarray(sequences, dtype=np.int64)
-        rows = np.concatenate([np.arange(self.offsets[i], self.offsets[i + 1]) for i in index])
-        return SequenceSource(
-            self.x[rows],
-            self.lengths[index],
-            None if self.weights is None else self.weights[index],
-            self.columns,
-            None if self.evidence is None else self.evidence[rows],
-            checked=True,
+    def _block(self, a: int, b: int) -> Block:
+        begin, end = int(self.offsets[a]), int(self.offsets[b])
+        return Block(
+            self.x[begin:end],
+            None if self.weights is None else self.weights[a:b],
+            start=a,
+            missing=bool(np.isnan(self.x[begin:end]).any()),
+            lengths=self.lengths[a:b],
+            source_rows=self.n_rows,
+            labels=None if self.labels is None else self.labels[begin:end],
+            columns=self.columns,
         )
 
-    def sample(self, n: int, rng: np.random.Generator) -> "SequenceSource":
-        """Whole sequences drawn without replacement until they have ``n`` rows; ``self`` if that is all of them.
+    @property
+    def missing(self) -> bool:
+        """Whether any cell is NaN."""
+        return any(block.missing for block in self.blocks)
 
-        A sequence longer than ``n`` contributes one stretch of ``n`` consecutive steps.
-        """
-        if n >= self.n_rows:
-            return self
-        order = rng.permutation(len(self.lengths) if self.weights is None else np.flatnonzero(self.weights))
-        reached = np.cumsum(self.lengths[order])
-        picked = np.sort(order[: int(np.searchsorted(reached, n)) + 1])
-        if len(picked) == 1 and self.lengths[picked[0]] > n:
-            begin = int(self.offsets[picked[0]] + rng.integers(0, self.lengths[picked[0]] - n + 1))
-            evidence = None if self.evidence is None else self.evidence[begin : begin + n]
-            weights = None if self.weights is None else self.weights[picked]
-            return SequenceSource(self.x[begin : begin + n], [n], weights, self.columns, evidence, checked=True)
-        return self.take(picked)
+    def place(self, row: int) -> str:
+        """How messages name a step: as the user has it."""
+        return super().place(row) if self._place is None else self._place(row)
 
-    def moments(self) -> tuple[np.ndarray, np.ndarray]:
-        """Weighted mean and variance of each column over its observed cells."""
-        return ArraySource(self.x, self.step_weights, self.columns, checked=True).moments()
+    def user_row(self, row: int) -> int:
+        """The number that a step's row has in the data as the user gave them."""
+        return row if self._user_row is None else self._user_row(row)
 
-    def spreads(self) -> np.ndarray:
-        """Robust variances of the columns, (d,)."""
-        return ArraySource(self.x, self.step_weights, self.columns, checked=True).spreads()
+    def joined(self) -> Block:
+        """Everything as one block, without a copy."""
+        return Block(
+            self.x,
+            self.weights,
+            missing=self.missing,
+            lengths=self.lengths,
+            source_rows=self.n_rows,
+            labels=self.labels,
+            columns=self.columns,
+        )
+
+    def _of(self, block: Block) -> "SequenceSource":
+        return SequenceSource(block.x, block.lengths, block.weights, self.columns, block.labels, checked=True)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the blocks: they are views, and pickling them would send the rows twice."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("blocks", "summary")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.blocks = self._cut()

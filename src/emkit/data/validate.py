@@ -5,17 +5,20 @@ from typing import Any
 
 import numpy as np
 
+from emkit.core.columns import Columns
 from emkit.core.errors import DataError
 
 _ROWS = 16384  # rows checked at a time, so that checking needs no copy of the data
 
 
-def column_name(columns: Sequence[str] | None, j: int) -> str:
+def column_name(columns: Columns | Sequence[str] | None, j: int) -> str:
     """How messages name a column."""
+    if isinstance(columns, Columns):
+        return columns.called(j)
     return f"column {columns[j]!r}" if columns is not None else f"column {j}"
 
 
-def check_matrix(x: Any, columns: Sequence[str] | None = None, *, min_rows: int = 1, every_column: bool = True) -> np.ndarray:
+def check_matrix(x: Any, columns: Columns | Sequence[str] | None = None, *, min_rows: int = 1, every_column: bool = True) -> np.ndarray:
     """A float matrix (n, d) without infinities and without all-missing columns; float32 and float64 are not copied.
 
     ``every_column=False`` lets columns pass that have no observed cell: a fitted model marginalises them.
@@ -56,7 +59,7 @@ def check_matrix(x: Any, columns: Sequence[str] | None = None, *, min_rows: int 
     return x
 
 
-def _as_float(x: Any, columns: Sequence[str] | None) -> np.ndarray:
+def _as_float(x: Any, columns: Columns | Sequence[str] | None) -> np.ndarray:
     if hasattr(x, "toarray") and hasattr(x, "tocsr"):
         raise DataError("sparse data is not supported: pass x.toarray() if it fits in memory")
     try:
@@ -76,7 +79,7 @@ def _as_float(x: Any, columns: Sequence[str] | None) -> np.ndarray:
     raise DataError(f"expected numbers, got dtype {array.dtype}; convert the columns to numbers first")
 
 
-def _from_objects(array: np.ndarray, columns: Sequence[str] | None) -> np.ndarray:
+def _from_objects(array: np.ndarray, columns: Columns | Sequence[str] | None) -> np.ndarray:
     missing = np.array([v is None or type(v).__name__ == "NAType" for v in array.ravel()], dtype=bool).reshape(array.shape)
     if any(isinstance(v, str | bytes) for v in array.ravel()):  # astype would quietly read '1' as a number
         _refuse_text(array, columns)
@@ -87,7 +90,7 @@ def _from_objects(array: np.ndarray, columns: Sequence[str] | None) -> np.ndarra
         raise
 
 
-def _refuse_text(array: np.ndarray, columns: Sequence[str] | None) -> None:
+def _refuse_text(array: np.ndarray, columns: Columns | Sequence[str] | None) -> None:
     cells = array.reshape(len(array), -1) if array.ndim else array.reshape(1, 1)
     for i, j in np.ndindex(cells.shape):
         value = cells[i, j]
