@@ -75,5 +75,5 @@ class Source(Protocol):
         ...
 
     def spreads(self) -> np.ndarray:
-        """A variance of each column that a few outliers cannot inflate, (d,); see ``emkit.data.arrays.robust_variance``."""
+        """A variance of each column that a few outliers cannot inflate, (d,); see ``emkit.data.rows.robust_variance``."""
         ...

@@ -59,9 +59,9 @@ def iterate(problem: Problem, algorithm: Algorithm, params: Any, iteration: int 
     >>> import numpy as np
     >>> from emkit.core.fit import Problem, iterate
     >>> from emkit.algorithms.em import EM
-    >>> from emkit.data.arrays import ArraySource
+    >>> from emkit.data.rows import ArraySource
     >>> from emkit.execute.threads import Threads
-    >>> from emkit.families.gaussian import Gaussian
+    >>> from emkit.families.gaussian.family import Gaussian
     >>> from emkit.models.mixture import Mixture
     >>> source = ArraySource(np.array([[0.0], [0.2], [4.0], [4.1]]))
     >>> model = Mixture(Gaussian(), 2).resolve(source)
@@ -144,11 +144,8 @@ def run(
 
 
 def _fell(problem: Problem, step: Step, best: Step) -> bool:
-    """Whether the objective fell by more than rounding, or is not a number.
-
-    Infinity is no fall: a Dirichlet prior with a concentration under 1 has infinite density where a probability is zero.
-    """
-    return step.objective != math.inf and not step.objective >= best.objective - problem.rounding(best.objective)
+    """Whether the objective fell by more than rounding, or is not a number."""
+    return not step.objective >= best.objective - problem.rounding(best.objective)
 
 
 def _settled(problem: Problem, history: Sequence[float], remaining: float, tol: float) -> bool:

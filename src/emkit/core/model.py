@@ -4,15 +4,15 @@ A class is either abstract (here) or final (everywhere else); to change one meth
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 
-from emkit.core.arrays import Params, Stats
 from emkit.core.block import Block, Source
+from emkit.core.records import Params, Stats
 
 P = TypeVar("P", bound=Params)
 S = TypeVar("S", bound=Stats)
@@ -75,12 +75,6 @@ class Family(ABC, Generic[P, S]):
     @abstractmethod
     def permute(self, params: P, order: np.ndarray) -> P:
         """The same hypothesis with components relabelled: new component i is old ``order[i]``."""
-
-    @abstractmethod
-    def describe(self) -> dict[str, Any]:
-        """Configuration as plain JSON values: what a model file stores beside the arrays."""
-
-    # What you get, and may speed up:
 
     def joint_pass(
         self,
@@ -264,12 +258,6 @@ class Model(ABC, Generic[P, S]):
     def null_params(self, n_features: int) -> P:
         """Parameters of the right shapes, for reading files."""
 
-    @abstractmethod
-    def describe(self) -> dict[str, Any]:
-        """Configuration as plain JSON values, with the key ``model``."""
-
-    # What you may add:
-
     def compile(self, source: Source) -> None:
         """Compile what the first E-step would compile, if anything."""
 
@@ -288,20 +276,3 @@ class Executor(Protocol):
     def session(self) -> AbstractContextManager[Any]:
         """Held open around a fit: threads start here, BLAS is told to keep to one core here."""
         ...
-
-
-def settings(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Configuration made of plain JSON values: arrays become nested lists."""
-
-    def plain(v: Any) -> Any:
-        if isinstance(v, np.ndarray | np.generic):
-            return v.tolist()
-        if hasattr(v, "__array__"):  # starting values may come as a data frame
-            return np.asarray(v).tolist()
-        if isinstance(v, Mapping):
-            return {str(key): plain(item) for key, item in v.items()}
-        if isinstance(v, list | tuple):
-            return [plain(item) for item in v]
-        return v
-
-    return {str(key): plain(item) for key, item in value.items()}

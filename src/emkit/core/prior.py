@@ -1,20 +1,16 @@
 """Priors as pseudo-statistics: counts and moments that the M-step adds to what the data gave."""
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from emkit.core.errors import ParameterError
+from emkit.core.simplex import TINY
 
 
-class Prior(ABC):
-    """A conjugate prior. Immutable configuration."""
-
-    @abstractmethod
-    def describe(self) -> dict[str, Any]:
-        """Plain JSON values, with the key ``prior`` naming the kind."""
+class Prior:
+    """A conjugate prior: a frozen dataclass of its settings."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +20,8 @@ class Dirichlet(Prior):
     Parameters
     ----------
     concentration : float or array of shape (K,)
-        1: flat. Above 1: pseudo-counts of concentration - 1. Below 1: pulls small probabilities to exactly zero.
+        1: flat. Above 1: pseudo-counts of concentration - 1. Below 1: pulls small probabilities to exactly zero, where the density
+        is infinite; it is reported as that of a probability of 1e-300.
     """
 
     concentration: Any = 1.0
@@ -45,9 +42,4 @@ class Dirichlet(Prior):
         """Up to the normalising constant."""
         a = np.broadcast_to(np.asarray(self.concentration, dtype=np.float64) - 1.0, p.shape)
         used = a != 0
-        with np.errstate(divide="ignore"):
-            return float(np.sum(a[used] * np.log(p[used])))
-
-    def describe(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return {"prior": "dirichlet", "concentration": np.asarray(self.concentration).tolist()}
+        return float(np.sum(a[used] * np.log(np.maximum(p[used], TINY))))

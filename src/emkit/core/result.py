@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from emkit.core.arrays import Params
+from emkit.core.records import Params
 
 
 class StopReason(Enum):

@@ -7,7 +7,7 @@ import numpy as np
 
 from emkit.core.block import Block
 from emkit.core.errors import DataError
-from emkit.data.arrays import ArraySource, block_bounds
+from emkit.data.rows import ArraySource, block_bounds
 from emkit.data.validate import check_matrix
 
 

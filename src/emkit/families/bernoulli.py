@@ -6,11 +6,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from emkit.core.arrays import Params, Stats
 from emkit.core.block import Source
 from emkit.core.errors import ParameterError
-from emkit.core.model import Family, settings
+from emkit.core.model import Family
 from emkit.core.prior import Prior
+from emkit.core.records import Params, Stats
 from emkit.families.discrete import refuse_cells
 from emkit.families.given import name_of, refuse_unknown, row_each
 
@@ -25,10 +25,6 @@ class Beta(Prior):
     def __post_init__(self) -> None:
         if not (self.a >= 1 and self.b >= 1):
             raise ParameterError(f"Beta(a={self.a}, b={self.b}): both must be at least 1")
-
-    def describe(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return {"prior": "beta", "a": float(self.a), "b": float(self.b)}
 
 
 @dataclass(frozen=True)
@@ -170,16 +166,3 @@ class Bernoulli(Family[BernoulliParams, BernoulliStats]):
     def embed(self, x: Any) -> np.ndarray:
         """As they are; a missing cell is one half."""
         return np.nan_to_num(np.asarray(x, dtype=np.float64), nan=0.5)
-
-    def describe(self) -> dict[str, Any]:
-        """Configuration as plain JSON values."""
-        prior = None if self.prior is None else self.prior.describe()
-        return settings({"family": "bernoulli", "prior": prior, "fixed": self.fixed, "start_values": self.start_values})
-
-    @classmethod
-    def from_description(cls, d: Mapping[str, Any]) -> "Bernoulli":
-        """Inverse of ``describe``."""
-        from emkit.families.registry import prior_from_description
-
-        arrays = [{key: np.array(value) for key, value in d[name].items()} for name in ("fixed", "start_values")]
-        return cls(None if d["prior"] is None else prior_from_description(d["prior"]), *arrays)

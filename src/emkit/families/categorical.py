@@ -6,15 +6,15 @@ from typing import Any, Self
 
 import numpy as np
 
-from emkit.core.arrays import Params, Stats
+from emkit.core import simplex
 from emkit.core.block import Block, Source
+from emkit.core.compiled import worth_compiling
 from emkit.core.errors import DataError, ParameterError
-from emkit.core.model import Family, settings
+from emkit.core.model import Family
 from emkit.core.prior import Dirichlet, Prior
+from emkit.core.records import Params, Stats
 from emkit.families.discrete import column_range, refuse_fractions
 from emkit.families.given import name_of, numbers, refuse_unknown
-
-_COMPILE_ABOVE = 200_000  # rows of a source from which the compiled count of symbols is worth loading
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ class Categorical(Family[CategoricalParams, CategoricalStats]):
 
     def stats_block(self, params: CategoricalParams, block: Block, resp: np.ndarray) -> CategoricalStats:
         """Compiled where the data are large."""
-        if max(block.n, block.source_rows) < _COMPILE_ABOVE:
+        if not worth_compiling(25.0 * max(block.n, block.source_rows)):
             return super().stats_block(params, block, resp)
         from emkit.kernels.categorical import count_symbols
 
@@ -181,7 +181,7 @@ class Categorical(Family[CategoricalParams, CategoricalStats]):
 
     def log_prob_block(self, params: CategoricalParams, block: Block, out: np.ndarray | None = None) -> np.ndarray:
         """Compiled where the data are large."""
-        if max(block.n, block.source_rows) < _COMPILE_ABOVE:
+        if not worth_compiling(25.0 * max(block.n, block.source_rows)):
             return super().log_prob_block(params, block, out)
         from emkit.kernels.categorical import look_up
         from emkit.kernels.rows import whole
@@ -217,8 +217,7 @@ class Categorical(Family[CategoricalParams, CategoricalStats]):
             return 0.0
         extra = self._pseudo(params.probs.shape)
         used = extra != 0
-        with np.errstate(divide="ignore"):
-            return float(np.sum(extra[used] * np.log(params.probs[used])))
+        return float(np.sum(extra[used] * np.log(np.maximum(params.probs[used], simplex.TINY))))
 
     def sample(self, params: CategoricalParams, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """One row of symbols for each entry of ``component``."""
@@ -229,29 +228,21 @@ class Categorical(Family[CategoricalParams, CategoricalStats]):
 
     def n_free(self, params: CategoricalParams) -> int:
         """L - 1 for each column and component."""
-        return 0 if "probs" in self.fixed else len(params.probs) * int((self._sizes - 1).sum())
+        return simplex.n_free(self._held(params.probs.shape))
+
+    def _held(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Fixed values, NaN where free; symbols that a column does not have are held at 0."""
+        if "probs" in self.fixed:
+            return np.asarray(self.fixed["probs"])
+        return np.broadcast_to(np.where(np.arange(shape[2]) < self._sizes[:, None], np.nan, 0.0), shape)
 
     def pack(self, params: CategoricalParams) -> np.ndarray:
-        """Log-ratios to each column's first symbol."""
-        if "probs" in self.fixed:
-            return np.zeros(0)
-        logs = np.log(np.maximum(params.probs, 1e-300))
-        parts = [(logs[:, j, 1:size] - logs[:, j, :1]).ravel() for j, size in enumerate(self._sizes)]
-        return np.concatenate(parts) if parts else np.zeros(0)
+        """Log-ratios to each column's last symbol."""
+        return simplex.pack(params.probs, self._held(params.probs.shape))
 
     def unpack(self, vector: np.ndarray, like: CategoricalParams) -> CategoricalParams:
         """Inverse of ``pack``."""
-        if "probs" in self.fixed:
-            return like
-        k, d, _ = like.probs.shape
-        probs, at = np.zeros_like(like.probs), 0
-        for j, size in enumerate(np.broadcast_to(self._sizes, (d,))):
-            count = k * (int(size) - 1)
-            logits = np.concatenate([np.zeros((k, 1)), vector[at : at + count].reshape(k, int(size) - 1)], axis=1)
-            weight = np.exp(logits - logits.max(axis=1, keepdims=True))
-            probs[:, j, :size] = weight / weight.sum(axis=1, keepdims=True)
-            at += count
-        return CategoricalParams(probs)
+        return CategoricalParams(simplex.unpack(vector, self._held(like.probs.shape))[0])
 
     def permute(self, params: CategoricalParams, order: np.ndarray) -> CategoricalParams:
         """Relabelled."""
@@ -269,25 +260,3 @@ class Categorical(Family[CategoricalParams, CategoricalStats]):
         x = np.asarray(x)
         parts = [(x[:, j, None] == np.arange(size)).astype(np.float64) for j, size in enumerate(self._sizes)]
         return np.concatenate(parts, axis=1)
-
-    def describe(self) -> dict[str, Any]:
-        """Configuration as plain JSON values."""
-        return settings(
-            {
-                "family": "categorical",
-                "n_categories": self.n_categories,
-                "prior": None if self.prior is None else self.prior.describe(),
-                "fixed": self.fixed,
-                "start_values": self.start_values,
-            }
-        )
-
-    @classmethod
-    def from_description(cls, d: Mapping[str, Any]) -> "Categorical":
-        """Inverse of ``describe``."""
-        from emkit.families.registry import prior_from_description
-
-        arrays = [{key: np.array(value) for key, value in d[name].items()} for name in ("fixed", "start_values")]
-        prior = None if d["prior"] is None else prior_from_description(d["prior"])
-        sizes = d["n_categories"]
-        return cls(tuple(sizes) if isinstance(sizes, list) else sizes, prior, *arrays)

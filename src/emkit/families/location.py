@@ -8,7 +8,7 @@ from emkit.core.errors import ParameterError
 from emkit.core.model import Family
 from emkit.families.bernoulli import Bernoulli
 from emkit.families.categorical import Categorical
-from emkit.families.gaussian import Gaussian
+from emkit.families.gaussian.family import Gaussian
 from emkit.families.mixed import Mixed
 from emkit.families.poisson import Poisson
 from emkit.families.tied import Tied

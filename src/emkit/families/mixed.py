@@ -1,18 +1,18 @@
 """A mixture as a family: each component is itself a mixture of M parts. An HMM of it is a GMM-HMM."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 
-from emkit.core.arrays import Params, Stats
+from emkit.core import simplex
 from emkit.core.block import Source
 from emkit.core.errors import ParameterError
 from emkit.core.model import Family, log_sum_exp, posterior
 from emkit.core.prior import Dirichlet, Prior
+from emkit.core.records import Params, Stats
+from emkit.core.seeding import seed_labels
 from emkit.families.given import name_of, numbers
-from emkit.families.seeding import seed_labels
 
 
 @dataclass(frozen=True)
@@ -144,16 +144,13 @@ class Mixed(Family[MixedParams, MixedStats]):
 
     def pack(self, params: MixedParams) -> np.ndarray:
         """Log-ratios of weights to the last part's, then the parts."""
-        logs = np.log(np.maximum(params.weights, 1e-300))
-        return np.concatenate([(logs[:, :-1] - logs[:, -1:]).ravel(), self.family.pack(params.parts)])
+        free = np.full(params.weights.shape, np.nan)
+        return np.concatenate([simplex.pack(params.weights, free), self.family.pack(params.parts)])
 
     def unpack(self, vector: np.ndarray, like: MixedParams) -> MixedParams:
         """Inverse of ``pack``."""
-        k, m = like.weights.shape
-        logits = np.concatenate([vector[: k * (m - 1)].reshape(k, m - 1), np.zeros((k, 1))], axis=1)
-        weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-        weights /= weights.sum(axis=1, keepdims=True)
-        return MixedParams(weights, self.family.unpack(vector[k * (m - 1) :], like.parts))
+        weights, at = simplex.unpack(vector, np.full(like.weights.shape, np.nan))
+        return MixedParams(weights, self.family.unpack(vector[at:], like.parts))
 
     def _parts_of(self, order: np.ndarray) -> np.ndarray:
         m = self.n_parts
@@ -171,22 +168,3 @@ class Mixed(Family[MixedParams, MixedStats]):
     def embed(self, x: Any) -> np.ndarray | None:
         """The family's."""
         return self.family.embed(x)
-
-    def describe(self) -> dict[str, Any]:
-        """Configuration as plain JSON values."""
-        return {
-            "family": "mixed",
-            "of": self.family.describe(),
-            "n_parts": int(self.n_parts),
-            "prior": None if self.prior is None else self.prior.describe(),
-            "start_weights": None if self.start_weights is None else np.asarray(self.start_weights).tolist(),
-        }
-
-    @classmethod
-    def from_description(cls, d: Mapping[str, Any]) -> "Mixed":
-        """Inverse of ``describe``."""
-        from emkit.families.registry import family_from_description, prior_from_description
-
-        prior = None if d["prior"] is None else prior_from_description(d["prior"])
-        weights = None if d["start_weights"] is None else np.array(d["start_weights"])
-        return cls(family_from_description(d["of"]), int(d["n_parts"]), prior, weights)

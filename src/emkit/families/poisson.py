@@ -6,11 +6,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from emkit.core.arrays import Params, Stats
 from emkit.core.block import Source
 from emkit.core.errors import DataError, ParameterError
-from emkit.core.model import Family, settings
+from emkit.core.model import Family
 from emkit.core.prior import Prior
+from emkit.core.records import Params, Stats
 from emkit.families.discrete import column_range, refuse_fractions
 from emkit.families.given import name_of, refuse_unknown, row_each
 
@@ -35,10 +35,6 @@ class Gamma(Prior):
             raise ParameterError(
                 f"Gamma(shape={self.shape}, inverse_scale={self.inverse_scale}): need shape >= 1, inverse_scale >= 0"
             )
-
-    def describe(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return {"prior": "gamma", "shape": float(self.shape), "inverse_scale": float(self.inverse_scale)}
 
 
 @dataclass(frozen=True)
@@ -183,16 +179,3 @@ class Poisson(Family[PoissonParams, PoissonStats]):
         with np.errstate(invalid="ignore"):
             centre = np.array([column[np.isfinite(column)].mean() if np.isfinite(column).any() else 0.0 for column in root.T])
         return np.where(np.isfinite(root), root - centre, 0.0)
-
-    def describe(self) -> dict[str, Any]:
-        """Configuration as plain JSON values."""
-        prior = None if self.prior is None else self.prior.describe()
-        return settings({"family": "poisson", "prior": prior, "fixed": self.fixed, "start_values": self.start_values})
-
-    @classmethod
-    def from_description(cls, d: Mapping[str, Any]) -> "Poisson":
-        """Inverse of ``describe``."""
-        from emkit.families.registry import prior_from_description
-
-        arrays = [{key: np.array(value) for key, value in d[name].items()} for name in ("fixed", "start_values")]
-        return cls(None if d["prior"] is None else prior_from_description(d["prior"]), *arrays)

@@ -1,6 +1,5 @@
 """States that share their emissions: K states, fewer distinct distributions."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -115,14 +114,3 @@ class Tied(Family[Any, Any]):
     def embed(self, x: Any) -> np.ndarray | None:
         """The family's."""
         return self.family.embed(x)
-
-    def describe(self) -> dict[str, Any]:
-        """Configuration as plain JSON values."""
-        return {"family": "tied", "of": self.family.describe(), "groups": [int(g) for g in self.groups]}
-
-    @classmethod
-    def from_description(cls, d: Mapping[str, Any]) -> "Tied":
-        """Inverse of ``describe``."""
-        from emkit.families.registry import family_from_description
-
-        return cls(family_from_description(d["of"]), tuple(d["groups"]))

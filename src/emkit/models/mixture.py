@@ -6,13 +6,14 @@ from typing import Any, Self
 
 import numpy as np
 
-from emkit.core.arrays import Params, Stats
+from emkit.core import simplex
 from emkit.core.block import Block, Source
 from emkit.core.errors import DataError, ParameterError
-from emkit.core.model import Family, Model, Pass, settings
+from emkit.core.model import Family, Model, Pass
 from emkit.core.prior import Dirichlet, Prior
+from emkit.core.records import Params, Stats
+from emkit.core.seeding import KINDS_OF_START, kind_of_start, seed_labels
 from emkit.families.given import name_of, numbers
-from emkit.families.seeding import KINDS_OF_START, kind_of_start, seed_labels
 
 
 @dataclass(frozen=True)
@@ -151,25 +152,20 @@ class Mixture(Model[MixtureParams, MixtureStats]):
 
     def n_free(self, params: MixtureParams) -> int:
         """K - 1 weights unless fixed, and the family's."""
-        return ("weights" not in self.fixed) * (self.n_components - 1) + self.family.n_free(params.components)
+        return simplex.n_free(self._held) + self.family.n_free(params.components)
 
     def pack(self, params: MixtureParams) -> np.ndarray:
         """Log-ratios of the weights to the last one, then the family's vector."""
-        own = np.zeros(0)
-        if "weights" not in self.fixed:
-            log_weights = np.log(np.maximum(params.weights, 1e-300))
-            own = log_weights[:-1] - log_weights[-1]
-        return np.concatenate([own, self.family.pack(params.components)])
+        return np.concatenate([simplex.pack(params.weights, self._held), self.family.pack(params.components)])
 
     def unpack(self, vector: np.ndarray, like: MixtureParams) -> MixtureParams:
         """Inverse of ``pack``."""
-        weights, at = like.weights, 0
-        if "weights" not in self.fixed:
-            at = self.n_components - 1
-            logits = np.append(vector[:at], 0.0)
-            weights = np.exp(logits - logits.max())
-            weights = weights / weights.sum()
+        weights, at = simplex.unpack(vector, self._held)
         return MixtureParams(weights, self.family.unpack(vector[at:], like.components))
+
+    @property
+    def _held(self) -> np.ndarray:
+        return np.asarray(self.fixed["weights"]) if "weights" in self.fixed else np.full(self.n_components, np.nan)
 
     def permute(self, params: MixtureParams, order: np.ndarray) -> MixtureParams:
         """Relabelled: new component i is old ``order[i]``."""
@@ -188,17 +184,3 @@ class Mixture(Model[MixtureParams, MixtureStats]):
     def compile(self, source: Source) -> None:
         """Whatever the family compiles."""
         self.family.compile(source, self.n_components)
-
-    def describe(self) -> dict[str, Any]:
-        """Configuration as plain JSON values."""
-        return settings(
-            {
-                "model": "mixture",
-                "family": self.family.describe(),
-                "n_components": int(self.n_components),
-                "prior": None if self.prior is None else self.prior.describe(),
-                "fixed": self.fixed,
-                "start_values": self.start_values,
-                "seeding": self.seeding,
-            }
-        )

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from emkit.core.errors import DataError, ParameterError
-from emkit.models.hmm_params import HMMParams
+from emkit.core.compiled import worth_compiling
+from emkit.core.errors import DataError
+from emkit.models.hmm.params import HMMParams
 
 
 def check_steps(params: HMMParams, log_b: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -25,13 +26,6 @@ def check_steps(params: HMMParams, log_b: np.ndarray, lengths: np.ndarray) -> tu
     if lengths.sum() != len(log_b):
         raise DataError(f"lengths add up to {lengths.sum()}, but there are {len(log_b)} steps")
     return log_b, lengths
-
-
-def check_count(value: int, name: str) -> int:
-    """A positive integer. Raises ParameterError otherwise."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ParameterError(f"{name}={value!r}: give an integer of at least 1")
-    return int(value)
 
 
 def log_chain(params: HMMParams) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -67,6 +61,6 @@ def backward_walk(lengths: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]
         yield ends[:count] - t, order[:count]
 
 
-def worth_compiling(lengths: np.ndarray, k: int) -> bool:
-    """Whether one pass in NumPy would take longer (10 ms) than loading compiled code. A function of the data's shape alone."""
-    return 2e4 * int(lengths.max(initial=0)) + int(lengths.sum()) * k * (40.0 + 2.0 * k) >= 5e6
+def worth_one_pass(lengths: np.ndarray, k: int) -> bool:
+    """Whether one pass over these sequences should be compiled."""
+    return worth_compiling(2e4 * int(lengths.max(initial=0)) + int(lengths.sum()) * k * (40.0 + 2.0 * k))

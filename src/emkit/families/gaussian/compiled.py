@@ -6,7 +6,7 @@ import numpy as np
 
 from emkit.core.block import Block
 from emkit.core.model import Pass
-from emkit.families.gaussian_params import GaussianParams, GaussianStats
+from emkit.families.gaussian.params import GaussianParams, GaussianStats
 from emkit.kernels.gaussian import DIAG, FULL, SPHERICAL, TIED, log_prob_rows, mixture_pass, moment_rows
 
 

@@ -6,21 +6,21 @@ from typing import Any, Self
 
 import numpy as np
 
+from emkit.core import simplex
 from emkit.core.block import Block, Source
-from emkit.core.errors import DataError, ParameterError
-from emkit.core.model import Family, Model, settings
+from emkit.core.compiled import worth_compiling
+from emkit.core.errors import DataError, ImpossibleSequenceError, ParameterError
+from emkit.core.model import Family, Model
 from emkit.core.parallel import each
 from emkit.core.prior import Dirichlet, Prior
 from emkit.core.scratch import borrow
-from emkit.families.seeding import KINDS_OF_START, kind_of_start, seed_labels
-from emkit.models import chain_values, transitions
-from emkit.models.hmm_blocks import informed, pieces, rows_of, weighted_sum
-from emkit.models.hmm_params import HMMParams, HMMStats, ImpossibleSequenceError
-from emkit.models.hmm_recursions import Counts, forward_backward, forward_backward_log, stationary
-from emkit.models.hmm_steps import first_rows, log_chain
-
-# Estimated nanoseconds of the NumPy recursions over the data from which the compiled ones are worth loading (0.5 s) or compiling (5 s, once).
-_COMPILE_ABOVE = 1e7
+from emkit.core.seeding import KINDS_OF_START, kind_of_start, seed_labels
+from emkit.models.hmm import chain as chain_values
+from emkit.models.hmm import transitions
+from emkit.models.hmm.blocks import informed, pieces, rows_of, weighted_sum
+from emkit.models.hmm.params import HMMParams, HMMStats
+from emkit.models.hmm.recursions import Counts, forward_backward, forward_backward_log, stationary
+from emkit.models.hmm.steps import first_rows, log_chain
 
 
 @dataclass(frozen=True)
@@ -160,9 +160,9 @@ class HiddenMarkov(Model[HMMParams, HMMStats]):
         given = self.start_values
         if "transmat" in given:
             rows = np.asarray(given["transmat"]) if not self.end else np.column_stack([given["transmat"], given["endprob"]])
-        rows = transitions.rows_mode(rows, held["transitions"], rows)
+        rows = simplex.mode(rows, held["transitions"], rows)
         start = np.asarray(given["startprob"]) if "startprob" in given else np.full(k, 1.0 / k)
-        return transitions.rows_mode(start, held["startprob"], start), rows
+        return simplex.mode(start, held["startprob"], start), rows
 
     def _resolved(self) -> Mapping[str, np.ndarray]:
         if self.held is None:
@@ -226,8 +226,8 @@ class HiddenMarkov(Model[HMMParams, HMMStats]):
     def _scaled(
         self, params: HMMParams, block: Block, log_b: np.ndarray, lengths: np.ndarray, weights: np.ndarray, chosen: np.ndarray
     ) -> tuple[Counts, np.ndarray]:
-        if worth_compiling(block, self.n_states):
-            from emkit.models.hmm_compiled import compiled_recursions
+        if _worth(block, self.n_states):
+            from emkit.models.hmm.compiled import compiled_recursions
 
             return compiled_recursions(log_b, lengths, weights, params, chosen)
         return forward_backward(log_b, lengths, weights, params.startprob, params.transmat, params.endprob, chosen)
@@ -271,9 +271,9 @@ class HiddenMarkov(Model[HMMParams, HMMStats]):
                 stats.transitions, stats.start, held["transitions"], params.transmat, self._pseudo_rows()
             )
             return HMMParams(stationary(matrix), matrix, emissions)
-        start = transitions.rows_mode(stats.start + self._pseudo_start(), held["startprob"], params.startprob)
+        start = simplex.mode(stats.start + self._pseudo_start(), held["startprob"], params.startprob)
         counts = np.column_stack([stats.transitions, stats.end]) if self.end else stats.transitions
-        rows = transitions.rows_mode(counts + self._pseudo_rows(), held["transitions"], self._rows(params))
+        rows = simplex.mode(counts + self._pseudo_rows(), held["transitions"], self._rows(params))
         return HMMParams(start, np.ascontiguousarray(rows[:, :k]), emissions, rows[:, k].copy() if self.end else None)
 
     def _rows(self, params: HMMParams) -> np.ndarray:
@@ -293,14 +293,14 @@ class HiddenMarkov(Model[HMMParams, HMMStats]):
     def n_free(self, params: HMMParams) -> int:
         """Free start and transition probabilities (structural zeros and fixed entries are not), and the family's."""
         held = self._resolved()
-        own = transitions.n_free(held["transitions"]) + (transitions.n_free(held["startprob"]) if self.start == "free" else 0)
+        own = simplex.n_free(held["transitions"]) + (simplex.n_free(held["startprob"]) if self.start == "free" else 0)
         return own + self.family.n_free(params.emissions)
 
     def pack(self, params: HMMParams) -> np.ndarray:
         """Log-ratios of start and transition probabilities, then the family's vector."""
         held = self._resolved()
-        start = transitions.pack(params.startprob, held["startprob"]) if self.start == "free" else np.zeros(0)
-        rows = transitions.pack(self._rows(params), held["transitions"])
+        start = simplex.pack(params.startprob, held["startprob"]) if self.start == "free" else np.zeros(0)
+        rows = simplex.pack(self._rows(params), held["transitions"])
         return np.concatenate([start, rows, self.family.pack(params.emissions)])
 
     def unpack(self, vector: np.ndarray, like: HMMParams) -> HMMParams:
@@ -308,8 +308,8 @@ class HiddenMarkov(Model[HMMParams, HMMStats]):
         held = self._resolved()
         k, at, start = self.n_states, 0, like.startprob
         if self.start == "free":
-            start, at = transitions.unpack(vector, held["startprob"])
-        rows, used = transitions.unpack(vector[at:], held["transitions"])
+            start, at = simplex.unpack(vector, held["startprob"])
+        rows, used = simplex.unpack(vector[at:], held["transitions"])
         matrix = np.ascontiguousarray(rows[:, :k])
         if self.start == "stationary":
             start = stationary(matrix)
@@ -362,46 +362,13 @@ class HiddenMarkov(Model[HMMParams, HMMStats]):
         """Load or compile the recursions and the family's kernels."""
         block = next(iter(source))
         self.family.compile(source, self.n_states)
-        if worth_compiling(block, self.n_states):
-            from emkit.models.hmm_compiled import compile_recursions
+        if _worth(block, self.n_states):
+            from emkit.models.hmm.compiled import compile_recursions
 
             compile_recursions()
 
-    def describe(self) -> dict[str, Any]:
-        """Configuration as plain JSON values."""
-        return settings(
-            {
-                "model": "hmm",
-                "family": self.family.describe(),
-                "n_states": int(self.n_states),
-                "start": self.start,
-                "end": self.end,
-                "startprob_prior": None if self.startprob_prior is None else self.startprob_prior.describe(),
-                "transmat_prior": None if self.transmat_prior is None else self.transmat_prior.describe(),
-                "sticky": float(self.sticky),
-                "fixed": self.fixed,
-                "start_values": self.start_values,
-                "seeding": self.seeding,
-                "held": self.held,
-            }
-        )
 
-    @classmethod
-    def from_description(cls, d: Mapping[str, Any]) -> "HiddenMarkov":
-        """Inverse of ``describe``."""
-        from emkit.families.registry import family_from_description, prior_from_description
-
-        def arrays(given: Mapping[str, Any]) -> dict[str, np.ndarray]:
-            return {key: np.array(value, dtype=np.float64) for key, value in given.items()}
-
-        first, second = (None if d[n] is None else prior_from_description(d[n]) for n in ("startprob_prior", "transmat_prior"))
-        return cls(
-            family_from_description(d["family"]), d["n_states"], d["start"], d["end"], first, second, d["sticky"],
-            arrays(d["fixed"]), arrays(d["start_values"]), d["seeding"], None if d["held"] is None else arrays(d["held"]),
-        )  # fmt: skip
-
-
-def worth_compiling(block: Block, k: int) -> bool:
+def _worth(block: Block, k: int) -> bool:
     """Whether the recursions over the data are long enough for compiled code. A function of the data's shape alone."""
     rows = max(block.n, block.source_rows)
-    return 3e4 * int(np.max(block.lengths)) + rows * k * (100.0 + 2.0 * k) >= _COMPILE_ABOVE
+    return worth_compiling(1.5e4 * int(np.max(block.lengths)) + rows * k * (50.0 + k))

@@ -107,11 +107,13 @@ class Whitener:
         return np.asarray(np.sum(z[:, :, 0] ** 2, axis=1))
 
     def trace_of(self, scatter: np.ndarray) -> np.ndarray:
-        """tr(scatter S^-1) for each distinct covariance."""
+        """tr(scatter S^-1) for each distinct covariance; ``scatter`` (d, d), or (d,) for a diagonal one."""
         if self.scales is not None:
-            return np.asarray((self.scales**2 * np.diag(scatter)).sum(axis=1))
+            diagonal = scatter if scatter.ndim == 1 else np.diag(scatter)
+            return np.asarray((self.scales**2 * diagonal).sum(axis=1))
         assert self.matrices is not None
-        return np.asarray(np.sum((self.matrices @ scatter) * self.matrices, axis=(1, 2)))
+        product = self.matrices * scatter if scatter.ndim == 1 else self.matrices @ scatter
+        return np.asarray(np.sum(product * self.matrices, axis=(1, 2)))
 
     def precisions(self) -> np.ndarray:
         """S^-1 for each distinct covariance: variances' inverses, or matrices."""

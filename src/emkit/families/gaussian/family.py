@@ -7,19 +7,18 @@ from typing import Any, Self
 import numpy as np
 from array_api_compat import array_namespace, is_numpy_array
 
+from emkit.core import compiled as policy
 from emkit.core.block import Block, Source
 from emkit.core.errors import CollapseError, DataError, ParameterError
-from emkit.core.model import Family, Pass, settings, sliced_pass
+from emkit.core.model import Family, Pass, sliced_pass
 from emkit.core.prior import Prior
-from emkit.families import gaussian_missing
-from emkit.families.covariance import COVARIANCE_TYPES, Shape, check_covariances
-from emkit.families.gaussian_params import GaussianParams, GaussianStats, products
-from emkit.families.gaussian_prior import GaussianPrior, NormalInverseWishart, weak_prior
+from emkit.families.gaussian import missing
+from emkit.families.gaussian.params import GaussianParams, GaussianStats, products
+from emkit.families.gaussian.prior import GaussianPrior, NormalInverseWishart, weak_prior
+from emkit.families.gaussian.shapes import COVARIANCE_TYPES, Shape, check_covariances
 from emkit.families.given import name_of, numbers, refuse_unknown, row_each
 
 _LOG_2PI = float(np.log(2.0 * np.pi))
-# Estimated nanoseconds of the NumPy twin for one pass over the data, above which the compiled pass is worth loading (0.5 s) or compiling (5 s, once).
-_COMPILE_ABOVE = 5e6
 # Without a prior, a variance this small beside its column's is a component that has collapsed onto a point.
 _COLLAPSED = 1e-12
 
@@ -87,7 +86,7 @@ class Gaussian(Family[GaussianParams, GaussianStats]):
             prior = prior.resolve(mean)
         elif prior is not None and not isinstance(prior, GaussianPrior | str):
             raise ParameterError(f"prior={prior!r} is not a prior of a Gaussian")
-        if isinstance(prior, GaussianPrior) and prior.scatter.shape != (d, d):
+        if isinstance(prior, GaussianPrior) and prior.scatter.shape not in ((d,), (d, d)):
             raise ParameterError(f"prior scatter has shape {prior.scatter.shape}, expected ({d}, {d})")
         if "covariances" not in self.fixed and not isinstance(prior, GaussianPrior):
             self._refuse_constant(source, variance)
@@ -141,8 +140,7 @@ class Gaussian(Family[GaussianParams, GaussianStats]):
         if stats is None:
             return GaussianParams(means, whole.covariances)
         # A first guess may hold a single row, or rows on a line: blend in one row's worth of the columns' own variances.
-        scatter = np.diag(self.column_spread)
-        blend = GaussianPrior(1.0, scatter if np.trace(scatter) > 0 else np.eye(d))
+        blend = GaussianPrior(1.0, self.column_spread if self.column_spread.sum() > 0 else np.ones(d))
         moments = stats.about(means)
         return GaussianParams(means, self._covariances(moments, GaussianParams(means, whole.covariances), blend))
 
@@ -159,7 +157,7 @@ class Gaussian(Family[GaussianParams, GaussianStats]):
         if is_numpy_array(x):
             seen = ~np.isnan(x)
             if not seen.all():
-                return gaussian_missing.log_prob(params, x, seen)
+                return missing.log_prob(params, x, seen)
         xp = array_namespace(x)
         x = xp.astype(x, xp.float64)
         whitener = params.whitener
@@ -178,7 +176,7 @@ class Gaussian(Family[GaussianParams, GaussianStats]):
         if is_numpy_array(x):
             seen = ~np.isnan(x)
             if not seen.all():
-                return gaussian_missing.stats(params, x, resp, seen, self._with_second)
+                return missing.stats(params, x, resp, seen, self._with_second)
         xp = array_namespace(x)
         x = xp.astype(x, xp.float64)
         r = xp.matrix_transpose(xp.astype(resp, xp.float64))  # (K, n)
@@ -214,10 +212,10 @@ class Gaussian(Family[GaussianParams, GaussianStats]):
         if block.missing:
             if responsibilities or rows or params.covariances.ndim == 2:
                 return sliced_pass(self, params, log_weights, block, rows=rows, responsibilities=responsibilities)
-            return gaussian_missing.joint_pass(self, params, log_weights, block)
+            return missing.joint_pass(self, params, log_weights, block)
         if not worth_compiling(max(block.n, block.source_rows), *params.means.shape):
             return sliced_pass(self, params, log_weights, block, rows=rows, responsibilities=responsibilities)
-        from emkit.families.gaussian_compiled import compiled_pass
+        from emkit.families.gaussian.compiled import compiled_pass
 
         return compiled_pass(params, log_weights, block, self._with_second, rows=rows, responsibilities=responsibilities)
 
@@ -225,7 +223,7 @@ class Gaussian(Family[GaussianParams, GaussianStats]):
         """Compiled where the data are large and complete."""
         if block.missing or not worth_compiling(max(block.n, block.source_rows), *params.means.shape):
             return super().log_prob_block(params, block, out)
-        from emkit.families.gaussian_compiled import compiled_log_prob
+        from emkit.families.gaussian.compiled import compiled_log_prob
 
         return compiled_log_prob(params, block.x, out)
 
@@ -233,7 +231,7 @@ class Gaussian(Family[GaussianParams, GaussianStats]):
         """Compiled where the data are large and complete."""
         if block.missing or not worth_compiling(max(block.n, block.source_rows), *params.means.shape):
             return super().stats_block(params, block, resp)
-        from emkit.families.gaussian_compiled import compiled_stats
+        from emkit.families.gaussian.compiled import compiled_stats
 
         return compiled_stats(params, block.x, resp, self._with_second)
 
@@ -241,7 +239,7 @@ class Gaussian(Family[GaussianParams, GaussianStats]):
         """Load or compile the pass that the first block will use."""
         block = next(iter(source))
         if worth_compiling(source.n_rows, k, source.n_features):
-            from emkit.families.gaussian_compiled import compiled_pass
+            from emkit.families.gaussian.compiled import compiled_pass
 
             params = self.null_params(k, source.n_features)
             tiny = Block(np.zeros((1, source.n_features), dtype=block.x.dtype))
@@ -297,11 +295,11 @@ class Gaussian(Family[GaussianParams, GaussianStats]):
                 scatter, counts = scatter.sum(axis=0, keepdims=True), counts.sum(keepdims=True)
             counts = counts + prior.mass
             if scatter.ndim == 3:
-                scatter = scatter + prior.scatter
+                scatter = scatter + prior.matrix
             elif scatter.shape[1] == d:
-                scatter = scatter + np.diag(prior.scatter)
+                scatter = scatter + prior.diagonal
             else:
-                scatter = scatter + np.trace(prior.scatter)
+                scatter = scatter + prior.diagonal.sum()
         elif form[0] == 1:
             scatter, counts = scatter.sum(axis=0, keepdims=True), counts.sum(keepdims=True)
         if len(form) == 2 and form[1] == 1:
@@ -405,44 +403,7 @@ class Gaussian(Family[GaussianParams, GaussianStats]):
         covariances = params.covariances if self.shape.shared else params.covariances[order]
         return GaussianParams(params.means[order], covariances)
 
-    def describe(self) -> dict[str, Any]:
-        """Configuration as plain JSON values; column scales included, so that a loaded family is resolved."""
-        return settings(
-            {
-                "family": "gaussian",
-                "covariance_type": self.covariance_type,
-                "prior": self.prior.describe() if isinstance(self.prior, Prior) else self.prior,
-                "fixed": self.fixed,
-                "start_values": self.start_values,
-                "column_mean": self.column_mean,
-                "column_variance": self.column_variance,
-                "column_spread": self.column_spread,
-            }
-        )
-
-    @classmethod
-    def from_description(cls, d: Mapping[str, Any]) -> "Gaussian":
-        """Inverse of ``describe``."""
-        from emkit.families.registry import prior_from_description
-
-        prior = d["prior"]
-        if isinstance(prior, Mapping):
-            prior = prior_from_description(prior)
-
-        def arrays(given: Mapping[str, Any]) -> dict[str, Any]:
-            return {key: np.array(value) for key, value in given.items()}
-
-        return cls(
-            d["covariance_type"],
-            prior,
-            arrays(d["fixed"]),
-            arrays(d["start_values"]),
-            None if d["column_mean"] is None else np.array(d["column_mean"]),
-            None if d["column_variance"] is None else np.array(d["column_variance"]),
-            None if d["column_spread"] is None else np.array(d["column_spread"]),
-        )
-
 
 def worth_compiling(n: int, k: int, d: int) -> bool:
     """Whether one E-step over a block is long enough for the compiled pass. A function of the data's shape alone, never of the machine."""
-    return n * k * (10.0 + 4.0 * d + 0.5 * d * d) >= _COMPILE_ABOVE
+    return policy.worth_compiling(n * k * (10.0 + 4.0 * d + 0.5 * d * d))

@@ -4,13 +4,14 @@ from functools import partial
 
 import numpy as np
 
+from emkit.core import checks
 from emkit.core.block import Block
 from emkit.core.parallel import both
 from emkit.core.scratch import borrow
-from emkit.models.hmm import HiddenMarkov
-from emkit.models.hmm_blocks import part_of
-from emkit.models.hmm_params import HMMParams
-from emkit.models.hmm_steps import backward_walk, check_count, check_steps, first_rows, forward_walk, log_chain, worth_compiling
+from emkit.models.hmm.blocks import part_of
+from emkit.models.hmm.model import HiddenMarkov
+from emkit.models.hmm.params import HMMParams
+from emkit.models.hmm.steps import backward_walk, check_steps, first_rows, forward_walk, log_chain, worth_one_pass
 
 _STREAM_FROM, _STREAM_UP_TO, _STREAM_ROWS = 50_000, 16, 16_384  # steps, states; steps of a part, whose emissions stay in the cache
 _LANES_UP_TO = 20  # states; with more, one sequence at a time is faster than many side by side
@@ -64,14 +65,14 @@ def viterbi(
     if not overwrite and np.shares_memory(given, log_b):
         log_b = log_b.copy()
     states = np.empty(len(log_b), dtype=np.int64) if out is None else out
-    run = _viterbi_compiled if worth_compiling(lengths, log_b.shape[1]) else _viterbi_numpy
+    run = _viterbi_compiled if worth_one_pass(lengths, log_b.shape[1]) else _viterbi_numpy
     return states, run(params, log_b, lengths, states)
 
 
 def _viterbi_streamed(model: HiddenMarkov, params: HMMParams, block: Block, states: np.ndarray) -> np.ndarray:
     from emkit.kernels.simd import WIDTH
     from emkit.kernels.viterbi_stream import viterbi_back, viterbi_onward
-    from emkit.models.hmm_compiled import padded
+    from emkit.models.hmm.compiled import padded
 
     log_start, log_trans, log_end = (padded(v, fill=-np.inf) for v in log_chain(params))
     k, n = model.n_states, block.n
@@ -134,7 +135,7 @@ def _take_largest(rows: np.ndarray) -> np.ndarray:
 def _viterbi_compiled(params: HMMParams, scores: np.ndarray, lengths: np.ndarray, states: np.ndarray) -> np.ndarray:
     from emkit.kernels.viterbi_chain import viterbi_chain
     from emkit.kernels.viterbi_lanes import viterbi_lanes
-    from emkit.models.hmm_compiled import padded, split_by_length, tile_pattern
+    from emkit.models.hmm.compiled import padded, split_by_length, tile_pattern
 
     log_start, log_trans, log_end = log_chain(params)
     k = len(log_start)
@@ -180,7 +181,7 @@ def k_best_paths(params: HMMParams, log_b: np.ndarray, k: int) -> tuple[np.ndarr
     ParameterError
         If ``k`` is not a positive integer.
     """
-    k = check_count(k, "k")
+    k = checks.count(k, "k")
     log_b, _ = check_steps(params, log_b, np.array([len(log_b)]))
     log_start, log_trans, log_end = log_chain(params)
     n, states = log_b.shape

@@ -9,9 +9,9 @@ from emkit.core.scratch import borrow
 from emkit.kernels.hmm_chain import backward, backward_through, forward, forward_through, short_chains
 from emkit.kernels.hmm_lanes import BLOWN_UP, LANES, TINY, forward_backward_lanes
 from emkit.kernels.simd import WIDTH
-from emkit.models.hmm_params import HMMParams
-from emkit.models.hmm_recursions import Counts, expected_transitions, reachable
-from emkit.models.hmm_steps import first_rows
+from emkit.models.hmm.params import HMMParams
+from emkit.models.hmm.recursions import Counts, expected_transitions, reachable
+from emkit.models.hmm.steps import first_rows
 
 _LANES_UP_TO = 24  # states; with more, one sequence at a time is faster than sixteen side by side
 _LONG = 10_000  # steps from which a sequence is worked from both ends

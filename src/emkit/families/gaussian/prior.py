@@ -22,7 +22,7 @@ class GaussianPrior(Prior):
     ----------
     mass : float
         Pseudo-observations behind the scatter.
-    scatter : array of shape (d, d)
+    scatter : array of shape (d, d), or (d,) for a diagonal one
         Their sum of squares and products.
     mean : array of shape (d,), optional
     mean_mass : float
@@ -35,16 +35,20 @@ class GaussianPrior(Prior):
     mean_mass: float = 0.0
     name: str = "given"
 
-    def describe(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return {
-            "prior": "gaussian",
-            "name": self.name,
-            "mass": float(self.mass),
-            "scatter": self.scatter.tolist(),
-            "mean": None if self.mean is None else self.mean.tolist(),
-            "mean_mass": float(self.mean_mass),
-        }
+    @property
+    def matrix(self) -> np.ndarray:
+        """The scatter as a matrix, (d, d)."""
+        return np.diag(self.scatter) if self.scatter.ndim == 1 else self.scatter
+
+    @property
+    def diagonal(self) -> np.ndarray:
+        """The scatter's diagonal, (d,)."""
+        return self.scatter if self.scatter.ndim == 1 else np.diag(self.scatter)
+
+    def beside(self, scatter: np.ndarray, name: str) -> "GaussianPrior":
+        """The same with a further diagonal scatter (d,), under another name."""
+        both = self.scatter + (scatter if self.scatter.ndim == 1 else np.diag(scatter))
+        return GaussianPrior(self.mass, both, self.mean, self.mean_mass, name)
 
 
 @dataclass(frozen=True)
@@ -88,16 +92,6 @@ class NormalInverseWishart(Prior):
             raise ParameterError(f"prior mean has shape {mean.shape}, expected ({d},)")
         return GaussianPrior(self.df + d + 1.0, scale, mean, float(self.mean_mass), "normal-inverse-Wishart")
 
-    def describe(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return {
-            "prior": "normal-inverse-wishart",
-            "df": float(self.df),
-            "scale": np.asarray(self.scale).tolist(),
-            "mean": None if self.mean is None else np.asarray(self.mean).tolist(),
-            "mean_mass": float(self.mean_mass),
-        }
-
 
 def weak_prior(column_spread: np.ndarray, total_weight: float) -> GaussianPrior:
     """The default: 2/n pseudo-observations with robust variances of the columns (d,), for n rows.
@@ -108,4 +102,4 @@ def weak_prior(column_spread: np.ndarray, total_weight: float) -> GaussianPrior:
     depend on the columns' scales, vanishes as data accumulate, and bounds the objective, so that no component can collapse.
     """
     strength = 2.0 / max(total_weight, 1.0)
-    return GaussianPrior(strength, np.diag(strength * column_spread), None, 0.0, "weak")
+    return GaussianPrior(strength, strength * column_spread, None, 0.0, "weak")

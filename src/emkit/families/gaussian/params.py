@@ -5,8 +5,8 @@ from functools import cached_property
 
 import numpy as np
 
-from emkit.core.arrays import Params, Stats
-from emkit.families.covariance import Whitener, whiten
+from emkit.core.records import Params, Stats
+from emkit.families.gaussian.shapes import Whitener, whiten
 
 
 @dataclass(frozen=True)

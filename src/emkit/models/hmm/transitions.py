@@ -8,62 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from emkit.core import simplex
 from emkit.core.errors import ParameterError
 from emkit.families.given import numbers
-from emkit.models.hmm_recursions import stationary
-
-
-def rows_mode(counts: np.ndarray, held: np.ndarray, old: np.ndarray) -> np.ndarray:
-    """Argmax of sum counts log p over each row's free entries, which share what the fixed ones leave.
-
-    Counts include a prior's pseudo-counts, negative ones taken as zero. A row with nothing counted keeps its ``old`` values.
-    """
-    free = np.isnan(held)
-    mass = 1.0 - np.where(free, 0.0, held).sum(axis=-1, keepdims=True)
-    pseudo = np.where(free, np.maximum(counts, 0.0), 0.0)
-    total = pseudo.sum(axis=-1, keepdims=True)
-    new = np.where(total > 0, pseudo * (mass / np.where(total > 0, total, 1.0)), old)
-    return np.asarray(np.where(free, new, held))
+from emkit.models.hmm.recursions import stationary
 
 
 def log_density(pseudo: Any, held: np.ndarray, p: np.ndarray) -> float:
     """Sum (concentration - 1) log p over free entries."""
     used = np.isnan(held) & (np.broadcast_to(pseudo, p.shape) != 0)
-    with np.errstate(divide="ignore"):
-        return float(np.sum(np.broadcast_to(pseudo, p.shape)[used] * np.log(p[used])))
-
-
-def n_free(held: np.ndarray) -> int:
-    """Free entries, less one for each row that has any."""
-    free = np.isnan(held).reshape(-1, held.shape[-1])
-    return int(np.maximum(free.sum(axis=1) - 1, 0).sum())
-
-
-def pack(p: np.ndarray, held: np.ndarray) -> np.ndarray:
-    """Log-ratios of each row's free entries to its last free entry."""
-    out = []
-    for row, fixed in zip(p.reshape(-1, p.shape[-1]), held.reshape(-1, p.shape[-1]), strict=True):
-        logs = np.log(np.maximum(row[np.isnan(fixed)], 1e-300))
-        if len(logs) > 1:
-            out.append(logs[:-1] - logs[-1])
-    return np.concatenate(out) if out else np.zeros(0)
-
-
-def unpack(vector: np.ndarray, held: np.ndarray) -> tuple[np.ndarray, int]:
-    """Inverse of ``pack``: the probabilities, and how many entries of ``vector`` were used."""
-    rows = held.reshape(-1, held.shape[-1])
-    p, at = np.where(np.isnan(rows), 0.0, rows), 0
-    for i, fixed in enumerate(rows):
-        free = np.flatnonzero(np.isnan(fixed))
-        mass = 1.0 - p[i].sum()
-        if len(free) == 1:
-            p[i, free] = mass
-        elif len(free):
-            logits = np.append(vector[at : at + len(free) - 1], 0.0)
-            at += len(free) - 1
-            weight = np.exp(logits - logits.max())
-            p[i, free] = mass * weight / weight.sum()
-    return p.reshape(held.shape), at
+    return float(np.sum(np.broadcast_to(pseudo, p.shape)[used] * np.log(np.maximum(p[used], simplex.TINY))))
 
 
 def stationary_mode(
@@ -78,12 +32,12 @@ def stationary_mode(
     counts = pair_counts + pseudo
     free = np.isnan(held)
     objective = _StationaryObjective(counts, start_counts, free)
-    new = rows_mode(counts, held, old)
+    new = simplex.mode(counts, held, old)
     for _ in range(100):
         pi = stationary(new)
         z = _slope(new, pi, start_counts)
         # A constant added to z changes nothing; the least one that leaves no negative weight is the quickest.
-        last, new = new, rows_mode(np.maximum(counts, 0.0) + new * pi[:, None] * (z - z.min()), held, new)
+        last, new = new, simplex.mode(np.maximum(counts, 0.0) + new * pi[:, None] * (z - z.min()), held, new)
         if np.abs(new - last).max() < 1e-13:
             if objective.value(new) >= objective.value(old):
                 return new
@@ -125,7 +79,7 @@ class _StationaryObjective:
         mass = 1.0 - np.where(self.free, 0.0, held).sum(axis=1, keepdims=True)
 
         def negative(vector: np.ndarray) -> tuple[float, np.ndarray]:
-            a, _ = unpack(np.clip(vector, -500.0, 500.0), held)
+            a, _ = simplex.unpack(np.clip(vector, -500.0, 500.0), held)
             here = self.value(a)
             if not np.isfinite(here):
                 return 1e300, np.zeros_like(vector)
@@ -136,11 +90,11 @@ class _StationaryObjective:
             flat = [row[keep][:-1] for row, keep in zip(gradient, self.free, strict=True)]
             return -here, -np.concatenate(flat)
 
-        begin = pack(old, held)
+        begin = simplex.pack(old, held)
         if not len(begin):
             return old
         best = minimize(negative, begin, jac=True, method="L-BFGS-B", options={"maxiter": 200, "ftol": 1e-15, "gtol": 1e-9})
-        return unpack(np.clip(best.x, -500.0, 500.0), held)[0]
+        return simplex.unpack(np.clip(best.x, -500.0, 500.0), held)[0]
 
 
 def check_rows(value: Any, shape: tuple[int, ...], name: str, *, partial: bool = False, total: float | None = 1.0) -> np.ndarray:

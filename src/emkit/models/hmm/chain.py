@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from emkit.models import transitions
+from emkit.models.hmm import transitions
 
 
 def held_start(k: int, fixed: Mapping[str, Any], start_values: Mapping[str, Any]) -> np.ndarray:

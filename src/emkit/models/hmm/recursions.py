@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emkit.core.model import log_sum_exp
-from emkit.models.hmm_steps import first_rows
+from emkit.models.hmm.steps import first_rows
 
 # As in ``emkit.kernels.hmm_lanes``, which says why; here what is lost is cut off, there it is rounded away.
 _CLIP, _TINY, _LOST, _BLOWN_UP = -300.0, 1e-300, 1e-150, 1e100

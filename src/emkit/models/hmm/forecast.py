@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from emkit.core import checks
 from emkit.core.errors import ParameterError
 from emkit.core.model import Family, log_sum_exp
-from emkit.models.hmm_params import HMMParams
-from emkit.models.hmm_steps import check_count
+from emkit.models.hmm.params import HMMParams
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def forecast_states(params: HMMParams, filtered_last: np.ndarray, horizon: int) 
     ParameterError
         If ``horizon`` is not a positive integer or ``filtered_last`` not a distribution over K states.
     """
-    horizon = check_count(horizon, "horizon")
+    horizon = checks.count(horizon, "horizon")
     now = np.asarray(filtered_last, dtype=np.float64)
     if now.shape != params.startprob.shape or not (now >= 0).all() or not np.isclose(now.sum(), 1.0):
         raise ParameterError(f"filtered_last must hold {len(params.startprob)} probabilities that add up to 1, got {now!r}")
@@ -84,7 +84,11 @@ def forecast_log_density(family: Family[Any, Any], params: HMMParams, weights: n
 
 def expected_time(params: HMMParams) -> np.ndarray:
     """Expected steps of one stay in each state, 1 / (1 - a_kk) (Rabiner 1989, eq. 5); inf for a state that is never left. (K,)."""
-    leaving = 1.0 - np.diag(params.transmat)
+    # The sum of the ways out, not 1 - a_kk: where a state is never left, that is rounding.
+    leaving = np.where(np.eye(len(params.transmat), dtype=bool), 0.0, params.transmat).sum(axis=1)
+    if params.endprob is not None:
+        leaving = leaving + params.endprob
+    leaving = np.where(leaving > np.finfo(np.float64).eps, leaving, 0.0)
     return np.asarray(np.where(leaving > 0, 1.0 / np.where(leaving > 0, leaving, 1.0), np.inf))
 
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emkit.core.errors import DataError
+from emkit.core.errors import DataError, ImpossibleSequenceError
 from emkit.core.model import log_sum_exp
-from emkit.models.hmm_params import HMMParams, ImpossibleSequenceError
-from emkit.models.hmm_steps import check_steps, first_rows, forward_walk, log_chain, worth_compiling
+from emkit.models.hmm.params import HMMParams
+from emkit.models.hmm.steps import check_steps, first_rows, forward_walk, log_chain, worth_one_pass
 
 
 def filter_probabilities(params: HMMParams, log_b: np.ndarray, lengths: np.ndarray) -> np.ndarray:
@@ -56,7 +56,7 @@ def predictive_weights(params: HMMParams, log_b: np.ndarray, lengths: np.ndarray
 
 def log_filter(params: HMMParams, log_b: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """Logarithm of ``filter_probabilities``, (n, K): exact where probabilities underflow. Arguments as ``check_steps`` returns them."""
-    if not worth_compiling(lengths, log_b.shape[1]):
+    if not worth_one_pass(lengths, log_b.shape[1]):
         return _log_filter_numpy(params, log_b, lengths)
     from emkit.kernels.hmm_filter import filter_log
 

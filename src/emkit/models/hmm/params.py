@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from emkit.core.arrays import Params, Stats
-from emkit.core.errors import DataError
+from emkit.core.records import Params, Stats
 
 
 @dataclass(frozen=True)
@@ -27,14 +26,3 @@ class HMMStats(Stats):
     transitions: np.ndarray
     end: np.ndarray
     emissions: Any
-
-
-class ImpossibleSequenceError(DataError):
-    """The model gives a sequence probability zero; ``sequence`` is its index."""
-
-    def __init__(self, sequence: int):
-        self.sequence = sequence
-        super().__init__(
-            f"sequence {sequence} has probability zero under the model: some step is impossible in every state that can be reached; "
-            "look for zeros in startprob, transmat or the emissions, or labels that contradict them"
-        )

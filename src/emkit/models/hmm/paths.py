@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from emkit.core.errors import DataError, ParameterError
+from emkit.core import checks
+from emkit.core.errors import DataError, ImpossibleSequenceError, ParameterError
 from emkit.core.model import Family
-from emkit.models.hmm_filter import log_filter
-from emkit.models.hmm_params import HMMParams, ImpossibleSequenceError
-from emkit.models.hmm_steps import backward_walk, check_count, check_steps, first_rows, log_chain, worth_compiling
+from emkit.models.hmm.filter import log_filter
+from emkit.models.hmm.params import HMMParams
+from emkit.models.hmm.steps import backward_walk, check_steps, first_rows, log_chain, worth_one_pass
 
 
 def sample_paths(params: HMMParams, log_b: np.ndarray, lengths: np.ndarray, n_paths: int, rng: np.random.Generator) -> np.ndarray:
@@ -38,11 +39,11 @@ def sample_paths(params: HMMParams, log_b: np.ndarray, lengths: np.ndarray, n_pa
     ParameterError
         If ``n_paths`` is not a positive integer.
     """
-    n_paths = check_count(n_paths, "n_paths")
+    n_paths = checks.count(n_paths, "n_paths")
     log_b, lengths = check_steps(params, log_b, lengths)
     filtered = log_filter(params, log_b, lengths)
     uniforms = rng.random((n_paths, len(log_b)))
-    if worth_compiling(lengths, log_b.shape[1]) or uniforms.size * log_b.shape[1] > 200_000:
+    if worth_one_pass(lengths, log_b.shape[1]) or uniforms.size * log_b.shape[1] > 200_000:
         return _sample_compiled(params, filtered, lengths, uniforms)
     return _sample_numpy(params, filtered, lengths, uniforms)
 
@@ -103,12 +104,12 @@ def simulate(
         If a length is not a positive integer, if a sequence may never end, or cannot have a length asked for.
     """
     if np.ndim(lengths) == 0:
-        count = check_count(int(lengths) if isinstance(lengths, np.ndarray) else lengths, "lengths")
+        count = checks.count(int(lengths) if isinstance(lengths, np.ndarray) else lengths, "lengths")
         if params.endprob is not None:
             states, sizes = _walk_to_the_end(params, count, rng)
             return family.sample(params.emissions, states, rng), states, sizes
         lengths = np.array([count])
-    sizes = np.array([check_count(n, "lengths") for n in np.asarray(lengths).ravel()], dtype=np.int64)
+    sizes = np.array([checks.count(n, "lengths") for n in np.asarray(lengths).ravel()], dtype=np.int64)
     if params.endprob is None:
         states = _walk(params, sizes, rng)
     else:

@@ -12,10 +12,10 @@ import numpy as np
 
 from emkit.core.block import Block
 from emkit.core.model import SLICE, Pass, log_sum_exp, posterior
-from emkit.families.gaussian_params import GaussianParams, GaussianStats
+from emkit.families.gaussian.params import GaussianParams, GaussianStats
 
 if TYPE_CHECKING:
-    from emkit.families.gaussian import Gaussian
+    from emkit.families.gaussian.family import Gaussian
 
 _LOG_2PI = float(np.log(2.0 * np.pi))
 

@@ -1,0 +1,124 @@
+"""Frozen dataclasses of arrays: what Params and Stats have in common, whatever the model.
+
+A field is an array, a number, None, another such record, or a tuple of records. ``flatten`` names every array by its path, e.g.
+``components.means``, which is how model files and checkpoints store them.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any, Self
+
+import numpy as np
+
+
+class ArrayRecord:
+    """Base of frozen dataclasses whose fields are arrays, numbers, None or further records."""
+
+    def _map(self, leaf: Callable[..., Any], *others: Any, path: str = "") -> Self:
+        """The same kind of record with ``leaf(path, value, other values)`` in place of each value; None stays None."""
+
+        def one(name: str, value: Any, rest: list[Any]) -> Any:
+            if isinstance(value, ArrayRecord):
+                return value._map(leaf, *rest, path=f"{name}.")
+            if isinstance(value, tuple):
+                return tuple(one(f"{name}.{i}", item, [other[i] for other in rest]) for i, item in enumerate(value))
+            return None if value is None else leaf(name, value, *rest)
+
+        values = {
+            field.name: one(path + field.name, getattr(self, field.name), [getattr(other, field.name) for other in others])
+            for field in fields(self)  # type: ignore[arg-type]
+        }
+        return type(self)(**values)
+
+    def flatten(self, prefix: str = "") -> dict[str, np.ndarray]:
+        """All arrays by dotted path. Fields that are None are left out."""
+        out: dict[str, np.ndarray] = {}
+
+        def keep(path: str, value: Any) -> Any:
+            out[path] = np.asarray(value)
+            return value
+
+        self._map(keep, path=prefix)
+        return out
+
+    def replace_arrays(self, arrays: Mapping[str, np.ndarray], prefix: str = "") -> Self:
+        """The same kind of record with the arrays of ``flatten`` put back."""
+
+        def stored(path: str, value: Any) -> Any:
+            array = np.asarray(arrays[path])
+            return array if np.ndim(value) or isinstance(value, np.ndarray) else array[()]
+
+        return self._map(stored, path=prefix)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Fields only: what a record has computed from them (cached properties) is not worth sending."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        for name, value in state.items():
+            object.__setattr__(self, name, value)
+
+
+class Params(ArrayRecord):
+    """One hypothesis: a frozen dataclass of arrays."""
+
+
+class Stats(ArrayRecord):
+    """Expected sufficient statistics, already summed over a block's rows: ``a + b`` joins blocks, ``a * c`` reweights.
+
+    Fields marked ``field(metadata={"additive": False})`` are labels that both operands share (such as the pivot that moments are
+    taken about); they are carried along, not added. A subclass whose labels may differ overrides ``__add__``.
+    """
+
+    def __add__(self, other: Self) -> Self:
+        return self._combine(lambda a, b: a + b, other)
+
+    def __mul__(self, c: float) -> Self:
+        return self._combine(lambda a, _: a * c, self)
+
+    __rmul__ = __mul__
+
+    def _combine(self, op: Callable[[Any, Any], Any], other: Self) -> Self:
+        values: dict[str, Any] = {}
+        for field in fields(self):  # type: ignore[arg-type]
+            a, b = getattr(self, field.name), getattr(other, field.name)
+            if a is None or not field.metadata.get("additive", True):
+                values[field.name] = a
+            elif isinstance(a, tuple):
+                values[field.name] = tuple(op(x, y) for x, y in zip(a, b, strict=True))
+            else:
+                values[field.name] = op(a, b)  # a nested Stats has its own + and *
+        return type(self)(**values)
+
+    def _labels(self, prefix: str = "") -> set[str]:
+        """Paths of what is carried along and not added."""
+        out: set[str] = set()
+        for field in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            path = prefix + field.name
+            if not field.metadata.get("additive", True):
+                out.add(path)
+            for i, item in enumerate(value if isinstance(value, tuple) else (value,)):
+                if isinstance(item, Stats):
+                    out |= item._labels(f"{path}.{i}." if isinstance(value, tuple) else f"{path}.")
+        return out
+
+    def pack(self) -> np.ndarray:
+        """All additive fields as one flat float64 vector: what travels between machines."""
+        labels = self._labels()
+        parts = [np.ravel(np.asarray(a, dtype=np.float64)) for path, a in self.flatten().items() if path not in labels]
+        return np.concatenate(parts) if parts else np.zeros(0)
+
+    def unpack(self, vector: np.ndarray) -> Self:
+        """Inverse of ``pack``; shapes and labels are taken from ``self``."""
+        labels, at = self._labels(), 0
+        vector = np.asarray(vector, dtype=np.float64)
+
+        def next_piece(path: str, value: Any) -> Any:
+            nonlocal at
+            if path in labels:
+                return value
+            at += (size := int(np.size(value)))
+            return vector[at - size : at].reshape(np.shape(value))
+
+        return self._map(next_piece)

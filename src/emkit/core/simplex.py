@@ -1,0 +1,55 @@
+"""Probability vectors along the last axis, some of whose entries may be held: mixture weights, categories, rows of Markov chains.
+
+A vector is described by ``held``: a number where an entry is held (0 for a structural zero), NaN where it is free.
+"""
+
+import numpy as np
+
+TINY = 1e-300
+"""Stands for zero under a logarithm: coordinates and densities stay finite at the edge of the simplex."""
+
+
+def mode(counts: np.ndarray, held: np.ndarray, old: np.ndarray) -> np.ndarray:
+    """Argmax of sum counts log p over each vector's free entries, which share what the held ones leave.
+
+    Counts include a prior's pseudo-counts, negative ones taken as zero. A vector with nothing counted keeps its ``old`` values.
+    """
+    free = np.isnan(held)
+    left = 1.0 - np.where(free, 0.0, held).sum(axis=-1, keepdims=True)
+    pseudo = np.where(free, np.maximum(counts, 0.0), 0.0)
+    total = pseudo.sum(axis=-1, keepdims=True)
+    new = np.where(total > 0, pseudo * (left / np.where(total > 0, total, 1.0)), old)
+    return np.asarray(np.where(free, new, held))
+
+
+def n_free(held: np.ndarray) -> int:
+    """Free entries, less one for each vector that has any."""
+    free = np.isnan(held).reshape(-1, held.shape[-1])
+    return int(np.maximum(free.sum(axis=1) - 1, 0).sum())
+
+
+def pack(p: np.ndarray, held: np.ndarray) -> np.ndarray:
+    """Log-ratios of each vector's free entries to its last free entry."""
+    out = []
+    for row, fixed in zip(p.reshape(-1, p.shape[-1]), held.reshape(-1, p.shape[-1]), strict=True):
+        logs = np.log(np.maximum(row[np.isnan(fixed)], TINY))
+        if len(logs) > 1:
+            out.append(logs[:-1] - logs[-1])
+    return np.concatenate(out) if out else np.zeros(0)
+
+
+def unpack(vector: np.ndarray, held: np.ndarray) -> tuple[np.ndarray, int]:
+    """Inverse of ``pack``: the probabilities, and how many entries of ``vector`` were used."""
+    rows = held.reshape(-1, held.shape[-1])
+    p, at = np.where(np.isnan(rows), 0.0, rows), 0
+    for i, fixed in enumerate(rows):
+        free = np.flatnonzero(np.isnan(fixed))
+        left = 1.0 - p[i].sum()
+        if len(free) == 1:
+            p[i, free] = left
+        elif len(free):
+            logits = np.append(vector[at : at + len(free) - 1], 0.0)
+            at += len(free) - 1
+            weight = np.exp(logits - logits.max())
+            p[i, free] = left * weight / weight.sum()
+    return p.reshape(held.shape), at

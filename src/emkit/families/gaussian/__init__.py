@@ -1,0 +1,1 @@
+"""Multivariate normal distributions: the family, its parameters, its covariance shapes, its priors."""
