@@ -158,8 +158,8 @@ def peak_above_data(problem: Problem) -> dict[str, float]:
     small = 40_000 if problem.k < 16 else 2_000
     fit_ours(problem, x[:small], [small], start, 1)
     from emkit import ArraySource
-    from emkit.families.gaussian import Gaussian
-    from emkit.models.hmm_compiled import compile_recursions
+    from emkit.families.gaussian.family import Gaussian
+    from emkit.models.hmm.compiled import compile_recursions
 
     if problem.emission == "gaussian":
         Gaussian("diag").compile(ArraySource(x, checked=True), problem.k)

@@ -116,7 +116,7 @@ def peak_above_data(problem: Problem, who: str) -> float:
     else:
         Ours(1, covariance_type=problem.covariance).fit(x[:1000])
         from emkit import ArraySource
-        from emkit.families.gaussian import Gaussian
+        from emkit.families.gaussian.family import Gaussian
 
         Gaussian(problem.covariance).compile(ArraySource(x, checked=True), problem.k)
     before = measure.reset_peak()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from emkit import ArraySource, Dirichlet, Gaussian, Mixture, NormalInverseWishart
-from emkit.families.covariance import COVARIANCE_TYPES
+from emkit.families.gaussian.shapes import COVARIANCE_TYPES
 from emkit.testing import FAMILY_LAWS, MODEL_LAWS, check_family, check_model
 
 PRIORS = {

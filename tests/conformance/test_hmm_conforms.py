@@ -20,8 +20,7 @@ from emkit import (
     SequenceSource,
     Tied,
 )
-from emkit.core.block import Block
-from emkit.models.hmm_paths import simulate
+from emkit.models.hmm.paths import simulate
 from emkit.testing import MODEL_LAWS, check_model
 from emkit.testing.cases import joined
 from emkit.testing.compare import close, slopes
@@ -149,8 +148,8 @@ def test_fisher_identity(emission, end):
 
 def test_compiled_code_keeps_the_objective_rising(monkeypatch):
     """The laws again with the recursions compiled, whatever the size."""
-    from emkit.models import hmm
+    from emkit.core import compiled as policy
 
-    monkeypatch.setattr(hmm, "_COMPILE_ABOVE", 0.0)
+    monkeypatch.setattr(policy, "_always", True)
     conforms(HiddenMarkov(Gaussian("full"), 2, end=True), source("gaussian", weighted=True))
-    assert hmm.worth_compiling(Block(np.zeros((1, 1)), lengths=np.array([1])), 2)
+    assert policy.worth_compiling(0.0)

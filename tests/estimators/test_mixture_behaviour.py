@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from emkit import CollapseError, GaussianMixture, Monitor, NormalInverseWishart, StopReason, TimeLimit, Trace
 from emkit.data.tables import read_matrix
-from emkit.families.gaussian import worth_compiling
+from emkit.families.gaussian.family import worth_compiling
 
 TYPES = ["full", "tied", "diag", "spherical", "tied-diag", "tied-spherical"]
 START = {

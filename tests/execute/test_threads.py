@@ -8,9 +8,9 @@ import pytest
 
 from emkit import ArraySource, Gaussian, Mixture, ParameterError, Threads
 from emkit.core.block import Block
-from emkit.data.arrays import block_bounds
+from emkit.data.rows import block_bounds
 from emkit.execute.threads import available_cores
-from emkit.families.covariance import COVARIANCE_TYPES
+from emkit.families.gaussian.shapes import COVARIANCE_TYPES
 
 
 @pytest.fixture(scope="module", params=["complete", "missing"])

@@ -7,8 +7,8 @@ from scipy.stats import multivariate_normal
 
 from emkit import ArraySource, Gaussian
 from emkit.core.errors import ParameterError
-from emkit.families.covariance import COVARIANCE_TYPES, check_covariances, whiten
-from emkit.families.gaussian import GaussianParams, GaussianStats
+from emkit.families.gaussian.family import GaussianParams, GaussianStats
+from emkit.families.gaussian.shapes import COVARIANCE_TYPES, check_covariances, whiten
 
 K, D = 3, 4
 

@@ -5,9 +5,9 @@ import pytest
 from test_gaussian_density import random_params
 
 from emkit import ArraySource, CollapseError, DataError, Gaussian, GaussianPrior, NormalInverseWishart, ParameterError
-from emkit.families.covariance import COVARIANCE_TYPES
-from emkit.families.gaussian import GaussianParams
-from emkit.families.gaussian_prior import weak_prior
+from emkit.families.gaussian.family import GaussianParams
+from emkit.families.gaussian.prior import weak_prior
+from emkit.families.gaussian.shapes import COVARIANCE_TYPES
 
 K, D, N = 3, 4, 60
 PRIORS = {
@@ -88,7 +88,8 @@ def test_weak_prior_is_weak_and_scale_free():
     """2/n pseudo-observations of the columns' variances: the penalty of Chen and Tan (2009) with a_n = 1/n."""
     prior = weak_prior(np.array([1.0, 4.0]), 100.0)
     assert prior.mass == pytest.approx(0.02)
-    np.testing.assert_allclose(prior.scatter, np.diag([0.02, 0.08]))
+    np.testing.assert_allclose(prior.scatter, [0.02, 0.08])
+    np.testing.assert_array_equal(prior.matrix, np.diag(prior.scatter))
     for covariance_type in COVARIANCE_TYPES:
         family, params, x, resp = problem(covariance_type, "weak")
         stats = family.stats(params, x, resp)

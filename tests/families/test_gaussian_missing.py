@@ -9,9 +9,9 @@ from test_gaussian_density import dense, random_params
 from emkit import ArraySource, Gaussian, Mixture
 from emkit.core.block import Block
 from emkit.core.model import sliced_pass
-from emkit.families.covariance import COVARIANCE_TYPES
-from emkit.families.gaussian import GaussianParams
-from emkit.families.gaussian_missing import patterns
+from emkit.families.gaussian.family import GaussianParams
+from emkit.families.gaussian.missing import patterns
+from emkit.families.gaussian.shapes import COVARIANCE_TYPES
 
 
 def brute_log_prob(params: GaussianParams, x: np.ndarray) -> np.ndarray:

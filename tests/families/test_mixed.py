@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from emkit import ArraySource, Dirichlet, Gaussian, Mixed, ParameterError
-from emkit.families.gaussian import GaussianParams
+from emkit.families.gaussian.family import GaussianParams
 from emkit.families.mixed import MixedParams
 
 RNG = np.random.default_rng(2)

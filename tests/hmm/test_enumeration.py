@@ -8,9 +8,9 @@ from paths_enumerated import enumerate_paths, random_chain
 
 from emkit import Bernoulli, Categorical, Gaussian, HiddenMarkov, Poisson, SequenceSource
 from emkit.core.block import Block
-from emkit.models import hmm_compiled
-from emkit.models.hmm_params import HMMParams
-from emkit.models.hmm_recursions import Counts, forward_backward, forward_backward_log
+from emkit.models.hmm import compiled as recursions_compiled
+from emkit.models.hmm.params import HMMParams
+from emkit.models.hmm.recursions import Counts, forward_backward, forward_backward_log
 
 LENGTHS = np.array([6, 1, 3, 8, 1, 5, 2, 4, 7, 1, 3, 2, 6, 1, 2, 3, 4, 2, 1])
 """More sequences than there are SIMD lanes, so that a group is left half empty."""
@@ -36,11 +36,11 @@ def compiled(log_b, lengths, weights, start, matrix, end, *, side_by_side=False,
     everything, nothing = np.argsort(-lengths, kind="stable"), np.empty(0, np.int64)
     split = (everything, nothing) if side_by_side else (nothing, everything)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hmm_compiled, "split_by_length", lambda *_: split)
-        patch.setattr(hmm_compiled, "_LONG", 2 if both_ends else 10**9)
+        patch.setattr(recursions_compiled, "split_by_length", lambda *_: split)
+        patch.setattr(recursions_compiled, "_LONG", 2 if both_ends else 10**9)
         if sparse:  # so much padding that most tiles are empty
-            patch.setattr(hmm_compiled, "padded", lambda values: PADDED(values, 32))
-        return hmm_compiled.compiled_recursions(log_b, lengths, weights, params, everything)
+            patch.setattr(recursions_compiled, "padded", lambda values: PADDED(values, 32))
+        return recursions_compiled.compiled_recursions(log_b, lengths, weights, params, everything)
 
 
 def lanes(*args):
@@ -79,7 +79,7 @@ def log_space(log_b, lengths, weights, start, matrix, end):
     return counts, np.zeros(len(lengths), dtype=bool)
 
 
-PADDED = hmm_compiled.padded
+PADDED = recursions_compiled.padded
 IMPLEMENTATIONS = {f.__name__: f for f in (numpy_twin, lanes, states, states_sparse, both_ends, both_ends_sparse, log_space)}
 
 
@@ -156,9 +156,9 @@ def hmm_and_rows(emission, rng, n):
 @pytest.mark.parametrize("large", [False, True], ids=["small", "part of something large"])
 def test_a_whole_e_step(emission, labels, large, monkeypatch):
     """``HiddenMarkov.e_step`` with missing cells and labels; ``large`` takes the compiled way."""
-    from emkit.models import hmm
+    from emkit.core import compiled as policy
 
-    monkeypatch.setattr(hmm, "_COMPILE_ABOVE", 0.0 if large else np.inf)
+    monkeypatch.setattr(policy, "_always", bool(large))
     rng = np.random.default_rng(3)
     k, lengths = 3, np.array([5, 1, 6, 2, 4])
     n = int(lengths.sum())
@@ -220,7 +220,7 @@ def test_left_right_chains_by_tiles_and_whole(implementation, k):
     stay = rng.uniform(0.3, 0.9, size=k)
     stay[-1] = 1.0
     matrix = np.diag(stay) + np.diag(1.0 - stay[:-1], 1)
-    _, tiles = hmm_compiled.tile_pattern(PADDED(matrix))
+    _, tiles = recursions_compiled.tile_pattern(PADDED(matrix))
     across = -(-k // 8)
     assert len(tiles) == 2 * across - 1
     start = np.eye(k)[0]
@@ -228,8 +228,8 @@ def test_left_right_chains_by_tiles_and_whole(implementation, k):
     weights = np.ones(len(lengths))
     plain, sparse = log_b.copy(), log_b.copy()
     with pytest.MonkeyPatch.context() as patch:
-        pattern = hmm_compiled.tile_pattern
-        patch.setattr(hmm_compiled, "tile_pattern", lambda matrix: pattern(np.ones_like(matrix)))
+        pattern = recursions_compiled.tile_pattern
+        patch.setattr(recursions_compiled, "tile_pattern", lambda matrix: pattern(np.ones_like(matrix)))
         expected, _ = IMPLEMENTATIONS[implementation](plain, lengths, weights, start, matrix, None)
     found, _ = states_sparse(sparse, lengths, weights, start, matrix, None)
     np.testing.assert_allclose(found.log_likelihoods, expected.log_likelihoods, rtol=1e-12)

@@ -7,8 +7,10 @@ import pytest
 from test_enumeration import log_space
 
 from emkit import HMM, ArraySource, Categorical, Dirichlet, Gaussian, HiddenMarkov, Mixture, Poisson, SequenceSource, Threads
-from emkit.models import hmm, hmm_compiled
-from emkit.models.hmm_params import HMMParams, ImpossibleSequenceError
+from emkit.core import compiled as policy
+from emkit.core.errors import ImpossibleSequenceError
+from emkit.models.hmm import compiled
+from emkit.models.hmm.params import HMMParams
 
 
 def fitted(k=2, x=None, **settings):
@@ -51,9 +53,9 @@ def chain_of_steps(log_b, lengths, start, matrix, weights):
 def way(request, monkeypatch):
     """NumPy, or compiled; or compiled as long sequences are, which are worked from both ends."""
     if request.param == "from both ends":
-        monkeypatch.setattr(hmm_compiled, "_LONG", 2)
-        monkeypatch.setattr(hmm_compiled, "_LANES_UP_TO", 0)
-    monkeypatch.setattr(hmm, "_COMPILE_ABOVE", np.inf if request.param == "small" else 0.0)
+        monkeypatch.setattr(compiled, "_LONG", 2)
+        monkeypatch.setattr(compiled, "_LANES_UP_TO", 0)
+    monkeypatch.setattr(policy, "_always", request.param != "small")
 
 
 LOST = {
@@ -192,7 +194,7 @@ def test_compiled_and_plain_agree_on_a_fit(monkeypatch):
     model = HiddenMarkov(Poisson(), 3, end=True).resolve(source)
     runs = []
     for limit in (0.0, np.inf):
-        monkeypatch.setattr(hmm, "_COMPILE_ABOVE", limit)
+        monkeypatch.setattr(policy, "_always", limit == 0)
         params = model.init(source, np.random.default_rng(0))
         for _ in range(10):
             stats, value = Threads(1).map_reduce(lambda block, p=params: model.e_step(p, block), source)

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from emkit import HMM, CategoricalHMM, DataError, GaussianHMM, ParameterError, PoissonHMM
-from emkit.models.hmm_params import ImpossibleSequenceError
+from emkit.core.errors import ImpossibleSequenceError
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(20, 2))

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from emkit.kernels.categorical import look_up
-from emkit.models import hmm_compiled, hmm_decoding
-from emkit.models.hmm_params import HMMParams
+from emkit.models.hmm import compiled, decoding
+from emkit.models.hmm.params import HMMParams
 
 MARK = 12345.0
 LENGTHS = {"one": [1], "panel": [33], "long": [100], "side by side": [7, 5, 8, 7, 1, 6, 8, 8, 2, 7, 7, 8, 3, 8, 8, 8, 7, 4]}
@@ -37,10 +37,10 @@ def layout(request, monkeypatch):
         yield inside
         assert untouched(around)
 
-    monkeypatch.setattr(hmm_compiled, "borrow", borrow)
-    monkeypatch.setattr(hmm_compiled, "_LANES_UP_TO", 99 if request.param == "side by side" else 0)
-    monkeypatch.setattr(hmm_decoding, "_LANES_UP_TO", 99 if request.param == "side by side" else 0)
-    monkeypatch.setattr(hmm_compiled, "_LONG", 2 if request.param == "both ends" else 10**9)
+    monkeypatch.setattr(compiled, "borrow", borrow)
+    monkeypatch.setattr(compiled, "_LANES_UP_TO", 99 if request.param == "side by side" else 0)
+    monkeypatch.setattr(decoding, "_LANES_UP_TO", 99 if request.param == "side by side" else 0)
+    monkeypatch.setattr(compiled, "_LONG", 2 if request.param == "both ends" else 10**9)
 
 
 @pytest.mark.parametrize("k", STATES)
@@ -51,13 +51,13 @@ def test_recursions_and_paths(layout, k, lengths):
     params = HMMParams(rng.dirichlet(np.ones(k)), rng.dirichlet(np.ones(k), k), None)
     emissions = rng.normal(size=(lengths.sum(), k)) * 3.0
     log_b, around = surrounded(emissions)
-    counts, redo = hmm_compiled.compiled_recursions(log_b, lengths, np.ones(len(lengths)), params, np.arange(len(lengths)))
+    counts, redo = compiled.compiled_recursions(log_b, lengths, np.ones(len(lengths)), params, np.arange(len(lengths)))
     assert untouched(around) and not redo.any()
     np.testing.assert_allclose(log_b.sum(axis=1), 1.0, rtol=1e-9)
     assert counts.transitions.sum() == pytest.approx(lengths.sum() - len(lengths), abs=1e-9)
     log_b, around = surrounded(emissions)
     states, around_states = surrounded(np.zeros(lengths.sum(), np.int64))
-    assert np.isfinite(hmm_decoding._viterbi_compiled(params, log_b, lengths, states)).all()
+    assert np.isfinite(decoding._viterbi_compiled(params, log_b, lengths, states)).all()
     assert untouched(around) and untouched(around_states)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from test_enumeration import both_ends, lanes, log_space, numpy_twin, states
 
-from emkit.models.hmm_params import HMMParams
+from emkit.models.hmm.params import HMMParams
 
 # What once went wrong unnoticed: shares lost on the way back, steps whose every emission is nothing beside one that cannot be, tiny transitions.
 KNOWN = [137, 219, 452, 505, 606, 615, 738, 767, 914, 2029]

@@ -143,11 +143,11 @@ def test_a_model_loads_and_predicts_without_numba(path):
 
 def test_the_file_is_arrays_and_json_and_no_pickle(good, path):
     arrays = load_file(path)  # any safetensors reader can have the numbers
-    np.testing.assert_array_equal(arrays["components.means"], fitted().means_)
+    np.testing.assert_array_equal(arrays["params.components.means"], fitted().means_)
     header = json.loads(good[8 : 8 + int.from_bytes(good[:8], "little")])
     description = json.loads(header["__metadata__"]["emkit"])
     assert description["estimator"] == "GaussianMixture"
-    assert description["schema_version"] == 1
+    assert description["schema_version"] == 2
     for start in range(len(good)):  # a pickle begins with the PROTO opcode and runs to STOP
         if good[start : start + 1] == b"\x80":
             with pytest.raises(Exception):  # noqa: B017 - whatever pickletools says of bytes that are none
@@ -234,13 +234,17 @@ def rewrite(path, change):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d.update(schema_version=99), "schema version 99, this emkit reads up to 1; upgrade emkit"),
+        (lambda d: d.update(schema_version=99), "schema version 99, this emkit reads up to 2; upgrade emkit"),
         (lambda d: d.update(schema_version="new"), "description is damaged"),
         (lambda d: d.update(kind="checkpoint"), "holds a 'checkpoint', not a model"),
         (lambda d: d.update(estimator="GaussianCopula"), "'GaussianCopula', which this emkit does not know; upgrade emkit"),
-        (lambda d: d["model"].update(model="forest"), "unknown model 'forest'"),
-        (lambda d: d["model"]["family"].update(family="cauchy"), "unknown family 'cauchy'"),
-        (lambda d: d["model"].update(n_components=3, family="x"), "does not make sense"),
+        (lambda d: d.update(schema_version=1), "schema version 1, which emkit wrote before its first release.*fit again"),
+        (
+            lambda d: d["model"].update(type="emkit.models.forest:Forest"),
+            r"class 'Forest' of 'emkit.models.forest'.*load\(path, classes",
+        ),
+        (lambda d: d["model"]["has"]["family"].update(type="os:system"), "class 'system' of 'os', which is not part of this emkit"),
+        (lambda d: d["model"].update(has={"n_components": 3, "kind": "x"}), "does not make sense"),
         (lambda d: d.pop("result"), "does not make sense.*result"),
         (lambda d: d["result"].update(reason="TIRED"), "does not make sense.*TIRED"),
         (lambda d: d["settings"].update(n_clusters=3), "settings do not make sense.*n_clusters"),

@@ -6,9 +6,9 @@ import pytest
 from emkit import Gaussian
 from emkit.core.block import Block
 from emkit.core.model import sliced_pass
-from emkit.families.covariance import COVARIANCE_TYPES
-from emkit.families.gaussian import GaussianParams
-from emkit.families.gaussian_compiled import compiled_pass
+from emkit.families.gaussian.compiled import compiled_pass
+from emkit.families.gaussian.family import GaussianParams
+from emkit.families.gaussian.shapes import COVARIANCE_TYPES
 
 K = 3
 LOG_WEIGHTS = np.log([0.2, 0.5, 0.3])
@@ -166,7 +166,7 @@ def test_rows_that_are_not_contiguous():
 
 def test_what_a_family_chooses():
     """Small work stays with NumPy, large work is compiled, and the size of the whole source decides, not the block's."""
-    from emkit.families.gaussian import worth_compiling
+    from emkit.families.gaussian.family import worth_compiling
 
     assert not worth_compiling(2000, 3, 2)
     assert worth_compiling(1_000_000, 8, 2)

@@ -8,10 +8,10 @@ import pytest
 from emkit import GaussianHMM
 from emkit.core.block import Block
 from emkit.core.errors import DataError, ParameterError
-from emkit.models import hmm_decoding
-from emkit.models.hmm_decoding import _viterbi_compiled, _viterbi_numpy, k_best_paths, viterbi
-from emkit.models.hmm_params import HMMParams
-from emkit.models.hmm_steps import worth_compiling
+from emkit.models.hmm import decoding
+from emkit.models.hmm.decoding import _viterbi_compiled, _viterbi_numpy, k_best_paths, viterbi
+from emkit.models.hmm.params import HMMParams
+from emkit.models.hmm.steps import worth_one_pass
 
 
 def random_chain(k, seed, *, zeros=False, end=False):
@@ -80,14 +80,14 @@ def in_parts(rows):
     def decode(params, log_b, lengths):
         states, log_probs, end = np.empty(len(log_b), np.int64), [], 0
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(hmm_decoding, "_STREAM_FROM", 1)
-            patch.setattr(hmm_decoding, "_STREAM_UP_TO", 255)
-            patch.setattr(hmm_decoding, "_STREAM_ROWS", rows)
-            patch.setattr(hmm_decoding, "viterbi", None)  # not this way
+            patch.setattr(decoding, "_STREAM_FROM", 1)
+            patch.setattr(decoding, "_STREAM_UP_TO", 255)
+            patch.setattr(decoding, "_STREAM_ROWS", rows)
+            patch.setattr(decoding, "viterbi", None)  # not this way
             for n in lengths:
                 part, end = slice(end, end + n), end + n
                 block = Block(log_b[part], lengths=np.array([n]))
-                log_probs += hmm_decoding.viterbi_block(GivenEmissions(len(params.startprob)), params, block, states[part]).tolist()
+                log_probs += decoding.viterbi_block(GivenEmissions(len(params.startprob)), params, block, states[part]).tolist()
         return states, np.array(log_probs)
 
     return decode
@@ -271,7 +271,7 @@ def test_emissions_are_left_alone_unless_given_away():
 def test_a_million_steps():
     params = random_chain(3, 3)
     log_b = random_emissions(1_000_000, 3, 3)
-    assert worth_compiling(np.array([1_000_000]), 3)
+    assert worth_one_pass(np.array([1_000_000]), 3)
     states, log_probs = viterbi(params, log_b, [1_000_000])
     logs = np.log(params.transmat)
     total = np.log(params.startprob[states[0]]) + logs[states[:-1], states[1:]].sum() + log_b[np.arange(len(log_b)), states].sum()

@@ -7,14 +7,14 @@ import pytest
 from scipy import stats
 
 from emkit import HMM
-from emkit.core.errors import DataError, ParameterError
+from emkit.core.errors import DataError, ImpossibleSequenceError, ParameterError
 from emkit.families.bernoulli import Bernoulli, BernoulliParams
 from emkit.families.categorical import Categorical, CategoricalParams
 from emkit.families.cdf import cdf, survival
-from emkit.families.gaussian import Gaussian, GaussianParams
+from emkit.families.gaussian.family import Gaussian, GaussianParams
 from emkit.families.poisson import Poisson, PoissonParams
 from emkit.kernels.hmm_filter import filter_log
-from emkit.models.hmm_filter import (
+from emkit.models.hmm.filter import (
     _log_filter_numpy,
     filter_probabilities,
     filter_start,
@@ -22,10 +22,10 @@ from emkit.models.hmm_filter import (
     log_filter,
     predictive_weights,
 )
-from emkit.models.hmm_forecast import expected_time, forecast_log_density, forecast_states, occupancy, pseudo_residuals
-from emkit.models.hmm_params import HMMParams, ImpossibleSequenceError
-from emkit.models.hmm_paths import _sample_compiled, _sample_numpy, sample_paths, simulate
-from emkit.models.hmm_recursions import forward_backward_log
+from emkit.models.hmm.forecast import expected_time, forecast_log_density, forecast_states, occupancy, pseudo_residuals
+from emkit.models.hmm.params import HMMParams
+from emkit.models.hmm.paths import _sample_compiled, _sample_numpy, sample_paths, simulate
+from emkit.models.hmm.recursions import forward_backward_log
 
 # Zucchini & MacDonald: earthquakes of magnitude 7 or more, world, 1900 to 2006.
 EARTHQUAKES = np.array([

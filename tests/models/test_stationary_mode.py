@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from emkit.models.hmm_recursions import stationary
-from emkit.models.transitions import rows_mode, stationary_mode
+from emkit.core.simplex import mode as rows_mode
+from emkit.models.hmm.recursions import stationary
+from emkit.models.hmm.transitions import stationary_mode
 
 
 def expected_log_posterior(matrix, counts, starts, free):

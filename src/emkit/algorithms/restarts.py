@@ -8,12 +8,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from emkit.algorithms.em import EM
-from emkit.core.arrays import Params
 from emkit.core.block import Source
 from emkit.core.errors import CollapseError, ParameterError
 from emkit.core.fit import Algorithm, Problem, run
 from emkit.core.model import Executor, Model
 from emkit.core.monitor import Monitor, Monitors
+from emkit.core.records import Params
 from emkit.core.result import Result, Run, Start, Step, StopReason
 
 _SHORT, _LONGER = 25, 300  # iterations on the subsample: for every start, and for the best few
@@ -140,7 +140,7 @@ def fit(
         )
     result = Result(
         model, best.params, best.log_likelihood, best.log_prior, best.n_iter, best.reason, best.trace,
-        best.remaining, tuple(progress.starts), source.n_rows, source.total_weight, tol,
+        best.remaining, tuple(progress.starts), source.n_rows, source.total_weight, float(tol),
     )  # fmt: skip
     watch.end(result)
     return result

@@ -52,4 +52,7 @@ def settings(fitted: Any) -> dict[str, Any]:
     kept = {
         k: v for k, v in fitted.get_params(deep=False).items() if k not in ("monitors", "checkpoint", "verbose", "verbose_interval")
     }
-    return {name: value.describe() if hasattr(value, "describe") else value for name, value in kept.items()}
+    return {
+        name: value if value is None or isinstance(value, str | int | float | dict | list) else repr(value)
+        for name, value in kept.items()
+    }

@@ -33,7 +33,7 @@ def describe(value: Any, arrays: dict[str, np.ndarray], path: str = "") -> Any:
         return value
     if isinstance(value, np.generic):
         return describe(value.item(), arrays, path)
-    if isinstance(value, np.ndarray) or hasattr(value, "__array__") and not is_dataclass(value):
+    if isinstance(value, np.ndarray) or (hasattr(value, "__array__") and not is_dataclass(value)):
         return _array(np.asarray(value), arrays, path)
     if isinstance(value, Enum):
         return {"enum": name_of(type(value)), "is": value.name}
@@ -103,3 +103,21 @@ def same_description(a: Any, b: Any) -> bool:
     if isinstance(a, float) and isinstance(b, float):
         return a == b or (a != a and b != b)
     return bool(a == b)
+
+
+def classes_in(value: Any) -> dict[str, type]:
+    """The classes that ``value`` is made of, by ``name_of``: what ``rebuild`` must know to make it again."""
+    found: dict[str, type] = {}
+    if isinstance(value, Mapping):
+        for item in value.values():
+            found |= classes_in(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            found |= classes_in(item)
+    elif isinstance(value, Enum):
+        found[name_of(type(value))] = type(value)
+    elif is_dataclass(value) and not isinstance(value, type):
+        found[name_of(type(value))] = type(value)
+        for field in fields(value):
+            found |= classes_in(getattr(value, field.name))
+    return found

@@ -62,6 +62,8 @@ class ModelFileError(EmkitError, ValueError):
 class ImpossibleSequenceError(DataError):
     """A model gives a sequence probability zero; ``sequence`` is its number."""
 
+    sequence: int
+
     def __init__(self, sequence: int, name: str | None = None):
         super().__init__(
             f"{name or f'sequence {sequence}'} has probability zero under the model: some step is impossible in every state that can "

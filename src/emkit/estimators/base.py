@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from emkit.core.errors import ParameterError
 from emkit.core.monitor import Monitor, PrintProgress
 from emkit.core.result import Result, StopReason
-from emkit.data.arrays import ArraySource
+from emkit.data.rows import ArraySource
 from emkit.data.tables import read_matrix
 from emkit.data.validate import check_weights
 from emkit.execute.threads import Threads
@@ -96,39 +96,23 @@ class Face(BaseEstimator):  # type: ignore[misc]
         OSError
             If the file cannot be written; an older one survives.
         """
-        from emkit.core.model import settings
-        from emkit.core.prior import Prior
         from emkit.io.modelfile import save_model
 
         check_is_fitted(self, "result_")
-        kept = {}
-        for name, value in self.get_params(deep=False).items():
-            if name in ("monitors", "checkpoint"):
-                value = None
-            elif isinstance(value, Prior):
-                value = value.describe()
-            elif isinstance(value, np.random.Generator | np.random.RandomState):
-                value = None
-            kept[name] = value
+        kept = {name: None if name in ("monitors", "checkpoint") else value for name, value in self.get_params(deep=False).items()}
         names = getattr(self, "feature_names_in_", None)
         save_model(
             path,
             self.result_,
             estimator=type(self).__name__,
-            settings=settings(kept),
+            settings=kept,
             columns=None if names is None else tuple(str(name) for name in names),
             n_features=int(self.n_features_in_),
         )
 
     @classmethod
     def _from_saved(cls, saved: Any) -> Self:
-        from emkit.families.registry import prior_from_description
-
-        kept = {
-            name: prior_from_description(value) if isinstance(value, dict) and "prior" in value else value
-            for name, value in saved.settings.items()
-        }
-        face = cls(**kept)
+        face = cls(**saved.settings)
         face.n_features_in_ = saved.n_features
         if saved.columns is not None:
             face.feature_names_in_ = np.array(saved.columns, dtype=object)

@@ -8,9 +8,9 @@ from emkit.core.errors import ParameterError
 from emkit.core.model import Family
 from emkit.families.bernoulli import Bernoulli, BernoulliParams
 from emkit.families.categorical import Categorical, CategoricalParams
-from emkit.families.covariance import COVARIANCE_TYPES
-from emkit.families.gaussian import Gaussian
-from emkit.families.gaussian_params import GaussianParams
+from emkit.families.gaussian.family import Gaussian
+from emkit.families.gaussian.params import GaussianParams
+from emkit.families.gaussian.shapes import COVARIANCE_TYPES
 from emkit.families.mixed import Mixed, MixedParams
 from emkit.families.poisson import Poisson, PoissonParams
 from emkit.families.tied import Tied

@@ -13,11 +13,11 @@ from emkit.core.block import Block
 from emkit.core.errors import ParameterError
 from emkit.core.prior import Dirichlet, Prior
 from emkit.core.result import Result
-from emkit.data.arrays import ArraySource
+from emkit.data.rows import ArraySource
 from emkit.estimators.base import Face, make_rng
-from emkit.families.covariance import COVARIANCE_TYPES, check_covariances
-from emkit.families.gaussian import Gaussian
-from emkit.families.gaussian_prior import GaussianPrior, NormalInverseWishart, weak_prior
+from emkit.families.gaussian.family import Gaussian
+from emkit.families.gaussian.prior import GaussianPrior, NormalInverseWishart, weak_prior
+from emkit.families.gaussian.shapes import COVARIANCE_TYPES, check_covariances
 from emkit.models.mixture import Mixture, MixtureParams
 
 
@@ -256,11 +256,10 @@ class GaussianMixture(DensityMixin, Face):  # type: ignore[misc]
         elif isinstance(prior, NormalInverseWishart):
             prior = prior.resolve(mean)
         if not isinstance(prior, GaussianPrior):
-            prior = GaussianPrior(0.0, np.zeros((d, d)))
+            prior = GaussianPrior(0.0, np.zeros(d))
         shared = COVARIANCE_TYPES.get(self.covariance_type)
         rows = source.total_weight / (1 if shared is not None and shared.shared else max(int(self.n_components), 1))
-        scatter = prior.scatter + rows * float(self.reg_covar) * np.eye(d)
-        return GaussianPrior(prior.mass, scatter, prior.mean, prior.mean_mass, f"{prior.name}, reg_covar")
+        return prior.beside(np.full(d, rows * float(self.reg_covar)), f"{prior.name}, reg_covar")
 
     def _adopt(self, result: Result) -> None:
         params: MixtureParams = result.params

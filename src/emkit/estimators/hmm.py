@@ -20,9 +20,9 @@ from emkit.estimators.emissions import make_family, to_attributes
 from emkit.estimators.hmm_after import AfterTheFit
 from emkit.families.given import numbers
 from emkit.families.location import mean_and_variance
-from emkit.models.hmm import HiddenMarkov
-from emkit.models.hmm_params import HMMParams
-from emkit.models.hmm_recursions import stationary
+from emkit.models.hmm.model import HiddenMarkov
+from emkit.models.hmm.params import HMMParams
+from emkit.models.hmm.recursions import stationary
 
 _CHAIN = ("startprob", "transmat", "endprob")
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from emkit.core import checks
 from emkit.core.block import Block
-from emkit.core.errors import DataError, ParameterError
+from emkit.core.errors import DataError, ImpossibleSequenceError, ParameterError
 from emkit.data.sequence_input import Sequences
 from emkit.data.sequences import SequenceSource
 from emkit.data.validate import check_matrix
@@ -15,10 +16,11 @@ from emkit.estimators.base import make_rng
 from emkit.execute.threads import Threads
 from emkit.families.cdf import cdf, survival
 from emkit.families.location import mean_and_variance
-from emkit.models import hmm_decoding, hmm_filter, hmm_forecast, hmm_paths
-from emkit.models.hmm import HiddenMarkov
-from emkit.models.hmm_params import HMMParams, ImpossibleSequenceError
-from emkit.models.hmm_steps import check_count
+from emkit.models.hmm import decoding, paths
+from emkit.models.hmm import filter as filtering
+from emkit.models.hmm import forecast as forecasting
+from emkit.models.hmm.model import HiddenMarkov
+from emkit.models.hmm.params import HMMParams
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Stream:
 
     def __init__(self, model: HiddenMarkov, params: HMMParams, columns: int):
         self._model, self._params, self._columns = model, params, columns
-        self._state = hmm_filter.filter_start(params)
+        self._state = filtering.filter_start(params)
 
     def update(self, row: Any) -> np.ndarray:
         """One step: an array of d values, NaN where missing. Raises DataError if the model cannot produce it."""
@@ -48,7 +50,7 @@ class Stream:
         if x.shape[1] != self._columns:
             raise DataError(f"the step has {x.shape[1]} value(s), but this HMM was fitted with {self._columns} column(s)")
         log_b = np.asarray(self._model.family.log_prob(self._params.emissions, x), dtype=np.float64)[0]
-        self._state = hmm_filter.filter_step(self._params, self._state, log_b)
+        self._state = filtering.filter_step(self._params, self._state, log_b)
         return np.array(self._state.probabilities)
 
     @property
@@ -125,7 +127,7 @@ class AfterTheFit:
         model, params = self._fitted()
 
         def fill(block: Block, out: np.ndarray) -> float:
-            values = hmm_decoding.viterbi_block(model, params, block, out)
+            values = decoding.viterbi_block(model, params, block, out)
             if (values == -np.inf).any():
                 raise ImpossibleSequenceError(block.start + int(np.flatnonzero(values == -np.inf)[0]))
             return float(values.sum())
@@ -144,7 +146,7 @@ class AfterTheFit:
         def fill(block: Block, out: np.ndarray) -> None:
             log_b = model.log_emissions(params, block, out)
             try:
-                out[:] = hmm_filter.filter_probabilities(params, log_b, np.asarray(block.lengths))
+                out[:] = filtering.filter_probabilities(params, log_b, np.asarray(block.lengths))
             except ImpossibleSequenceError as error:
                 raise ImpossibleSequenceError(block.start + error.sequence) from None
 
@@ -157,7 +159,7 @@ class AfterTheFit:
     def k_best(self, X: Any, k: int = 5) -> tuple[np.ndarray, np.ndarray]:
         """The k most probable paths of one sequence, (k, T), and their log probabilities together with the data, (k,)."""
         found, log_b = self._one_sequence(X)
-        paths, values = hmm_decoding.k_best_paths(self._fitted()[1], log_b, k)
+        paths, values = decoding.k_best_paths(self._fitted()[1], log_b, k)
         return np.stack([found.restore(path) for path in paths]) if len(paths) else paths, values
 
     def sample_paths(self, X: Any, lengths: Any = None, n_paths: int = 1) -> np.ndarray:
@@ -166,7 +168,7 @@ class AfterTheFit:
         rng = make_rng(self.random_state)
         found = self._read(X, lengths, reset=False)
         parts = [
-            hmm_paths.sample_paths(params, model.log_emissions(params, block), np.asarray(block.lengths), n_paths, rng)
+            paths.sample_paths(params, model.log_emissions(params, block), np.asarray(block.lengths), n_paths, rng)
             for block in self._source(found)
         ]
         return np.stack([found.restore(path) for path in np.concatenate(parts, axis=1)])
@@ -174,12 +176,12 @@ class AfterTheFit:
     def forecast(self, X: Any, horizon: int = 1) -> Forecast:
         """States and observations 1 to ``horizon`` steps after the end of one sequence."""
         _, log_b = self._one_sequence(X)
-        return self.forecast_from(hmm_filter.filter_probabilities(self._fitted()[1], log_b, np.array([len(log_b)]))[-1], horizon)
+        return self.forecast_from(filtering.filter_probabilities(self._fitted()[1], log_b, np.array([len(log_b)]))[-1], horizon)
 
     def forecast_from(self, probabilities: Any, horizon: int = 1) -> Forecast:
         """The same from the state probabilities at the last step, (K,), such as the last row of ``filter``."""
         model, params = self._fitted()
-        ahead = hmm_forecast.forecast_states(params, probabilities, horizon)
+        ahead = forecasting.forecast_states(params, probabilities, horizon)
         mean, variance = mean_and_variance(model.family, params.emissions)
         expected = ahead.probabilities @ mean
         expected[ahead.survival == 0] = np.nan  # nothing is observed after a certain end
@@ -202,7 +204,7 @@ class AfterTheFit:
         if values.ndim != 2 or values.shape[1] != self.n_features_in_:
             raise DataError(f"values have shape {values.shape}, expected (m, {self.n_features_in_})")
         model, params = self._fitted()
-        return hmm_forecast.forecast_log_density(model.family, params, self.forecast(X, horizon).states, values)
+        return forecasting.forecast_log_density(model.family, params, self.forecast(X, horizon).states, values)
 
     def _one_sequence(self, X: Any) -> tuple[Sequences, np.ndarray]:
         model, params = self._fitted()
@@ -216,9 +218,9 @@ class AfterTheFit:
         return self._draw(n_samples, self.random_state)
 
     def _draw(self, n_samples: int, random_state: Any) -> tuple[np.ndarray, np.ndarray]:
-        n = check_count(n_samples, "n_samples")
+        n = checks.count(n_samples, "n_samples")
         model, params = self._fitted()
-        x, states, _ = hmm_paths.simulate(model.family, params, np.array([n]), make_rng(random_state))
+        x, states, _ = paths.simulate(model.family, params, np.array([n]), make_rng(random_state))
         return x, states
 
     def simulate(self, lengths: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -227,7 +229,7 @@ class AfterTheFit:
         ``lengths``: a list of lengths; or, for a chain with end probabilities, a number of sequences that go on until they end.
         """
         model, params = self._fitted()
-        return hmm_paths.simulate(model.family, params, lengths, make_rng(self.random_state))
+        return paths.simulate(model.family, params, lengths, make_rng(self.random_state))
 
     def pseudo_residuals(self, X: Any, lengths: Any = None) -> np.ndarray:
         """Forecast pseudo-residuals, (n,): standard normal if the model is right (Zucchini, MacDonald and Langrock 2016, section 6.2).
@@ -237,18 +239,18 @@ class AfterTheFit:
         model, params = self._fitted()
 
         def fill(block: Block, out: np.ndarray) -> None:
-            weights = hmm_filter.predictive_weights(params, model.log_emissions(params, block), np.asarray(block.lengths))
+            weights = filtering.predictive_weights(params, model.log_emissions(params, block), np.asarray(block.lengths))
             x = np.asarray(block.x)
             beyond = survival(model.family, params.emissions, x)
-            middle = hmm_forecast.pseudo_residuals(weights, *cdf(model.family, params.emissions, x), beyond).middle
+            middle = forecasting.pseudo_residuals(weights, *cdf(model.family, params.emissions, x), beyond).middle
             out[:] = np.where(np.isnan(x[:, 0]), np.nan, middle)
 
         return self._over_blocks(X, lengths, fill)[0]
 
     def expected_time(self) -> np.ndarray:
         """Expected number of steps of one stay in each state, (K,): 1 / (1 - a_kk)."""
-        return hmm_forecast.expected_time(self._fitted()[1])
+        return forecasting.expected_time(self._fitted()[1])
 
     def occupancy(self, X: Any, lengths: Any = None) -> np.ndarray:
         """Expected number of steps that the sequences spend in each state, (K,)."""
-        return hmm_forecast.occupancy(self.predict_proba(X, lengths))
+        return forecasting.occupancy(self.predict_proba(X, lengths))

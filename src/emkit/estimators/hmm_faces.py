@@ -11,8 +11,8 @@ import numpy as np
 from emkit.core.errors import ParameterError
 from emkit.estimators.emissions import from_attributes
 from emkit.estimators.hmm import HMM
-from emkit.models.hmm import HiddenMarkov
-from emkit.models.hmm_params import HMMParams
+from emkit.models.hmm.model import HiddenMarkov
+from emkit.models.hmm.params import HMMParams
 
 _LETTERS = {"s": "startprob", "t": "transmat"}
 

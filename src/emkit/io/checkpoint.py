@@ -1,8 +1,8 @@
 """Checkpoints of a fit: what to take up again after a crash, a time limit or Ctrl-C, bit for bit."""
 
-import math
 import os
 import time
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from emkit.algorithms.restarts import Progress, Waiting
 from emkit.core.block import Source
+from emkit.core.describe import describe, same_description
 from emkit.core.errors import ModelFileError, ParameterError
 from emkit.core.model import Model
 from emkit.core.result import Run, Start, StopReason
@@ -113,8 +114,13 @@ class Checkpoint:
 
 def _fingerprint(model: Model[Any, Any], source: Source) -> dict[str, Any]:
     """What must agree for a checkpoint to belong to a fit; the resolved model carries the columns' means and variances."""
+    arrays: dict[str, np.ndarray] = {}
+    description = describe(model, arrays, "model")
+    digest = sha256()
+    for name in sorted(arrays):
+        digest.update(name.encode() + np.ascontiguousarray(arrays[name]).tobytes())
     return {
-        "model": model.describe(),
+        "model": [description, digest.hexdigest()],
         "n_rows": source.n_rows,
         "n_features": source.n_features,
         "total_weight": source.total_weight,
@@ -122,20 +128,10 @@ def _fingerprint(model: Model[Any, Any], source: Source) -> dict[str, Any]:
 
 
 def _refuse_other(found: dict[str, Any], expected: dict[str, Any], path: Path) -> None:
-    different = [key for key in expected if not _same(found.get(key), expected[key])]
+    different = [key for key in expected if not same_description(found.get(key), expected[key])]
     if different:
         what = ", ".join(
             f"{key} was {found.get(key)!r}, is {expected[key]!r}" if key != "model" else "another model, or other data"
             for key in different
         )
         raise ModelFileError(f"checkpoint {str(path)!r} belongs to another fit ({what}); delete it to start afresh")
-
-
-def _same(a: Any, b: Any) -> bool:
-    if isinstance(a, dict) and isinstance(b, dict):
-        return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
-    if isinstance(a, list) and isinstance(b, list):
-        return len(a) == len(b) and all(_same(x, y) for x, y in zip(a, b, strict=True))
-    if isinstance(a, float) and isinstance(b, float):
-        return a == b or (math.isnan(a) and math.isnan(b))
-    return bool(a == b)

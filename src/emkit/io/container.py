@@ -13,7 +13,7 @@ import numpy as np
 
 from emkit.core.errors import ModelFileError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _KEY = "emkit"
 _NO_DIGEST = "0" * 64
 
@@ -98,6 +98,10 @@ def read(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any], dict[
     if version > SCHEMA_VERSION:
         raise ModelFileError(
             f"{os.fspath(path)!r} has schema version {version}, this emkit reads up to {SCHEMA_VERSION}; upgrade emkit"
+        )
+    if version < SCHEMA_VERSION:
+        raise ModelFileError(
+            f"{os.fspath(path)!r} has schema version {version}, which emkit wrote before its first release; this emkit reads {SCHEMA_VERSION}: fit again"
         )
     found = str(header.get("sha256"))
     if found != _digest(metadata[_KEY].replace(found, _NO_DIGEST), arrays):

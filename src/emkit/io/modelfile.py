@@ -1,14 +1,19 @@
 """Model files: a fitted model in one .safetensors file, its configuration as JSON in the metadata. No pickle."""
 
 import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
+import numpy as np
+
+from emkit._names import NAMES
 from emkit._version import __version__
+from emkit.core.describe import describe, name_of, rebuild
 from emkit.core.errors import ModelFileError
 from emkit.core.result import Result, Run, Start, StopReason
 from emkit.io.container import read, write
-from emkit.models.registry import model_from_description
 
 
 @dataclass(frozen=True)
@@ -28,19 +33,20 @@ def save_model(
     result: Result,
     *,
     estimator: str,
-    settings: dict[str, Any],
+    settings: Mapping[str, Any],
     columns: tuple[str, ...] | None,
     n_features: int,
 ) -> None:
     """Write a fitted model; atomically. Raises OSError if that fails, and then the old file survives."""
+    arrays: dict[str, np.ndarray] = {}
     header = {
         "kind": "model",
         "emkit_version": __version__,
         "estimator": estimator,
-        "settings": settings,
+        "settings": {name: describe(_kept(value), arrays, f"settings.{name}") for name, value in settings.items()},
         "columns": None if columns is None else list(columns),
         "n_features": n_features,
-        "model": result.model.describe(),
+        "model": describe(result.model, arrays, "model"),
         "result": {
             "log_likelihood": result.log_likelihood,
             "log_prior": result.log_prior,
@@ -57,11 +63,23 @@ def save_model(
             ],
         },
     }
-    write(path, header, result.params.flatten())
+    write(path, header, {**arrays, **result.params.flatten("params.")})
 
 
-def load_model(path: str | os.PathLike[str]) -> Saved:
-    """Read a model file.
+def _kept(value: Any) -> Any:
+    """A setting as a file can have it: functions and generators belong to one session and are left out."""
+    out_of_place = isinstance(value, Callable | np.random.Generator | np.random.RandomState)  # type: ignore[arg-type]
+    return None if out_of_place and not hasattr(value, "__dataclass_fields__") else value
+
+
+def known_classes(more: Sequence[type] = ()) -> dict[str, type]:
+    """Classes that a file may name: emkit's families, models and priors, and ``more``."""
+    own = [getattr(import_module(module), name) for group, name, module in NAMES if group in ("families", "models", "priors")]
+    return {name_of(kind): kind for kind in (*own, *more)}
+
+
+def load_model(path: str | os.PathLike[str], classes: Sequence[type] = ()) -> Saved:
+    """Read a model file. ``classes``: families, models and priors of your own that it may hold.
 
     Raises
     ------
@@ -70,8 +88,10 @@ def load_model(path: str | os.PathLike[str]) -> Saved:
     """
     header, arrays = read(path, "model")
     try:
-        model = model_from_description(header["model"])
-        params = model.null_params(int(header["n_features"])).replace_arrays(arrays)
+        known = known_classes(classes)
+        model = rebuild(header["model"], arrays, known)
+        params = model.null_params(int(header["n_features"])).replace_arrays(arrays, "params.")
+        settings = {name: rebuild(value, arrays, known) for name, value in header["settings"].items()}
         kept = header["result"]
         starts = tuple(
             Start(index, kind, short, value, n_iter, StopReason[reason] if reason else None)
@@ -87,7 +107,7 @@ def load_model(path: str | os.PathLike[str]) -> Saved:
         )  # fmt: skip
         return Saved(
             header["estimator"],
-            dict(header["settings"]),
+            settings,
             None if header["columns"] is None else tuple(header["columns"]),
             int(header["n_features"]),
             result,
@@ -95,5 +115,5 @@ def load_model(path: str | os.PathLike[str]) -> Saved:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, ModelFileError):
-            raise
+            raise ModelFileError(f"{os.fspath(path)!r}: {error}") from error
         raise ModelFileError(f"{os.fspath(path)!r}: its description does not make sense ({error!r})") from error

@@ -1,4 +1,4 @@
-"""Compiled forward filtering and backward sampling. The NumPy twins are in ``emkit.models.hmm_filter`` and ``hmm_paths``.
+"""Compiled forward filtering and backward sampling. The NumPy twins are in ``emkit.models.hmm.filter`` and ``hmm_paths``.
 
 Both speak in log probabilities, so that nothing is ever lost. ``filter_log`` walks in rescaled probabilities, which is fast, for as
 long as no state that is possible comes near underflow, and in log space from that step on until none is.

@@ -1,7 +1,7 @@
 """Compiled forward-backward recursions, sixteen sequences side by side: one in each lane of two SIMD registers.
 
 For few states, where one sequence alone would wait on the latency of its own chain. ``emkit.kernels.hmm_chain`` takes sequences one by one, for
-many states or few sequences. The NumPy twin of both is ``emkit.models.hmm_recursions``.
+many states or few sequences. The NumPy twin of both is ``emkit.models.hmm.recursions``.
 
 Both take log emission probabilities (n, K), overwrite them with weighted posteriors, and add expected start, transition and end
 counts to the output arrays; nothing of size T x K x K exists. Each step's largest log emission is removed, the rest exponentiated

@@ -1,4 +1,4 @@
-"""Compiled Viterbi recursions, one sequence at a time, SIMD lanes along the states. The NumPy twin is in ``emkit.models.hmm_decoding``.
+"""Compiled Viterbi recursions, one sequence at a time, SIMD lanes along the states. The NumPy twin is in ``emkit.models.hmm.decoding``.
 
 No back pointers are kept: the best scores replace the log emissions in place, and the way back repeats the comparison for the one state that the
 path is in. Vectors and matrices are padded with -inf to whole registers; tiles are those of ``emkit.kernels.hmm_chain``, here of entries above

@@ -1,6 +1,6 @@
 """Compiled Viterbi recursions, sixteen sequences side by side, one in each lane of two SIMD registers: for few states.
 
-``emkit.kernels.viterbi_chain`` takes sequences one by one. The NumPy twin is in ``emkit.models.hmm_decoding``.
+``emkit.kernels.viterbi_chain`` takes sequences one by one. The NumPy twin is in ``emkit.models.hmm.decoding``.
 
 Back pointers take one byte each. Only comparisons and sums of logarithms: nothing depends on their order, and ties go to the lowest state.
 """

@@ -2,7 +2,7 @@
 
 >>> import numpy as np
 >>> from emkit import Gaussian, Mixture
->>> from emkit.data.arrays import ArraySource
+>>> from emkit.data.rows import ArraySource
 >>> from emkit.testing import check_family, check_model
 >>> rng = np.random.default_rng(0)
 >>> source = ArraySource(np.concatenate([rng.normal(0, 1, (60, 2)), rng.normal(4, 2, (60, 2))]))
@@ -23,7 +23,7 @@ import numpy as np
 from emkit.core.block import Source
 from emkit.core.fit import Algorithm
 from emkit.core.model import Executor, Family, Model
-from emkit.data.arrays import ArraySource
+from emkit.data.rows import ArraySource
 from emkit.models.mixture import Mixture
 from emkit.testing import family_laws, model_laws, statistics_laws
 from emkit.testing.cases import FamilyCase, Law, ModelCase, joined, random_start

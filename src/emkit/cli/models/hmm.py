@@ -101,8 +101,7 @@ class HMMCommands:
 @contextmanager
 def _plain_words(estimator: Any, rows: Any) -> Iterator[None]:
     """The library's errors in the words of someone who sees columns and options: sequences by their key, settings as options."""
-    from emkit.core.errors import DataError
-    from emkit.models.hmm_params import ImpossibleSequenceError
+    from emkit.core.errors import DataError, ImpossibleSequenceError
 
     try:
         yield
