@@ -13,11 +13,13 @@ __all__ = ["__version__", *MODULES]
 
 if TYPE_CHECKING:
     from emkit.algorithms.em import EM
-    from emkit.algorithms.restarts import fit
+    from emkit.algorithms.starts import fit
     from emkit.core.block import Block, Source
     from emkit.core.errors import CollapseError, DataError, EmkitError, ModelFileError, ParameterError
     from emkit.core.fit import Algorithm, Problem, iterate
-    from emkit.core.model import Executor, Family, Model
+    from emkit.core.executor import Executor
+    from emkit.core.family import Family
+    from emkit.core.model import Model
     from emkit.core.monitor import Monitor, PrintProgress, TimeLimit, Trace
     from emkit.core.prior import Dirichlet, Prior
     from emkit.core.records import Params, Stats

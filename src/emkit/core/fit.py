@@ -148,6 +148,7 @@ def run(
     trace: Sequence[float] = (),
     carried: Mapping[str, np.ndarray] | None = None,
     keep: Callable[[Step, Sequence[float]], None] | None = None,
+    before: Sequence[float] = (),
 ) -> Run:
     """Follow one start until the estimated remaining gain is below ``tol`` nats, or something else ends it.
 
@@ -163,6 +164,8 @@ def run(
         What the algorithm carried then.
     keep : callable
         Called with each step and the trace so far: where checkpoints are written.
+    before : sequence of float
+        Objectives of an earlier fit that ended at ``params``: the stop rule takes its rate into account, if it is the same problem.
 
     Raises
     ------
@@ -184,11 +187,12 @@ def run(
             if keep is not None:
                 keep(step, history)
             asked = monitor.step(step)
-            remaining = aitken(history)
+            known = [*before[:-1], *history] if len(before) and before[-1] == history[0] else history
+            remaining = aitken(known)
             if asked is not None:
                 reason = asked
                 break
-            if tol > 0 and _settled(problem, history, remaining, tol):
+            if tol > 0 and _settled(problem, known, remaining, tol):
                 reason = StopReason.CONVERGED
                 break
             if step.iteration >= max_iter:
@@ -211,8 +215,6 @@ def _fell(problem: Problem, step: Step, best: Step) -> bool:
 
 
 def _settled(problem: Problem, history: Sequence[float], remaining: float, tol: float) -> bool:
-    if len(history) < 2:
-        return False
     if remaining < tol:
         return True
     # A gain that rounding could have made says nothing about a rate: two in a row are the end of the road.

@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
-from emkit.core.block import Block, Source
+import numpy as np
+
+from emkit.core.block import Block, Part, Source
 from emkit.core.errors import ParameterError
 from emkit.core.parallel import lend
 from emkit.core.scratch import keep
@@ -37,48 +39,47 @@ class Threads:
     """
 
     def __init__(self, n_jobs: int | None = None):
-        if n_jobs is not None and (not isinstance(n_jobs, int) or isinstance(n_jobs, bool) or n_jobs == 0):
-            raise ParameterError(f"n_jobs={n_jobs!r}: give a number of threads, or None or -1 for every core")
-        if n_jobs is None:
-            n_jobs = -1
+        whole = isinstance(n_jobs, int | np.integer) and not isinstance(n_jobs, bool)
+        if n_jobs is not None and (not whole or n_jobs == 0):
+            raise ParameterError(f"n_jobs={n_jobs!r}: give a number of threads, or None or -1 for every core", parameter="n_jobs")
+        n_jobs = -1 if n_jobs is None else int(n_jobs)
         self.n_jobs = n_jobs if n_jobs > 0 else max(1, available_cores() + 1 + n_jobs)
         self._pool: ThreadPoolExecutor | None = None
         self._blas: Any = None
 
     def map(self, fn: Callable[[Block], Any], source: Source) -> Iterator[Any]:
-        """``fn(block)`` for each block, in the order of the blocks; a bounded number is in flight."""
-        blocks = iter(source)
-        first = next(blocks, None)
-        if first is None:
-            return
-        second = next(blocks, None)
-        if second is None:
-            if self.n_jobs == 1 or first.n < _WORTH_SHARING:
-                yield fn(first)
-                return
-            with self.session(), lend(self._pool):
-                self._limit_blas()
-                result = fn(first)
-            yield result
+        """``fn(block)`` for each block, in the order of the parts, which are read in the threads; a bounded number is in flight."""
+        parts = source.parts()
+        if len(parts) == 1:
+            yield self._alone(fn, parts[0].read())
             return
         with self.session():
             self._limit_blas()
             if self.n_jobs == 1:
-                yield fn(first)
-                yield fn(second)
-                yield from (fn(block) for block in blocks)
+                yield from (fn(part.read()) for part in parts)
                 return
             pool = self._pool
             assert pool is not None
-            waiting: deque[Future[Any]] = deque((pool.submit(fn, first), pool.submit(fn, second)))
+            waiting: deque[Future[Any]] = deque()
+            rest = iter(parts)
             try:
-                while waiting:
-                    while len(waiting) < 2 * self.n_jobs and (block := next(blocks, None)) is not None:
-                        waiting.append(pool.submit(fn, block))
+                while True:
+                    while len(waiting) < 2 * self.n_jobs and (part := next(rest, None)) is not None:
+                        waiting.append(pool.submit(_read_and_call, fn, part))
+                    if not waiting:
+                        return
                     yield waiting.popleft().result()
             finally:
                 for future in waiting:
                     future.cancel()
+
+    def _alone(self, fn: Callable[[Block], Any], block: Block) -> Any:
+        """An only block may share its own work among the threads."""
+        if self.n_jobs == 1 or block.n < _WORTH_SHARING:
+            return fn(block)
+        with self.session(), lend(self._pool):
+            self._limit_blas()
+            return fn(block)
 
     def map_reduce(self, fn: Callable[[Block], tuple[Any, float]], source: Source) -> tuple[Any, float]:
         """The sum of ``fn(block)`` over the blocks, taken in their order."""
@@ -108,6 +109,10 @@ class Threads:
     def _limit_blas(self) -> None:
         if self._blas is None:
             self._blas = _blas_libraries(len(sys.modules)).limit(limits=1, user_api="blas")
+
+
+def _read_and_call(fn: Callable[[Block], Any], part: Part) -> Any:
+    return fn(part.read())
 
 
 @lru_cache(maxsize=1)

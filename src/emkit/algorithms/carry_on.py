@@ -1,0 +1,145 @@
+"""Starts carried on over all the data, best first: where a fit with several starts has got to, and how it is taken to the end."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from emkit.core.errors import CollapseError
+from emkit.core.fit import Algorithm, Problem, Rules, run
+from emkit.core.monitor import Monitor
+from emkit.core.result import Run, Start, Step, StopReason
+
+HALTED = (StopReason.INTERRUPTED, StopReason.TIME_LIMIT, StopReason.STOPPED)
+"""Somebody's wish: no further start is begun."""
+
+
+@dataclass
+class Waiting:
+    """A start still to be carried on over all the data."""
+
+    index: int
+    params: Any
+    trace: tuple[float, ...] = ()
+    """Objectives of its iterations before ``params``, on all the data."""
+    limit: int | None = None
+    """Iterations after which it waits for the others, to see whether it is among the best; None: it is followed to the end."""
+    value: float = -math.inf
+    """Objective at ``params``, once it has reached its limit."""
+    carried: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """What the algorithm remembers."""
+
+
+@dataclass
+class Progress:
+    """Where a fit with several starts has got to: what a checkpoint holds."""
+
+    starts: list[Start]
+    queue: list[Waiting]
+    """The first one may be under way."""
+    best: Run | None = None
+    most: int | None = None
+    """How many are carried on once all have reached their limit; None when that is decided."""
+
+
+def finish(
+    problem: Problem,
+    algorithm: Algorithm,
+    progress: Progress,
+    stopped: StopReason | None,
+    rules: Rules,
+    watch: Monitor,
+    before: Sequence[float] = (),
+) -> None:
+    """Carry on what is queued, best first; keep the best run. After a stop only evaluate the first, if nothing is known yet."""
+    if stopped is not None and progress.best is not None:
+        progress.best = replace(progress.best, reason=stopped)
+        return
+    while progress.queue:
+        if progress.most is not None and all(waiting.limit is None for waiting in progress.queue):
+            progress.queue.sort(key=lambda waiting: (-waiting.value, waiting.index))
+            del progress.queue[progress.most :]
+            progress.most = None
+        halted = _carry_on_first(problem, algorithm, progress, stopped, rules, watch, before)
+        if halted is not None:
+            if progress.best is not None:
+                progress.best = replace(progress.best, reason=halted)
+            return
+
+
+def _carry_on_first(
+    problem: Problem,
+    algorithm: Algorithm,
+    progress: Progress,
+    stopped: StopReason | None,
+    rules: Rules,
+    watch: Monitor,
+    before: Sequence[float],
+) -> StopReason | None:
+    """Carry on the first of the queue; returns the reason if somebody ended the fit meanwhile."""
+    store, under_way = rules.checkpoint, progress.queue[0]
+
+    class Watch(Monitor):
+        def step(self, step: Step) -> StopReason | None:
+            return stopped or watch.step(step)
+
+    def save() -> None:
+        # Stopped in the short runs: some starts were never tried. A fit taken up again tries them all, as if nothing had happened.
+        if store is not None and stopped is None:
+            store.save(problem.model, problem.source, progress)
+
+    def keep(step: Step, trace: Sequence[float]) -> None:
+        if store is not None and store.due():
+            progress.queue[0] = replace(under_way, params=step.params, trace=tuple(trace[:-1]), carried=step.carried)
+            save()
+
+    outcome: Run | None = None
+    try:
+        outcome = run(
+            problem, algorithm, under_way.params,
+            tol=rules.tol, max_iter=min(under_way.limit or rules.max_iter, rules.max_iter), monitor=Watch(),
+            trace=under_way.trace, carried=under_way.carried, keep=keep, before=before,
+        )  # fmt: skip
+    except CollapseError:
+        pass
+    except KeyboardInterrupt:
+        if progress.best is None:
+            raise
+        save()
+        return StopReason.INTERRUPTED
+    if outcome is not None and outcome.reason in HALTED:
+        progress.queue[0] = replace(under_way, params=outcome.params, trace=outcome.trace[:-1], carried=outcome.carried)
+        save()
+        note(progress, under_way.index, outcome)
+        return outcome.reason
+    progress.queue.pop(0)
+    if outcome is not None and outcome.reason is StopReason.MAX_ITER and outcome.n_iter < rules.max_iter:
+        _wait(progress, under_way.index, outcome)
+    else:
+        note(progress, under_way.index, outcome)
+    return None
+
+
+def _wait(progress: Progress, index: int, outcome: Run) -> None:
+    """A start at its limit moves to the end of the queue; what it has found so far counts, should nothing better come."""
+    at = next(i for i, start in enumerate(progress.starts) if start.index == index)
+    progress.starts[at] = replace(progress.starts[at], short_objective=outcome.objective)
+    progress.queue.append(Waiting(index, outcome.params, outcome.trace[:-1], None, outcome.objective, outcome.carried))
+    best = progress.best
+    if best is None or outcome.objective > best.objective or best.reason is StopReason.COLLAPSED:
+        progress.best = outcome
+
+
+def note(progress: Progress, index: int, outcome: Run | None) -> None:
+    """Enter the outcome of a start in the table, and keep it if it is the best so far."""
+    at = next(i for i, start in enumerate(progress.starts) if start.index == index)
+    if outcome is None:
+        progress.starts[at] = replace(progress.starts[at], reason=StopReason.COLLAPSED)
+        return
+    progress.starts[at] = replace(progress.starts[at], objective=outcome.objective, n_iter=outcome.n_iter, reason=outcome.reason)
+    best = progress.best
+    spoiled = outcome.reason is StopReason.COLLAPSED
+    if best is None or (outcome.objective > best.objective and not spoiled) or best.reason is StopReason.COLLAPSED:
+        progress.best = outcome

@@ -1,0 +1,247 @@
+"""Many starts, few finished: short runs on a subsample, the best of them carried on over all the data."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from emkit.algorithms.carry_on import HALTED, Progress, Waiting, finish, note
+from emkit.algorithms.em import EM
+from emkit.core.block import Source
+from emkit.core.checks import count
+from emkit.core.errors import CollapseError, ParameterError
+from emkit.core.executor import Executor
+from emkit.core.fit import Algorithm, Problem, Rules, run
+from emkit.core.model import Model
+from emkit.core.monitor import Monitor
+from emkit.core.records import Params
+from emkit.core.result import Result, Run, Start, Step, StopReason
+
+_SHORT, _LONGER = 25, 300  # iterations on the subsample: for every start, and for the best few
+_WHOLE = 100  # iterations of every start on all the data, before only the best few are carried on
+_PER_ROW = 0.01  # nats a row on the subsample by which a start may trail the best and still be carried on
+
+
+def fit(
+    model: Model,
+    source: Source,
+    *,
+    executor: Executor,
+    algorithm: Algorithm | None = None,
+    starts: int | Sequence[Any] = 8,
+    tol: float = 1e-3,
+    max_iter: int = 1000,
+    monitors: Sequence[Monitor] = (),
+    rng: np.random.Generator | None = None,
+    checkpoint: Any = None,
+    before: Sequence[float] = (),
+) -> Result:
+    """Fit a model to a source.
+
+    Parameters
+    ----------
+    model : Model
+    source : Source
+    executor : Executor
+        Where E-steps run, e.g. ``emkit.Threads()``.
+    algorithm : Algorithm, optional
+        Default: ``EM()``.
+    starts : int, or sequence of Params
+        How many starts to try, or the starts themselves. Each makes 25 iterations on a subsample; the best quarter (two at
+        least) are carried on there until they settle; those within 0.01 nats a row of the best that differ are carried on over all the data.
+        Where the data are no larger than the subsample, every start makes up to 100 iterations; those that have not met the stop rule by
+        then are carried on only if they are among the best quarter, and their estimated remaining gain could make up for what they lack.
+    tol, max_iter, monitors, checkpoint
+        See ``emkit.core.fit.Rules``.
+    rng : numpy Generator, optional
+        Of every random choice.
+    before : sequence of float
+        Objectives of an earlier fit that ended where the only start begins, so that the stop rule knows the rate at which it was gaining.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    CollapseError
+        Without a prior, if every start collapsed.
+    KeyboardInterrupt
+        Only if it comes before there is anything to keep; otherwise the result says INTERRUPTED.
+    """
+    rules = Rules(tol, max_iter, monitors, checkpoint)
+    rng = rng if rng is not None else np.random.default_rng()
+    algorithm = algorithm or EM()
+    model = model.resolve(source)
+    watch = rules.watch
+    problem = Problem(model, source, executor, float(np.finfo(_width(source)).eps))
+    watch.begin()
+    with executor.session():
+        _compile(model, source, watch)
+        progress = checkpoint.load(model, source) if checkpoint is not None else None
+        stopped: StopReason | None = None
+        if progress is None:
+            progress, stopped = _short_runs(problem, algorithm, starts, rules, watch, rng)
+        finish(problem, algorithm, progress, stopped, rules, watch, before)
+    best = progress.best
+    if best is None:
+        raise CollapseError(
+            "every start ended in a component collapsed onto a point, where the likelihood is unbounded; "
+            "use the default prior, fewer components, or a simpler covariance_type"
+        )
+    result = Result(
+        model, best.params, best.log_likelihood, best.log_prior, best.n_iter, best.reason, best.trace,
+        best.remaining, tuple(progress.starts), source.n_rows, source.total_weight, float(tol),
+    )  # fmt: skip
+    watch.end(result)
+    return result
+
+
+def _width(source: Source) -> Any:
+    first = next(iter(source)).x
+    return np.float32 if np.asarray(first[:0]).dtype == np.float32 else np.float64
+
+
+def _compile(model: Model, source: Source, watch: Monitor) -> None:
+    """Load or compile kernels now; if it takes more than a moment, say why nothing else happens."""
+    import threading
+
+    timer = threading.Timer(0.7, watch.say, ("compiling the E-step for this machine (once; it is cached) ...",))
+    timer.daemon = True
+    timer.start()
+    try:
+        model.compile(source)
+    finally:
+        timer.cancel()
+
+
+def subsample_size(k_like: int, d: int) -> int:
+    """Rows for short runs: fifty for each free number of a component, between 2,000 and 20,000."""
+    return int(min(max(2000, 50 * k_like * (d + 1)), 20000))
+
+
+def _short_runs(
+    problem: Problem,
+    algorithm: Algorithm,
+    starts: int | Sequence[Any],
+    rules: Rules,
+    watch: Monitor,
+    rng: np.random.Generator,
+) -> tuple[Progress, StopReason | None]:
+    """Try every start briefly; returns what is worth carrying on, and the reason if somebody asked to stop."""
+    model, source = problem.model, problem.source
+    if isinstance(starts, Sequence) and not isinstance(starts, str):
+        if not all(isinstance(params, Params) for params in starts) or not starts:
+            raise ParameterError(f"starts={starts!r}: give a number of starts, or a sequence of Params")
+        given = [Start(i, "given", math.nan) for i in range(len(starts))]
+        return Progress(given, [Waiting(i, params) for i, params in enumerate(starts)]), None
+    starts = count(starts, "n_init")
+    sample = source.sample(subsample_size(model.n_hidden or 1, source.n_features), rng)
+    seeds = rng.spawn(starts)
+    if starts == 1:
+        return Progress([Start(0, model.kind_of_start(0), math.nan)], [Waiting(0, model.init(sample, seeds[0], 0))]), None
+    whole = sample is source
+    small = problem if whole else replace(problem, source=sample)
+    loose = rules.tol if whole else max(rules.tol, 1e-2)
+    asked = _OnlyAsked(watch)
+    progress, tried, stopped = _try_all(small, algorithm, sample, seeds, replace(rules, tol=loose), asked, watch)
+    tried.sort(key=lambda item: (-item[1].objective, item[0]))
+    few = max(2, starts // 4)
+    if whole:
+        _carry_on_all(progress, tried, rules)
+        progress.most = few
+    else:
+        stopped = _carry_on_best(progress, tried, small, algorithm, loose, 1 if stopped else few, asked) or stopped
+    return progress, stopped
+
+
+def _try_all(
+    problem: Problem,
+    algorithm: Algorithm,
+    sample: Source,
+    seeds: Sequence[np.random.Generator],
+    rules: Rules,
+    asked: Monitor,
+    watch: Monitor,
+) -> tuple[Progress, list[tuple[int, Run]], StopReason | None]:
+    """A short run of every start: the table so far, the runs by number, and the reason if somebody asked to stop."""
+    model, progress = problem.model, Progress([], [])
+    tried: list[tuple[int, Run]] = []
+    stopped: StopReason | None = None
+    for i, seed in enumerate(seeds):
+        outcome: Run | None = None
+        try:
+            watch.say(f"start {i + 1} of {len(seeds)}")
+            first = model.init(sample, seed, i)
+            outcome = run(problem, algorithm, first, tol=rules.tol, max_iter=min(_SHORT, rules.max_iter), monitor=asked)
+        except CollapseError:
+            pass
+        except KeyboardInterrupt:
+            if not tried:
+                raise
+            stopped = StopReason.INTERRUPTED
+        lost = outcome is None or outcome.reason is StopReason.COLLAPSED
+        value = outcome.objective if outcome is not None else -math.inf
+        reason = StopReason.COLLAPSED if lost and not stopped else None
+        progress.starts.append(Start(i, model.kind_of_start(i), value, reason=reason))
+        if outcome is not None and not lost:
+            tried.append((i, outcome))
+            if outcome.reason in HALTED:
+                stopped = outcome.reason
+        if stopped is not None:
+            break
+    return progress, tried, stopped
+
+
+class _OnlyAsked(Monitor):
+    """Iterations of short runs are not reported, but a request to stop counts in them too."""
+
+    def __init__(self, watch: Monitor):
+        self._watch = watch
+
+    def step(self, step: Step) -> StopReason | None:
+        return self._watch.asked()
+
+
+def _carry_on_all(progress: Progress, tried: list[tuple[int, Run]], rules: Rules) -> None:
+    """The short runs were on all the data: those that met the stop rule are done, the others continue where they stand."""
+    best = max((outcome.objective for _, outcome in tried), default=-math.inf)
+    for i, outcome in tried:
+        if outcome.reason is StopReason.MAX_ITER and outcome.n_iter < rules.max_iter:
+            if outcome.objective + 10.0 * outcome.remaining >= best - rules.tol:
+                progress.queue.append(Waiting(i, outcome.params, outcome.trace[:-1], _WHOLE, carried=outcome.carried))
+        else:
+            note(progress, i, outcome)
+
+
+def _carry_on_best(
+    progress: Progress,
+    tried: list[tuple[int, Run]],
+    small: Problem,
+    algorithm: Algorithm,
+    tol: float,
+    most: int,
+    asked: Monitor,
+) -> StopReason | None:
+    """Let the best few settle on the subsample; of those close to the best, one for each value reached."""
+    settled: list[tuple[int, Run]] = []
+    stopped: StopReason | None = None
+    for i, outcome in tried[:most]:
+        if most > 1 and outcome.reason is StopReason.MAX_ITER and stopped is None:
+            outcome = run(
+                small, algorithm, outcome.params,
+                tol=tol, max_iter=_LONGER, trace=outcome.trace[:-1], carried=outcome.carried, monitor=asked,
+            )  # fmt: skip
+            stopped = outcome.reason if outcome.reason in HALTED else None
+        settled.append((i, outcome))
+    settled.sort(key=lambda item: (-item[1].objective, item[0]))
+    best = settled[0][1].objective if settled else math.nan
+    last = math.inf
+    for i, outcome in settled:
+        same = last - outcome.objective <= max(10.0 * tol, 1e-9 * abs(best))
+        if not same and best - outcome.objective <= _PER_ROW * small.source.total_weight:
+            progress.queue.append(Waiting(i, outcome.params))
+        last = outcome.objective
+    return stopped
