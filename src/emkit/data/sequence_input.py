@@ -8,8 +8,8 @@ import numpy as np
 
 from emkit.core.errors import DataError, ParameterError
 from emkit.data.sequences import check_lengths
-from emkit.data.tables import is_table, read_frame, read_matrix
-from emkit.data.validate import check_matrix
+from emkit.data.tables import is_absent, is_table, read_frame, read_matrix
+from emkit.data.validate import check_matrix, unmask
 
 GAPS = ("error", "missing", "ignore")
 
@@ -87,7 +87,7 @@ def read_sequences(
     if isinstance(x, list | tuple) and len(x) and any(np.ndim(item) == 2 for item in x):
         return _from_list(x, lengths, every_column)
     if not is_table(x) and np.ndim(x) == 3:
-        return _from_list(list(np.asarray(x)), lengths, every_column)
+        return _from_list(list(np.asarray(unmask(x))), lengths, every_column)
     matrix, names = read_matrix(x, every_column=every_column)
     return Sequences(matrix, check_lengths(lengths, len(matrix)), names)
 
@@ -99,7 +99,7 @@ def _from_list(items: Sequence[Any], lengths: Any, every_column: bool) -> Sequen
         raise DataError("found no sequence (0 sequences)")
     parts = []
     for i, item in enumerate(items):
-        part = np.asarray(item)
+        part = np.asarray(unmask(item))
         if part.ndim != 2:
             raise DataError(
                 f"sequence {i} has {part.ndim} dimension(s), expected steps and columns: x.reshape(-1, 1) for a single column"
@@ -133,8 +133,8 @@ def _from_table(x: Any, sequence: str | None, order: str | None, gaps: str, ever
     if sequence is None:
         codes, keys = np.zeros(n, dtype=np.int64), None
     else:
-        if any(v is None or v != v for v in labels):
-            i = next(i for i, v in enumerate(labels) if v is None or v != v)
+        i = next((i for i, v in enumerate(labels) if is_absent(v) or v != v), None)
+        if i is not None:
             raise DataError(f"column {sequence!r} row {i} is missing; every row belongs to a sequence")
         number: dict[Any, int] = {}
         codes = np.array([number.setdefault(v, len(number)) for v in labels], dtype=np.int64)
@@ -212,7 +212,7 @@ def _fill_gaps(found: Sequences, codes: np.ndarray, place: np.ndarray, order: st
 
 
 def read_states(states: Any, found: Sequences, k: int) -> np.ndarray:
-    """Known states as evidence in step order: int (n,), or float (n, K).
+    """Known states as evidence in step order: int (n,), or float (n, K). A masked label, or row of them, is unknown.
 
     Raises
     ------
@@ -220,10 +220,13 @@ def read_states(states: Any, found: Sequences, k: int) -> np.ndarray:
         For labels out of range, wrong lengths, and steps whose every state is ruled out.
     """
     rows = len(found.x) if found.position is None else len(found.position)
-    array = np.asarray(states)
+    if isinstance(states, np.ma.MaskedArray) and states.ndim == 2:
+        unknown = np.ma.getmaskarray(states).all(axis=1)
+        states = np.where(unknown[:, None], 1.0, unmask(states))
+    array = np.asarray(unmask(states))
     if array.ndim == 1 and array.shape == (rows,):
         try:
-            numbers = np.where([v is None for v in array], np.nan, array).astype(np.float64)
+            numbers = np.where([is_absent(v) for v in array], np.nan, array).astype(np.float64)
         except (TypeError, ValueError) as error:
             raise DataError(f"states must be numbers 0 to {k - 1}, -1 or NaN where unknown") from error
         numbers = np.where(np.isnan(numbers), -1, numbers)

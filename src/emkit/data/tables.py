@@ -66,10 +66,11 @@ def _number(value: Any) -> float:
     """A cell as a float; None and pandas.NA are missing. Raises for what is not a number."""
     if isinstance(value, str | bytes):  # float() would quietly read '1' as a number
         raise TypeError("text")
-    return np.nan if _absent(value) else float(value)
+    return np.nan if is_absent(value) else float(value)
 
 
-def _absent(value: Any) -> bool:
+def is_absent(value: Any) -> bool:
+    """Whether a cell is None or pandas.NA."""
     return value is None or type(value).__name__ == "NAType"
 
 
@@ -91,7 +92,7 @@ def _column(series: Any, name: str) -> np.ndarray:
             return np.array([_number(v) for v in found])
         except (TypeError, ValueError):
             pass
-    row = next((i for i, v in enumerate(found) if not (_absent(v) or isinstance(v, int | float))), 0)
+    row = next((i for i, v in enumerate(found) if not (is_absent(v) or isinstance(v, int | float))), 0)
     raise DataError(
         f"column {name!r} is of type {dtype}, not numbers (row {row} is {found[row]!r}); drop the column, or encode it as numbers"
     )
