@@ -26,12 +26,9 @@ def unmask(x: Any) -> Any:
         return x
     if not np.ma.is_masked(x):
         return x.filled() if x.dtype.kind == "V" else np.asarray(x)
-    if x.dtype.kind in "biu":
-        return x.astype(np.float64).filled(np.nan)
-    if x.dtype.kind in "fc":
-        return x.filled(np.nan)
-    cells = np.array(x.data, dtype=object)
-    cells[np.ma.getmaskarray(x)] = None
+    numeric = x.dtype.kind in "biufc"
+    cells = np.array(x.data, dtype=object if not numeric else x.dtype if x.dtype.kind in "fc" else np.float64)
+    cells[np.ma.getmaskarray(x)] = np.nan if numeric else None
     return cells
 
 
@@ -101,6 +98,8 @@ def _as_float(x: Any, columns: Sequence[str] | None) -> np.ndarray:
         return _from_objects(array, columns)
     if array.dtype.kind in "US":
         _refuse_text(array.astype(object), columns)
+    if array.dtype.kind in "mM":
+        raise DataError(f"expected numbers, got dtype {array.dtype}; convert dates and times, such as to days since the first")
     raise DataError(f"expected numbers, got dtype {array.dtype}; convert the columns to numbers first")
 
 
