@@ -9,7 +9,7 @@ from emkit.core.block import Block, BlockSource
 from emkit.core.columns import Columns
 from emkit.core.errors import DataError
 from emkit.data.rows import as_columns, block_bounds
-from emkit.data.validate import check_matrix, check_weights
+from emkit.data.validate import check_matrix, check_weights, refuse_masked
 
 
 def check_lengths(lengths: Any, n_rows: int) -> np.ndarray:
@@ -22,6 +22,7 @@ def check_lengths(lengths: Any, n_rows: int) -> np.ndarray:
     """
     if lengths is None:
         return np.array([n_rows], dtype=np.int64)
+    refuse_masked(lengths, "lengths entry")
     try:
         found = np.asarray(lengths)
     except ValueError as error:

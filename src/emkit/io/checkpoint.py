@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from emkit.algorithms.restarts import Progress, Waiting
+from emkit.algorithms.carry_on import Progress, Waiting
 from emkit.core.block import Source
 from emkit.core.describe import describe, same_description
 from emkit.core.errors import ModelFileError, ParameterError
