@@ -13,10 +13,18 @@ from emkit.core.declared import Child
 from emkit.core.family import Family
 from emkit.core.parameters import Parameter, Simplex
 from emkit.core.prior import Dirichlet
-from emkit.core.records import Stats
+from emkit.core.records import Params, Stats
 from emkit.core.seeding import seed_labels
 from emkit.core.support import Support
 from emkit.families.sums import logs_times
+
+
+@dataclass(frozen=True)
+class MixedParams(Params):
+    """``weights`` (K, M), rows adding up to 1; ``parts``: the family's Params for K M components, those of component k together."""
+
+    weights: np.ndarray
+    parts: Any
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,7 @@ class Mixed(Family):
     n_parts: int
     prior: Dirichlet | None = None
 
+    Params = MixedParams
     parameters = (Parameter("weights", "K M", Simplex(), Dirichlet),)
 
     def __post_init__(self) -> None:

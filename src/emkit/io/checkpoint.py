@@ -51,12 +51,13 @@ class Checkpoint:
         by_time = self.seconds is not None and time.monotonic() - self._last >= self.seconds
         return by_count or by_time
 
-    def save(self, model: Model[Any, Any], source: Source, progress: Progress) -> None:
+    def save(self, model: Model, source: Source, progress: Progress) -> None:
         """Write the progress."""
         arrays: dict[str, np.ndarray] = {}
         for i, waiting in enumerate(progress.queue):
             arrays.update(waiting.params.flatten(f"queue.{i}."))
             arrays[f"queue.{i}.trace"] = np.asarray(waiting.trace, dtype=np.float64)
+            arrays.update({f"queue.{i}.carried.{name}": np.asarray(value) for name, value in waiting.carried.items()})
         header: dict[str, Any] = {
             "kind": "checkpoint",
             "fit": _fingerprint(model, source),
@@ -84,16 +85,23 @@ class Checkpoint:
         write(self.path, header, arrays)
         self._count, self._last = 0, time.monotonic()
 
-    def load(self, model: Model[Any, Any], source: Source) -> Progress | None:
+    def load(self, model: Model, source: Source) -> Progress | None:
         """The progress in the file; None if there is no file."""
         self._count, self._last = 0, time.monotonic()
         if not self.path.exists():
             return None
         header, arrays = read(self.path, "checkpoint")
         _refuse_other(header["fit"], _fingerprint(model, source), self.path)
-        like = model.null_params(source.n_features)
+        like = model.null(model.n_hidden or 1, source.n_features)
         queue = [
-            Waiting(index, like.replace_arrays(arrays, f"queue.{i}."), tuple(arrays[f"queue.{i}.trace"].tolist()), limit, value)
+            Waiting(
+                index,
+                like.replace_arrays(arrays, f"queue.{i}."),
+                tuple(arrays[f"queue.{i}.trace"].tolist()),
+                limit,
+                value,
+                _under(arrays, f"queue.{i}.carried."),
+            )
             for i, (index, limit, value) in enumerate(header["queue"])
         ]
         starts = [Start(**{**row, "reason": StopReason[row["reason"]] if row["reason"] else None}) for row in header["starts"]]
@@ -112,7 +120,11 @@ class Checkpoint:
         return Progress(starts, queue, best, header["most"])
 
 
-def _fingerprint(model: Model[Any, Any], source: Source) -> dict[str, Any]:
+def _under(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
+
+
+def _fingerprint(model: Model, source: Source) -> dict[str, Any]:
     """What must agree for a checkpoint to belong to a fit; the resolved model carries the columns' means and variances."""
     arrays: dict[str, np.ndarray] = {}
     description = describe(model, arrays, "model")

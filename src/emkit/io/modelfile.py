@@ -90,7 +90,7 @@ def load_model(path: str | os.PathLike[str], classes: Sequence[type] = ()) -> Sa
     try:
         known = known_classes(classes)
         model = rebuild(header["model"], arrays, known)
-        params = model.null_params(int(header["n_features"])).replace_arrays(arrays, "params.")
+        params = model.null(model.n_hidden or 1, int(header["n_features"])).replace_arrays(arrays, "params.")
         settings = {name: rebuild(value, arrays, known) for name, value in header["settings"].items()}
         kept = header["result"]
         starts = tuple(

@@ -81,7 +81,10 @@ def check_rows(value: Any, shape: tuple[int, ...], name: str, *, partial: bool =
     for i, (s, is_open) in enumerate(zip(sums, open_rows, strict=True)):
         if (is_open and s > total + 1e-6) or (not is_open and abs(s - total) > 1e-6):
             row = f" row {i}" if p.ndim > 1 else ""
-            raise ParameterError(f"{name}{row} adds up to {s:.6g}, it must add up to {total:g}" + (" at most" if is_open else "", parameter=_bare(name)))
+            most = " at most" if is_open else ""
+            raise ParameterError(
+                f"{name}{row} adds up to {s:.6g}, it must add up to {total:g}{most}", parameter=_bare(name)
+            )
     return p
 
 
