@@ -15,6 +15,7 @@ def vectors(seed):
     p = rng.dirichlet(np.ones(5), 4)
     held = np.where(rng.random(p.shape) < 0.3, p, np.nan)
     held[0] = np.nan
+    held[1, 0] = np.nan  # what a zero leaves has somewhere to go
     p[1, 2], held[1, 2] = 0.0, 0.0
     return p / p.sum(axis=1, keepdims=True), held
 
