@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from emkit.core.bayes import Pass, slices, sliced_pass
+from emkit.core.bayes import Pass, sliced_pass, slices
 from emkit.core.block import Block, Source
 from emkit.core.declared import Declared
 from emkit.core.errors import ParameterError

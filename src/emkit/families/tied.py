@@ -7,7 +7,6 @@ import numpy as np
 
 from emkit.core.block import Block, Source
 from emkit.core.checks import integers
-from emkit.core.declared import Child
 from emkit.core.errors import ParameterError
 from emkit.core.family import Family
 from emkit.core.support import Support
