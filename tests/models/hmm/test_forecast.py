@@ -29,16 +29,11 @@ from emkit.models.hmm.forecast import (
 from emkit.models.hmm.params import HMMParams
 from emkit.models.hmm.paths import _sample_compiled, _sample_numpy, sample_paths, simulate
 from emkit.models.hmm.recursions import forward_backward_log
+from support.datasets import earthquakes
 from support.paths import every_path, random_chain
 
-# Zucchini & MacDonald: earthquakes of magnitude 7 or more, world, 1900 to 2006.
-EARTHQUAKES = np.array([
-    13, 14, 8, 10, 16, 26, 32, 27, 18, 32, 36, 24, 22, 23, 22, 18, 25, 21, 21, 14, 8, 11, 14, 23, 18, 17, 19,
-    20, 22, 19, 13, 26, 13, 14, 22, 24, 21, 22, 26, 21, 23, 24, 27, 41, 31, 27, 35, 26, 28, 36, 39, 21, 17, 22,
-    17, 19, 15, 34, 10, 15, 22, 18, 15, 20, 15, 22, 19, 16, 30, 27, 29, 23, 20, 16, 21, 21, 25, 16, 18, 15, 18,
-    14, 10, 15, 8, 15, 6, 11, 8, 7, 18, 16, 13, 12, 13, 20, 15, 16, 12, 18, 15, 16, 13, 15, 16, 11, 11,
-], dtype=np.float64)  # fmt: skip
-# Its two-state maximum likelihood fit.
+# Zucchini & MacDonald: earthquakes of magnitude 7 or more, world, 1900 to 2006; the two-state maximum likelihood fit.
+EARTHQUAKES = earthquakes()
 QUAKES = HMMParams(
     np.array([1.0, 0.0]), np.array([[0.928374, 0.071626], [0.119034, 0.880966]]), Poisson.Params(np.array([[15.42076], [26.01824]]))
 )
@@ -289,7 +284,7 @@ def test_residuals_of_outliers_on_both_sides():
 
 
 def test_earthquake_forecasts_add_up_to_one():
-    log_b = Poisson().log_prob(QUAKES.emissions, EARTHQUAKES[:, None])
+    log_b = Poisson().log_prob(QUAKES.emissions, EARTHQUAKES)
     last = filter_probabilities(QUAKES, log_b, [107])[-1]
     forecast = forecast_states(QUAKES, last, 50)
     counts = np.arange(150.0)[:, None]
@@ -446,7 +441,7 @@ def test_residuals_of_simulated_data_are_standard_normal():
 
 
 def test_earthquake_residual_segments():
-    log_b = Poisson().log_prob(QUAKES.emissions, EARTHQUAKES[:, None])
+    log_b = Poisson().log_prob(QUAKES.emissions, EARTHQUAKES)
     weights = predictive_weights(QUAKES, log_b, [107])
     z = pseudo_residuals(weights, *distribution(Poisson(), QUAKES.emissions, EARTHQUAKES))
     assert (z.lower < z.middle).all() and (z.middle < z.upper).all()
