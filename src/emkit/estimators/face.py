@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
 from emkit.algorithms.starts import fit
@@ -157,9 +158,9 @@ class Face(State, Settings):
         fitted = self.__dict__.get("feature_names_in_")
         if "result_" in self.__dict__:
             known = None if fitted is None else tuple(str(name) for name in fitted)
-            check_columns(names, len(columns), known, self.n_features_in_, type(self).__name__)
+            check_columns(names, len(columns), known, self.n_features_in_, self._name())
         elif len(columns) != self._n_columns():
-            check_columns(None, len(columns), None, self._n_columns(), type(self).__name__)
+            check_columns(None, len(columns), None, self._n_columns(), self._name())
 
     def _emitted(self, x: Any) -> np.ndarray:
         """Sampled rows as data come: counts and symbols are integers, numbers have the width of the data of the fit."""
@@ -213,15 +214,18 @@ class Face(State, Settings):
         OSError
             If the file cannot be written; an older one survives.
         """
+        self.save_as(path, self)
+
+    def save_as(self, path: str | os.PathLike[str], face: BaseEstimator) -> None:
+        """``save`` for the estimator that this one is inside of."""
         from emkit.io.modelfile import save_model
 
-        result = self._current()
-        kept = {name: None if name in ("monitors", "checkpoint") else value for name, value in self.get_params(deep=False).items()}
+        settings = face.get_params(deep=False)
         save_model(
             path,
-            result,
-            estimator=type(self).__name__,
-            settings=kept,
+            self._current(),
+            estimator=type(face).__name__,
+            settings={name: None if name in ("monitors", "checkpoint") else value for name, value in settings.items()},
             columns=self.__dict__.get("_columns") or Columns.numbered(self._n_columns()),
             width=np.dtype(self.__dict__.get("_width", np.float64)).name,
         )

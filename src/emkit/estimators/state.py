@@ -72,6 +72,17 @@ class State:
                 pass  # whoever uses it says what is wrong with it
         self.__dict__.setdefault("_values", {})[name] = value
 
+    def _name(self) -> str:
+        """How messages call the estimator: by the class that the user made."""
+        return str(self.__dict__.get("_who", type(self).__name__))
+
+    def is_set_by_hand(self, name: str) -> bool:
+        """Whether a parameter's attribute was set, and to something else than a fit found."""
+        values = self.__dict__.get("_values", {})
+        if name not in values:
+            return False
+        return "result_" not in self.__dict__ or not np.array_equal(values[name], self._shown(self.result_).get(name))
+
     def _shown(self, result: Result) -> dict[str, np.ndarray]:
         """A result's parameters in the width of the data of the fit."""
         width = self.__dict__.get("_width", np.float64)
@@ -110,7 +121,7 @@ class State:
 
     def _from_hand(self, values: Mapping[str, Any]) -> Result:
         """A model whose every parameter was set by hand."""
-        who = type(self).__name__
+        who = self._name()
         if not values:
             raise NotFittedError(f"This {who} instance is not fitted yet. Call 'fit' with appropriate arguments before using this estimator.")
         model = self.build(None)

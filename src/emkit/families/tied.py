@@ -29,6 +29,8 @@ class Tied(Family):
     family: Family
     groups: tuple[int, ...]
 
+    made_of_others = True
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "groups", integers(self.groups, "tie"))
         found = sorted(set(self.groups))
