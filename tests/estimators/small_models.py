@@ -108,7 +108,7 @@ def poisson_log_b(x, rates):
 
 
 def covariance(rng, kind, d, lead=()):
-    """Random covariances of a kind, (*lead, ...) for those that differ between components, and the same as matrices (*lead, d, d)."""
+    """Random covariances of a kind, with leading axes unless they are shared; and the same as matrices (*lead, d, d)."""
     shared = kind.startswith("tied")
     each = () if shared else lead
     if kind in ("full", "tied"):

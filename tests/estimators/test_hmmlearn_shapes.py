@@ -83,7 +83,7 @@ def test_a_mixture_of_one_part_set_by_hand(kind, d):
 
 @pytest.mark.parametrize("m", [1, 2])
 def test_hmmlearns_tied_shape(m):
-    """hmmlearn has a matrix for each state, shared by its parts; emkit has one for all: equal matrices mean the same, others are refused."""
+    """hmmlearn has a matrix for each state, emkit one for all: equal matrices mean the same, others are refused."""
     matrix = np.array([[2.0, 0.5], [0.5, 1.0]])
     means, x = np.arange(4.0 * m).reshape(2, m, 2), reals(2)[:9]
     values = {"means_": means, "weights_": np.full((2, m), 1 / m)}
