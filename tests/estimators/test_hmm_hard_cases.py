@@ -1,9 +1,11 @@
 """What the faces of HMMs make of hard cases that ``tests/models/hmm`` tests on the engine."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
-from emkit import HMM, DataError, Poisson
+from emkit import HMM, DataError, ParameterError, Poisson
 from emkit.core.errors import ImpossibleSequenceError
 from emkit.models.hmm.filter import filter_probabilities
 from emkit.models.hmm.forecast import forecast_log_density, forecast_states
@@ -23,6 +25,22 @@ def test_residuals_of_outliers_on_both_sides():
     )
     x = np.array([[-30.0], [-8.5], [-7.0], [0.0], [7.0], [8.5], [30.0]])
     np.testing.assert_allclose(model.fit(x[2:5]).pseudo_residuals(x), x[:, 0], rtol=1e-9, atol=1e-12)
+
+
+@dataclass(frozen=True)
+class Silent(Poisson):
+    """A family that does not say what its distribution function is."""
+
+    def cdf(self, params, x, *, upper=False):
+        return None
+
+
+def test_residuals_need_one_column_and_a_distribution_function():
+    x = np.random.default_rng(0).poisson(3.0, size=(40, 2))
+    with pytest.raises(DataError, match="one column"):
+        HMM(2, "poisson", random_state=0).fit(x).pseudo_residuals(x)
+    with pytest.raises(ParameterError, match="a Silent family does not say its distribution function"):
+        HMM(2, Silent(), random_state=0).fit(x[:, :1]).pseudo_residuals(x[:, :1])
 
 
 def test_forecast_densities_are_the_models():

@@ -136,7 +136,7 @@ def _short_runs(
         if not all(isinstance(params, Params) for params in starts) or not starts:
             raise ParameterError(f"starts={starts!r}: give a number of starts, or a sequence of Params")
         given = [Start(i, "given", math.nan) for i in range(len(starts))]
-        return Progress(given, [Waiting(i, params) for i, params in enumerate(starts)]), None
+        return Progress(given, [Waiting(i, model.put_back(params)) for i, params in enumerate(starts)]), None
     starts = count(starts, "n_init")
     sample = source.sample(subsample_size(model.n_hidden or 1, source.n_features), rng)
     seeds = rng.spawn(starts)

@@ -188,14 +188,20 @@ class Declared(ABC):
         """Names of its own parameters and its parts', in the order in which they are shown."""
         return tuple(dict.fromkeys([*self.names, *(n for child in self.children for n in self.part(child).all_names)]))
 
+    @property
+    def needed_names(self) -> tuple[str, ...]:
+        """Names of the parameters without which there is no hypothesis."""
+        return tuple(dict.fromkeys([*self.names, *(n for child in self.children for n in self.part(child).needed_names)]))
+
     def configured(self, fixed: Mapping[str, Any], init: Mapping[str, Any]) -> Self:
         """The same configuration with these values too, each given to whoever declares the name. Raises ParameterError for others."""
         changes: dict[str, Any] = {}
         for where, values in (("fixed", fixed), ("start_values", init)):
             unknown = sorted(set(values) - set(self.all_names))
             if unknown:
+                given = "init" if where == "start_values" else where
                 raise ParameterError(
-                    f"{where}={unknown}: the parameters are {', '.join(map(repr, self.all_names))}", parameter=unknown[0]
+                    f"{given}={unknown}: the parameters are {', '.join(map(repr, self.all_names))}", parameter=unknown[0]
                 )
             own = {name: value for name, value in values.items() if name in self.names}
             if own:
@@ -207,6 +213,38 @@ class Declared(ABC):
             if any(rest):
                 changes[child.name] = self.part(child).configured(*rest)
         return replace(self, **changes) if changes else self
+
+    @property
+    def is_started(self) -> bool:
+        """Whether every parameter, the parts' included, has a fixed or a starting value."""
+        own = all(self.is_held(name) or name in self.start_values for name in self.names)
+        return own and all(self.part(child).is_started for child in self.children)
+
+    @property
+    def has_values(self) -> bool:
+        """Whether some parameter, of its own or of a part, has a fixed or a starting value: its components are told apart."""
+        return bool(self.fixed or self.start_values) or any(self.part(child).has_values for child in self.children)
+
+    def columns_of(self, values: Mapping[str, Any]) -> int | None:
+        """How many columns these values are for; None if that cannot be told."""
+        for p in self.parameters:
+            letters, shape = p.letters.split(), np.shape(values.get(p.name))
+            if "d" in letters and shape:
+                return int(shape[letters.index("d")]) if len(shape) == len(letters) else 1
+        for child in self.children:
+            inner = {name: self.take_part(child, name, value) for name, value in values.items() if name not in self.names}
+            found = self.part(child).columns_of(inner)
+            if found is not None:
+                return found
+        return None
+
+    def without_data(self, values: Mapping[str, Any], d: int) -> Self:
+        """As good as resolved, where parameters are set by hand and there are no data: nothing is held, defaults from data are left out."""
+        parts: dict[str, Any] = {}
+        for child in self.children:
+            inner = {name: self.take_part(child, name, value) for name, value in values.items() if name not in self.names}
+            parts[child.name] = self.part(child).without_data(inner, d)
+        return replace(self, fixed={}, start_values={}, **parts)
 
     def parameter(self, name: str) -> Parameter | None:
         """The declaration of a parameter of its own or of a part; None if there is none."""

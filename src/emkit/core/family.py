@@ -38,6 +38,8 @@ class Family(Declared):
     seen: Seen | None = field(default=None, kw_only=True, repr=False)
 
     support: ClassVar[Support]
+    made_of_others: ClassVar[bool] = False
+    """Whether it is built over another family, so that a word alone cannot ask for it."""
 
     # --- what you implement -------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ import numpy as np
 from emkit.core.block import Block, Source
 from emkit.core.checks import one_of
 from emkit.core.declared import Declared
+from emkit.core.support import Support
 
 WANTS = ("log_likelihood", "marginals", "mode")
 
@@ -42,7 +43,7 @@ class Model(Declared):
     You get: every Algorithm, every Executor, restarts, monitors, checkpoints, files, estimators' predictions, and
     ``emkit.testing.check_model``.
 
-    You may add: ``q`` (Fisher's identity, standard errors), ``simulate``, ``compile``, ``kind_of_start``.
+    You may add: ``q`` (Fisher's identity, standard errors), ``moments`` (summaries, order of labels), ``simulate``, ``compile``, ``kind_of_start``.
     """
 
     @property
@@ -87,6 +88,15 @@ class Model(Declared):
         """
         return None
 
+    @property
+    def support(self) -> Support | None:
+        """What its cells may be; None if columns differ."""
+        return None
+
+    def moments(self, params: Any) -> tuple[np.ndarray, np.ndarray] | None:
+        """Mean and variance of each column under each value of the hidden label, (K, d) each; None if the model does not say."""
+        return None
+
     def simulate(self, params: Any, n: int, rng: np.random.Generator) -> Block | None:
         """Rows (about ``n``) drawn from the model as a block with their labels; None if the model cannot."""
         return None
@@ -122,6 +132,6 @@ class Infer:
     def __post_init__(self) -> None:
         one_of(self.want, WANTS, "want")
 
-    def __call__(self, block: Block) -> Inference:
+    def __call__(self, block: Block, out: np.ndarray | None = None) -> Inference:
         """What the model says of the block."""
-        return self.model.infer(self.params, block, self.want)
+        return self.model.infer(self.params, block, self.want, out)

@@ -1,5 +1,6 @@
 """Categorical columns: each cell is a symbol 0, 1, ..., L - 1, each column with probabilities of its own."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -86,6 +87,11 @@ class Categorical(Family):
             f"the {source.n_features} columns look one-hot encoded (each row has a single 1); "
             "pass one column of symbols instead: x.argmax(axis=1).reshape(-1, 1), or say n_categories=2 if they are separate columns"
         )
+
+    def without_data(self, values: Mapping[str, Any], d: int) -> Self:
+        """As many symbols as there are probabilities."""
+        sizes = self.n_categories if self.n_categories is not None or "probs" not in values else np.shape(values["probs"])[-1]
+        return replace(self, fixed={}, start_values={}, n_categories=sizes)
 
     def sizes(self, k: int, d: int) -> dict[str, int]:
         """L is the largest number of symbols of any column."""

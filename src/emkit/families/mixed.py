@@ -56,6 +56,7 @@ class Mixed(Family):
     prior: Dirichlet | None = None
 
     Params = MixedParams
+    made_of_others = True
     parameters = (Parameter("weights", "K M", Simplex(), Dirichlet),)
 
     def __post_init__(self) -> None:

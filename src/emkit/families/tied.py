@@ -28,6 +28,8 @@ class Tied(Family):
     family: Family
     groups: tuple[int, ...]
 
+    made_of_others = True
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "groups", integers(self.groups, "tie"))
         found = sorted(set(self.groups))
@@ -61,6 +63,11 @@ class Tied(Family):
         """The family's."""
         return self.family.all_names
 
+    @property
+    def needed_names(self) -> tuple[str, ...]:
+        """The family's."""
+        return self.family.needed_names
+
     def configured(self, fixed: Any, init: Any) -> Self:
         """Values go to the family."""
         return replace(self, family=self.family.configured(fixed, init))
@@ -91,6 +98,24 @@ class Tied(Family):
                 raise ParameterError(f"{name}_: components that share a distribution have different values", parameter=name)
             mine[name] = array[first] if len(array) == k else array
         return self.family.unshown(mine, self._distinct, d)
+
+    @property
+    def is_started(self) -> bool:
+        """The family's."""
+        return self.family.is_started
+
+    @property
+    def has_values(self) -> bool:
+        """Ties name the components, as values do."""
+        return True
+
+    def columns_of(self, values: Any) -> int | None:
+        """The family's."""
+        return self.family.columns_of(values)
+
+    def without_data(self, values: Any, d: int) -> Self:
+        """The family's."""
+        return replace(self, family=self.family.without_data(values, d))
 
     def null(self, k: int, d: int) -> Any:
         """The family's."""

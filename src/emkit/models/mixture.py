@@ -17,6 +17,7 @@ from emkit.core.parameters import Parameter, Simplex
 from emkit.core.prior import Dirichlet
 from emkit.core.records import Params, Stats
 from emkit.core.seeding import KINDS_OF_START, kind_of_start, seed_labels
+from emkit.core.support import Support
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,11 @@ class Mixture(Model):
         object.__setattr__(self, "prior", Dirichlet.of(self.prior, "weights_prior", (k,)))
         one_of(self.seeding, KINDS_OF_START, "init_params")
         super().__post_init__()
+
+    @property
+    def support(self) -> Support:
+        """The family's."""
+        return self.family.support
 
     @property
     def n_hidden(self) -> int:
@@ -141,6 +147,10 @@ class Mixture(Model):
             out[:] = found
             found = out
         return Inference(both.rows, marginals=found) if want == "marginals" else Inference(both.rows, mode=found)
+
+    def moments(self, params: MixtureParams) -> tuple[np.ndarray, np.ndarray] | None:
+        """Of the components."""
+        return self.family.moments(params.components)
 
     def simulate(self, params: MixtureParams, n: int, rng: np.random.Generator) -> Block:
         """N rows, with the component that each came from."""

@@ -1,5 +1,6 @@
 """Multivariate normal distributions with six shapes of covariance; also the NumPy twin of ``emkit.kernels.gaussian``."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -111,6 +112,11 @@ class Gaussian(Family):
             "drop the column, or fix the covariances, or give reg_covar or a prior with a scale of its own",
             column=source.columns[j].name,
         )
+
+    def without_data(self, values: Mapping[str, Any], d: int) -> Self:
+        """Without a prior that would take its scale from the data."""
+        prior = self.prior if isinstance(self.prior, GaussianPrior) else None
+        return replace(self, fixed={}, start_values={}, prior=prior, reg_covar=0.0)
 
     def anchor(self, k: int, d: int) -> GaussianParams:
         """Every component at the columns' means, with their variances."""

@@ -115,32 +115,6 @@ class PseudoResiduals:
     upper: np.ndarray
 
 
-def distribution(family: Family, params: Any, x: Any, *, upper: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """P(X < x) and P(X <= x) in each state, (n, K) each; with ``upper`` P(X >= x) and P(X > x). NaN gives NaN.
-
-    Parameters
-    ----------
-    family : Family
-    params : the family's Params
-    x : array of shape (n, 1) or (n,)
-
-    Raises
-    ------
-    ParameterError
-        For several columns, and for families that do not say.
-    """
-    x = np.asarray(x, dtype=np.float64)
-    x = x[:, None] if x.ndim == 1 else x
-    moments = family.moments(params)
-    d = x.shape[1] if moments is None else moments[0].shape[1]
-    if d != 1 or x.shape[1] != 1:
-        raise ParameterError(f"a distribution function needs one column; the family has {d}, x has shape {x.shape}")
-    found = family.cdf(params, x, upper=upper)
-    if found is None:
-        raise ParameterError(f"{family.called} has no distribution function, which pseudo-residuals need")
-    return found
-
-
 def pseudo_residuals(
     weights: np.ndarray, below: np.ndarray, at: np.ndarray, beyond: tuple[np.ndarray, np.ndarray] | None = None
 ) -> PseudoResiduals:
@@ -151,9 +125,9 @@ def pseudo_residuals(
     weights : array of shape (n, K)
         ``predictive_weights``; with posteriors given all other steps instead, ordinary pseudo-residuals.
     below, at : arrays of shape (n, K)
-        P(X < x_t) and P(X <= x_t) in each state, from ``distribution``. NaN gives NaN.
+        P(X < x_t) and P(X <= x_t) in each state, from ``Family.cdf``. NaN gives NaN.
     beyond : two arrays of shape (n, K), optional
-        P(X >= x_t) and P(X > x_t), from ``distribution(..., upper=True)``: for residuals above 8, where ``at`` is 1 to the last digit.
+        P(X >= x_t) and P(X > x_t), from ``Family.cdf`` with ``upper``: for residuals above 8, where ``at`` is 1 to the last digit.
 
     Raises
     ------

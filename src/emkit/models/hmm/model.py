@@ -20,6 +20,7 @@ from emkit.core.parameters import Parameter, Simplex
 from emkit.core.prior import Dirichlet
 from emkit.core.scratch import borrow
 from emkit.core.seeding import KINDS_OF_START, kind_of_start, seed_labels
+from emkit.core.support import Support
 from emkit.models.hmm import chain
 from emkit.models.hmm.blocks import pieces
 from emkit.models.hmm.decoding import viterbi_block
@@ -86,6 +87,11 @@ class HiddenMarkov(Model):
         return "an HMM"
 
     @property
+    def support(self) -> Support:
+        """The family's."""
+        return self.family.support
+
+    @property
     def n_hidden(self) -> int:
         """K."""
         return int(self.n_states)
@@ -146,6 +152,25 @@ class HiddenMarkov(Model):
             rows = chain.check_rows(np.column_stack([matrix, endings]), (k, k + 1), "transmat_ with endprob_")
         matrix, ends = np.ascontiguousarray(rows[:, :k]), rows[:, k].copy() if self.end else None
         return HMMParams(start, matrix, self.family.unshown(rest, k, d), ends)
+
+    @property
+    def needed_names(self) -> tuple[str, ...]:
+        """The chain's, and the family's."""
+        return (*(("startprob", "transmat", "endprob") if self.end else ("startprob", "transmat")), *self.family.needed_names)
+
+    @property
+    def is_started(self) -> bool:
+        """Whether the chain and what states emit have fixed or starting values throughout."""
+        needed = {"transmat"} | ({"startprob"} if self.start == "free" else set()) | ({"endprob"} if self.end else set())
+        given = {*self.start_values, *(name for name in self.fixed if self.is_held(name))}
+        return needed <= given and self.family.is_started
+
+    def without_data(self, values: Mapping[str, Any], d: int) -> Self:
+        """Nothing is held."""
+        k = self.n_hidden
+        free = {"startprob": np.full(k, np.nan), "transitions": np.full((k, self.width), np.nan)}
+        inner = {name: value for name, value in values.items() if name not in self.names}
+        return replace(self, fixed={}, start_values={}, family=self.family.without_data(inner, d), held_chain=free)
 
     def null(self, k: int, d: int) -> HMMParams:
         """Uniform."""
@@ -373,6 +398,10 @@ class HiddenMarkov(Model):
         with borrow(block.n, self.n_hidden) as log_b:
             counts = self.recursions(params, block, self.log_emissions(params, block, log_b), impossible_ok=True)
         return Inference(counts.log_likelihoods)
+
+    def moments(self, params: HMMParams) -> tuple[np.ndarray, np.ndarray] | None:
+        """Of what states emit."""
+        return self.family.moments(params.emissions)
 
     def simulate(self, params: HMMParams, n: int, rng: np.random.Generator) -> Block:
         """About ``n`` steps: sequences of 50, or sequences that go on until they end."""
