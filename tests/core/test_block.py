@@ -1,5 +1,6 @@
 """Blocks: taken apart, joined and pickled without losing anything; and sources over blocks in memory."""
 
+import itertools
 import pickle
 from dataclasses import fields
 
@@ -105,7 +106,7 @@ def test_nothing_may_be_taken():
 def test_joined_parts_are_the_whole(name, cuts):
     block = BLOCKS[name]
     bounds = [0, *cuts, block.units]
-    parts = [block.take(np.arange(a, b)) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    parts = [block.take(np.arange(a, b)) for a, b in itertools.pairwise(bounds)]
     assert_same(Block.join(parts), block)
 
 

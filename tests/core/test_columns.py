@@ -23,7 +23,7 @@ def test_columns_are_a_sequence():
     assert len(NAMED) == 4
     assert NAMED[1].name == "visits"
     assert NAMED.names == ("age", "visits", "sex", "ill")
-    assert [column.kind for column in NAMED.items] == list(KINDS[:2]) + ["category", "binary"]
+    assert [column.kind for column in NAMED.items] == [*list(KINDS[:2]), "category", "binary"]
 
 
 def test_data_without_names_are_called_by_number():

@@ -194,7 +194,7 @@ def test_partly_given():
     parameter = Parameter("it", "K d", Positive())
     found = parameter.read(value, {"K": 2, "d": 2}, "fixed['it']", partial=True)
     np.testing.assert_array_equal(found, value)
-    with pytest.raises(ParameterError, match="holds inf|holds NaN or inf"):
+    with pytest.raises(ParameterError, match="holds NaN or inf"):
         parameter.read([[1.0, np.inf], [np.nan, 2.0]], {"K": 2, "d": 2}, "fixed['it']", partial=True)
 
 
@@ -215,7 +215,9 @@ def test_covariances_in_scikit_learns_shapes(covariance_type, d):
 # --- relabelling ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("letters", "shape"), [("K", (3,)), ("K d", (3, 2)), ("K K", (3, 3)), ("K K", (3, 4)), ("1 d", (1, 2)), ("K d", (3, 3))])
+@pytest.mark.parametrize(
+    ("letters", "shape"), [("K", (3,)), ("K d", (3, 2)), ("K K", (3, 3)), ("K K", (3, 4)), ("1 d", (1, 2)), ("K d", (3, 3))]
+)
 def test_relabelled_along_its_own_axes(letters, shape):
     """New component i is old order[i]; the end of a chain, and columns, keep their places."""
     value = np.arange(float(np.prod(shape))).reshape(shape)

@@ -1,5 +1,6 @@
 """What one pass tells of each column: NumPy's moments, in any grouping of blocks, with missing cells and weights."""
 
+import itertools
 import pickle
 
 import numpy as np
@@ -62,7 +63,7 @@ def test_moments_and_ranges_are_numpys(missing, weighted):
 def test_any_split_in_any_grouping(seed, cuts, weighted):
     x, weights = data(seed, weighted=weighted)
     bounds = [0, *sorted(cuts), 200]
-    parts = [part(x, weights, slice(a, b)) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    parts = [part(x, weights, slice(a, b)) for a, b in itertools.pairwise(bounds)]
     whole = summarise(x, weights)
     from_left, from_right = parts[0], parts[-1]
     for each in parts[1:]:
@@ -135,7 +136,7 @@ def test_the_sample_does_not_depend_on_blocks(cuts, weighted, few):
     x, weights = data(1, 1000, weighted=weighted)
     whole = summarise(x, weights)
     bounds = [0, *cuts, 1000]
-    parts = [part(x, weights, slice(a, b)) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    parts = [part(x, weights, slice(a, b)) for a, b in itertools.pairwise(bounds)]
     total = parts[0]
     for each in parts[1:]:
         total = total + each

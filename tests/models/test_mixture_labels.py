@@ -26,7 +26,13 @@ def as_factors(labels):
     return np.where(labels[:, None] < 0, 1.0, labels[:, None] == np.arange(K)).astype(float)
 
 
-FAMILIES = {"full": Gaussian("full"), "diag": Gaussian("diag"), "poisson": Poisson(), "categorical": Categorical(), "bernoulli": Bernoulli()}
+FAMILIES = {
+    "full": Gaussian("full"),
+    "diag": Gaussian("diag"),
+    "poisson": Poisson(),
+    "categorical": Categorical(),
+    "bernoulli": Bernoulli(),
+}
 
 
 def problem(name, kind, *, missing=False, weighted=True):
