@@ -252,6 +252,22 @@ class Declared(ABC):
         parts = (self.part(child).parameter(name) for child in self.children)
         return own or next((p for p in parts if p is not None), None)
 
+    # --- in words, for summaries --------------------------------------------------------------------------------------
+
+    @property
+    def in_words(self) -> str:
+        """What it is, in a few words."""
+        return type(self).__name__.lower()
+
+    def priors_in_words(self) -> list[str]:
+        """Its priors, and those of its parts."""
+        own = [f"{type(prior).__name__} of {name}" for name, prior in self.priors.items()]
+        return [*own, *(words for child in self.children for words in self.part(child).priors_in_words())]
+
+    def held_names(self) -> list[str]:
+        """Names of parameters that are held, wholly or partly."""
+        return [*(n for n in self.names if n in self.fixed), *(n for child in self.children for n in self.part(child).held_names())]
+
     # --- what follows from the declaration ----------------------------------------------------------------------------
 
     def null(self, k: int, d: int) -> Any:

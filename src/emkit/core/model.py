@@ -97,6 +97,10 @@ class Model(Declared):
         """Mean and variance of each column under each value of the hidden label, (K, d) each; None if the model does not say."""
         return None
 
+    def label_table(self, params: Any) -> tuple[str, list[str]]:
+        """For summaries: a heading, and a line for each value of the hidden label with what the model itself has for it."""
+        return "label", [f"{i:>5}" for i in range(self.n_hidden or 1)]
+
     def simulate(self, params: Any, n: int, rng: np.random.Generator) -> Block | None:
         """Rows (about ``n``) drawn from the model as a block with their labels; None if the model cannot."""
         return None

@@ -5,6 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from emkit.core.bayes import weighted_sum
 from emkit.core.block import Block
 from emkit.core.columns import Columns
 from emkit.core.errors import DataError, ParameterError
@@ -15,6 +16,7 @@ from emkit.data.validate import check_weights
 from emkit.estimators.emissions import make_family
 from emkit.estimators.face import Face
 from emkit.estimators.hmm_after import AfterTheFit
+from emkit.models.hmm.chain import check_rows
 from emkit.models.hmm.model import HiddenMarkov
 from emkit.models.hmm.stationary import stationary
 
@@ -218,20 +220,33 @@ class HMM(AfterTheFit, Face):
     @property
     def stationary_(self) -> np.ndarray:
         """Stationary distribution of the transition matrix, (K,). Raises ParameterError for a chain with an end state."""
-        current = self._current()
-        if current.model.end:
-            raise ParameterError("a chain that ends has no stationary distribution")
-        return stationary(current.params.transmat)
+        return self.stationary_distribution()
+
+    def stationary_distribution(self) -> np.ndarray:
+        """``stationary_``. Raises NotFittedError before a fit, unless ``transmat_`` was set."""
+        if self.end:
+            raise ParameterError("a chain that ends has no stationary distribution", parameter="end")
+        if "result_" not in self.__dict__ and self._value("transmat") is not None:  # set by hand: it needs nothing else
+            k = int(self.n_states)
+            return stationary(check_rows(self._value("transmat"), (k, k), "transmat_"))
+        return stationary(self._current().params.transmat)
 
     # --- likelihoods --------------------------------------------------------------------------------------------------
 
-    def score(self, X: Any, y: Any = None, *, lengths: Any = None) -> float:
-        """Log-likelihood of all sequences together, nats; -inf if one is impossible. On the training data what the fit reported."""
-        return self._score(self._new(X, lengths))
+    def score(self, X: Any, y: Any = None, *, lengths: Any = None, sample_weight: Any = None) -> float:
+        """Log-likelihood of all sequences together, nats; -inf if one is impossible. On the training data what the fit reported.
 
-    def _score(self, found: Sequences) -> float:
+        ``sample_weight``: as in ``fit``.
+        """
+        return self._score(self._new(X, lengths), sample_weight)
+
+    def _score(self, found: Sequences, sample_weight: Any = None) -> float:
         # Block by block, in their order, as a fit adds them up.
-        return float(sum(float(part.sum()) for part in self._block_scores(found)))
+        weights = _sequence_weights(sample_weight, found)
+        parts = self._block_scores(found)
+        ends = np.cumsum([len(part) for part in parts])
+        each = [None] * len(parts) if weights is None else np.split(weights, ends[:-1])
+        return float(sum(weighted_sum(part, w) for part, w in zip(parts, each, strict=True)))
 
     def sequence_scores(self, X: Any, lengths: Any = None) -> np.ndarray:
         """Log-likelihood of each sequence, (S,)."""

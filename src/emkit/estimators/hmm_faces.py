@@ -39,11 +39,6 @@ class GaussianHMM(HmmlearnFace):
         return {**super()._settings(), "covariance_type": self.covariance_type}
 
     @property
-    def n_features(self) -> int:
-        """Number of columns."""
-        return self._n_columns()
-
-    @property
     def covars_(self) -> np.ndarray:
         """Covariance matrices, (K, d, d)."""
         k, d = np.asarray(self.means_).shape
@@ -95,11 +90,6 @@ class PoissonHMM(HmmlearnFace):
     letters: ClassVar[dict[str, str]] = {"l": "rates"}
 
     @property
-    def n_features(self) -> int:
-        """Number of columns."""
-        return self._n_columns()
-
-    @property
     def lambdas_(self) -> np.ndarray:
         """hmmlearn's name of ``rates_``, (K, d)."""
         return np.asarray(self.rates_)
@@ -136,11 +126,6 @@ class GMMHMM(HmmlearnFace):
 
     def _is_free(self, name: str) -> bool:
         return name != "weights" or self.n_mix > 1
-
-    @property
-    def n_features(self) -> int:
-        """Number of columns."""
-        return self._n_columns()
 
     # With a single part the inner HMM has no axis of parts.
 
@@ -208,10 +193,10 @@ def _matrices(covariances: Any, kind: str, d: int) -> np.ndarray:
     if kind in _MATRICES:
         return c
     if kind == "spherical":
-        return np.asarray(c.reshape(-1)[:, None, None] * np.eye(d))
+        return np.asarray(c.reshape(-1)[:, None, None] * np.eye(d, dtype=c.dtype))
     if kind == "diag":
-        return np.asarray(c[:, :, None] * np.eye(d))
-    return np.asarray(np.broadcast_to(c, (d,)) * np.eye(d))
+        return np.asarray(c[:, :, None] * np.eye(d, dtype=c.dtype))
+    return np.asarray(np.broadcast_to(c, (d,)) * np.eye(d, dtype=c.dtype))
 
 
 def _from_matrices(value: np.ndarray, kind: Any) -> np.ndarray:

@@ -172,10 +172,11 @@ class HmmlearnFace(AfterTheFit, BaseEstimator):  # type: ignore[misc]
     def _guesses_letters(self) -> bool:
         return set(self.init_params) <= {*_LETTERS, *self.letters}
 
-    def fit(self, X: Any, lengths: Any = None, *, sample_weight: Any = None, states: Any = None) -> Self:
-        """Fit to sequences, as ``HMM.fit``; ``lengths`` may come second, as in hmmlearn.
+    def fit(self, X: Any, y: Any = None, *, lengths: Any = None, sample_weight: Any = None, states: Any = None) -> Self:
+        """Fit to sequences, as ``HMM.fit``.
 
-        What comes second and has an entry for each row that cannot be lengths is scikit-learn's ``y``, and ignored.
+        What comes second is ``lengths``, as in hmmlearn, unless it has an entry for each row, which lengths would have only if all were 1: then it
+        is scikit-learn's ``y``, and ignored.
         """
         inner = self._inner()
         known = {**_LETTERS, **self.letters}
@@ -199,8 +200,7 @@ class HmmlearnFace(AfterTheFit, BaseEstimator):  # type: ignore[misc]
         if own is not None:
             own._reset()
             inner.set_params(monitors=[_Follow(own)], n_init=1)
-        rows = _rows(X)
-        inner.fit(X, lengths=None if _is_target(lengths, rows) else lengths, sample_weight=sample_weight, states=states)
+        inner.fit(X, lengths=_lengths(X, y, lengths), sample_weight=sample_weight, states=states)
         inner.set_params(monitors=None)
         cells = inner.result_.n_rows * inner.n_features_in_
         if inner.result_.n_free > cells:
@@ -210,6 +210,18 @@ class HmmlearnFace(AfterTheFit, BaseEstimator):  # type: ignore[misc]
     def _is_free(self, name: str) -> bool:
         """Whether the inner HMM has this parameter."""
         return True
+
+    @property
+    def n_features(self) -> int:
+        """Number of columns."""
+        return self._n_columns()
+
+    @n_features.setter
+    def n_features(self, value: Any) -> None:
+        """Scripts for hmmlearn set it; the parameters tell it here, so that it can only agree. Raises ParameterError if it does not."""
+        known = self._n_columns() if self.__sklearn_is_fitted__() else value
+        if value != known:
+            raise ParameterError(f"n_features={value!r}, but the parameters are of {known} column(s)", parameter="n_features")
 
     @property
     def monitor_(self) -> Any:
@@ -251,9 +263,9 @@ class HmmlearnFace(AfterTheFit, BaseEstimator):  # type: ignore[misc]
     def __sklearn_tags__(self) -> Any:
         return self._inner().__sklearn_tags__()
 
-    def score(self, X: Any, lengths: Any = None) -> float:
-        """Log-likelihood of all sequences together, nats."""
-        return self._inner().score(X, lengths=None if _is_target(lengths, _rows(X)) else lengths)
+    def score(self, X: Any, y: Any = None, *, lengths: Any = None, sample_weight: Any = None) -> float:
+        """Log-likelihood of all sequences together, nats. ``lengths`` may come second, as in ``fit``."""
+        return self._inner().score(X, lengths=_lengths(X, y, lengths), sample_weight=sample_weight)
 
     def sequence_scores(self, X: Any, lengths: Any = None) -> np.ndarray:
         """Log-likelihood of each sequence, (S,)."""
@@ -281,7 +293,7 @@ class HmmlearnFace(AfterTheFit, BaseEstimator):  # type: ignore[misc]
 
     def get_stationary_distribution(self) -> np.ndarray:
         """Stationary distribution of the transition matrix, (K,)."""
-        return self._inner().stationary_
+        return self._inner().stationary_distribution()
 
     def summary(self) -> str:
         """The fit in words and numbers, for a person."""
@@ -298,13 +310,11 @@ class HmmlearnFace(AfterTheFit, BaseEstimator):  # type: ignore[misc]
         return face
 
 
-def _rows(X: Any) -> int:
-    return int(X.shape[0]) if hasattr(X, "shape") and len(X.shape) else len(X) if hasattr(X, "__len__") else 0
-
-
-def _is_target(lengths: Any, rows: int) -> bool:
-    """Whether this is scikit-learn's ``y``: an entry for each row, which lengths would have only if each were 1."""
-    if lengths is None or not hasattr(lengths, "__len__") or len(lengths) != rows or rows < 2:
-        return False
-    values = np.asarray(lengths)
-    return bool(values.dtype.kind not in "iuf" or (values != 1).any())
+def _lengths(X: Any, second: Any, lengths: Any) -> Any:
+    """Lengths by name, or what came second, unless that is scikit-learn's ``y``: an entry for each row, and not all of them 1."""
+    if lengths is not None or second is None:
+        return lengths
+    rows = X.shape[0] if hasattr(X, "shape") and len(X.shape) else len(X) if hasattr(X, "__len__") else len(np.asarray(X))
+    values = np.asarray(second)
+    target = values.ndim > 0 and len(values) == rows > 1 and (values.dtype.kind not in "iuf" or bool((values != 1).any()))
+    return None if target else second

@@ -106,8 +106,12 @@ class RowFace(Face):
 
     def icl(self, X: Any) -> float:
         """BIC - 2 sum log max_k responsibility (Biernacki, Celeux and Govaert 2000): BIC plus a price for overlap. Lower is better."""
+        source = self._new(X)
+        bic = self._criterion(float(np.log(source.total_weight)), self._log_likelihood(source))
+        sure = self._infer(source, "marginals").marginals
+        assert sure is not None
         worst = 1e-300  # a row that no component can produce
-        return self.bic(X) - 2.0 * float(np.log(np.maximum(self.predict_proba(X).max(axis=1), worst)).sum())
+        return bic - 2.0 * float(np.log(np.maximum(sure.max(axis=1), worst)).sum())
 
     def _likelihood_of(self, X: Any) -> tuple[float, float]:
         if X is None:

@@ -91,9 +91,7 @@ class Mixed(Family):
         declared, array = self.family.parameter(name), np.asarray(value)
         if declared is None or not declared.axes:
             return value
-        letters = declared.letters.split()
-        full = array.ndim == len(letters) + 1 or array.ndim == sum(not letter.isdigit() for letter in letters) + 1
-        return array.reshape(-1, *array.shape[2:]) if full and array.shape[1] == self.n_parts else value
+        return array.reshape(-1, *array.shape[2:]) if array.ndim >= 2 and array.shape[1] == self.n_parts else value
 
     def ready(self, source: Source, k: int) -> Self:
         """Resolves the family, for K M components."""
@@ -186,6 +184,11 @@ class Mixed(Family):
         cumulative = np.cumsum(params.weights, axis=1)[component]
         part = (rng.uniform(size=(len(component), 1)) >= cumulative / cumulative[:, -1:]).sum(axis=1)
         return self.family.sample(params.parts, component * self.n_parts + part, rng)
+
+    @property
+    def in_words(self) -> str:
+        """As "mixtures of 2 Gaussian, diag covariance"."""
+        return f"mixtures of {self.n_parts} {self.family.in_words}"
 
     def compile(self, source: Source, k: int) -> None:
         """The family's."""

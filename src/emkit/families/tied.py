@@ -213,6 +213,19 @@ class Tied(Family):
         """The family's."""
         return self.family.sample(params, self._index[component], rng)
 
+    @property
+    def in_words(self) -> str:
+        """The family's."""
+        return self.family.in_words
+
+    def priors_in_words(self) -> list[str]:
+        """The family's."""
+        return self.family.priors_in_words()
+
+    def held_names(self) -> list[str]:
+        """The family's."""
+        return self.family.held_names()
+
     def compile(self, source: Source, k: int) -> None:
         """The family's."""
         self.family.compile(source, self._distinct)

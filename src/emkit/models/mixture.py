@@ -152,6 +152,17 @@ class Mixture(Model):
         """Of the components."""
         return self.family.moments(params.components)
 
+    @property
+    def in_words(self) -> str:
+        """As "Gaussian mixture: 3 components, full covariance"."""
+        kind, _, more = self.family.in_words.partition(", ")
+        k = self.n_hidden
+        return f"{kind[:1].upper()}{kind[1:]} mixture: {k} component{'s' * (k > 1)}{f', {more}' if more else ''}"
+
+    def label_table(self, params: MixtureParams) -> tuple[str, list[str]]:
+        """Weights."""
+        return "component   weight", [f"{i:>9}   {weight:.4f}" for i, weight in enumerate(params.weights)]
+
     def simulate(self, params: MixtureParams, n: int, rng: np.random.Generator) -> Block:
         """N rows, with the component that each came from."""
         labels = rng.choice(self.n_hidden, size=n, p=params.weights)

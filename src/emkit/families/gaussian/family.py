@@ -136,8 +136,24 @@ class Gaussian(Family):
             return GaussianParams(means, whole.covariances)
         # A first guess may hold a single row, or rows on a line: blend in one row's worth of the columns' own variances.
         spread = self._resolved().spread
+        if self._prior is not None:  # a constant column has the prior's
+            spread = np.where(spread > 0, spread, self._prior.diagonal)
         blend = GaussianPrior(1.0, spread if spread.sum() > 0 else np.ones(d))
         return GaussianParams(means, best_covariances(stats.about(means), GaussianParams(means, whole.covariances), blend))
+
+    @property
+    def in_words(self) -> str:
+        """As "Gaussian, full covariance"."""
+        return f"Gaussian, {self.covariance_type} covariance"
+
+    def priors_in_words(self) -> list[str]:
+        """Name and weight of the prior, unless what it is about is fixed."""
+        prior = self._prior
+        if prior is None:
+            return []
+        if self.is_held("covariances") and (prior.mean_mass == 0 or self.is_held("means")):
+            return ["of no effect here: what it is about is fixed"]
+        return [f"{prior.name}, {prior.mass:.3g} pseudo-observations"]
 
     # --- E-step -------------------------------------------------------------------------------------------------------
 

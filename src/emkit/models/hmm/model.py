@@ -403,6 +403,28 @@ class HiddenMarkov(Model):
         """Of what states emit."""
         return self.family.moments(params.emissions)
 
+    @property
+    def in_words(self) -> str:
+        """As "Hidden Markov model: 3 states, poisson emissions"."""
+        k = self.n_hidden
+        return f"Hidden Markov model: {k} state{'s' * (k > 1)}, {self.family.in_words} emissions"
+
+    def label_table(self, params: HMMParams) -> tuple[str, list[str]]:
+        """The chain: start probabilities, and the first transitions."""
+        most = 12
+        ends = params.endprob is not None
+        heads = [f"{f'to {j}':>6}" for j in range(self.n_hidden)][:most] + ["to end"] * ends
+        lines = []
+        for i, row in enumerate(params.transmat):
+            cells = [f"{p:6.4f}" for p in row[:most]] + ([f"{params.endprob[i]:6.4f}"] if params.endprob is not None else [])
+            lines.append(f"{i:>5}   {params.startprob[i]:.4f}   {'  '.join(cells)}")
+        return f"state    start   {'  '.join(heads)}", lines
+
+    def priors_in_words(self) -> list[str]:
+        """Of start, transitions and emissions."""
+        own = [f"Dirichlet of {name}" for name in ("startprob", "transmat") if getattr(self, f"{name}_prior") is not None]
+        return [*own, *([f"{self.sticky:g} pseudo-counts for staying"] if self.sticky else []), *self.family.priors_in_words()]
+
     def simulate(self, params: HMMParams, n: int, rng: np.random.Generator) -> Block:
         """About ``n`` steps: sequences of 50, or sequences that go on until they end."""
         lengths = max(1, int(n * params.endprob.mean())) if params.endprob is not None else np.full(-(-n // 50), 50)
