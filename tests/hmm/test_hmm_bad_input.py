@@ -265,10 +265,10 @@ def test_a_sequence_column_and_lengths():
 
 def test_new_data_must_look_like_the_old():
     model = HMM(2, random_state=0).fit(X)
-    with pytest.raises(DataError, match="X has 1 columns, but this HMM was fitted with 2"):
+    with pytest.raises(DataError, match="X has 1 features, but HMM is expecting 2 features"):
         model.predict(X[:, :1])
     named = HMM(2, sequence="id", order="year", random_state=0).fit(FRAME)
-    with pytest.raises(DataError, match=r"X has the columns \['w'\], but this HMM was fitted with \['v'\]"):
+    with pytest.raises(DataError, match=r"(?s)feature names should match.*unseen at fit time:\n- w\n.*now missing:\n- v\n"):
         named.predict(FRAME.rename(columns={"v": "w"}))
 
 

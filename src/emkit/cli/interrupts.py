@@ -1,8 +1,7 @@
-"""Ctrl-C and --time-limit: end a fit and keep what there is."""
+"""Ctrl-C: end a fit and keep what there is."""
 
 import signal
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType, TracebackType
@@ -53,6 +52,17 @@ class Interrupts(Monitor):
         finally:
             self._held -= 1
 
+    def begin(self) -> None:
+        """Pass on."""
+        with self.hold():
+            self._others.begin()
+
+    def asked(self) -> StopReason | None:
+        """Pass on; INTERRUPTED if Ctrl-C came."""
+        with self.hold():
+            reason = self._others.asked()
+        return StopReason.INTERRUPTED if self._asked else reason
+
     def say(self, text: str) -> None:
         """Pass on."""
         with self.hold():
@@ -68,14 +78,3 @@ class Interrupts(Monitor):
         """Pass on."""
         with self.hold():
             self._others.end(result)
-
-
-class Deadline(Monitor):
-    """Stops a fit so many seconds after the command began it; the time for short runs and compiling counts."""
-
-    def __init__(self, seconds: float):
-        self._at = time.monotonic() + seconds
-
-    def step(self, step: Step) -> StopReason | None:
-        """TIME_LIMIT once the time is up."""
-        return StopReason.TIME_LIMIT if time.monotonic() >= self._at else None

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from emkit.core.errors import DataError, ParameterError
+from emkit.data.listed import as_sequences
+from emkit.data.order import Places, read_order
 from emkit.data.sequences import check_lengths
-from emkit.data.tables import is_table, read_frame, read_matrix
-from emkit.data.validate import check_matrix
+from emkit.data.tables import is_absent, is_table, read_frame, read_matrix
+from emkit.data.validate import check_matrix, unmask
 
 GAPS = ("error", "missing", "ignore")
 
@@ -31,11 +33,15 @@ class Sequences:
 
     def place(self, step: int) -> str:
         """How messages name a step: by the user's own row, or sequence and step."""
-        if self.listed:
-            ends = np.cumsum(self.lengths)
-            s = int(np.searchsorted(ends, step, side="right"))
-            return f"sequence {s} step {step - int(ends[s] - self.lengths[s])}"
-        return f"row {step if self.position is None else int(np.flatnonzero(self.position == step)[0])}"
+        row = step if self.position is None else int(np.flatnonzero(self.position == step)[0])
+        if not self.listed:
+            return f"row {row}"
+        ends = np.cumsum(self.lengths)
+        s = int(np.searchsorted(ends, step, side="right"))
+        begin = int(ends[s] - self.lengths[s])
+        if self.position is None:
+            return f"sequence {s} step {step - begin}"
+        return f"sequence {s} row {row - int(np.sum(self.position < begin))}"
 
     def restore(self, per_step: np.ndarray) -> np.ndarray:
         """Per-step results in the order of the user's rows."""
@@ -63,11 +69,13 @@ def read_sequences(
 
     Parameters
     ----------
-    x : array (n, d), list of arrays (T_s, d), array (S, T, d), or data frame
+    x : array (n, d), list of arrays (T_s, d) or (T_s,), array (S, T, d), data frame, or list of data frames
+        Generators, Series and arrays of objects that hold arrays are lists of sequences too.
     lengths : list of int, optional
         With an array (n, d) or a data frame: lengths of consecutive sequences.
     sequence, order : str, optional
         Columns of a data frame: which sequence a row belongs to, and its place in it. Rows may come in any order.
+        A list of frames has no ``sequence`` column; ``order`` sorts inside each frame.
     gaps : {"error", "missing", "ignore"}
         What a jump in an integer ``order`` column means: a mistake, steps nobody observed, or nothing.
 
@@ -78,16 +86,19 @@ def read_sequences(
     """
     if gaps not in GAPS:
         raise ParameterError(f"gaps={gaps!r}: choose one of {', '.join(map(repr, GAPS))}")
+    items = as_sequences(x, has_lengths=lengths is not None)
+    if items is not None and any(is_table(item) for item in items):
+        return _from_tables(items, lengths, sequence, order, gaps, every_column)
     if sequence is not None or order is not None:
         if not is_table(x):
             raise DataError("sequence and order name columns, so the data must be a data frame")
         if lengths is not None:
             raise DataError("give lengths, or a sequence column, not both")
         return _from_table(x, sequence, order, gaps, every_column)
-    if isinstance(x, list | tuple) and len(x) and any(np.ndim(item) == 2 for item in x):
-        return _from_list(x, lengths, every_column)
-    if not is_table(x) and np.ndim(x) == 3:
-        return _from_list(list(np.asarray(x)), lengths, every_column)
+    if items is not None:
+        return _from_list(items, lengths, every_column)
+    if not is_table(x) and getattr(x, "ndim", 0) == 3:
+        return _from_list(list(np.asarray(unmask(x))), lengths, every_column)
     matrix, names = read_matrix(x, every_column=every_column)
     return Sequences(matrix, check_lengths(lengths, len(matrix)), names)
 
@@ -97,28 +108,70 @@ def _from_list(items: Sequence[Any], lengths: Any, every_column: bool) -> Sequen
         raise DataError("a list of sequences or a 3-D array has its own lengths; leave lengths out")
     if not items:
         raise DataError("found no sequence (0 sequences)")
-    parts = []
+    parts: list[np.ndarray] = []
     for i, item in enumerate(items):
-        part = np.asarray(item)
+        try:
+            part = np.asarray(unmask(item))
+        except (TypeError, ValueError) as error:
+            raise DataError(f"sequence {i} cannot be read as an array of numbers: {error}") from error
         if part.ndim != 2:
             raise DataError(
                 f"sequence {i} has {part.ndim} dimension(s), expected steps and columns: x.reshape(-1, 1) for a single column"
             )
         if not len(part):
             raise DataError(f"sequence {i} is empty; drop it")
-        if part.shape[1] != np.shape(items[0])[1]:
-            raise DataError(f"sequence {i} has {part.shape[1]} columns, sequence 0 has {np.shape(items[0])[1]}")
+        if parts and part.shape[1] != parts[0].shape[1]:
+            raise DataError(f"sequence {i} has {part.shape[1]} columns, sequence 0 has {parts[0].shape[1]}")
         parts.append(part)
+    if len({part.dtype.kind in "biuf" for part in parts}) > 1 or any(part.dtype.kind not in "biuf" for part in parts):
+        parts = [_numbers_of(i, part) for i, part in enumerate(parts)]
     try:
         matrix = check_matrix(np.concatenate(parts), every_column=every_column)
     except DataError:
         for i, part in enumerate(parts):
-            try:
-                check_matrix(part, every_column=False)
-            except DataError as error:
-                raise DataError(f"sequence {i}: {error}") from None
+            _numbers_of(i, part)
         raise
     return Sequences(matrix, np.array([len(part) for part in parts], dtype=np.int64), None, listed=True)
+
+
+def _numbers_of(i: int, part: np.ndarray) -> np.ndarray:
+    """Sequence ``i`` as a float matrix, or a DataError that names it."""
+    try:
+        return check_matrix(part, every_column=False)
+    except DataError as error:
+        raise DataError(f"sequence {i}: {error}") from None
+
+
+def _from_tables(
+    items: Sequence[Any], lengths: Any, sequence: str | None, order: str | None, gaps: str, every_column: bool
+) -> Sequences:
+    """A list of data frames, one for each sequence: the same columns in each, put in order inside each."""
+    if lengths is not None:
+        raise DataError("a list of sequences or a 3-D array has its own lengths; leave lengths out")
+    if sequence is not None:
+        raise DataError("each frame of a list is one sequence; leave sequence out, or join the frames into one")
+    parts: list[Sequences] = []
+    for i, item in enumerate(items):
+        if not is_table(item):
+            raise DataError(
+                f"sequence {i} is a {type(item).__name__}, but the list holds data frames; give frames, or arrays, throughout"
+            )
+        try:
+            part = _from_table(item, None, order, gaps, False)
+        except DataError as error:
+            raise DataError(f"sequence {i}: {error}") from None
+        if parts and part.names != parts[0].names:
+            raise DataError(f"sequence {i} has the columns {list(part.names or ())}, sequence 0 has {list(parts[0].names or ())}")
+        parts.append(part)
+    names = parts[0].names
+    matrix = check_matrix(np.concatenate([part.x for part in parts]), names, every_column=every_column)
+    sizes = np.array([len(part.x) for part in parts], dtype=np.int64)
+    position = None
+    if any(part.position is not None for part in parts):
+        begins = np.cumsum(sizes) - sizes
+        rows = [np.arange(len(part.x)) if part.position is None else part.position for part in parts]
+        position = np.concatenate([begin + at for begin, at in zip(begins, rows, strict=True)])
+    return Sequences(matrix, sizes, names, position, listed=True)
 
 
 def _from_table(x: Any, sequence: str | None, order: str | None, gaps: str, every_column: bool) -> Sequences:
@@ -133,68 +186,44 @@ def _from_table(x: Any, sequence: str | None, order: str | None, gaps: str, ever
     if sequence is None:
         codes, keys = np.zeros(n, dtype=np.int64), None
     else:
-        if any(v is None or v != v for v in labels):
-            i = next(i for i, v in enumerate(labels) if v is None or v != v)
+        i = next((i for i, v in enumerate(labels) if is_absent(v) or v != v), None)
+        if i is not None:
             raise DataError(f"column {sequence!r} row {i} is missing; every row belongs to a sequence")
         number: dict[Any, int] = {}
         codes = np.array([number.setdefault(v, len(number)) for v in labels], dtype=np.int64)
         keys = list(number)
-    place, is_time = (None, False) if order is None else _order_values(frame.get_column(order), order)
-    by = np.lexsort((np.arange(n), codes)) if place is None else np.lexsort((np.arange(n), place, codes))
+    places = None if order is None else read_order(frame.get_column(order), order)
+    by = np.lexsort((np.arange(n), codes)) if places is None else np.lexsort((np.arange(n), places.values, codes))
     position = np.empty(n, dtype=np.int64)
     position[by] = np.arange(n)
     lengths = np.bincount(codes)
     matrix = matrix[by]
-    if place is None:
+    if places is None:
         return Sequences(matrix, lengths, names, None if np.array_equal(by, np.arange(n)) else position, keys)
-    return _fill_gaps(
-        Sequences(matrix, lengths, names, position, keys), codes[by], place[by], order or "", "ignore" if is_time else gaps
-    )
+    sorted_places = Places(places.values[by], places.is_time, lambda i: places.show(int(by[i])))
+    return _fill_gaps(Sequences(matrix, lengths, names, position, keys), codes[by], sorted_places, order or "", gaps)
 
 
-def _order_values(series: Any, name: str) -> tuple[np.ndarray, bool]:
-    """The order column as int64 where it holds integers, else as float64; and whether it holds dates or times, which have no unit step.
-
-    Dates and times are counted in nanoseconds: as integers, of which float64 cannot tell neighbours apart.
-    """
-    values = np.asarray(series.to_numpy())
-    if values.dtype.kind in "mM":
-        if np.isnat(values).any():
-            raise DataError(f"column {name!r} row {int(np.flatnonzero(np.isnat(values))[0])} is missing; every row needs its place")
-        return values.astype("datetime64[ns]" if values.dtype.kind == "M" else "timedelta64[ns]").astype(np.int64), True
-    if values.dtype.kind in "iu":
-        return values.astype(np.int64), False
-    try:
-        place = values.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"column {name!r} must hold numbers or dates, to put steps in order") from error
-    if not np.isfinite(place).all():
-        raise DataError(f"column {name!r} row {int(np.flatnonzero(~np.isfinite(place))[0])} is missing; every row needs its place")
-    return place, False
-
-
-def _fill_gaps(found: Sequences, codes: np.ndarray, place: np.ndarray, order: str, gaps: str) -> Sequences:
+def _fill_gaps(found: Sequences, codes: np.ndarray, places: Places, order: str, gaps: str) -> Sequences:
     """Refuse duplicates; deal with jumps in an integer order column."""
 
     def who(i: int) -> str:
         return f"sequence {found.keys[codes[i]]!r}" if found.keys is not None else "the sequence"
 
-    def show(v: Any) -> str:
-        return str(v) if place.dtype == np.int64 else f"{v:.15g}"
-
+    place, show = places.values, places.show
     step = np.diff(place)
     within = codes[1:] == codes[:-1]
     if (within & (step == 0)).any():
         i = int(np.flatnonzero(within & (step == 0))[0])
-        raise DataError(f"{who(i)} has {order} = {show(place[i])} twice; every step needs a place of its own")
+        raise DataError(f"{who(i)} has {order} = {show(i)} twice; every step needs a place of its own")
     whole = place.dtype == np.int64 or (np.abs(place).max() < 1e15 and np.all(place == np.round(place)))
     jump = within & (step != 1) if whole else np.zeros(len(step), dtype=bool)
-    if not jump.any() or gaps == "ignore":
+    if not jump.any() or gaps == "ignore" or places.is_time:
         return found
     i = int(np.flatnonzero(jump)[0])
     if gaps == "error":
         raise DataError(
-            f"{who(i)} jumps from {order} = {show(place[i])} to {show(place[i + 1])}; "
+            f"{who(i)} jumps from {order} = {show(i)} to {show(i + 1)}; "
             "say gaps='missing' if the steps between were not observed, gaps='ignore' if nothing is between"
         )
     extra = np.where(within, step - 1, 0)
@@ -212,7 +241,7 @@ def _fill_gaps(found: Sequences, codes: np.ndarray, place: np.ndarray, order: st
 
 
 def read_states(states: Any, found: Sequences, k: int) -> np.ndarray:
-    """Known states as evidence in step order: int (n,), or float (n, K).
+    """Known states as evidence in step order: int (n,), or float (n, K). A masked label, or row of them, is unknown.
 
     Raises
     ------
@@ -220,10 +249,13 @@ def read_states(states: Any, found: Sequences, k: int) -> np.ndarray:
         For labels out of range, wrong lengths, and steps whose every state is ruled out.
     """
     rows = len(found.x) if found.position is None else len(found.position)
-    array = np.asarray(states)
+    if isinstance(states, np.ma.MaskedArray) and states.ndim == 2:
+        unknown: np.ndarray = np.logical_and.reduce(np.ma.getmaskarray(states), axis=1)
+        states = np.where(unknown[:, None], 1.0, unmask(states))
+    array = np.asarray(unmask(states))
     if array.ndim == 1 and array.shape == (rows,):
         try:
-            numbers = np.where([v is None for v in array], np.nan, array).astype(np.float64)
+            numbers = np.where([is_absent(v) for v in array], np.nan, array).astype(np.float64)
         except (TypeError, ValueError) as error:
             raise DataError(f"states must be numbers 0 to {k - 1}, -1 or NaN where unknown") from error
         numbers = np.where(np.isnan(numbers), -1, numbers)

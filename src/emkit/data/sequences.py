@@ -8,7 +8,7 @@ import numpy as np
 from emkit.core.block import Block
 from emkit.core.errors import DataError
 from emkit.data.rows import ArraySource, block_bounds
-from emkit.data.validate import check_matrix
+from emkit.data.validate import check_matrix, refuse_masked
 
 
 def check_lengths(lengths: Any, n_rows: int) -> np.ndarray:
@@ -21,6 +21,7 @@ def check_lengths(lengths: Any, n_rows: int) -> np.ndarray:
     """
     if lengths is None:
         return np.array([n_rows], dtype=np.int64)
+    refuse_masked(lengths, "lengths entry")
     try:
         found = np.asarray(lengths)
     except ValueError as error:

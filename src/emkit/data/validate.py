@@ -15,6 +15,30 @@ def column_name(columns: Sequence[str] | None, j: int) -> str:
     return f"column {columns[j]!r}" if columns is not None else f"column {j}"
 
 
+def unmask(x: Any) -> Any:
+    """A masked array with NaN, or None among objects, where the mask is, and lists of such arrays; anything else as it is.
+
+    ``np.asarray`` would forget a mask without a word.
+    """
+    if isinstance(x, list | tuple) and any(isinstance(item, np.ma.MaskedArray) for item in x):
+        return [unmask(item) for item in x]
+    if not isinstance(x, np.ma.MaskedArray):
+        return x
+    if not np.ma.is_masked(x):
+        return x.filled() if x.dtype.kind == "V" else np.asarray(x)
+    numeric = x.dtype.kind in "biufc"
+    cells = np.array(x.data, dtype=object if not numeric else x.dtype if x.dtype.kind in "fc" else np.float64)
+    cells[np.ma.getmaskarray(x)] = np.nan if numeric else None
+    return cells
+
+
+def refuse_masked(x: Any, what: str) -> None:
+    """Raise DataError if an entry of ``x`` is masked: where nothing may be missing."""
+    if isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x):
+        row = int(np.argwhere(np.ma.getmaskarray(x).reshape(-1))[0, 0])
+        raise DataError(f"{what} {row} is missing (masked); give a value, or leave out what it belongs to")
+
+
 def check_matrix(x: Any, columns: Sequence[str] | None = None, *, min_rows: int = 1, every_column: bool = True) -> np.ndarray:
     """A float matrix (n, d) without infinities and without all-missing columns; float32 and float64 are not copied.
 
@@ -25,6 +49,7 @@ def check_matrix(x: Any, columns: Sequence[str] | None = None, *, min_rows: int 
     DataError
         If it is empty, not two-dimensional, not numeric, has an infinite cell or a column with no observed cell.
     """
+    x = unmask(x)
     whole = getattr(getattr(x, "dtype", None), "kind", "?") in "biu"  # integers have no NaN and no infinity
     x = _as_float(x, columns)
     if x.ndim != 2:
@@ -73,6 +98,8 @@ def _as_float(x: Any, columns: Sequence[str] | None) -> np.ndarray:
         return _from_objects(array, columns)
     if array.dtype.kind in "US":
         _refuse_text(array.astype(object), columns)
+    if array.dtype.kind in "mM":
+        raise DataError(f"expected numbers, got dtype {array.dtype}; convert dates and times, such as to days since the first")
     raise DataError(f"expected numbers, got dtype {array.dtype}; convert the columns to numbers first")
 
 
@@ -111,6 +138,7 @@ def check_weights(weights: Any, n: int) -> np.ndarray | None:
     """
     if weights is None:
         return None
+    refuse_masked(weights, "sample_weight row")
     try:
         w = np.asarray(weights, dtype=None if getattr(weights, "dtype", None) == np.float32 else np.float64)
     except (ValueError, TypeError) as error:

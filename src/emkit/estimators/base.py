@@ -14,7 +14,7 @@ from emkit.core.errors import ParameterError
 from emkit.core.monitor import Monitor, PrintProgress
 from emkit.core.result import Result, StopReason
 from emkit.data.rows import ArraySource
-from emkit.data.tables import read_matrix
+from emkit.data.tables import as_frame, read_matrix
 from emkit.data.validate import check_weights
 from emkit.execute.threads import Threads
 
@@ -46,7 +46,7 @@ class Face(BaseEstimator):  # type: ignore[misc]
         """Validated rows; with ``reset`` remembers the columns, without it compares them with what was fitted."""
         # A column with nothing in it cannot be learnt from; in new rows it is merely missing.
         matrix, names = read_matrix(X, min_rows=min_rows, every_column=reset)
-        validate_data(self, X if names is not None else matrix, reset=reset, skip_check_array=True)
+        validate_data(self, as_frame(X) if names is not None else matrix, reset=reset, skip_check_array=True)
         return ArraySource(matrix, check_weights(sample_weight, len(matrix)), names, checked=True)
 
     def _checkpoint(self) -> Any:

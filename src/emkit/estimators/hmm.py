@@ -13,6 +13,7 @@ from emkit.core.errors import DataError, ParameterError
 from emkit.core.fit import Problem
 from emkit.core.prior import Dirichlet, Prior
 from emkit.core.result import Result
+from emkit.data.names import check_columns
 from emkit.data.sequence_input import Sequences, read_sequences, read_states
 from emkit.data.sequences import SequenceSource
 from emkit.estimators.base import Face, make_rng
@@ -186,10 +187,11 @@ class HMM(AfterTheFit, Face):
                 self.feature_names_in_ = np.array(found.names, dtype=object)
             elif hasattr(self, "feature_names_in_"):
                 del self.feature_names_in_
-        elif found.x.shape[1] != self.n_features_in_:
-            raise DataError(f"X has {found.x.shape[1]} columns, but this HMM was fitted with {self.n_features_in_}")
-        elif found.names is not None and hasattr(self, "feature_names_in_") and list(found.names) != list(self.feature_names_in_):
-            raise DataError(f"X has the columns {list(found.names)}, but this HMM was fitted with {list(self.feature_names_in_)}")
+        else:
+            fitted = getattr(self, "feature_names_in_", None)
+            check_columns(
+                found.names, found.x.shape[1], None if fitted is None else list(fitted), self.n_features_in_, type(self).__name__
+            )
         return found
 
     def _source(self, found: Sequences, sample_weight: Any = None, states: Any = None) -> SequenceSource:

@@ -11,7 +11,7 @@ from emkit.core.block import Block
 from emkit.core.errors import DataError, ImpossibleSequenceError, ParameterError
 from emkit.data.sequence_input import Sequences
 from emkit.data.sequences import SequenceSource
-from emkit.data.validate import check_matrix
+from emkit.data.validate import check_matrix, unmask
 from emkit.estimators.base import make_rng
 from emkit.execute.threads import Threads
 from emkit.families.cdf import cdf, survival
@@ -46,7 +46,7 @@ class Stream:
 
     def update(self, row: Any) -> np.ndarray:
         """One step: an array of d values, NaN where missing. Raises DataError if the model cannot produce it."""
-        x = check_matrix(np.reshape(np.asarray(row), (1, -1)), every_column=False)
+        x = check_matrix(np.reshape(np.asarray(unmask(row)), (1, -1)), every_column=False)
         if x.shape[1] != self._columns:
             raise DataError(f"the step has {x.shape[1]} value(s), but this HMM was fitted with {self._columns} column(s)")
         log_b = np.asarray(self._model.family.log_prob(self._params.emissions, x), dtype=np.float64)[0]
@@ -197,7 +197,7 @@ class AfterTheFit:
 
         (H, m). For a chain with end probabilities: given that the sequence goes on so long. Raises DataError for another number of columns.
         """
-        values = np.asarray(values)
+        values = np.asarray(unmask(values))
         values = values.reshape(-1, 1) if values.ndim == 1 and self.n_features_in_ == 1 else values
         if values.ndim == 2:
             values = check_matrix(values, every_column=False)

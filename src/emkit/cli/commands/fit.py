@@ -111,9 +111,10 @@ def _run(
 ) -> tuple[Any, Refusal | None]:
     """Read, fit, save; with the reason if the last of these failed: the fit is worth printing all the same."""
     from emkit.cli.choosing import choose, numbers, split_names, with_keys
-    from emkit.cli.interrupts import Deadline, Interrupts
+    from emkit.cli.interrupts import Interrupts
     from emkit.cli.reading import find_columns, read_table
     from emkit.cli.writing import cannot_write, check_writable
+    from emkit.core.monitor import TimeLimit
 
     for path in (out, checkpoint):
         if path is not None:
@@ -126,7 +127,7 @@ def _run(
     row_weights, known = (numbers(table, aside[name], data) if name in aside else None for name in ("weights", "labels"))
     chosen = choose(table, None if columns is None else split_names(columns), aside, data, talk)
     rows = with_keys(table, chosen, keys, data)
-    limits = [] if time_limit is None else [Deadline(time_limit)]
+    limits = [] if time_limit is None else [TimeLimit(time_limit)]
     with Interrupts() as interrupts:
         try:
             with talk.progress() as shown:
