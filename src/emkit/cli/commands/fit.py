@@ -8,11 +8,15 @@ import typer
 
 from emkit.cli.exits import INTERRUPTED, NOT_CONVERGED, Refusal
 from emkit.cli.models.registry import ModelCommands, check_settings, find_model, model_names
+from emkit.cli.options import Decimal, Separator
+from emkit.cli.reading import DataFile, find_columns
 from emkit.cli.talk import Talk
 
 
 def command(
-    data: Annotated[Path, typer.Argument(help="Rows: .csv, .tsv, .parquet, .feather or .npy. Empty cells are missing cells.")],
+    data: Annotated[
+        Path, typer.Argument(help="Rows: .csv, .tsv, .txt, .dat, .parquet, .feather or .npy. Empty cells are missing cells.")
+    ],
     model: Annotated[str, typer.Option(help=f"One of: {', '.join(model_names())}.")] = "gaussian-mixture",
     components: Annotated[
         int | None, typer.Option("-k", "--components", min=1, help="How many components, or hidden states.")
@@ -61,6 +65,8 @@ def command(
         Path | None, typer.Option(help="File to save progress to every minute; taken up again if it is there.")
     ] = None,
     time_limit: Annotated[float | None, typer.Option(metavar="SECONDS", min=0, help="End the fit after so long.")] = None,
+    separator: Separator = None,
+    decimal: Decimal = None,
     as_json: Annotated[bool, typer.Option("--json", help="The outcome as JSON instead of a summary.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on stderr but errors.")] = False,
 ) -> None:
@@ -70,6 +76,7 @@ def command(
     """
     talk = Talk(quiet)
     kind = find_model(model)
+    file = DataFile(data, separator, decimal)
     given: dict[str, Any] = {
         "covariance_type": covariance_type,
         "emission": emission,
@@ -90,7 +97,7 @@ def command(
     check_settings(kind, settings)
     estimator = kind.build(components, settings)
     with talk.warnings():
-        fitted, unsaved = _run(estimator, kind, data, columns, weights, labels, out, checkpoint, time_limit, talk)
+        fitted, unsaved = _run(estimator, kind, file, columns, weights, labels, out, checkpoint, time_limit, talk)
         _print(fitted, kind, as_json, out if unsaved is None else None)
         if unsaved is not None:
             raise unsaved
@@ -100,7 +107,7 @@ def command(
 def _run(
     estimator: Any,
     kind: ModelCommands,
-    data: Path,
+    file: DataFile,
     columns: str | None,
     weights: str | None,
     labels: str | None,
@@ -112,21 +119,20 @@ def _run(
     """Read, fit, save; with the reason if the last of these failed: the fit is worth printing all the same."""
     from emkit.cli.choosing import choose, numbers, split_names, with_keys
     from emkit.cli.interrupts import Interrupts
-    from emkit.cli.reading import find_columns, read_table
     from emkit.cli.writing import cannot_write, check_writable
     from emkit.core.monitor import TimeLimit
 
     for path in (out, checkpoint):
         if path is not None:
             check_writable(path)
-    table = read_table(data)
+    table = file.read(say=talk.say)
     asked = {**kind.keys(estimator), "weights": weights, "labels": labels}
-    aside = {option: find_columns(table.column_names, [name], data)[0] for option, name in asked.items() if name is not None}
+    aside = {option: find_columns(table.column_names, [name], file.path)[0] for option, name in asked.items() if name is not None}
     keys = {option: aside[option] for option in kind.keys(estimator)}
     estimator.set_params(**keys)
-    row_weights, known = (numbers(table, aside[name], data) if name in aside else None for name in ("weights", "labels"))
-    chosen = choose(table, None if columns is None else split_names(columns), aside, data, talk)
-    rows = with_keys(table, chosen, keys, data)
+    row_weights, known = (numbers(table, aside[name], file) if name in aside else None for name in ("weights", "labels"))
+    chosen = choose(table, None if columns is None else split_names(columns), aside, file, talk)
+    rows = with_keys(table, chosen, keys, file)
     limits = [] if time_limit is None else [TimeLimit(time_limit)]
     with Interrupts() as interrupts:
         try:
