@@ -98,5 +98,5 @@ def test_a_full_disk_leaves_the_old_model_and_the_summary(emkit, model, monkeypa
 
 
 def test_a_bug_is_not_disguised(emkit, data, monkeypatch):
-    monkeypatch.setattr("emkit.cli.reading.read_table", lambda *_: 1 / 0)
+    monkeypatch.setattr("emkit.cli.reading.read_table", lambda *_, **__: 1 / 0)
     assert isinstance(emkit("fit", "d.csv", "-k", 2).exception, ZeroDivisionError)

@@ -62,7 +62,7 @@ class Declared(ABC):
 
     parameters: ClassVar[tuple[Parameter, ...]] = ()
     children: ClassVar[tuple[Child, ...]] = ()
-    Params: ClassVar[type[Params]]
+    Params: ClassVar[Any]
 
     def __init_subclass__(cls, **more: Any) -> None:
         """Make the Params of a subclass from its declaration, unless it brings its own."""
@@ -207,9 +207,7 @@ class Declared(ABC):
             if own:
                 changes[where] = {**getattr(self, where), **own}
         for child in self.children:
-            rest = [
-                {n: self.take_part(child, n, v) for n, v in values.items() if n not in self.names} for values in (fixed, init)
-            ]
+            rest = [{n: self.take_part(child, n, v) for n, v in values.items() if n not in self.names} for values in (fixed, init)]
             if any(rest):
                 changes[child.name] = self.part(child).configured(*rest)
         return replace(self, **changes) if changes else self
@@ -228,7 +226,7 @@ class Declared(ABC):
     def columns_of(self, values: Mapping[str, Any]) -> int | None:
         """How many columns these values are for; None if that cannot be told."""
         for p in self.parameters:
-            letters, shape = p.letters.split(), np.shape(values.get(p.name))
+            letters, shape = p.letters.split(), np.asarray(values.get(p.name)).shape
             if "d" in letters and shape:
                 return int(shape[letters.index("d")]) if len(shape) == len(letters) else 1
         for child in self.children:
@@ -251,6 +249,9 @@ class Declared(ABC):
         own = next((p for p in self.parameters if p.name == name), None)
         parts = (self.part(child).parameter(name) for child in self.children)
         return own or next((p for p in parts if p is not None), None)
+
+    def check(self, source: Any) -> None:
+        """Raise DataError for the first cell of a Source that it cannot describe."""
 
     # --- in words, for summaries --------------------------------------------------------------------------------------
 
@@ -346,7 +347,9 @@ def masked(mask: Any, init: np.ndarray | None, name: str, parameter: str) -> np.
     """A boolean mask stands for: these entries, at their starting values. Raises ParameterError if there are none."""
     mask = np.asarray(mask)
     if init is None:
-        raise ParameterError(f"{name} is a mask, so {parameter}_init must say at which values the entries are held", parameter=parameter)
+        raise ParameterError(
+            f"{name} is a mask, so {parameter}_init must say at which values the entries are held", parameter=parameter
+        )
     if mask.shape != init.shape:
         raise ParameterError(f"{name} has shape {mask.shape}, {parameter}_init {init.shape}", parameter=parameter)
     return np.where(mask, init, np.nan)

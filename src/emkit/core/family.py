@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from emkit.core.bayes import Pass, slices, sliced_pass
+from emkit.core.bayes import Pass, sliced_pass, slices
 from emkit.core.block import Block, Source
 from emkit.core.declared import Declared
 from emkit.core.errors import ParameterError
@@ -124,7 +124,9 @@ class Family(Declared):
 
     def plain_pass(self, params: Any, log_weights: np.ndarray, block: Block, **what: bool) -> Pass:
         """``joint_pass`` by Bayes' rule written out: the twin of compiled passes."""
-        return sliced_pass(lambda x: self.log_prob(params, x), lambda x, resp: self.stats(params, x, resp), log_weights, block, **what)
+        return sliced_pass(
+            lambda x: self.log_prob(params, x), lambda x, resp: self.stats(params, x, resp), log_weights, block, **what
+        )
 
     def resolve(self, source: Source, k: int) -> Self:
         """The same family made concrete for these data: cells checked, defaults filled in, fixed and starting values read.
@@ -136,10 +138,14 @@ class Family(Declared):
         ParameterError
             For values of the wrong shape or outside their domain.
         """
-        self.support.check(source)
+        self.check(source)
         summary = source.summary
         shown = replace(self, seen=Seen(summary.mean, summary.variance, summary.spread))
         return shown.ready(source, k).with_values(k, source.n_features)
+
+    def check(self, source: Source) -> None:
+        """Raise DataError, naming the cell, for the first one that the family cannot describe."""
+        self.support.check(source)
 
     def _resolved(self) -> Seen:
         if self.seen is None:

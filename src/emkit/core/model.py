@@ -93,6 +93,11 @@ class Model(Declared):
         """What its cells may be; None if columns differ."""
         return None
 
+    def check(self, source: Source) -> None:
+        """Raise DataError for the first cell that this model, resolved, cannot describe."""
+        for child in self.children:
+            self.part(child).check(source)
+
     def moments(self, params: Any) -> tuple[np.ndarray, np.ndarray] | None:
         """Mean and variance of each column under each value of the hidden label, (K, d) each; None if the model does not say."""
         return None

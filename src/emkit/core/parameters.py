@@ -150,8 +150,12 @@ class Simplex(Domain):
             at = np.argwhere(bad)[0][:-1].tolist()
             where = f"{name} row {at[0] if len(at) == 1 else at}" if at else name
             most = " at most" if free[tuple(at)] else ""
-            raise ParameterError(f"{where} must add up to 1{most}, it adds up to {float(total[tuple(at)][0]):.6g}", parameter=parameter)
-        exact = np.abs(total - 1.0) < 1e-14 * value.shape[-1]  # what rounding leaves is left as it is: reading twice changes nothing
+            raise ParameterError(
+                f"{where} must add up to 1{most}, it adds up to {float(total[tuple(at)][0]):.6g}", parameter=parameter
+            )
+        exact = (
+            np.abs(total - 1.0) < 1e-14 * value.shape[-1]
+        )  # what rounding leaves is left as it is: reading twice changes nothing
         return np.where(free | exact, value, value / np.where(free | exact, 1.0, total))
 
     def null(self, shape: tuple[int, ...]) -> np.ndarray:

@@ -57,7 +57,7 @@ class CategoricalHMM(HmmlearnFace):
     _: KW_ONLY
     params: str = "ste"
     init_params: str = "ste"
-    n_features: int | None = None
+    n_features: int | None = None  # type: ignore[assignment]
     probs_init: Any = None
 
     emission: ClassVar[str] = "categorical"
@@ -91,7 +91,7 @@ class PoissonHMM(HmmlearnFace):
 
     @property
     def lambdas_(self) -> np.ndarray:
-        """hmmlearn's name of ``rates_``, (K, d)."""
+        """Hmmlearn's name of ``rates_``, (K, d)."""
         return np.asarray(self.rates_)
 
     @lambdas_.setter
@@ -182,7 +182,9 @@ class GMMHMM(HmmlearnFace):
         array = numbers(value, "covars_")
         if self.covariance_type == "tied" and array.ndim == 3:
             if not (array == array[0]).all():
-                raise ParameterError("covars_: a tied covariance is the same in all states, but these matrices differ", parameter="covariances")
+                raise ParameterError(
+                    "covars_: a tied covariance is the same in all states, but these matrices differ", parameter="covariances"
+                )
             array = array[0]
         self.covariances_ = self._inward({"covariances": array})["covariances"]
 
@@ -205,15 +207,21 @@ def _from_matrices(value: np.ndarray, kind: Any) -> np.ndarray:
         return value
     if kind.startswith("tied"):
         if not (value == value[0]).all():
-            raise ParameterError("covars_: a tied covariance is the same in all states, but these matrices differ", parameter="covariances")
+            raise ParameterError(
+                "covars_: a tied covariance is the same in all states, but these matrices differ", parameter="covariances"
+            )
         value = value[:1]
     if kind != "tied":
         diagonals = np.diagonal(value, axis1=1, axis2=2)
         if (value != diagonals[:, :, None] * np.eye(value.shape[1])).any():
-            raise ParameterError(f"covars_: {kind} covariances have zeros beside the diagonal, but these matrices do not", parameter="covariances")
+            raise ParameterError(
+                f"covars_: {kind} covariances have zeros beside the diagonal, but these matrices do not", parameter="covariances"
+            )
         value = diagonals
         if kind.endswith("spherical"):
             if (value != value[:, :1]).any():
-                raise ParameterError("covars_: spherical covariances have equal variances, but these matrices do not", parameter="covariances")
+                raise ParameterError(
+                    "covars_: spherical covariances have equal variances, but these matrices do not", parameter="covariances"
+                )
             value = value[:, 0]
     return value[0] if kind.startswith("tied") else value

@@ -88,7 +88,7 @@ class HmmlearnFace(AfterTheFit, BaseEstimator):  # type: ignore[misc]
         value. ``init_params`` may also say how to guess, as in ``HMM``.
     implementation
         Not used: sums are scaled, and taken in logarithms where that underflows.
-    prior, fixed, startprob_init, transmat_init
+    prior, fixed, startprob_init, transmat_init, monitors, checkpoint
         As in ``HMM``.
     """
 
@@ -109,6 +109,8 @@ class HmmlearnFace(AfterTheFit, BaseEstimator):  # type: ignore[misc]
     n_jobs: int | None = None
     startprob_init: Any = None
     transmat_init: Any = None
+    monitors: Any = None
+    checkpoint: Any = None
 
     n_components: ClassVar[int]
     emission: ClassVar[str]
@@ -135,6 +137,8 @@ class HmmlearnFace(AfterTheFit, BaseEstimator):  # type: ignore[misc]
             "random_state": self.random_state,
             "n_jobs": self.n_jobs,
             "verbose": int(self.verbose),
+            "monitors": self.monitors,
+            "checkpoint": self.checkpoint,
         }
 
     def _given(self) -> dict[str, Any]:
@@ -190,18 +194,21 @@ class HmmlearnFace(AfterTheFit, BaseEstimator):  # type: ignore[misc]
             if not guessed and inner._value(name) is not None:
                 values[name] = inner._value(name)
             elif guessed and inner.is_set_by_hand(name):
-                warn(f"{name}_ was set by hand, but fit overwrites it, since init_params has its letter {letter!r}; leave the letter out")
+                warn(
+                    f"{name}_ was set by hand, but fit overwrites it, since init_params has its letter {letter!r}; leave the letter out"
+                )
         held = [name for letter, name in known.items() if letter not in self.params and name not in fixed and self._is_free(name)]
         missing = [name for name in held if name not in values]
         if missing:
-            raise ParameterError(f"params={self.params!r} leaves {missing} untouched, so give starting values for them", parameter=missing[0])
+            raise ParameterError(
+                f"params={self.params!r} leaves {missing} untouched, so give starting values for them", parameter=missing[0]
+            )
         inner.set_params(init=values, fixed={**{name: values[name] for name in held}, **fixed})
         own = self.__dict__.get("_monitor")
         if own is not None:
             own._reset()
-            inner.set_params(monitors=[_Follow(own)], n_init=1)
+            inner.set_params(monitors=[*(self.monitors or ()), _Follow(own)], n_init=1)
         inner.fit(X, lengths=_lengths(X, y, lengths), sample_weight=sample_weight, states=states)
-        inner.set_params(monitors=None)
         cells = inner.result_.n_rows * inner.n_features_in_
         if inner.result_.n_free > cells:
             warn(f"{inner.result_.n_free} free parameters for {cells} data points: the data cannot determine them")
@@ -298,6 +305,26 @@ class HmmlearnFace(AfterTheFit, BaseEstimator):  # type: ignore[misc]
     def summary(self) -> str:
         """The fit in words and numbers, for a person."""
         return self._inner().summary()
+
+    def parameters(self) -> dict[str, np.ndarray]:
+        """As ``HMM.parameters``."""
+        return self._inner().parameters()
+
+    def key_columns(self) -> dict[str, str]:
+        """None: hmmlearn's faces take lengths."""
+        return {}
+
+    def takes_texts(self) -> bool:
+        """As ``HMM.takes_texts``."""
+        return self._inner().takes_texts()
+
+    def fit_rows(self, X: Any, weights: Any, labels: Any) -> Self:
+        """``fit`` with weights and known states, whatever the model calls them."""
+        return self.fit(X, sample_weight=weights, states=labels)
+
+    def check_cells(self, X: Any) -> None:
+        """As ``HMM.check_cells``."""
+        self._inner().check_cells(X)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """As ``HMM.save``."""

@@ -97,7 +97,7 @@ class Bernoulli(Family):
 
 
 def _rest_times(count: Any, p: Any) -> np.ndarray:
-    """count * log(1 - p), which is 0 where the count is 0."""
+    """Count * log(1 - p), which is 0 where the count is 0."""
     from scipy.special import xlog1py
 
     return np.asarray(xlog1py(count, -np.asarray(p)))

@@ -66,13 +66,27 @@ class Categorical(Family):
                 )
         else:
             sizes = _checked_sizes(self.n_categories, d)
-        if (high >= sizes).any():
-            j = int(np.flatnonzero(high >= sizes)[0])
-            raise DataError(
-                f"{source.columns.called(j)} holds the symbol {high[j]:g}, but n_categories={sizes[j]:g} allows 0 to {sizes[j] - 1:g}",
-                column=source.columns[j].name,
-            )
         return replace(self, n_categories=tuple(int(size) for size in sizes))
+
+    def check(self, source: Source) -> None:
+        """Also refuses symbols beyond ``n_categories``, where that is known."""
+        super().check(source)
+        if self.n_categories is None:
+            return
+        sizes, row = _checked_sizes(self.n_categories, source.n_features), 0
+        if not (source.summary.high >= sizes).any():
+            return
+        for block in source:
+            bad = np.asarray(block.x) >= sizes
+            if bad.any():
+                i, j = (int(v) for v in np.argwhere(bad)[0])
+                raise DataError(
+                    f"{source.columns.called(j)} {source.place(row + i)} holds the symbol {block.x[i, j]:g}, but n_categories={sizes[j]:g} "
+                    f"allows 0 to {sizes[j] - 1:g}",
+                    column=source.columns[j].name,
+                    row=source.user_row(row + i),
+                )
+            row += block.n
 
     def _refuse_one_hot(self, source: Source, high: np.ndarray) -> None:
         # In a few rows, two columns that are 0 and 1 may differ in each by chance.

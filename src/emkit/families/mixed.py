@@ -97,6 +97,10 @@ class Mixed(Family):
         """Resolves the family, for K M components."""
         return replace(self, family=self.family.resolve(source, k * self.n_parts))
 
+    def check(self, source: Source) -> None:
+        """The family's."""
+        self.family.check(source)
+
     def embed(self, x: Any) -> np.ndarray | None:
         """The family's."""
         return self.family.embed(x)

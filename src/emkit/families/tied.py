@@ -7,7 +7,6 @@ import numpy as np
 
 from emkit.core.block import Block, Source
 from emkit.core.checks import integers
-from emkit.core.declared import Child
 from emkit.core.errors import ParameterError
 from emkit.core.family import Family
 from emkit.core.support import Support
@@ -35,7 +34,9 @@ class Tied(Family):
         object.__setattr__(self, "groups", integers(self.groups, "tie"))
         found = sorted(set(self.groups))
         if found != list(range(len(found))):
-            raise ParameterError(f"tie={list(self.groups)}: number the shared distributions 0, 1, ... without gaps", parameter="tie")
+            raise ParameterError(
+                f"tie={list(self.groups)}: number the shared distributions 0, 1, ... without gaps", parameter="tie"
+            )
         super().__post_init__()
 
     @property
@@ -190,6 +191,10 @@ class Tied(Family):
     def from_partition(self, x: np.ndarray, resp: np.ndarray, rng: np.random.Generator) -> Any:
         """The family's."""
         return self.family.from_partition(x, self._pool(resp), rng)
+
+    def check(self, source: Source) -> None:
+        """The family's."""
+        self.family.check(source)
 
     def embed(self, x: Any) -> np.ndarray | None:
         """The family's."""

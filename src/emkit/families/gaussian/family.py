@@ -57,7 +57,9 @@ class Gaussian(Family):
         one_of(self.covariance_type, COVARIANCE_TYPES, "covariance_type")
         good = self.prior is None or self.prior == "weak" or isinstance(self.prior, NormalInverseWishart | GaussianPrior)
         if not good:
-            raise ParameterError(f"prior={self.prior!r}: give 'weak', None, a NormalInverseWishart or a GaussianPrior", parameter="prior")
+            raise ParameterError(
+                f"prior={self.prior!r}: give 'weak', None, a NormalInverseWishart or a GaussianPrior", parameter="prior"
+            )
         if not (isinstance(self.reg_covar, int | float | np.number) and np.isfinite(self.reg_covar) and self.reg_covar >= 0):
             raise ParameterError(f"reg_covar={self.reg_covar!r}: give a nonnegative number", parameter="reg_covar")
         super().__post_init__()
@@ -324,7 +326,9 @@ class Gaussian(Family):
         whitener, k = params.whitener, len(params.means)
         log_norm = np.broadcast_to(whitener.log_norm, (k,))
         inverse = whitener.precisions()
-        if inverse.ndim == 2 and moments.second.shape[1] != inverse.shape[1]:  # spherical: the second moments are summed over columns
+        if (
+            inverse.ndim == 2 and moments.second.shape[1] != inverse.shape[1]
+        ):  # spherical: the second moments are summed over columns
             inverse = inverse[:, :1]
         return float(stats.counts @ log_norm - 0.5 * np.sum(moments.second * inverse))
 

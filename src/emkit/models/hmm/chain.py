@@ -47,9 +47,7 @@ def joined_rows(k: int, end: bool, values: Mapping[str, Any]) -> np.ndarray:
     name = "transmat_init"
     if not end:
         return check_rows(values["transmat"], (k, k), name)
-    endings = (
-        np.full(k, 0.1) if "endprob" not in values else check_rows(values["endprob"], (k,), "endprob_init", total=None)
-    )
+    endings = np.full(k, 0.1) if "endprob" not in values else check_rows(values["endprob"], (k,), "endprob_init", total=None)
     if "transmat" not in values:
         return np.column_stack([np.repeat((1.0 - endings)[:, None] / k, k, axis=1), endings])
     matrix = check_rows(values["transmat"], (k, k), name, total=None)
@@ -82,9 +80,7 @@ def check_rows(value: Any, shape: tuple[int, ...], name: str, *, partial: bool =
         if (is_open and s > total + 1e-6) or (not is_open and abs(s - total) > 1e-6):
             row = f" row {i}" if p.ndim > 1 else ""
             most = " at most" if is_open else ""
-            raise ParameterError(
-                f"{name}{row} adds up to {s:.6g}, it must add up to {total:g}{most}", parameter=_bare(name)
-            )
+            raise ParameterError(f"{name}{row} adds up to {s:.6g}, it must add up to {total:g}{most}", parameter=_bare(name))
     return p
 
 

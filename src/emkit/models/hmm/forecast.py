@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from emkit.core.bayes import log_sum_exp
 from emkit.core.checks import count
 from emkit.core.errors import ParameterError
-from emkit.core.bayes import log_sum_exp
 from emkit.core.family import Family
 from emkit.models.hmm.params import HMMParams
 
