@@ -250,7 +250,7 @@ class Declared(ABC):
         parts = (self.part(child).parameter(name) for child in self.children)
         return own or next((p for p in parts if p is not None), None)
 
-    def check(self, source: Any) -> None:
+    def check(self, source: Any) -> None:  # noqa: B027 - most have nothing to check
         """Raise DataError for the first cell of a Source that it cannot describe."""
 
     # --- in words, for summaries --------------------------------------------------------------------------------------

@@ -212,7 +212,6 @@ class AfterTheFit:
             ``step``; ``survival`` if there is an end state; ``p0``, ``p1``, ..., the states' probabilities; ``mean_`` and ``sd_`` of each column.
         """
         found = self._new(X, None)
-        model, params = self._hypothesis()
         last = np.cumsum(found.lengths) - 1
         if found.position is not None:
             row_of = np.empty(len(found.x), dtype=np.int64)
@@ -225,7 +224,7 @@ class AfterTheFit:
         # After a certain end there are no states.
         states, mean, sd = (np.where(survival[:, None] > 0, values, np.nan) for values in (states, mean, sd))
         ahead: dict[str, np.ndarray] = {"step": np.tile(np.arange(1, horizon + 1), len(last))}
-        if model.end:
+        if self._current().model.end:
             ahead["survival"] = survival
         ahead |= {f"p{k}": states[:, k] for k in range(states.shape[1])}
         for j, name in enumerate(found.columns.names):
