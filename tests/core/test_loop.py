@@ -27,6 +27,7 @@ from emkit import (
 )
 from emkit.core.fit import run
 from emkit.core.monitor import Monitors
+from emkit.core.parameters import Parameter, Real
 from emkit.core.result import aitken
 
 
@@ -50,6 +51,13 @@ class Script(Model):
 
     values: tuple
 
+    Params = Count
+    parameters = (Parameter("value", "", Real()),)
+
+    @property
+    def n_hidden(self):
+        return None
+
     def e_step(self, params, block):
         value = self.values[min(int(params.value), len(self.values) - 1)]
         if value == "collapse":
@@ -65,23 +73,8 @@ class Script(Model):
     def init(self, source, rng, attempt=0):
         return Count(np.array(0))
 
-    def log_prior(self, params):
-        return 0.0
-
-    def n_free(self, params):
-        return 1
-
-    def pack(self, params):
-        return np.zeros(1)
-
-    def unpack(self, vector, like):
-        return like
-
-    def null_params(self, n_features):
-        return Count(np.array(0))
-
-    def describe(self):
-        return {"model": "script"}
+    def infer(self, params, block, want, out=None):
+        raise NotImplementedError
 
 
 SOURCE = ArraySource(np.zeros((1, 1)))

@@ -253,7 +253,9 @@ class Parameter:
         return out
 
     def permute(self, value: np.ndarray, order: np.ndarray) -> np.ndarray:
-        """The value with components relabelled: new component i is old ``order[i]``."""
+        """The value with components relabelled: new component i is old ``order[i]``. A single number, for all components, stays."""
+        if not value.ndim:
+            return value
         for axis in self.axes:
             if value.shape[axis] >= len(order) > 0 and value.shape[axis] != 1:
                 rest = np.arange(len(order), value.shape[axis])

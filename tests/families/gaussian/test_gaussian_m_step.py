@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from test_gaussian_density import random_params
 
 from emkit import ArraySource, CollapseError, DataError, Gaussian, GaussianPrior, NormalInverseWishart, ParameterError
-from emkit.families.gaussian.family import GaussianParams
+from emkit.families.gaussian.params import GaussianParams
 from emkit.families.gaussian.prior import weak_prior
 from emkit.families.gaussian.shapes import COVARIANCE_TYPES
+from support.gaussians import random_params, unit_covariances
 
 K, D, N = 3, 4, 60
 PRIORS = {
@@ -23,7 +23,7 @@ def problem(covariance_type, prior, fixed=()):
     x = rng.standard_normal((N, D)) * [1.0, 2.0, 3.0, 0.5] + 1.0
     params = random_params(covariance_type)
     values = {name: getattr(params, name) for name in fixed}
-    family = Gaussian(covariance_type, PRIORS[prior], values).resolve(ArraySource(x), K)
+    family = Gaussian(covariance_type, PRIORS[prior], fixed=values).resolve(ArraySource(x), K)
     return family, params, x, rng.dirichlet(np.ones(K), N) * rng.gamma(2.0, size=(N, 1))
 
 
@@ -125,7 +125,7 @@ def test_rows_on_a_line():
     x = np.linspace(0, 1, 30)[:, None] * [1.0, 2.0]
     source = ArraySource(x)
     family = Gaussian("full", prior=None).resolve(source, 1)
-    params = family.start(None, source, 1)
+    params = family.anchor(1, 2)
     with pytest.raises(CollapseError):
         family.m_step(family.stats(params, x, np.ones((30, 1))), params)
     family = Gaussian("full").resolve(source, 1)
@@ -145,7 +145,7 @@ def test_fixed_values_are_not_free():
     for names, free in counts.items():
         fixed = {"means": means, "covariances": 2.0}
         family = Gaussian("full", fixed={name: fixed[name] for name in names}).resolve(source, K)
-        params = family.start(None, source, K)
+        params = family.put_back(family.anchor(K, D))
         assert family.n_free(params) == free == len(family.pack(params))
 
 
@@ -182,8 +182,10 @@ def test_refusals_name_what_is_wrong():
     with pytest.raises(ParameterError, match="not resolved"):
         Gaussian().log_prior(random_params("full"))
     x[:, 1] = 3.0
-    with pytest.raises(DataError, match="column 'width' is constant"):
+    source = ArraySource(x, columns=("height", "width"))
+    with pytest.raises(DataError, match="column 'width' is constant") as caught:
         Gaussian("diag").resolve(source, 2)
+    assert caught.value.column == "width"
     Gaussian("spherical").resolve(source, 2)  # one variance for all columns: a constant one does no harm
     Gaussian("diag", fixed={"covariances": 1.0}).resolve(source, 2)
     Gaussian("diag", prior=NormalInverseWishart(4, 1.0)).resolve(source, 2)
@@ -197,9 +199,9 @@ def test_pseudo_observations_are_observations():
     mean = np.zeros((1, 2))
     for covariance_type in COVARIANCE_TYPES:
         prior = GaussianPrior(10.0, extra.T @ extra)
-        with_prior = Gaussian(covariance_type, prior, {"means": mean}).resolve(ArraySource(x), 1)
-        plain = Gaussian(covariance_type, None, {"means": mean}).resolve(ArraySource(both), 1)
-        start = GaussianParams(mean, plain.shape.identity(1, 2))
+        with_prior = Gaussian(covariance_type, prior, fixed={"means": mean}).resolve(ArraySource(x), 1)
+        plain = Gaussian(covariance_type, None, fixed={"means": mean}).resolve(ArraySource(both), 1)
+        start = GaussianParams(mean, unit_covariances(covariance_type, 1, 2))
         a = with_prior.m_step(with_prior.stats(start, x, np.ones((30, 1))), start)
         b = plain.m_step(plain.stats(start, both, np.ones((40, 1))), start)
         np.testing.assert_allclose(a.covariances, b.covariances, rtol=1e-12)

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from test_enumeration import both_ends, lanes, log_space, numpy_twin, states
 
 from emkit.models.hmm.params import HMMParams
+from support.recursions import both_ends, lanes, log_space, numpy_twin, states
 
 # What once went wrong unnoticed: shares lost on the way back, steps whose every emission is nothing beside one that cannot be, tiny transitions.
 KNOWN = [137, 219, 452, 505, 606, 615, 738, 767, 914, 2029]
@@ -39,18 +39,17 @@ def absurd(seed):
 
 def right_or_redone(implementation, params, lengths, weights, log_b):
     """Compares what is not marked, sequence by sequence; returns how many were."""
-    chain = params.startprob, params.transmat, params.endprob
     ends = np.cumsum(lengths)
     given_up = 0
     for n, weight, stop in zip(lengths, weights, ends, strict=True):
         rows = slice(stop - n, stop)
         one, w = np.array([n]), np.array([weight])
         found, expected = log_b[rows].copy(), log_b[rows].copy()
-        counts, redo = implementation(found, one, w, *chain)
+        counts, redo = implementation(found, one, w, params)
         if redo[0]:
             given_up += 1
             continue
-        exact, _ = log_space(expected, one, w, *chain)
+        exact, _ = log_space(expected, one, w, params)
         np.testing.assert_allclose(counts.log_likelihoods, exact.log_likelihoods, rtol=1e-9, atol=1e-9)
         np.testing.assert_allclose(found, expected, atol=1e-7)
         np.testing.assert_allclose(counts.transitions, exact.transitions, atol=1e-7 * max(1.0, exact.transitions.max(initial=0.0)))

@@ -7,30 +7,11 @@ from scipy.stats import multivariate_normal
 
 from emkit import ArraySource, Gaussian
 from emkit.core.errors import ParameterError
-from emkit.families.gaussian.family import GaussianParams, GaussianStats
-from emkit.families.gaussian.shapes import COVARIANCE_TYPES, check_covariances, whiten
+from emkit.families.gaussian.params import GaussianParams, GaussianStats
+from emkit.families.gaussian.shapes import COVARIANCE_TYPES, Covariance, whiten
+from support.gaussians import dense, random_params
 
 K, D = 3, 4
-
-
-def random_params(covariance_type: str, seed: int = 0, k: int = K, d: int = D) -> GaussianParams:
-    """Random means and covariances in internal form."""
-    rng = np.random.default_rng(seed)
-    shape = COVARIANCE_TYPES[covariance_type]
-    form = shape.form(k, d)
-    if shape.matrix:
-        a = rng.standard_normal((form[0], d, d + 2))
-        return GaussianParams(rng.standard_normal((k, d)), a @ np.swapaxes(a, 1, 2) / d + 0.1 * np.eye(d))
-    return GaussianParams(rng.standard_normal((k, d)), rng.gamma(2.0, size=form))
-
-
-def dense(params: GaussianParams) -> np.ndarray:
-    """Covariances written out as (K, d, d), whatever the type."""
-    k, d = params.means.shape
-    c = params.covariances
-    if c.ndim == 3:
-        return np.broadcast_to(c, (k, d, d))
-    return np.stack([np.diag(v) for v in np.broadcast_to(c, (k, d))])
 
 
 @pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
@@ -84,8 +65,9 @@ def test_a_matrix_that_is_not_positive_definite_has_no_density():
     bad = np.array([[1.0, 2.0], [2.0, 1.0]])
     norm = whiten(np.stack([good, bad]), 2).log_norm
     assert norm[0] == pytest.approx(-np.log(2 * np.pi)) and np.isnan(norm[1])
-    with pytest.raises(ParameterError, match="matrix 1 is not positive definite"):
-        check_covariances(np.stack([good, bad]), COVARIANCE_TYPES["full"], 2, 2, "covariances")
+    with pytest.raises(ParameterError, match="matrix 1 is not positive definite") as caught:
+        Covariance(COVARIANCE_TYPES["full"]).check(np.stack([good, bad]), "fixed['covariances']", "covariances")
+    assert caught.value.parameter == "covariances"
 
 
 @pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
@@ -123,19 +105,21 @@ def test_whitener(covariance_type):
 def test_shapes_of_covariances(covariance_type, form, face, free):
     shape = COVARIANCE_TYPES[covariance_type]
     assert shape.form(3, 4) == form
-    assert shape.face(3, 4) == face
-    assert shape.n_free(3, 4) == free
-    assert shape.identity(3, 4).shape == form
     family = Gaussian(covariance_type)
-    params = family.null_params(3, 4)
+    means, covariances = family.parameters
+    assert covariances.form({"K": 3, "d": 4}) == form
+    assert covariances.domain.n_free(np.full(form, np.nan)) == free
+    params = family.null(3, 4)
     assert params.covariances.shape == form
+    assert family.shown(params)["covariances"].shape == covariances.show(params.covariances).shape == face
+    assert means.show(params.means).shape == (3, 4)
     assert family.n_free(params) == 12 + free
     assert len(family.pack(params)) == 12 + free
 
 
 @pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
 def test_a_number_means_that_variance_everywhere(covariance_type):
-    value = check_covariances(np.array(4.0), COVARIANCE_TYPES[covariance_type], 3, 4, "covariances")
+    value = Gaussian(covariance_type).parameters[1].read(4.0, {"K": 3, "d": 4}, "covariances", partial=False)
     params = GaussianParams(np.zeros((3, 4)), value)
     np.testing.assert_array_equal(dense(params), np.broadcast_to(4.0 * np.eye(4), (3, 4, 4)))
 
@@ -157,7 +141,7 @@ def test_float32_far_from_the_origin():
     rng = np.random.default_rng(6)
     x = (1e6 + rng.standard_normal((4000, 2)) * [1.0, 3.0]).astype(np.float32)
     family = Gaussian("full", prior=None).resolve(ArraySource(x), 1)
-    params = family.start(None, ArraySource(x), 1)
+    params = family.anchor(1, 2)
     new = family.m_step(family.stats(params, x, np.ones((4000, 1))), params)
     exact = x.astype(np.float64)
     np.testing.assert_allclose(new.means[0], exact.mean(axis=0), rtol=1e-13)

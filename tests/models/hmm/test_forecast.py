@@ -1,18 +1,12 @@
 """Filtering, sampled paths, forecasts, simulation and pseudo-residuals against enumeration, printed numbers and exact arithmetic."""
 
-import itertools
-
 import numpy as np
 import pytest
 from scipy import stats
 
-from emkit import HMM
+from emkit import Bernoulli, Categorical, Gaussian, Mixed, Poisson, Tied
 from emkit.core.errors import DataError, ImpossibleSequenceError, ParameterError
-from emkit.families.bernoulli import Bernoulli, BernoulliParams
-from emkit.families.categorical import Categorical, CategoricalParams
-from emkit.families.cdf import cdf, survival
-from emkit.families.gaussian.family import Gaussian, GaussianParams
-from emkit.families.poisson import Poisson, PoissonParams
+from emkit.families.gaussian.params import GaussianParams
 from emkit.kernels.hmm_filter import filter_log
 from emkit.models.hmm.filter import (
     _log_filter_numpy,
@@ -26,45 +20,23 @@ from emkit.models.hmm.forecast import expected_time, forecast_log_density, forec
 from emkit.models.hmm.params import HMMParams
 from emkit.models.hmm.paths import _sample_compiled, _sample_numpy, sample_paths, simulate
 from emkit.models.hmm.recursions import forward_backward_log
+from support.datasets import earthquakes
+from support.paths import every_path, random_chain
 
-# Zucchini & MacDonald: earthquakes of magnitude 7 or more, world, 1900 to 2006.
-EARTHQUAKES = np.array([
-    13, 14, 8, 10, 16, 26, 32, 27, 18, 32, 36, 24, 22, 23, 22, 18, 25, 21, 21, 14, 8, 11, 14, 23, 18, 17, 19,
-    20, 22, 19, 13, 26, 13, 14, 22, 24, 21, 22, 26, 21, 23, 24, 27, 41, 31, 27, 35, 26, 28, 36, 39, 21, 17, 22,
-    17, 19, 15, 34, 10, 15, 22, 18, 15, 20, 15, 22, 19, 16, 30, 27, 29, 23, 20, 16, 21, 21, 25, 16, 18, 15, 18,
-    14, 10, 15, 8, 15, 6, 11, 8, 7, 18, 16, 13, 12, 13, 20, 15, 16, 12, 18, 15, 16, 13, 15, 16, 11, 11,
-], dtype=np.float64)  # fmt: skip
-# Its two-state maximum likelihood fit.
+# Zucchini & MacDonald: earthquakes of magnitude 7 or more, world, 1900 to 2006; the two-state maximum likelihood fit.
+EARTHQUAKES = earthquakes()
 QUAKES = HMMParams(
-    np.array([1.0, 0.0]), np.array([[0.928374, 0.071626], [0.119034, 0.880966]]), PoissonParams(np.array([[15.42076], [26.01824]]))
+    np.array([1.0, 0.0]), np.array([[0.928374, 0.071626], [0.119034, 0.880966]]), Poisson.Params(np.array([[15.42076], [26.01824]]))
 )
 UMBRELLA = HMMParams(np.array([0.5, 0.5]), np.array([[0.7, 0.3], [0.3, 0.7]]), None)
 UMBRELLA_SEEN = np.log(np.array([[0.9, 0.2], [0.9, 0.2], [0.1, 0.8], [0.9, 0.2], [0.9, 0.2]]))
 
 
-def random_chain(k, seed, *, zeros=False, end=False):
-    rng = np.random.default_rng(seed)
-    rows = rng.dirichlet(np.ones(k + end), size=k)
-    start = rng.dirichlet(np.ones(k))
-    if zeros and k > 1:
-        rows[rng.random(rows.shape) < 0.3] = 0.0
-        rows[np.arange(k), np.arange(k)] += 0.1
-        rows /= rows.sum(axis=1, keepdims=True)
-        start[0] = 0.0
-        start /= start.sum()
-    return HMMParams(start, rows[:, :k].copy(), None, rows[:, k].copy() if end else None)
-
-
 def path_probabilities(params, b, *, end=True):
     """Every path, and its joint probability with the steps."""
-    n, k = b.shape
-    paths = np.array(list(itertools.product(range(k), repeat=n)))
-    p = params.startprob[paths[:, 0]] * b[0, paths[:, 0]]
-    for t in range(1, n):
-        p = p * params.transmat[paths[:, t - 1], paths[:, t]] * b[t, paths[:, t]]
-    if end and params.endprob is not None:
-        p = p * params.endprob[paths[:, -1]]
-    return paths, p
+    with np.errstate(divide="ignore"):
+        paths, log_probs = every_path(params, np.log(b), end=end)
+    return paths, np.exp(log_probs)
 
 
 def compiled_log_filter(params, log_b, lengths):
@@ -285,36 +257,30 @@ def test_forecasts_of_chains_that_end():
 
 def test_residuals_of_outliers_on_both_sides():
     """Beyond 8 standard deviations a distribution function is 1 to the last digit."""
-    model = HMM(
-        1, fixed={"means": [[0.0]], "covariances": [[1.0]], "startprob": [1.0], "transmat": [[1.0]]}, prior=None, max_iter=0, tol=0
-    )
+    family, normal = Gaussian("diag"), GaussianParams(np.zeros((1, 1)), np.ones((1, 1)))
     x = np.array([[-30.0], [-8.5], [-7.0], [0.0], [7.0], [8.5], [30.0]])
-    np.testing.assert_allclose(model.fit(x[2:5]).pseudo_residuals(x), x[:, 0], rtol=1e-9, atol=1e-12)
+    beyond = distribution(family, normal, x, upper=True)
+    z = pseudo_residuals(np.ones((7, 1)), *distribution(family, normal, x), beyond)
+    np.testing.assert_allclose(z.middle, x[:, 0], rtol=1e-9, atol=1e-12)
     for family, params, cells in (
-        (Poisson(), PoissonParams(np.array([[1.0], [4.0]])), np.arange(0.0, 40.0)),
-        (Categorical((4,)), CategoricalParams(np.array([[[0.1, 0.2, 0.3, 0.4]], [[0.7, 0.1, 0.1, 0.1]]])), np.arange(4.0)),
-        (Bernoulli(), BernoulliParams(np.array([[0.25], [0.6]])), np.arange(2.0)),
+        (Poisson(), Poisson.Params(np.array([[1.0], [4.0]])), np.arange(0.0, 40.0)),
+        (Categorical((4,)), Categorical.Params(np.array([[[0.1, 0.2, 0.3, 0.4]], [[0.7, 0.1, 0.1, 0.1]]])), np.arange(4.0)),
+        (Bernoulli(), Bernoulli.Params(np.array([[0.25], [0.6]])), np.arange(2.0)),
     ):
-        (below, at), (from_here, above) = cdf(family, params, cells), survival(family, params, cells)
+        (below, at), (from_here, above) = distribution(family, params, cells), distribution(family, params, cells, upper=True)
         np.testing.assert_allclose(below + from_here, 1.0, atol=1e-14)
         np.testing.assert_allclose(at + above, 1.0, atol=1e-14)
-    tail = survival(Poisson(), PoissonParams(np.array([[1.0]])), np.array([25.0]))[0][0, 0]
+    tail = distribution(Poisson(), Poisson.Params(np.array([[1.0]])), np.array([25.0]), upper=True)[0][0, 0]
     assert tail == pytest.approx(stats.poisson.sf(24, 1.0), rel=1e-10)
 
 
 def test_earthquake_forecasts_add_up_to_one():
-    log_b = Poisson().log_prob(QUAKES.emissions, EARTHQUAKES[:, None])
+    log_b = Poisson().log_prob(QUAKES.emissions, EARTHQUAKES)
     last = filter_probabilities(QUAKES, log_b, [107])[-1]
     forecast = forecast_states(QUAKES, last, 50)
     counts = np.arange(150.0)[:, None]
     density = np.exp(forecast_log_density(Poisson(), QUAKES, forecast.probabilities, counts))
     assert density.shape == (50, 150)
-    fixed = {"startprob": QUAKES.startprob, "transmat": QUAKES.transmat, "rates": QUAKES.emissions.rates}
-    model = HMM(len(QUAKES.startprob), "poisson", fixed=fixed, max_iter=0, tol=0).fit(EARTHQUAKES[:, None])
-    found = model.forecast_log_density(EARTHQUAKES[:, None], counts[:, 0], horizon=50)
-    np.testing.assert_allclose(np.exp(found), density, rtol=1e-6, atol=1e-12)
-    with pytest.raises(DataError, match=r"values have shape \(150, 2\), expected \(m, 1\)"):
-        model.forecast_log_density(EARTHQUAKES[:, None], np.repeat(counts, 2, axis=1))
     np.testing.assert_allclose(density.sum(axis=1), 1.0, atol=1e-12)
     # After half a century the forecast is the stationary one.
     assert forecast.probabilities[-1, 0] == pytest.approx(0.119034 / (0.119034 + 0.071626), abs=1e-5)
@@ -379,28 +345,32 @@ def test_what_cannot_be_simulated():
             simulate(Poisson(), QUAKES, bad, rng)
 
 
+def distribution(family, params, x, *, upper=False):
+    return family.cdf(params, np.asarray(x, dtype=float).reshape(-1, 1), upper=upper)
+
+
 # --- pseudo-residuals -----------------------------------------------------------------------------------------------
 
 
 def test_distribution_functions_are_scipys():
     x = np.array([-1.0, 0.0, 0.5, 1.0, 2.0, 7.0])
     gaussian = GaussianParams(np.array([[0.0], [2.0]]), np.array([[1.0], [4.0]]))
-    below, at = cdf(Gaussian("diag"), gaussian, x[:, None])
+    below, at = distribution(Gaussian("diag"), gaussian, x[:, None])
     np.testing.assert_array_equal(below, at)
     np.testing.assert_allclose(at, np.column_stack([stats.norm.cdf(x, 0, 1), stats.norm.cdf(x, 2, 2)]), rtol=1e-12)
     for shape in ((1, 1), (1, 1, 1)):
-        tied = cdf(Gaussian("tied"), GaussianParams(gaussian.means, np.full(shape, 4.0)), x)[1]
+        tied = distribution(Gaussian("tied"), GaussianParams(gaussian.means, np.full(shape, 4.0)), x)[1]
         np.testing.assert_allclose(tied[:, 1], at[:, 1])
-    poisson = PoissonParams(np.array([[0.5], [3.0]]))
-    below, at = cdf(Poisson(), poisson, x)
+    poisson = Poisson.Params(np.array([[0.5], [3.0]]))
+    below, at = distribution(Poisson(), poisson, x)
     np.testing.assert_allclose(at, stats.poisson.cdf(x[:, None], [0.5, 3.0]), rtol=1e-12)
     np.testing.assert_allclose(below, stats.poisson.cdf(np.ceil(x)[:, None] - 1, [0.5, 3.0]), rtol=1e-12)
-    symbols = CategoricalParams(np.array([[[0.2, 0.3, 0.5]], [[1.0, 0.0, 0.0]]]))
-    below, at = cdf(Categorical(), symbols, x)
+    symbols = Categorical.Params(np.array([[[0.2, 0.3, 0.5]], [[1.0, 0.0, 0.0]]]))
+    below, at = distribution(Categorical(), symbols, x)
     np.testing.assert_allclose(at[:, 0], [0, 0.2, 0.2, 0.5, 1, 1])
     np.testing.assert_allclose(below[:, 0], [0, 0, 0.2, 0.2, 0.5, 1])
     np.testing.assert_allclose(at[:, 1], [0, 1, 1, 1, 1, 1])
-    below, at = cdf(Bernoulli(), BernoulliParams(np.array([[0.3]])), x)
+    below, at = distribution(Bernoulli(), Bernoulli.Params(np.array([[0.3]])), x)
     np.testing.assert_allclose(at[:, 0], [0, 0.7, 0.7, 1, 1, 1])
     np.testing.assert_allclose(below[:, 0], [0, 0, 0.7, 0.7, 1, 1])
 
@@ -408,22 +378,32 @@ def test_distribution_functions_are_scipys():
 @pytest.mark.parametrize(
     ("family", "params"),
     [
-        (Poisson(), PoissonParams(np.ones((2, 1)))),
-        (Bernoulli(), BernoulliParams(np.full((2, 1), 0.5))),
+        (Poisson(), Poisson.Params(np.ones((2, 1)))),
+        (Bernoulli(), Bernoulli.Params(np.full((2, 1), 0.5))),
         (Gaussian("diag"), GaussianParams(np.zeros((2, 1)), np.ones((2, 1)))),
     ],
 )
 def test_a_missing_cell_has_no_residual(family, params):
-    below, at = cdf(family, params, np.array([[np.nan], [0.0]]))
+    below, at = distribution(family, params, np.array([[np.nan], [0.0]]))
     assert np.isnan(below[0]).all() and np.isnan(at[0]).all() and np.isfinite(at[1]).all()
     assert np.isnan(pseudo_residuals(np.full((2, 2), 0.5), below, at).middle).tolist() == [True, False]
 
 
-def test_families_without_a_distribution_function():
-    with pytest.raises(ParameterError, match="one column"):
-        cdf(Poisson(), PoissonParams(np.ones((2, 3))), np.ones((4, 3)))
-    with pytest.raises(ParameterError, match="object has no distribution function"):
-        cdf(object(), None, np.ones((4, 1)))
+def test_mixed_and_tied_families_have_those_of_their_parts():
+    x = np.array([0.0, 2.0, np.nan, 7.0])
+    rates = np.array([[1.0], [4.0], [9.0], [2.0]])
+    weights = np.array([[0.3, 0.7], [0.5, 0.5]])
+    mixed = Mixed(Poisson(), 2)
+    for upper in (False, True):
+        parts = distribution(Poisson(), Poisson.Params(rates), x, upper=upper)
+        found = distribution(mixed, mixed.Params(weights, Poisson.Params(rates)), x, upper=upper)
+        tied = distribution(Tied(Poisson(), (0, 1, 0)), Poisson.Params(rates[:2]), x, upper=upper)
+        for whole, shared, each in zip(found, tied, parts, strict=True):
+            np.testing.assert_allclose(whole, (each.reshape(4, 2, 2) * weights).sum(axis=2), rtol=1e-13)
+            np.testing.assert_array_equal(shared, each[:, [0, 1, 0]])
+
+
+def test_shapes_of_residuals():
     with pytest.raises(ParameterError, match="same shape"):
         pseudo_residuals(np.ones((3, 2)), np.ones((3, 1)), np.ones((3, 2)))
 
@@ -435,16 +415,16 @@ def test_residuals_of_simulated_data_are_standard_normal():
     family = Gaussian("diag")
     x, _, lengths = simulate(family, params, [2_000, 1, 1_999], rng)
     weights = predictive_weights(params, family.log_prob(emissions, x), lengths)
-    z = pseudo_residuals(weights, *cdf(family, emissions, x))
+    z = pseudo_residuals(weights, *distribution(family, emissions, x))
     np.testing.assert_array_equal(z.lower, z.upper)
     assert stats.kstest(z.middle, "norm").pvalue > 1e-3
     assert abs(np.corrcoef(z.middle[:-1], z.middle[1:])[0, 1]) < 0.06
 
 
 def test_earthquake_residual_segments():
-    log_b = Poisson().log_prob(QUAKES.emissions, EARTHQUAKES[:, None])
+    log_b = Poisson().log_prob(QUAKES.emissions, EARTHQUAKES)
     weights = predictive_weights(QUAKES, log_b, [107])
-    z = pseudo_residuals(weights, *cdf(Poisson(), QUAKES.emissions, EARTHQUAKES))
+    z = pseudo_residuals(weights, *distribution(Poisson(), QUAKES.emissions, EARTHQUAKES))
     assert (z.lower < z.middle).all() and (z.middle < z.upper).all()
     # The first step's forecast is the Poisson distribution of the state it surely begins in.
     assert stats.norm.cdf(z.upper[0]) == pytest.approx(stats.poisson.cdf(13, 15.42076), rel=1e-10)

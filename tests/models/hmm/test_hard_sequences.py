@@ -4,36 +4,32 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from test_enumeration import log_space
 
-from emkit import HMM, ArraySource, Categorical, Dirichlet, Gaussian, HiddenMarkov, Mixture, Poisson, SequenceSource, Threads
+from emkit import ArraySource, Categorical, Dirichlet, Gaussian, HiddenMarkov, Mixture, Poisson, SequenceSource, Threads
 from emkit.core import compiled as policy
 from emkit.core.errors import ImpossibleSequenceError
 from emkit.models.hmm import compiled
 from emkit.models.hmm.params import HMMParams
-
-
-def fitted(k=2, x=None, **settings):
-    rng = np.random.default_rng(0)
-    x = np.repeat([0.0, 5.0, 0.0], 40)[:, None] + rng.normal(size=(120, 1)) if x is None else x
-    return HMM(k, random_state=0, **settings).fit(x), x
+from support.fits import answers, fitted, score, sequences
+from support.recursions import log_space
 
 
 @pytest.mark.parametrize("place", [0, 60, 119])
 def test_far_outlier(place):
     """A million standard deviations out: e^-5e11 underflows, its logarithm does not."""
-    model, x = fitted()
+    x = np.repeat([0.0, 5.0, 0.0], 40)[:, None] + np.random.default_rng(0).normal(size=(120, 1))
+    model = HiddenMarkov(Gaussian(), 2)
+    result = fitted(model, SequenceSource(x))
     x = x.copy()
     x[place] = 1e6
-    (block,) = SequenceSource(x)
-    log_b = model.model_.log_emissions(model.result_.params, block)
-    weights, lengths = np.ones(1), np.array([120])
-    counts, _ = log_space(gamma := log_b.copy(), lengths, weights, model.startprob_, model.transmat_, None)
+    source = SequenceSource(x)
+    (block,) = source
+    log_b = result.model.log_emissions(result.params, block)
+    counts, _ = log_space(gamma := log_b.copy(), np.array([120]), np.ones(1), result.params)
     assert counts.log_likelihoods[0] < -1e11
-    assert model.score(x) == pytest.approx(counts.log_likelihoods[0], rel=1e-14)
-    np.testing.assert_allclose(model.predict_proba(x), gamma, atol=1e-9)
-    again = HMM(2, random_state=0).fit(x)
-    assert np.isfinite(again.score(x))
+    assert score(result, source) == pytest.approx(counts.log_likelihoods[0], rel=1e-14)
+    np.testing.assert_allclose(answers(result, source, "marginals"), gamma, atol=1e-9)
+    assert np.isfinite(score(fitted(model, source), source))
 
 
 @dataclass(frozen=True)
@@ -78,7 +74,7 @@ def test_a_path_that_falls_behind_and_matters_after_all(matrix, lost, count, way
     log_b[:n] = np.column_stack([first, behind])
     lengths, weights = np.full(count, n), rng.gamma(2.0, size=count)
     start = np.array([0.5, 0.5])
-    expected, _ = log_space(wanted := log_b.copy(), lengths, weights, start, matrix, None)
+    expected, _ = log_space(wanted := log_b.copy(), lengths, weights, HMMParams(start, matrix, None))
     model, params, block = chain_of_steps(log_b, lengths, start, matrix, weights)
     gamma = model.log_emissions(params, block)
     counts = model.recursions(params, block, gamma)
@@ -97,7 +93,7 @@ def test_an_impossible_sequence_is_named_and_costs_nothing_without_weight(way):
     log_b = rng.normal(size=(160, 2))
     log_b[25] = -np.inf
     rest = np.delete(log_b, np.arange(24, 32), axis=0)
-    expected, _ = log_space(rest, lengths[1:], np.ones(19), start, matrix, None)
+    expected, _ = log_space(rest, lengths[1:], np.ones(19), HMMParams(start, matrix, None))
     model, params, block = chain_of_steps(log_b, lengths, start, matrix, weights)
     with pytest.raises(ImpossibleSequenceError, match="sequence 3 has probability zero"):
         model.e_step(params, replace(block, weights=np.ones(20)))
@@ -110,41 +106,39 @@ def test_an_impossible_sequence_is_named_and_costs_nothing_without_weight(way):
 
 
 def test_impossible_sequences_have_a_number():
-    model = HMM(2, "categorical", random_state=0).fit(np.array([0, 1, 0, 1, 1, 0])[:, None])
-    x = np.array([0, 1, 0, 2, 1, 1])[:, None]
-    np.testing.assert_array_equal(np.isneginf(model.sequence_scores(x, [2, 2, 2])), [False, True, False])
-    assert model.score(x, [2, 2, 2]) == -np.inf
-    for method in (model.predict_proba, model.predict):
-        with pytest.raises(ImpossibleSequenceError, match="sequence 1 has probability zero") as caught:
-            method(x, [2, 2, 2])
-        assert caught.value.sequence == 1
+    result = fitted(HiddenMarkov(Categorical(), 2), sequences([0, 1, 0, 1, 1, 0]))
+    source = sequences([0, 1, 0, 2, 1, 1], [2, 2, 2])
+    np.testing.assert_array_equal(np.isneginf(answers(result, source, "log_likelihood")), [False, True, False])
+    assert score(result, source) == -np.inf
+    with pytest.raises(ImpossibleSequenceError, match="sequence 1 has probability zero") as caught:
+        answers(result, source, "marginals")
+    assert caught.value.sequence == 1
+    path = answers(result, source, "mode")
+    assert (path[2:4] == -1).all() and (np.delete(path, [2, 3]) >= 0).all()
 
 
 def test_a_state_never_visited_keeps_its_parameters():
     """Nothing is counted for it: rows and emissions stay as they were, nothing becomes NaN."""
     x = np.random.default_rng(4).normal(size=(50, 1))
-    start = {
-        "startprob_init": [0.5, 0.5, 0.0],
-        "transmat_init": [[0.9, 0.1, 0.0], [0.2, 0.8, 0.0], [0.3, 0.3, 0.4]],
-        "means_init": [[-1.0], [1.0], [7.0]],
-        "covariances_init": np.ones((3, 1)),
-    }
-    model = HMM(3, prior=None, tol=0, max_iter=5, **start).fit(x)
-    np.testing.assert_allclose(model.transmat_[2], [0.3, 0.3, 0.4])
-    assert model.means_[2, 0] == 7.0
-    assert not model.predict_proba(x)[:, 2].any()
-    assert np.isfinite(model.score(x))
+    family = Gaussian("diag", None, start_values={"means": [[-1.0], [1.0], [7.0]], "covariances": np.ones((3, 1))})
+    chain = {"startprob": [0.5, 0.5, 0.0], "transmat": [[0.9, 0.1, 0.0], [0.2, 0.8, 0.0], [0.3, 0.3, 0.4]]}
+    result = fitted(HiddenMarkov(family, 3, start_values=chain), SequenceSource(x), starts=1, tol=0, max_iter=5)
+    np.testing.assert_allclose(result.params.transmat[2], [0.3, 0.3, 0.4])
+    assert result.params.emissions.means[2, 0] == 7.0
+    assert not answers(result, SequenceSource(x), "marginals")[:, 2].any()
+    assert np.isfinite(score(result, SequenceSource(x)))
 
 
 def test_a_symbol_never_seen():
     """It has probability zero by maximum likelihood, and a share of the prior's with one."""
-    x = np.array([0, 0, 2, 2, 0, 2, 2, 0])[:, None]
-    plain = HMM(2, "categorical", n_categories=4, random_state=0).fit(x)
-    assert plain.probs_.shape == (2, 4)
-    assert not plain.probs_[:, [1, 3]].any()
-    smooth = HMM(2, Categorical(4, Dirichlet(2.0)), random_state=0).fit(x)
-    assert (smooth.probs_ > 0.02).all()
-    assert np.isfinite(smooth.score(np.array([1, 3])[:, None]))
+    source = sequences([0, 0, 2, 2, 0, 2, 2, 0])
+    plain = fitted(HiddenMarkov(Categorical(4), 2), source)
+    probs = plain.model.shown(plain.params)["probs"]
+    assert probs.shape == (2, 4)
+    assert not probs[:, [1, 3]].any()
+    smooth = fitted(HiddenMarkov(Categorical(4, Dirichlet(2.0)), 2), source)
+    assert (smooth.model.shown(smooth.params)["probs"] > 0.02).all()
+    assert np.isfinite(score(smooth, sequences([1, 3])))
 
 
 @pytest.mark.parametrize("k", [2, 4])
@@ -153,20 +147,16 @@ def test_a_million_steps(k):
     rng = np.random.default_rng(5)
     n = 10**6
     x = (np.repeat(rng.integers(k, size=n // 50), 50) * 3.0 + rng.normal(size=n))[:, None]
-    start = {
-        "startprob_init": np.full(k, 1.0 / k),
-        "transmat_init": np.full((k, k), 0.02 / k) + 0.98 * np.eye(k),
-        "means_init": 3.0 * np.arange(k)[:, None] + 0.3,
-        "covariances_init": np.full((k, 1), 1.5),
-    }
-    model = HMM(k, max_iter=2, tol=0, **start).fit(x)
-    trace = np.array(model.result_.trace)
-    assert (np.diff(trace) > 0).all()
-    np.testing.assert_allclose(model.means_.ravel(), 3.0 * np.arange(k), atol=0.2)
+    family = Gaussian("diag", start_values={"means": 3.0 * np.arange(k)[:, None] + 0.3, "covariances": np.full((k, 1), 1.5)})
+    chain = {"startprob": np.full(k, 1.0 / k), "transmat": np.full((k, k), 0.02 / k) + 0.98 * np.eye(k)}
+    source = SequenceSource(x)
+    result = fitted(HiddenMarkov(family, k, start_values=chain), source, starts=1, max_iter=2, tol=0)
+    assert (np.diff(result.trace) > 0).all()
+    np.testing.assert_allclose(result.params.emissions.means.ravel(), 3.0 * np.arange(k), atol=0.2)
     # The chain forgets: cut in half, the log-likelihood changes by a few nats of a million and a half.
-    halves = model.sequence_scores(x, [n // 2, n // 2])
-    assert model.score(x) == pytest.approx(halves.sum(), abs=30.0)
-    assert model.score(x) == model.result_.log_likelihood
+    halves = answers(result, sequences(x, [n // 2, n // 2]), "log_likelihood")
+    assert score(result, source) == pytest.approx(halves.sum(), abs=30.0)
+    assert score(result, source) == result.log_likelihood
 
 
 def test_same_bits_with_any_number_of_threads():
@@ -176,14 +166,14 @@ def test_same_bits_with_any_number_of_threads():
     x = rng.normal(size=(lengths.sum(), 2)) + np.repeat(rng.integers(2, size=900) * 2.0, lengths)[:, None]
     source = SequenceSource(x, lengths)
     assert len(list(source)) > 1
-    found = [HMM(3, n_init=2, max_iter=6, random_state=1, n_jobs=jobs, tol=1e-9) for jobs in (1, 3)]
-    with pytest.warns(UserWarning, match="iterations"):
-        one, three = (model.fit(x, lengths) for model in found)
-    assert one.result_.trace == three.result_.trace
-    for name in ("startprob_", "transmat_", "means_", "covariances_"):
-        np.testing.assert_array_equal(getattr(one, name), getattr(three, name))
-    np.testing.assert_array_equal(one.predict_proba(x, lengths), three.predict_proba(x, lengths))
-    assert one.score(x, lengths) == three.score(x, lengths) == one.result_.log_likelihood
+    model = HiddenMarkov(Gaussian(), 3)
+    one, three = (fitted(model, source, seed=1, threads=threads, starts=2, max_iter=6, tol=1e-9) for threads in (1, 3))
+    assert one.trace == three.trace
+    for name, value in one.params.flatten().items():
+        np.testing.assert_array_equal(value, three.params.flatten()[name])
+    np.testing.assert_array_equal(answers(one, source, "marginals"), answers(three, source, "marginals", threads=3))
+    np.testing.assert_array_equal(answers(one, source, "mode"), answers(three, source, "mode", threads=3))
+    assert score(one, source) == score(three, source, threads=3) == one.log_likelihood
 
 
 def test_compiled_and_plain_agree_on_a_fit(monkeypatch):

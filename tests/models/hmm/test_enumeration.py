@@ -1,16 +1,17 @@
 """Forward-backward against the enumeration of every path, in every implementation there is."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
-from paths_enumerated import enumerate_paths, random_chain
 
 from emkit import Bernoulli, Categorical, Gaussian, HiddenMarkov, Poisson, SequenceSource
 from emkit.core.block import Block
 from emkit.models.hmm import compiled as recursions_compiled
 from emkit.models.hmm.params import HMMParams
-from emkit.models.hmm.recursions import Counts, forward_backward, forward_backward_log
+from support.paths import enumerated, random_chain
+from support.recursions import IMPLEMENTATIONS, PADDED, log_space, states_sparse
 
 LENGTHS = np.array([6, 1, 3, 8, 1, 5, 2, 4, 7, 1, 3, 2, 6, 1, 2, 3, 4, 2, 1])
 """More sequences than there are SIMD lanes, so that a group is left half empty."""
@@ -25,80 +26,22 @@ def log_emissions(rng, n, k):
     return log_b
 
 
-def numpy_twin(log_b, lengths, weights, start, matrix, end):
-    counts, redo = forward_backward(log_b, lengths, weights, start, matrix, end)
-    return counts, redo
-
-
-def compiled(log_b, lengths, weights, start, matrix, end, *, side_by_side=False, both_ends=False, sparse=False):
-    """The compiled recursions, made to take one way."""
-    params = HMMParams(start, matrix, None, end)
-    everything, nothing = np.argsort(-lengths, kind="stable"), np.empty(0, np.int64)
-    split = (everything, nothing) if side_by_side else (nothing, everything)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recursions_compiled, "split_by_length", lambda *_: split)
-        patch.setattr(recursions_compiled, "_LONG", 2 if both_ends else 10**9)
-        if sparse:  # so much padding that most tiles are empty
-            patch.setattr(recursions_compiled, "padded", lambda values: PADDED(values, 32))
-        return recursions_compiled.compiled_recursions(log_b, lengths, weights, params, everything)
-
-
-def lanes(*args):
-    return compiled(*args, side_by_side=True)
-
-
-def states(*args):
-    return compiled(*args)
-
-
-def states_sparse(*args):
-    return compiled(*args, sparse=True)
-
-
-def both_ends(*args):
-    return compiled(*args, both_ends=True)
-
-
-def both_ends_sparse(*args):
-    return compiled(*args, both_ends=True, sparse=True)
-
-
-def log_space(log_b, lengths, weights, start, matrix, end):
-    counts = Counts.empty(len(start), len(lengths))
-    with np.errstate(divide="ignore"):
-        logs = [None if p is None else np.log(p) for p in (start, matrix, end)]
-    at = 0
-    for s, n in enumerate(lengths):
-        total, gamma, pairs = forward_backward_log(log_b[at : at + n], *logs)
-        counts.log_likelihoods[s] = total
-        log_b[at : at + n] = weights[s] * gamma
-        counts.start += weights[s] * gamma[0]
-        counts.end += weights[s] * gamma[-1]
-        counts.transitions += weights[s] * pairs
-        at += n
-    return counts, np.zeros(len(lengths), dtype=bool)
-
-
-PADDED = recursions_compiled.padded
-IMPLEMENTATIONS = {f.__name__: f for f in (numpy_twin, lanes, states, states_sparse, both_ends, both_ends_sparse, log_space)}
-
-
 @cache
-def enumerated(k, end, zeros):
+def problem(k, end, zeros):
     """A chain, lengths, weights, log emissions, and the enumeration of each sequence; without the impossible ones."""
     rng = np.random.default_rng([k, end, zeros])
-    start, matrix, endprob = random_chain(rng, k, end=end, zeros=zeros)
+    params = random_chain(k, rng, end=end, zeros=zeros)
     lengths = LENGTHS if k < 4 else np.minimum(LENGTHS, 6)
     log_b = log_emissions(rng, lengths.sum(), k)
     weights = rng.gamma(1.0, size=len(lengths))
     weights[:2] = (0.0, 2.0)
     parts = np.split(log_b, np.cumsum(lengths)[:-1])
-    found = [enumerate_paths(part, start, matrix, endprob) for part in parts]
+    found = [enumerated(params, part) for part in parts]
     possible = np.array([likelihood > 0 for likelihood, *_ in found])
     assert possible.sum() >= 10
     keep = np.flatnonzero(possible)
     lengths, weights, found = lengths[keep], weights[keep], [found[i] for i in keep]
-    return (start, matrix, endprob), lengths, weights, np.concatenate([parts[i] for i in keep]), found
+    return params, lengths, weights, np.concatenate([parts[i] for i in keep]), found
 
 
 @pytest.mark.parametrize("zeros", [False, True], ids=["dense", "zeros"])
@@ -107,9 +50,9 @@ def enumerated(k, end, zeros):
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 def test_every_path(implementation, k, end, zeros):
     """Likelihoods, single and pair posteriors of sequences of lengths 1 to 8, with weights; 0 is absence."""
-    (start, matrix, endprob), lengths, weights, log_b, found = enumerated(k, end, zeros)
+    params, lengths, weights, log_b, found = problem(k, end, zeros)
     gamma = log_b.copy()
-    counts, redo = IMPLEMENTATIONS[implementation](gamma, lengths, weights, start, matrix, endprob)
+    counts, redo = IMPLEMENTATIONS[implementation](gamma, lengths, weights, params)
     assert not redo.any()
     np.testing.assert_allclose(counts.log_likelihoods, [np.log(f[0]) for f in found], rtol=1e-11, atol=1e-11)
     expected = np.concatenate([w * f[1] for w, f in zip(weights, found, strict=True)])
@@ -117,22 +60,22 @@ def test_every_path(implementation, k, end, zeros):
     np.testing.assert_allclose(counts.transitions, sum(w * f[2] for w, f in zip(weights, found, strict=True)), atol=1e-10)
     np.testing.assert_allclose(counts.end, sum(w * f[3] for w, f in zip(weights, found, strict=True)), atol=1e-11)
     np.testing.assert_allclose(counts.start, sum(w * f[1][0] for w, f in zip(weights, found, strict=True)), atol=1e-11)
-    assert not counts.transitions[matrix == 0].any()
+    assert not counts.transitions[params.transmat == 0].any()
 
 
 @pytest.fixture(scope="module")
 def eight_steps():
     """The largest problem that is enumerated: four states, 65,536 paths."""
     rng = np.random.default_rng(8)
-    chain, log_b = random_chain(rng, 4, end=True), log_emissions(rng, 8, 4)
-    return chain, log_b, enumerate_paths(log_b, *chain)
+    params, log_b = random_chain(4, rng, end=True), log_emissions(rng, 8, 4)
+    return params, log_b, enumerated(params, log_b)
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 def test_four_states_eight_steps(implementation, eight_steps):
-    chain, log_b, (likelihood, single, pairs, _) = eight_steps
+    params, log_b, (likelihood, single, pairs, _) = eight_steps
     gamma = log_b.copy()
-    counts, _ = IMPLEMENTATIONS[implementation](gamma, np.array([8]), np.ones(1), *chain)
+    counts, _ = IMPLEMENTATIONS[implementation](gamma, np.array([8]), np.ones(1), params)
     assert counts.log_likelihoods[0] == pytest.approx(np.log(likelihood), rel=1e-12)
     np.testing.assert_allclose(gamma, single, atol=1e-12)
     np.testing.assert_allclose(counts.transitions, pairs, atol=1e-12)
@@ -163,25 +106,24 @@ def test_a_whole_e_step(emission, labels, large, monkeypatch):
     k, lengths = 3, np.array([5, 1, 6, 2, 4])
     n = int(lengths.sum())
     family, x = hmm_and_rows(emission, rng, n)
-    evidence = {
+    known = {
         None: None,
         "hard": np.where(rng.random(n) < 0.3, rng.integers(k, size=n), -1),
         "allowed": np.maximum(rng.random((n, k)) < 0.6, np.eye(k, dtype=bool)[rng.integers(k, size=n)]).astype(float),
         "probabilities": rng.dirichlet(np.ones(k), size=n),
     }[labels]
     weights = rng.gamma(2.0, size=len(lengths))
-    source = SequenceSource(x, lengths, weights, evidence=evidence)
+    source = SequenceSource(x, lengths, weights, labels=known)
     model = HiddenMarkov(family, k, end=True).resolve(source)
-    start, matrix, end = random_chain(rng, k, end=True)
-    params = HMMParams(start, matrix, model.init(source, rng).emissions, end)
+    params = replace(random_chain(k, rng, end=True), emissions=model.init(source, rng).emissions)
     log_b = family_density(model, params, x)
     if labels == "hard":
-        for t in np.flatnonzero(evidence >= 0):
-            log_b[t, np.arange(k) != evidence[t]] = -np.inf
+        for t in np.flatnonzero(known >= 0):
+            log_b[t, np.arange(k) != known[t]] = -np.inf
     elif labels is not None:
         with np.errstate(divide="ignore"):
-            log_b += np.log(evidence)
-    found = [enumerate_paths(part, start, matrix, end) for part in np.split(log_b, np.cumsum(lengths)[:-1])]
+            log_b += np.log(known)
+    found = [enumerated(params, part) for part in np.split(log_b, np.cumsum(lengths)[:-1])]
     (block,) = source
     stats, log_likelihood = model.e_step(params, block)
     assert log_likelihood == pytest.approx(sum(w * np.log(f[0]) for w, f in zip(weights, found, strict=True)), rel=1e-11)
@@ -223,15 +165,15 @@ def test_left_right_chains_by_tiles_and_whole(implementation, k):
     _, tiles = recursions_compiled.tile_pattern(PADDED(matrix))
     across = -(-k // 8)
     assert len(tiles) == 2 * across - 1
-    start = np.eye(k)[0]
+    params = HMMParams(np.eye(k)[0], matrix, None)
     log_b = rng.normal(size=(lengths.sum(), k))
     weights = np.ones(len(lengths))
     plain, sparse = log_b.copy(), log_b.copy()
     with pytest.MonkeyPatch.context() as patch:
         pattern = recursions_compiled.tile_pattern
         patch.setattr(recursions_compiled, "tile_pattern", lambda matrix: pattern(np.ones_like(matrix)))
-        expected, _ = IMPLEMENTATIONS[implementation](plain, lengths, weights, start, matrix, None)
-    found, _ = states_sparse(sparse, lengths, weights, start, matrix, None)
+        expected, _ = IMPLEMENTATIONS[implementation](plain, lengths, weights, params)
+    found, _ = states_sparse(sparse, lengths, weights, params)
     np.testing.assert_allclose(found.log_likelihoods, expected.log_likelihoods, rtol=1e-12)
     np.testing.assert_allclose(found.transitions, expected.transitions, atol=1e-10)
     np.testing.assert_allclose(sparse, plain, atol=1e-11)
@@ -244,16 +186,16 @@ def test_any_number_of_states(implementation, k):
     """Whole and broken registers, tiles and panels, with zeros, labels and outliers, against log space."""
     rng = np.random.default_rng(k)
     lengths = np.array([31, 1, 32, 33, 2, 65, 100, 7, 8, 9, 15, 16, 17, 24, 1, 3, 50])
-    start, matrix, end = random_chain(rng, k, end=True, zeros=True)
-    # A way from every state to every other: a random label contradicts nothing.
-    matrix = 0.99 * matrix + 0.01 * (1.0 - end[:, None]) / k
-    end = 1.0 - matrix.sum(axis=1)
-    start = 0.9 * start + 0.1 / k
+    chain = random_chain(k, rng, end=True, zeros=True)
+    # A way from every state to every other, and to the end: a random label contradicts nothing.
+    end = 0.9 * chain.endprob + 0.1 / k
+    matrix = 0.99 * chain.transmat * ((1.0 - end) / (1.0 - chain.endprob))[:, None] + 0.01 * (1.0 - end[:, None]) / k
+    params = HMMParams(0.9 * chain.startprob + 0.1 / k, matrix, None, end)
     log_b = log_emissions(rng, lengths.sum(), k)
     weights = rng.gamma(1.0, size=len(lengths))
     found, expected = log_b.copy(), log_b.copy()
-    counts, redo = IMPLEMENTATIONS[implementation](found, lengths, weights, start, matrix, end)
-    exact, _ = log_space(expected, lengths, weights, start, matrix, end)
+    counts, redo = IMPLEMENTATIONS[implementation](found, lengths, weights, params)
+    exact, _ = log_space(expected, lengths, weights, params)
     assert not redo.any()
     np.testing.assert_allclose(counts.log_likelihoods, exact.log_likelihoods, rtol=1e-12)
     np.testing.assert_allclose(found, expected, atol=1e-11)
@@ -272,8 +214,9 @@ def test_a_step_that_all_but_rules_out_where_the_chain_is(implementation):
     log_b[20:80:7, 2] = 200.0  # a state that cannot be reached explains the step
     log_b[23:80:9] -= 1e5
     found, expected = log_b.copy(), log_b.copy()
-    counts, redo = IMPLEMENTATIONS[implementation](found, lengths, np.ones(1), start, matrix, None)
-    exact, _ = log_space(expected, lengths, np.ones(1), start, matrix, None)
+    params = HMMParams(start, matrix, None)
+    counts, redo = IMPLEMENTATIONS[implementation](found, lengths, np.ones(1), params)
+    exact, _ = log_space(expected, lengths, np.ones(1), params)
     assert not redo.any()
     np.testing.assert_allclose(counts.log_likelihoods, exact.log_likelihoods, rtol=1e-13)
     np.testing.assert_allclose(found, expected, atol=1e-11)

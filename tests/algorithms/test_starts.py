@@ -17,7 +17,7 @@ from emkit import (
     Threads,
     fit,
 )
-from emkit.algorithms.restarts import subsample_size
+from emkit.algorithms.starts import subsample_size
 from emkit.core.result import Start
 
 

@@ -1,31 +1,16 @@
 """Viterbi and k best paths against enumeration of every path, printed numbers, and each other."""
 
-import itertools
-
 import numpy as np
 import pytest
 
-from emkit import GaussianHMM
-from emkit.core.block import Block
+from emkit import Block, Gaussian, HiddenMarkov, SequenceSource
 from emkit.core.errors import DataError, ParameterError
 from emkit.models.hmm import decoding
 from emkit.models.hmm.decoding import _viterbi_compiled, _viterbi_numpy, k_best_paths, viterbi
 from emkit.models.hmm.params import HMMParams
 from emkit.models.hmm.steps import worth_one_pass
-
-
-def random_chain(k, seed, *, zeros=False, end=False):
-    """Parameters without emissions; ``zeros``: some impossible starts and transitions."""
-    rng = np.random.default_rng(seed)
-    rows = rng.dirichlet(np.ones(k + end), size=k)
-    start = rng.dirichlet(np.ones(k))
-    if zeros and k > 1:
-        rows[rng.random(rows.shape) < 0.35] = 0.0
-        rows[np.arange(k), np.arange(k)] += 0.1
-        rows /= rows.sum(axis=1, keepdims=True)
-        start[0] = 0.0
-        start /= start.sum()
-    return HMMParams(start, rows[:, :k].copy(), None, rows[:, k].copy() if end else None)
+from support.fits import answers, fitted
+from support.paths import every_path, path_log_probs, random_chain
 
 
 def random_emissions(n, k, seed, *, impossible=0.0):
@@ -35,22 +20,9 @@ def random_emissions(n, k, seed, *, impossible=0.0):
     return log_b
 
 
-def path_log_prob(params, log_b, path):
-    """Straight from the definition."""
-    with np.errstate(divide="ignore"):
-        total = np.log(params.startprob[path[0]]) + log_b[0, path[0]]
-        for t in range(1, len(path)):
-            total += np.log(params.transmat[path[t - 1], path[t]]) + log_b[t, path[t]]
-        if params.endprob is not None:
-            total += np.log(params.endprob[path[-1]])
-    return total
-
-
-def all_paths(params, log_b):
+def best_first(params, log_b):
     """Every path that is possible and its log probability, best first."""
-    n, k = log_b.shape
-    paths = np.array(list(itertools.product(range(k), repeat=n)))
-    scores = np.array([path_log_prob(params, log_b, path) for path in paths])
+    paths, scores = every_path(params, log_b)
     order = np.argsort(-scores, kind="stable")
     order = order[scores[order] > -np.inf]
     return paths[order], scores[order]
@@ -63,15 +35,10 @@ CASES = [
 ]
 
 
-class GivenEmissions:
-    """As much of a model as decoding asks for: rows are log emissions themselves."""
-
-    def __init__(self, k):
-        self.n_states = k
-
-    def log_emissions(self, params, block, out):
-        out[:] = block.x
-        return out
+def given(block, out):
+    """Rows are log emissions themselves."""
+    out[:] = block.x
+    return out
 
 
 def in_parts(rows):
@@ -87,7 +54,7 @@ def in_parts(rows):
             for n in lengths:
                 part, end = slice(end, end + n), end + n
                 block = Block(log_b[part], lengths=np.array([n]))
-                log_probs += decoding.viterbi_block(GivenEmissions(len(params.startprob)), params, block, states[part]).tolist()
+                log_probs += decoding.viterbi_block(params, block, given, states[part]).tolist()
         return states, np.array(log_probs)
 
     return decode
@@ -111,7 +78,7 @@ DECODERS = [viterbi, NUMPY, COMPILED, in_parts(1), in_parts(3)]
 def test_viterbi_and_k_best_find_what_enumeration_finds(k, n, seed, zeros, end, impossible):
     params = random_chain(k, seed, zeros=zeros, end=end)
     log_b = random_emissions(n, k, seed, impossible=impossible)
-    paths, scores = all_paths(params, log_b)
+    paths, scores = best_first(params, log_b)
     for decode in DECODERS:
         states, log_probs = decode(params, log_b.copy(), np.array([n]))
         if len(scores) == 0:
@@ -125,8 +92,8 @@ def test_viterbi_and_k_best_find_what_enumeration_finds(k, n, seed, zeros, end, 
         assert best.shape == (wanted, n)
         np.testing.assert_allclose(log_probs, scores[:wanted], atol=1e-12)
         assert len({tuple(path) for path in best}) == wanted
-        for path, log_prob in zip(best, log_probs, strict=True):
-            assert path_log_prob(params, log_b, path) == pytest.approx(log_prob, abs=1e-12)
+        if wanted:
+            np.testing.assert_allclose(path_log_probs(best, params, log_b), log_probs, atol=1e-12)
 
 
 UMBRELLA = HMMParams(np.array([0.5, 0.5]), np.array([[0.7, 0.3], [0.3, 0.7]]), None)
@@ -173,13 +140,13 @@ def test_labels_are_heeded_part_by_part():
     states = np.repeat(rng.integers(2, size=600), 100)
     x = rng.normal(size=(60_000, 1)) + states[:, None]
     known = np.where(rng.random(60_000) < 0.01, 1 - states, -1)
-    model = GaussianHMM(
-        2, means_init=[[0.0], [1.0]], startprob_init=[0.5, 0.5], transmat_init=[[0.99, 0.01], [0.01, 0.99]], n_iter=1, tol=0
-    ).fit(x)
-    path = model.predict(x, states=known)
+    chain = {"startprob": [0.5, 0.5], "transmat": [[0.99, 0.01], [0.01, 0.99]]}
+    model = HiddenMarkov(Gaussian("diag", start_values={"means": [[0.0], [1.0]]}), 2, start_values=chain)
+    result = fitted(model, SequenceSource(x), starts=1, max_iter=1, tol=0)
+    path = answers(result, SequenceSource(x, labels=known), "mode")
     assert (path[known >= 0] == known[known >= 0]).all()
-    evidence, params = model.model_.log_emissions(model.result_.params, Block(x, evidence=known)), model.result_.params
-    np.testing.assert_array_equal(path, NUMPY(params, evidence, np.array([60_000]))[0])
+    log_b = result.model.log_emissions(result.params, Block(x, lengths=np.array([60_000]), labels=known))
+    np.testing.assert_array_equal(path, NUMPY(result.params, log_b, np.array([60_000]))[0])
 
 
 def test_left_right_chains_walk_their_few_transitions():

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from emkit.core.simplex import mode as rows_mode
-from emkit.models.hmm.recursions import stationary
-from emkit.models.hmm.transitions import stationary_mode
+from emkit.models.hmm.stationary import stationary, stationary_mode
 
 
 def expected_log_posterior(matrix, counts, starts, free):
