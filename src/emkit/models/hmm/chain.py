@@ -15,10 +15,11 @@ from emkit.core.errors import ParameterError
 def held_start(k: int, fixed: Mapping[str, Any], start_values: Mapping[str, Any]) -> np.ndarray:
     """Fixed start probabilities (K,), NaN where free. A zero among the starting values is structural."""
     held = np.full(k, np.nan)
-    if "startprob" in fixed:
-        held = check_rows(fixed["startprob"], (k,), "fixed['startprob']", partial=True)
-    elif "startprob" in start_values:
+    if "startprob" in start_values:
         held = np.where(np.asarray(start_values["startprob"], dtype=np.float64) == 0, 0.0, np.nan)
+    if "startprob" in fixed:
+        given = check_rows(fixed["startprob"], (k,), "fixed['startprob']", partial=True)
+        held = check_rows(np.where(np.isnan(given), held, given), (k,), "fixed['startprob']", partial=True)
     return held
 
 
