@@ -149,9 +149,8 @@ class Declared(ABC):
         if not self.fixed:
             return params
         values = self.own(params)
-        for name in values:
-            held = self.held(name, values[name].shape)
-            values[name] = np.where(np.isnan(held), values[name], held)
+        for p in self.parameters:
+            values[p.name] = p.domain.put_back(values[p.name], self.held(p.name, values[p.name].shape))
         return self.made(params, values, {child.field: getattr(params, child.field) for child in self.children})
 
     # --- as users see them --------------------------------------------------------------------------------------------

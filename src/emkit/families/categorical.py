@@ -107,7 +107,7 @@ class Categorical(Family):
         size = self.sizes(k, d)["L"]
         allowed = self._allowed((k, d, size))
         uniform = np.broadcast_to(allowed / allowed.sum(axis=1, keepdims=True), (k, d, size))
-        return self.Params(np.where(np.isnan(self.held("probs", uniform.shape)), uniform, self.held("probs", uniform.shape)))
+        return self.put_back(self.Params(uniform.copy()))
 
     # --- the mathematics ----------------------------------------------------------------------------------------------
 
