@@ -294,11 +294,13 @@ class Gaussian(Family):
         """Means and covariances have theirs together: see ``log_prior``."""
         return {}
 
-    def q(self, stats: GaussianStats, params: GaussianParams) -> float | None:
-        """Sum of counts log_norm - tr(scatter about the means S^-1) / 2; None where covariances are fixed: second moments are not kept."""
+    def q(self, stats: GaussianStats, params: GaussianParams) -> float:
+        """Sum of counts log_norm - tr(scatter about the means S^-1) / 2."""
+        if stats.second is None:  # covariances are fixed: second moments about the pivot are a constant
+            form = params.covariances.shape
+            stats = replace(stats, second=np.zeros(form if len(form) == 3 else (len(params.means), form[1])))
         moments = stats.about(params.means)
-        if moments.second is None:
-            return None
+        assert moments.second is not None
         whitener, k = params.whitener, len(params.means)
         log_norm = np.broadcast_to(whitener.log_norm, (k,))
         inverse = whitener.precisions()
