@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 
 from emkit.core.block import Block
+from emkit.core.checks import count
 from emkit.core.parallel import both
 from emkit.core.scratch import borrow
 from emkit.models.hmm.params import HMMParams
