@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from emkit.core.block import Block
 from emkit.core.checks import mapping
 from emkit.core.errors import ParameterError
 from emkit.core.parameters import Parameter
@@ -102,6 +103,20 @@ class Declared(ABC):
         """Prior of each parameter that has one: the field ``prior`` is that of the parameter whose declaration names a kind of prior."""
         own: Any = self
         return {p.name: own.prior for p in self.parameters if p.prior is not None and own.prior is not None}
+
+    # --- what the conformance kit works on ----------------------------------------------------------------------------
+
+    @classmethod
+    def examples(cls) -> list[Self]:
+        """Small configurations, for two components over two columns, that the conformance kit tries.
+
+        Override where arguments are needed, and where variants take different ways through the code.
+        """
+        return [cls()]
+
+    def draw(self, rng: np.random.Generator, n: int, d: int) -> Block:
+        """Some data (n rows, d columns) that it can describe; by default, data that its first part can."""
+        return self.part(self.children[0]).draw(rng, n, d)
 
     # --- sizes and values ---------------------------------------------------------------------------------------------
 
@@ -200,9 +215,7 @@ class Declared(ABC):
             if own:
                 changes[where] = {**getattr(self, where), **own}
         for child in self.children:
-            rest = [
-                {n: self.take_part(child, n, v) for n, v in values.items() if n not in self.names} for values in (fixed, init)
-            ]
+            rest = [{n: self.take_part(child, n, v) for n, v in values.items() if n not in self.names} for values in (fixed, init)]
             if any(rest):
                 changes[child.name] = self.part(child).configured(*rest)
         return replace(self, **changes) if changes else self
@@ -291,7 +304,9 @@ def masked(mask: Any, init: np.ndarray | None, name: str, parameter: str) -> np.
     """A boolean mask stands for: these entries, at their starting values. Raises ParameterError if there are none."""
     mask = np.asarray(mask)
     if init is None:
-        raise ParameterError(f"{name} is a mask, so {parameter}_init must say at which values the entries are held", parameter=parameter)
+        raise ParameterError(
+            f"{name} is a mask, so {parameter}_init must say at which values the entries are held", parameter=parameter
+        )
     if mask.shape != init.shape:
         raise ParameterError(f"{name} has shape {mask.shape}, {parameter}_init {init.shape}", parameter=parameter)
     return np.where(mask, init, np.nan)

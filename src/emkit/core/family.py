@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from emkit.core.bayes import Pass, slices, sliced_pass
+from emkit.core.bayes import Pass, sliced_pass, slices
 from emkit.core.block import Block, Source
 from emkit.core.declared import Declared
 from emkit.core.errors import ParameterError
@@ -32,7 +32,8 @@ class Family(Declared):
     checkpoints, model files, the command line, and ``emkit.testing.check_family``.
 
     You may add: ``q`` (standard errors, acceleration), ``moments`` (forecasts, order of states), ``cdf`` (pseudo-residuals), ``ready`` (defaults
-    that depend on data), and compiled twins of ``joint_pass``, ``log_prob_block`` and ``stats_block``.
+    that depend on data), ``examples`` (configurations for the conformance kit), and compiled twins of ``joint_pass``, ``log_prob_block`` and
+    ``stats_block``.
     """
 
     seen: Seen | None = field(default=None, kw_only=True, repr=False)
@@ -118,11 +119,17 @@ class Family(Declared):
             total = here if total is None else total + here
         return total
 
+    def draw(self, rng: np.random.Generator, n: int, d: int) -> Block:
+        """Rows drawn from the support."""
+        return Block(self.support.draw(rng, n, d))
+
     # --- what you get -------------------------------------------------------------------------------------------------
 
     def plain_pass(self, params: Any, log_weights: np.ndarray, block: Block, **what: bool) -> Pass:
         """``joint_pass`` by Bayes' rule written out: the twin of compiled passes."""
-        return sliced_pass(lambda x: self.log_prob(params, x), lambda x, resp: self.stats(params, x, resp), log_weights, block, **what)
+        return sliced_pass(
+            lambda x: self.log_prob(params, x), lambda x, resp: self.stats(params, x, resp), log_weights, block, **what
+        )
 
     def resolve(self, source: Source, k: int) -> Self:
         """The same family made concrete for these data: cells checked, defaults filled in, fixed and starting values read.

@@ -42,7 +42,8 @@ class Model(Declared):
     You get: every Algorithm, every Executor, restarts, monitors, checkpoints, files, estimators' predictions, and
     ``emkit.testing.check_model``.
 
-    You may add: ``q`` (Fisher's identity, standard errors), ``simulate``, ``compile``, ``kind_of_start``.
+    You may add: ``q`` (Fisher's identity, standard errors), ``simulate``, ``compile``, ``kind_of_start``; ``examples`` (configurations for the
+    conformance kit) and ``draw`` (data for it, where rows of the first part will not do).
     """
 
     @property

@@ -46,6 +46,13 @@ class Categorical(Family):
     parameters = (Parameter("probs", "K d L", Simplex(), Dirichlet),)
     support = Symbols()
 
+    @classmethod
+    def examples(cls) -> list[Self]:
+        """Plain, with priors, partly fixed."""
+        nan = np.nan
+        fixed = {"probs": [[[0.1, nan, nan, nan], [nan, nan, nan, 0.0]], [[nan, nan, nan, 0.1], [0.2, 0.3, 0.5, 0.0]]]}
+        return [cls(), cls(prior=Dirichlet(2.0)), cls((4, 3), Dirichlet([2.0, 1.5, 3.0, 1.0])), cls((4, 3), fixed=fixed)]
+
     # --- how many symbols ---------------------------------------------------------------------------------------------
 
     def ready(self, source: Source, k: int) -> Self:

@@ -7,7 +7,6 @@ import numpy as np
 
 from emkit.core.block import Block, Source
 from emkit.core.checks import integers
-from emkit.core.declared import Child
 from emkit.core.errors import ParameterError
 from emkit.core.family import Family
 from emkit.core.support import Support
@@ -33,8 +32,18 @@ class Tied(Family):
         object.__setattr__(self, "groups", integers(self.groups, "tie"))
         found = sorted(set(self.groups))
         if found != list(range(len(found))):
-            raise ParameterError(f"tie={list(self.groups)}: number the shared distributions 0, 1, ... without gaps", parameter="tie")
+            raise ParameterError(
+                f"tie={list(self.groups)}: number the shared distributions 0, 1, ... without gaps", parameter="tie"
+            )
         super().__post_init__()
+
+    @classmethod
+    def examples(cls) -> list[Self]:
+        """Two components that share one distribution, and two that have their own."""
+        from emkit.families.gaussian.family import Gaussian
+        from emkit.families.poisson import Gamma, Poisson
+
+        return [cls(Gaussian("full"), (0, 0)), cls(Poisson(Gamma(2.0, 0.5)), (1, 0))]
 
     @property
     def _index(self) -> np.ndarray:

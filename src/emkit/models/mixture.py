@@ -74,6 +74,19 @@ class Mixture(Model):
         one_of(self.seeding, KINDS_OF_START, "init_params")
         super().__post_init__()
 
+    @classmethod
+    def examples(cls) -> list[Self]:
+        """Of normal distributions and of counts; with a prior and fixed weights."""
+        from emkit.families.gaussian.family import Gaussian
+        from emkit.families.poisson import Gamma, Poisson
+
+        return [
+            cls(Gaussian(), 2),
+            cls(Poisson(), 2, Dirichlet([3.0, 2.0])),
+            cls(Poisson(Gamma(2.0, 0.5)), 2, fixed={"weights": [0.4, 0.6]}),
+            cls(Poisson(), 3, fixed={"weights": [0.2, np.nan, np.nan]}),
+        ]
+
     @property
     def n_hidden(self) -> int:
         """K."""

@@ -56,10 +56,31 @@ class Gaussian(Family):
         one_of(self.covariance_type, COVARIANCE_TYPES, "covariance_type")
         good = self.prior is None or self.prior == "weak" or isinstance(self.prior, NormalInverseWishart | GaussianPrior)
         if not good:
-            raise ParameterError(f"prior={self.prior!r}: give 'weak', None, a NormalInverseWishart or a GaussianPrior", parameter="prior")
+            raise ParameterError(
+                f"prior={self.prior!r}: give 'weak', None, a NormalInverseWishart or a GaussianPrior", parameter="prior"
+            )
         if not (isinstance(self.reg_covar, int | float | np.number) and np.isfinite(self.reg_covar) and self.reg_covar >= 0):
             raise ParameterError(f"reg_covar={self.reg_covar!r}: give a nonnegative number", parameter="reg_covar")
         super().__post_init__()
+
+    @classmethod
+    def examples(cls) -> list[Self]:
+        """Each shape of covariance; priors; fixed values, whole and in part."""
+        nan = np.nan
+        prior = NormalInverseWishart(df=7, scale=[1.0, 2.0], mean_mass=0.5)
+        means, some = {"means": [[0.0, 1.0], [3.0, 2.0]]}, {"means": [[0.0, nan], [nan, 2.0]]}
+        one = {"covariances": [[[2.0, 0.5], [0.5, 1.0]], [[nan, nan], [nan, nan]]]}
+        return [
+            *(cls(kind) for kind in COVARIANCE_TYPES),
+            *(cls(kind, prior) for kind in COVARIANCE_TYPES),
+            cls("full", None),
+            cls("diag", reg_covar=0.1),
+            cls("full", prior, fixed={**some, **one}),
+            cls("tied", prior, fixed=some),
+            cls("diag", fixed={"covariances": [[2.0, nan], [nan, nan]]}),
+            cls("full", None, fixed={"covariances": 4.0}),
+            cls("spherical", prior, fixed={**means, "covariances": 4.0}),
+        ]
 
     @property
     def shape(self) -> Shape:
@@ -304,7 +325,9 @@ class Gaussian(Family):
         whitener, k = params.whitener, len(params.means)
         log_norm = np.broadcast_to(whitener.log_norm, (k,))
         inverse = whitener.precisions()
-        if inverse.ndim == 2 and moments.second.shape[1] != inverse.shape[1]:  # spherical: the second moments are summed over columns
+        if (
+            inverse.ndim == 2 and moments.second.shape[1] != inverse.shape[1]
+        ):  # spherical: the second moments are summed over columns
             inverse = inverse[:, :1]
         return float(stats.counts @ log_norm - 0.5 * np.sum(moments.second * inverse))
 

@@ -1,0 +1,1 @@
+"""What several tests share: ``from support.paths import every_path``."""
