@@ -56,7 +56,7 @@ def check_family(
     family : Family
         Not resolved; this does it.
     data : Source or array of shape (n, d), optional
-        Rows that the family can describe, enough of them for k components. Cells may be missing, rows may have weights. Default: two columns
+        Rows that the family can describe, enough of them for k components; cells may be missing, rows weighted. Default: two columns
         drawn from the family's support, some cells missing; see ``draw``.
     k : int
         Components.
@@ -82,25 +82,27 @@ def check_family(
         Naming the law that is broken, and the numbers.
     """
     source = draw(family, missing=0.2 if missing else 0.0, seed=seed) if data is None else _source(data)
+    return check(FAMILY_LAWS, _family_case(family, source, k, rows, seed=seed, missing=missing, compiled=compiled, spawn=spawn))
+
+
+def _family_case(family: Family, source: Source, k: int, rows: int, *, seed: int, **how: bool) -> FamilyCase:
+    """The family resolved, with a good start, a random one, and responsibilities drawn at random."""
     rng = np.random.default_rng(seed)
     mixture = Mixture(family, k).resolve(source)
     small = source.sample(rows, rng)
     block = small.joined()
     anyhow = rng.dirichlet(np.ones(k), block.n)
     start = mixture.family.from_partition(block.x, anyhow * unit_weights(block)[:, None], rng)
-    case = FamilyCase(
+    return FamilyCase(
         seed=seed,
         params=mixture.init(small, rng).components,
         other=moved(mixture.family, start, rng),
         block=block,
         source=small,
-        spawn=spawn,
         family=mixture.family,
         resp=rng.dirichlet(np.ones(k), block.n),
-        missing=missing,
-        compiled=compiled,
+        **how,
     )
-    return check(FAMILY_LAWS, case)
 
 
 def check_model(
@@ -120,7 +122,8 @@ def check_model(
     model : Model
         Not resolved; this does it.
     data : Source or array of shape (n, d), optional
-        Data that the model can describe; weights, missing cells, known labels and sequences are welcome. Default: drawn for it; see ``draw``.
+        Data that the model can describe; weights, missing cells, known labels and sequences are welcome. Default: drawn for it; see
+        ``draw``.
     seed : int
         Of the data, and of everything that laws draw.
     rows : int

@@ -46,7 +46,7 @@ def draw(
 
 
 def pick(block: Block, index: np.ndarray, weights: np.ndarray | None) -> Block:
-    """The given units, in the given order, as a block of their own; all of it is handed on as it is, so that a change made in place shows."""
+    """The given units, in the given order, as a block of their own; all of them as they are: a change made in place shows."""
     whole = np.array_equal(index, np.arange(block.units))
     return replace(block if whole else block.take(index), weights=weights)
 

@@ -64,7 +64,7 @@ def prior_alone_gives_its_mode(case: FamilyCase) -> None:
 
 
 def fisher_identity(case: FamilyCase) -> bool | None:
-    """Gradient of the responsibility-weighted log-likelihood = gradient of ``q`` at the parameters that the statistics were taken at."""
+    """Gradient of the responsibility-weighted log-likelihood = gradient of ``q``, where the statistics were taken."""
     family = case.family
     for params in (case.params, case.other):
         stats = case.at(params).all()[0]
@@ -87,7 +87,7 @@ def _blocks(case: FamilyCase) -> Iterator[tuple[Block, Any]]:
 
 
 def joint_pass_is_the_plain_pass(case: FamilyCase) -> None:
-    """``joint_pass`` agrees with Bayes' rule written out (``plain_pass``), with weights and labels: statistics, rows, responsibilities."""
+    """``joint_pass`` agrees with Bayes' rule written out (``plain_pass``): statistics, rows, responsibilities, also with labels."""
     log_weights = np.log(case.rng().dirichlet(np.ones(case.k)))
     empty = np.append(np.zeros(case.k - 1), -np.inf) if case.k > 1 else log_weights
     for block, context in _blocks(case):

@@ -16,7 +16,7 @@ from emkit.testing.compare import close, require, same_bits
 
 
 def saved_is_loaded(case: Case) -> None:
-    """Description and parameters written to a file and read back say the same of the data, bit for bit; ``null`` has the shapes of the file."""
+    """Written to a file and read back, it says the same of the data, bit for bit; ``null`` has the shapes of its parameters."""
     subject = case.subject
     arrays: dict[str, np.ndarray] = {}
     description = describe(subject, arrays)

@@ -54,7 +54,8 @@ def objective_never_falls(case: ModelCase) -> None:
             if last is not None:
                 require(
                     step.objective >= last.objective - problem.rounding(last.objective),
-                    f"from {name}, iteration {step.iteration} took the objective from {last.objective:.12g} to {step.objective:.12g}",
+                    f"from {name}, iteration {step.iteration} took the objective from "
+                    f"{last.objective:.12g} to {step.objective:.12g}",
                 )
             last = step
 
@@ -112,7 +113,7 @@ def executors_agree(case: ModelCase) -> None:
 
 
 def resumed_is_uninterrupted(case: ModelCase) -> bool | None:
-    """A run cut off after 3 iterations, taken up from its parameters and what it carried, equals the uninterrupted one, bit for bit."""
+    """A run cut off after 3 iterations and taken up from parameters and what was carried has the bits of the uninterrupted one."""
     problem = Problem(case.model, cut(case.source, 3), Threads(1))
     another = deepcopy(case.algorithm)  # a resumed run begins with a new algorithm object
     whole = list(_steps(problem, case.params, 7, case.algorithm))
@@ -126,7 +127,7 @@ def resumed_is_uninterrupted(case: ModelCase) -> bool | None:
 
 
 def samples_fit(case: ModelCase) -> bool | None:
-    """Data simulated from the model, with their labels and without: fitting improves on the truth, by no more than chance allows."""
+    """Data simulated from the model, with labels and without: fitting improves on the truth, by no more than chance allows."""
     model, truth = case.model, case.params
     block, again = (model.simulate(truth, 2000, np.random.default_rng(case.seed)) for _ in range(2))
     if block is None or again is None:

@@ -40,7 +40,7 @@ def shown_values_can_be_given_back(case: Case) -> bool | None:
 
 
 def fixed_values_stay(case: Case) -> None:
-    """What is fixed, whole or in part, has its value from the start on, is not counted as free, and the objective still never falls."""
+    """What is fixed, whole or in part, keeps its value from the start on and is not free; the objective still never falls."""
     for what, params in (("the start", case.params), ("an M-step", case.m_step(case.all()[0], case.params))):
         for subject, own in owners(case.subject, params):
             same_bits(f"parameters after {what}, with what is held put back", subject.put_back(own), own)
@@ -62,7 +62,7 @@ def fixed_values_stay(case: Case) -> None:
 
 
 def _some_values(case: Case) -> Iterator[tuple[str, np.ndarray, bool]]:
-    """Names with values to fix them at, and whether only in part: all, the first along the first axis, the first along the last axis."""
+    """Names with values to fix them at, and whether only in part: all, the first along the first axis, the first along the last."""
     subject = case.subject
     if names_clash(subject):
         return
@@ -119,7 +119,7 @@ def _stays(case: Case, name: str, value: np.ndarray, free_before: int) -> None:
 
 
 def configuration_follows_labels(case: Case) -> bool | None:
-    """Permuted parameters under the permuted configuration: the same log prior, as many free parameters, what is held in its new place."""
+    """Permuted components under the permuted configuration have the same log prior, as many free parameters, held values moved."""
     for order, subject, permuted in relabelled(case):
         close("log prior of permuted components", subject.log_prior(permuted), case.subject.log_prior(case.params),
               1.0 + abs(case.subject.log_prior(case.params)), 1e-10)  # fmt: skip
@@ -132,7 +132,7 @@ def configuration_follows_labels(case: Case) -> bool | None:
 
 
 def relabelled(case: Case) -> list[tuple[np.ndarray, Any, Any]]:
-    """Orders, with configuration and parameters permuted; none where components have names, such as those that share distributions."""
+    """Orders, with configuration and parameters permuted; none where components cannot be relabelled, as tied ones."""
     k, out = case.k, []
     for order in (np.roll(np.arange(k), 1), np.append(np.roll(np.arange(k - 1), 1), k - 1)):
         if k == 1 or np.array_equal(order, np.arange(k)):

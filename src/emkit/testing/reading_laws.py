@@ -1,7 +1,7 @@
 """Laws of ``Model.infer``: what a model says of its data fits together, and follows what is known of the labels.
 
-Log-likelihoods under known labels define the rest: p(labels, data) is the likelihood of data whose labels are known, so that marginals and the most
-probable assignment of any model can be checked without knowing what kind of model it is.
+Log-likelihoods under known labels define the rest: p(labels, data) is the likelihood of data whose labels are known. So marginals
+and the most probable assignment of any model can be checked without knowing what kind of model it is.
 """
 
 from dataclasses import replace
@@ -16,7 +16,7 @@ from emkit.testing.compare import close, require
 
 
 def log_likelihoods_add_up(case: ModelCase) -> None:
-    """``infer`` gives each unit's log-likelihood, whatever else is asked for and whatever the weights; times weights they add up to the E-step's."""
+    """Each unit's log-likelihood is the same whatever else is asked for; times weights they add up to the E-step's."""
     each = _says(case, case.block, "log_likelihood").log_likelihood
     require(np.shape(each) == (case.units,), f"log_likelihood has shape {np.shape(each)}, expected ({case.units},)")
     used = case.weights > 0
@@ -48,7 +48,7 @@ def marginals_add_up(case: ModelCase) -> bool | None:
 
 
 def marginals_are_conditional_probabilities(case: ModelCase) -> bool | None:
-    """P(label of a row | data) is the likelihood with that label known over the likelihood without: at some row of every unit, for every label."""
+    """The marginal of a label is the likelihood with that label known over the likelihood without, at some row of every unit."""
     if case.model.n_hidden is None:
         return False
     marginals, evidence = _marginals(case, case.block), _evidence(case)
@@ -63,7 +63,7 @@ def marginals_are_conditional_probabilities(case: ModelCase) -> bool | None:
 
 
 def mode_is_most_probable(case: ModelCase) -> bool | None:
-    """No assignment of labels is more probable than the mode: not the most probable labels row by row, not one with a label changed, not a sampled one."""
+    """No labels are more probable than the mode: not the best row by row, not the mode with one changed, not sampled ones."""
     if case.model.n_hidden is None:
         return False
     _mode_wins(case, case.block, None)
