@@ -32,6 +32,17 @@ class Inference:
     marginals: np.ndarray | None = None
     mode: np.ndarray | None = None
 
+    @classmethod
+    def of_rows(cls, rows: np.ndarray, marginals: np.ndarray | None, want: str, out: np.ndarray | None = None) -> "Inference":
+        """What a model of independent rows says, from log-likelihoods (n,) and, unless only these are wanted, marginals (n, K)."""
+        if marginals is None or want == "log_likelihood":
+            return cls(rows)
+        found = marginals if want == "marginals" else np.where(np.isfinite(rows), marginals.argmax(axis=1), -1)
+        if out is not None:
+            out[:] = found
+            found = out
+        return cls(rows, marginals=found) if want == "marginals" else cls(rows, mode=found)
+
 
 @dataclass(frozen=True)
 class Model(Declared):

@@ -143,17 +143,9 @@ class Mixture(Model):
     def infer(self, params: MixtureParams, block: Block, want: str, out: np.ndarray | None = None) -> Inference:
         """Log-likelihood of each row; responsibilities; the most probable component."""
         block = replace(block, weights=None)
-        if want == "log_likelihood":
-            rows = self.joint_pass(params, block, rows=True).rows
-            assert rows is not None
-            return Inference(rows)
-        both = self.joint_pass(params, block, rows=True, responsibilities=True)
-        assert both.rows is not None and both.responsibilities is not None
-        found = both.responsibilities if want == "marginals" else both.responsibilities.argmax(axis=1)
-        if out is not None:
-            out[:] = found
-            found = out
-        return Inference(both.rows, marginals=found) if want == "marginals" else Inference(both.rows, mode=found)
+        found = self.joint_pass(params, block, rows=True, responsibilities=want != "log_likelihood")
+        assert found.rows is not None
+        return Inference.of_rows(found.rows, found.responsibilities, want, out)
 
     def simulate(self, params: MixtureParams, n: int, rng: np.random.Generator) -> Block:
         """N rows, with the component that each came from."""

@@ -146,6 +146,21 @@ def known_labels_are_respected(case: ModelCase) -> bool | None:
     return None
 
 
+def impossible_units_are_named(case: ModelCase) -> bool | None:
+    """A unit that no label can have produced has log-likelihood -inf and mode -1 throughout; the others are as before."""
+    if case.model.n_hidden is None:
+        return False
+    known = _evidence(case)
+    known[0] = 0.0
+    block, unit = replace(case.block, labels=known), np.repeat(np.arange(case.units), _lengths(case.block))
+    found, before = _says(case, block, "mode"), _says(case, case.block, "mode")
+    each = _says(case, block, "log_likelihood").log_likelihood
+    require(each[0] == -np.inf and found.log_likelihood[0] == -np.inf, f"its log-likelihood is {each[0]}, expected -inf")
+    wanted = np.where(unit == 0, -1, np.asarray(before.mode))
+    require(np.array_equal(np.asarray(found.mode), wanted), f"its mode is {np.asarray(found.mode)[unit == 0]}, expected -1 throughout")
+    return None
+
+
 # --- labels as evidence -------------------------------------------------------------------------------------------------
 
 
@@ -199,4 +214,5 @@ LAWS: tuple[Law, ...] = (
     marginals_are_conditional_probabilities,
     mode_is_most_probable,
     known_labels_are_respected,
+    impossible_units_are_named,
 )
