@@ -34,7 +34,11 @@ ORDER = np.array([2, 0, 1])
 class Toy(Declared):
     """Three parameters and no mathematics."""
 
-    parameters = (Parameter("shares", "K c", Simplex()), Parameter("rates", "K d", Nonnegative()), Parameter("cuts", "m", Ordered()))
+    parameters = (
+        Parameter("shares", "K c", Simplex()),
+        Parameter("rates", "K d", Nonnegative()),
+        Parameter("cuts", "m", Ordered()),
+    )
 
     def sizes(self, k, d):
         return {"K": k, "d": d, "c": 3, "m": 4}
@@ -66,7 +70,9 @@ def test_null_has_the_shapes_and_the_held_values():
 
 def test_unknown_names_are_refused_where_they_are_given():
     for where in ("fixed", "start_values"):
-        with pytest.raises(ParameterError, match=rf"{where}=\['rate'\]: a Toy family has 'shares' and 'rates' and 'cuts'") as caught:
+        with pytest.raises(
+            ParameterError, match=rf"{where}=\['rate'\]: a Toy family has 'shares' and 'rates' and 'cuts'"
+        ) as caught:
             Toy(**{where: {"rate": 1.0}})
         assert caught.value.parameter == "rate"
     with pytest.raises(ParameterError, match="give a dict of parameter names and values"):
@@ -182,7 +188,9 @@ def mixture(family, d=D):
 
 def hmm(family, d=D, **settings):
     source = SequenceSource(rows(family, d), [20, 15, 25])
-    model = HiddenMarkov(family, K, transmat_prior=1.0 + np.arange(12.0).reshape(3, 4)[:, : 3 + settings.get("end", False)], **settings)
+    model = HiddenMarkov(
+        family, K, transmat_prior=1.0 + np.arange(12.0).reshape(3, 4)[:, : 3 + settings.get("end", False)], **settings
+    )
     model = model.resolve(source)
     return model, model.init(source, np.random.default_rng(1)), source
 

@@ -215,7 +215,9 @@ def test_covariances_in_scikit_learns_shapes(covariance_type, d):
 # --- relabelling ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("letters", "shape"), [("K", (3,)), ("K d", (3, 2)), ("K K", (3, 3)), ("K K", (3, 4)), ("1 d", (1, 2)), ("K d", (3, 3))])
+@pytest.mark.parametrize(
+    ("letters", "shape"), [("K", (3,)), ("K d", (3, 2)), ("K K", (3, 3)), ("K K", (3, 4)), ("1 d", (1, 2)), ("K d", (3, 3))]
+)
 def test_relabelled_along_its_own_axes(letters, shape):
     """New component i is old order[i]; the end of a chain, and columns, keep their places."""
     value = np.arange(float(np.prod(shape))).reshape(shape)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from emkit.core.block import Block
 from emkit.core.checks import mapping
 from emkit.core.errors import ParameterError
 from emkit.core.parameters import Parameter
@@ -103,6 +104,20 @@ class Declared(ABC):
         own: Any = self
         return {p.name: own.prior for p in self.parameters if p.prior is not None and own.prior is not None}
 
+    # --- what the conformance kit works on ----------------------------------------------------------------------------
+
+    @classmethod
+    def examples(cls) -> list[Self]:
+        """Small configurations, for two components over two columns, that the conformance kit tries.
+
+        Override where arguments are needed, and where variants take different ways through the code.
+        """
+        return [cls()]
+
+    def draw(self, rng: np.random.Generator, n: int, d: int) -> Block:
+        """Some data (n rows, d columns) that it can describe; by default, data that its first part can."""
+        return self.part(self.children[0]).draw(rng, n, d)
+
     # --- sizes and values ---------------------------------------------------------------------------------------------
 
     def sizes(self, k: int, d: int) -> dict[str, int]:
@@ -149,9 +164,8 @@ class Declared(ABC):
         if not self.fixed:
             return params
         values = self.own(params)
-        for name in values:
-            held = self.held(name, values[name].shape)
-            values[name] = np.where(np.isnan(held), values[name], held)
+        for p in self.parameters:
+            values[p.name] = p.domain.put_back(values[p.name], self.held(p.name, values[p.name].shape))
         return self.made(params, values, {child.field: getattr(params, child.field) for child in self.children})
 
     # --- as users see them --------------------------------------------------------------------------------------------

@@ -32,7 +32,8 @@ class Family(Declared):
     checkpoints, model files, the command line, and ``emkit.testing.check_family``.
 
     You may add: ``q`` (standard errors, acceleration), ``moments`` (forecasts, order of states), ``cdf`` (pseudo-residuals), ``ready`` (defaults
-    that depend on data), and compiled twins of ``joint_pass``, ``log_prob_block`` and ``stats_block``.
+    that depend on data), ``examples`` (configurations for the conformance kit), and compiled twins of ``joint_pass``, ``log_prob_block`` and
+    ``stats_block``.
     """
 
     seen: Seen | None = field(default=None, kw_only=True, repr=False)
@@ -119,6 +120,10 @@ class Family(Declared):
             here = self.stats(params, block.x[part], resp[part])
             total = here if total is None else total + here
         return total
+
+    def draw(self, rng: np.random.Generator, n: int, d: int) -> Block:
+        """Rows drawn from the support."""
+        return Block(self.support.draw(rng, n, d))
 
     # --- what you get -------------------------------------------------------------------------------------------------
 

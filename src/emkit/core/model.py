@@ -33,6 +33,17 @@ class Inference:
     marginals: np.ndarray | None = None
     mode: np.ndarray | None = None
 
+    @classmethod
+    def of_rows(cls, rows: np.ndarray, marginals: np.ndarray | None, want: str, out: np.ndarray | None = None) -> "Inference":
+        """What a model of independent rows says, from log-likelihoods (n,) and, unless only these are wanted, marginals (n, K)."""
+        if marginals is None or want == "log_likelihood":
+            return cls(rows)
+        found = marginals if want == "marginals" else np.where(np.isfinite(rows), marginals.argmax(axis=1), -1)
+        if out is not None:
+            out[:] = found
+            found = out
+        return cls(rows, marginals=found) if want == "marginals" else cls(rows, mode=found)
+
 
 @dataclass(frozen=True)
 class Model(Declared):
@@ -43,7 +54,9 @@ class Model(Declared):
     You get: every Algorithm, every Executor, restarts, monitors, checkpoints, files, estimators' predictions, and
     ``emkit.testing.check_model``.
 
-    You may add: ``q`` (Fisher's identity, standard errors), ``moments`` (summaries, order of labels), ``simulate``, ``compile``, ``kind_of_start``.
+    You may add: ``q`` (Fisher's identity, standard errors), ``moments`` and ``label_table`` (summaries, order of labels), ``support``, ``simulate``,
+    ``compile``, ``kind_of_start``; ``examples`` (configurations for the conformance kit) and ``draw`` (data for it, where rows of the first part
+    will not do).
     """
 
     @property

@@ -41,6 +41,10 @@ class Domain(ABC):
         """Coordinates of the free entries."""
         return int(np.isnan(held).sum())
 
+    def put_back(self, value: np.ndarray, held: np.ndarray) -> np.ndarray:
+        """The value with what is held in its place."""
+        return np.where(np.isnan(held), value, held)
+
     def read(self, value: Any, shape: tuple[int, ...], name: str, parameter: str) -> np.ndarray:
         """What a user gave, as a float64 array of that shape; axes of length 1 may be left out. Raises ParameterError."""
         array = numbers(value, name, finite=False, parameter=parameter)
@@ -165,6 +169,10 @@ class Simplex(Domain):
     def n_free(self, held: np.ndarray) -> int:
         """One less than there are free entries, for each vector."""
         return simplex.n_free(held)
+
+    def put_back(self, value: np.ndarray, held: np.ndarray) -> np.ndarray:
+        """Free entries share what the held ones leave, in their proportions."""
+        return simplex.put_back(value, held)
 
     def pack(self, value: np.ndarray, held: np.ndarray) -> np.ndarray:
         """See ``emkit.core.simplex``."""

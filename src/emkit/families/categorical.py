@@ -47,6 +47,13 @@ class Categorical(Family):
     parameters = (Parameter("probs", "K d L", Simplex(), Dirichlet),)
     support = Symbols()
 
+    @classmethod
+    def examples(cls) -> list[Self]:
+        """Plain, with priors, partly fixed."""
+        nan = np.nan
+        fixed = {"probs": [[[0.1, nan, nan, nan], [nan, nan, nan, 0.0]], [[nan, nan, nan, 0.1], [0.2, 0.3, 0.5, 0.0]]]}
+        return [cls(), cls(prior=Dirichlet(2.0)), cls((4, 3), Dirichlet([2.0, 1.5, 3.0, 1.0])), cls((4, 3), fixed=fixed)]
+
     # --- how many symbols ---------------------------------------------------------------------------------------------
 
     def ready(self, source: Source, k: int) -> Self:
@@ -127,7 +134,7 @@ class Categorical(Family):
         size = self.sizes(k, d)["L"]
         allowed = self._allowed((k, d, size))
         uniform = np.broadcast_to(allowed / allowed.sum(axis=1, keepdims=True), (k, d, size))
-        return self.Params(np.where(np.isnan(self.held("probs", uniform.shape)), uniform, self.held("probs", uniform.shape)))
+        return self.put_back(self.Params(uniform.copy()))
 
     # --- the mathematics ----------------------------------------------------------------------------------------------
 

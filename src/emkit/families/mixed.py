@@ -63,6 +63,19 @@ class Mixed(Family):
         count(self.n_parts, "n_mix")
         super().__post_init__()
 
+    @classmethod
+    def examples(cls) -> list[Self]:
+        """Of normal distributions and of counts; with a prior and fixed values."""
+        from emkit.families.gaussian.family import Gaussian
+        from emkit.families.poisson import Gamma, Poisson
+
+        fixed = {"weights": [[0.3, 0.7], [np.nan, np.nan]]}
+        return [
+            cls(Gaussian("diag"), 2),
+            cls(Gaussian("full", fixed={"covariances": 1.0}), 2, Dirichlet(2.0)),
+            cls(Poisson(Gamma(2.0, 0.5)), 2, Dirichlet([2.0, 3.0]), fixed=fixed),
+        ]
+
     @property
     def children(self) -> tuple[Child, ...]:  # type: ignore[override]
         """The family of the parts, with K M components."""

@@ -39,6 +39,14 @@ class Tied(Family):
             )
         super().__post_init__()
 
+    @classmethod
+    def examples(cls) -> list[Self]:
+        """Two components that share one distribution, and two that have their own."""
+        from emkit.families.gaussian.family import Gaussian
+        from emkit.families.poisson import Gamma, Poisson
+
+        return [cls(Gaussian("full"), (0, 0)), cls(Poisson(Gamma(2.0, 0.5)), (1, 0))]
+
     @property
     def _index(self) -> np.ndarray:
         return np.asarray(self.groups, dtype=np.intp)

@@ -64,6 +64,25 @@ class Gaussian(Family):
             raise ParameterError(f"reg_covar={self.reg_covar!r}: give a nonnegative number", parameter="reg_covar")
         super().__post_init__()
 
+    @classmethod
+    def examples(cls) -> list[Self]:
+        """Each shape of covariance; priors; fixed values, whole and in part."""
+        nan = np.nan
+        prior = NormalInverseWishart(df=7, scale=[1.0, 2.0], mean_mass=0.5)
+        means, some = {"means": [[0.0, 1.0], [3.0, 2.0]]}, {"means": [[0.0, nan], [nan, 2.0]]}
+        one = {"covariances": [[[2.0, 0.5], [0.5, 1.0]], [[nan, nan], [nan, nan]]]}
+        return [
+            *(cls(kind) for kind in COVARIANCE_TYPES),
+            *(cls(kind, prior) for kind in COVARIANCE_TYPES),
+            cls("full", None),
+            cls("diag", reg_covar=0.1),
+            cls("full", prior, fixed={**some, **one}),
+            cls("tied", prior, fixed=some),
+            cls("diag", fixed={"covariances": [[2.0, nan], [nan, nan]]}),
+            cls("full", None, fixed={"covariances": 4.0}),
+            cls("spherical", prior, fixed={**means, "covariances": 4.0}),
+        ]
+
     @property
     def shape(self) -> Shape:
         """The covariance structure."""
@@ -318,11 +337,13 @@ class Gaussian(Family):
         """Means and covariances have theirs together: see ``log_prior``."""
         return {}
 
-    def q(self, stats: GaussianStats, params: GaussianParams) -> float | None:
-        """Sum of counts log_norm - tr(scatter about the means S^-1) / 2; None where covariances are fixed: second moments are not kept."""
+    def q(self, stats: GaussianStats, params: GaussianParams) -> float:
+        """Sum of counts log_norm - tr(scatter about the means S^-1) / 2."""
+        if stats.second is None:  # covariances are fixed: second moments about the pivot are a constant
+            form = params.covariances.shape
+            stats = replace(stats, second=np.zeros(form if len(form) == 3 else (len(params.means), form[1])))
         moments = stats.about(params.means)
-        if moments.second is None:
-            return None
+        assert moments.second is not None
         whitener, k = params.whitener, len(params.means)
         log_norm = np.broadcast_to(whitener.log_norm, (k,))
         inverse = whitener.precisions()
