@@ -23,7 +23,7 @@ from emkit import (
     Tied,
 )
 from emkit.core.declared import Declared
-from emkit.core.parameters import Nonnegative, Ordered, Parameter, Real, Simplex
+from emkit.core.parameters import Nonnegative, Ordered, Parameter, Simplex
 from emkit.families.gaussian.shapes import COVARIANCE_TYPES
 
 K, D, N = 3, 2, 60

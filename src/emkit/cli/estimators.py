@@ -38,6 +38,11 @@ def known_settings(kind: type[Any]) -> list[str]:
     return [name for name in list(signature(kind).parameters)[1:] if name not in NOT_SETTINGS]
 
 
+def is_setting(name: str) -> bool:
+    """Whether some estimator has this setting, and the command line can give it."""
+    return any(name in known_settings(find_estimator(model)) for model in model_names())
+
+
 def build(kind: type[Any], components: int | None, settings: Mapping[str, Any]) -> Any:
     """An unfitted estimator; refuses settings that it does not have, and settings that contradict each other."""
     model = model_name(kind.__name__)

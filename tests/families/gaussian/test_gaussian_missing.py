@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from emkit import ArraySource, Gaussian, Mixture, Threads, fit
 from emkit.core.block import Block
-from emkit.families.gaussian.params import GaussianParams
 from emkit.families.gaussian.missing import patterns
+from emkit.families.gaussian.params import GaussianParams
 from emkit.families.gaussian.shapes import COVARIANCE_TYPES
 from support.gaussians import dense, random_params
 
