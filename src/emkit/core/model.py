@@ -33,6 +33,17 @@ class Inference:
     marginals: np.ndarray | None = None
     mode: np.ndarray | None = None
 
+    @classmethod
+    def of_rows(cls, rows: np.ndarray, marginals: np.ndarray | None, want: str, out: np.ndarray | None = None) -> "Inference":
+        """What a model of independent rows says, from log-likelihoods (n,) and, unless only these are wanted, marginals (n, K)."""
+        if marginals is None or want == "log_likelihood":
+            return cls(rows)
+        found = marginals if want == "marginals" else np.where(np.isfinite(rows), marginals.argmax(axis=1), -1)
+        if out is not None:
+            out[:] = found
+            found = out
+        return cls(rows, marginals=found) if want == "marginals" else cls(rows, mode=found)
+
 
 @dataclass(frozen=True)
 class Model(Declared):
@@ -43,7 +54,9 @@ class Model(Declared):
     You get: every Algorithm, every Executor, restarts, monitors, checkpoints, files, estimators' predictions, and
     ``emkit.testing.check_model``.
 
-    You may add: ``q`` (Fisher's identity, standard errors), ``moments`` (summaries, order of labels), ``simulate``, ``compile``, ``kind_of_start``.
+    You may add: ``q`` (Fisher's identity, standard errors), ``moments`` and ``label_table`` (summaries, order of labels), ``support``, ``simulate``,
+    ``compile``, ``kind_of_start``; ``examples`` (configurations for the conformance kit) and ``draw`` (data for it, where rows of the first part
+    will not do).
     """
 
     @property
@@ -93,9 +106,18 @@ class Model(Declared):
         """What its cells may be; None if columns differ."""
         return None
 
+    def check(self, source: Source) -> None:
+        """Raise DataError for the first cell that this model, resolved, cannot describe."""
+        for child in self.children:
+            self.part(child).check(source)
+
     def moments(self, params: Any) -> tuple[np.ndarray, np.ndarray] | None:
         """Mean and variance of each column under each value of the hidden label, (K, d) each; None if the model does not say."""
         return None
+
+    def label_table(self, params: Any) -> tuple[str, list[str]]:
+        """For summaries: a heading, and a line for each value of the hidden label with what the model itself has for it."""
+        return "label", [f"{i:>5}" for i in range(self.n_hidden or 1)]
 
     def simulate(self, params: Any, n: int, rng: np.random.Generator) -> Block | None:
         """Rows (about ``n``) drawn from the model as a block with their labels; None if the model cannot."""

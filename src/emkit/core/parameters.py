@@ -41,6 +41,10 @@ class Domain(ABC):
         """Coordinates of the free entries."""
         return int(np.isnan(held).sum())
 
+    def put_back(self, value: np.ndarray, held: np.ndarray) -> np.ndarray:
+        """The value with what is held in its place."""
+        return np.where(np.isnan(held), value, held)
+
     def read(self, value: Any, shape: tuple[int, ...], name: str, parameter: str) -> np.ndarray:
         """What a user gave, as a float64 array of that shape; axes of length 1 may be left out. Raises ParameterError."""
         array = numbers(value, name, finite=False, parameter=parameter)
@@ -150,8 +154,13 @@ class Simplex(Domain):
             at = np.argwhere(bad)[0][:-1].tolist()
             where = f"{name} row {at[0] if len(at) == 1 else at}" if at else name
             most = " at most" if free[tuple(at)] else ""
-            raise ParameterError(f"{where} must add up to 1{most}, it adds up to {float(total[tuple(at)][0]):.6g}", parameter=parameter)
-        return np.where(free, value, value / np.where(free, 1.0, total))
+            raise ParameterError(
+                f"{where} must add up to 1{most}, it adds up to {float(total[tuple(at)][0]):.6g}", parameter=parameter
+            )
+        exact = (
+            np.abs(total - 1.0) < 1e-14 * value.shape[-1]
+        )  # what rounding leaves is left as it is: reading twice changes nothing
+        return np.where(free | exact, value, value / np.where(free | exact, 1.0, total))
 
     def null(self, shape: tuple[int, ...]) -> np.ndarray:
         """Uniform."""
@@ -160,6 +169,10 @@ class Simplex(Domain):
     def n_free(self, held: np.ndarray) -> int:
         """One less than there are free entries, for each vector."""
         return simplex.n_free(held)
+
+    def put_back(self, value: np.ndarray, held: np.ndarray) -> np.ndarray:
+        """Free entries share what the held ones leave, in their proportions."""
+        return simplex.put_back(value, held)
 
     def pack(self, value: np.ndarray, held: np.ndarray) -> np.ndarray:
         """See ``emkit.core.simplex``."""

@@ -23,6 +23,13 @@ def mode(counts: np.ndarray, held: np.ndarray, old: np.ndarray, *, reciprocal: b
     return np.asarray(np.where(free, new, held))
 
 
+def put_back(p: np.ndarray, held: np.ndarray) -> np.ndarray:
+    """Held entries at their values, the free ones in their old proportions. A vector that adds up with them keeps its bits."""
+    new = np.asarray(np.where(np.isnan(held), p, held))
+    off = np.abs(new.sum(axis=-1, keepdims=True) - 1.0) > 1e-12
+    return np.where(off, mode(np.maximum(p, TINY), held, p), new) if off.any() else new
+
+
 def n_free(held: np.ndarray) -> int:
     """Free entries, less one for each vector that has any."""
     free = np.isnan(held).reshape(-1, held.shape[-1])

@@ -277,7 +277,8 @@ def _fill_gaps(found: Sequences, codes: np.ndarray, places: Places, order: str, 
     if gaps == "error":
         raise DataError(
             f"{who(i)} jumps from {order} = {show(i)} to {show(i + 1)}; "
-            "say gaps='missing' if the steps between were not observed, gaps='ignore' if nothing is between"
+            "say gaps='missing' if the steps between were not observed, gaps='ignore' if nothing is between",
+            parameter="gaps",
         )
     extra = np.where(within, step - 1, 0)
     total = len(place) + extra.sum(dtype=np.float64)

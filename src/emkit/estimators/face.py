@@ -11,7 +11,6 @@ from sklearn.exceptions import ConvergenceWarning
 from emkit.algorithms.starts import fit
 from emkit.core.block import Block, BlockSource
 from emkit.core.checks import mapping, one_of
-from emkit.core.columns import Columns
 from emkit.core.describe import same_snapshot, snapshot
 from emkit.core.errors import ParameterError
 from emkit.core.fit import Problem
@@ -150,6 +149,27 @@ class Face(State, Settings):
 
         return summary(self, self._current())
 
+    def parameters(self) -> dict[str, np.ndarray]:
+        """The parameters by name, as they are now."""
+        current = self._current()
+        shown: dict[str, np.ndarray] = current.model.shown(current.params)
+        return shown
+
+    # --- what a program such as the command line asks -----------------------------------------------------------------
+
+    def key_columns(self) -> dict[str, str]:
+        """Columns that are not data, by the setting that names them."""
+        return {}
+
+    def takes_texts(self) -> bool:
+        """Whether columns of text or categories can be fitted."""
+        support = self.build(None).support
+        return support is not None and "category" in support.kinds
+
+    def forecast_table(self, X: Any, horizon: int) -> Any:
+        """What comes after the end of each sequence. Raises ParameterError where rows are independent."""
+        raise ParameterError(f"a {type(self).__name__} takes rows as independent, so there is nothing to forecast; an HMM does it")
+
     # --- reading ------------------------------------------------------------------------------------------------------
 
     def _check_columns(self, columns: Any) -> None:
@@ -226,7 +246,7 @@ class Face(State, Settings):
             self._current(),
             estimator=type(face).__name__,
             settings={name: None if name in ("monitors", "checkpoint") else value for name, value in settings.items()},
-            columns=self.__dict__.get("_columns") or Columns.numbered(self._n_columns()),
+            columns=self.columns_,
             width=np.dtype(self.__dict__.get("_width", np.float64)).name,
         )
 

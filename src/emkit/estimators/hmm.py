@@ -5,6 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from emkit.core.bayes import weighted_sum
 from emkit.core.block import Block
 from emkit.core.columns import Columns
 from emkit.core.errors import DataError, ParameterError
@@ -14,7 +15,8 @@ from emkit.data.sequences import SequenceSource
 from emkit.data.validate import check_weights
 from emkit.estimators.emissions import make_family
 from emkit.estimators.face import Face
-from emkit.estimators.hmm_after import AfterTheFit
+from emkit.estimators.hmm_after import AfterTheFit, sequences_by_key
+from emkit.models.hmm.chain import check_rows
 from emkit.models.hmm.model import HiddenMarkov
 from emkit.models.hmm.stationary import stationary
 
@@ -160,7 +162,7 @@ class HMM(AfterTheFit, Face):
     def _new(self, X: Any, lengths: Any) -> Sequences:
         """New sequences, compared with the columns of the fit."""
         self._current()
-        found = self._read(X, lengths, like=self.__dict__.get("_columns") or Columns.numbered(self._n_columns()))
+        found = self._read(X, lengths, like=self.columns_)
         self._check_columns(found.columns)
         return found
 
@@ -201,8 +203,22 @@ class HMM(AfterTheFit, Face):
             What is known of the hidden states: (n,) state numbers, -1 or NaN where unknown; or (n, K), booleans for allowed
             states, or nonnegative numbers proportional to how probable the evidence is under each.
         """
-        source = self._source(self._read(X, lengths), sample_weight, states)
-        return self._fit(source, source.x.dtype.type)
+        found = self._read(X, lengths)
+        source = self._source(found, sample_weight, states)
+        with sequences_by_key(found):
+            return self._fit(source, source.x.dtype.type)
+
+    def fit_rows(self, X: Any, weights: Any, labels: Any) -> Self:
+        """``fit`` with weights and known states, whatever the model calls them."""
+        return self.fit(X, sample_weight=weights, states=labels)
+
+    def key_columns(self) -> dict[str, str]:
+        """The sequence and the order column, if there are any."""
+        return {role: str(name) for role, name in (("sequence", self.sequence), ("order", self.order)) if name is not None}
+
+    def check_cells(self, X: Any) -> None:
+        """Raise DataError for the first cell that no state can emit."""
+        self._current().model.check(self._source(self._new(X, None)))
 
     @property
     def endprob_(self) -> np.ndarray | None:
@@ -218,20 +234,33 @@ class HMM(AfterTheFit, Face):
     @property
     def stationary_(self) -> np.ndarray:
         """Stationary distribution of the transition matrix, (K,). Raises ParameterError for a chain with an end state."""
-        current = self._current()
-        if current.model.end:
-            raise ParameterError("a chain that ends has no stationary distribution")
-        return stationary(current.params.transmat)
+        return self.stationary_distribution()
+
+    def stationary_distribution(self) -> np.ndarray:
+        """``stationary_``. Raises NotFittedError before a fit, unless ``transmat_`` was set."""
+        if self.end:
+            raise ParameterError("a chain that ends has no stationary distribution", parameter="end")
+        if "result_" not in self.__dict__ and self._value("transmat") is not None:  # set by hand: it needs nothing else
+            k = int(self.n_states)
+            return stationary(check_rows(self._value("transmat"), (k, k), "transmat_"))
+        return stationary(self._current().params.transmat)
 
     # --- likelihoods --------------------------------------------------------------------------------------------------
 
-    def score(self, X: Any, y: Any = None, *, lengths: Any = None) -> float:
-        """Log-likelihood of all sequences together, nats; -inf if one is impossible. On the training data what the fit reported."""
-        return self._score(self._new(X, lengths))
+    def score(self, X: Any, y: Any = None, *, lengths: Any = None, sample_weight: Any = None) -> float:
+        """Log-likelihood of all sequences together, nats; -inf if one is impossible. On the training data what the fit reported.
 
-    def _score(self, found: Sequences) -> float:
+        ``sample_weight``: as in ``fit``.
+        """
+        return self._score(self._new(X, lengths), sample_weight)
+
+    def _score(self, found: Sequences, sample_weight: Any = None) -> float:
         # Block by block, in their order, as a fit adds them up.
-        return float(sum(float(part.sum()) for part in self._block_scores(found)))
+        weights = _sequence_weights(sample_weight, found)
+        parts = self._block_scores(found)
+        ends = np.cumsum([len(part) for part in parts])
+        each = [None] * len(parts) if weights is None else np.split(weights, ends[:-1])
+        return float(sum(weighted_sum(part, w) for part, w in zip(parts, each, strict=True)))
 
     def sequence_scores(self, X: Any, lengths: Any = None) -> np.ndarray:
         """Log-likelihood of each sequence, (S,)."""
@@ -276,15 +305,17 @@ def _sequence_weights(weights: Any, found: Sequences) -> np.ndarray | None:
         raise DataError(
             f"sample_weight has {len(weights)} entries for {count} sequence(s): one for each sequence, not for each row"
         )
-    each = found.arrange(np.asarray(check_weights(weights, rows)), np.nan)
-    ends = np.cumsum(found.lengths)
-    high = np.fmax.reduceat(each, ends - found.lengths)
-    low = np.fmin.reduceat(each, ends - found.lengths)
-    if (high != low).any():
-        s = int(np.flatnonzero(high != low)[0])
+    given = np.asarray(check_weights(weights, rows))
+    belongs = np.repeat(np.arange(count), found.lengths)[slice(None) if found.position is None else found.position]
+    first = np.unique(belongs, return_index=True)[1]
+    each = given[first]
+    other = np.flatnonzero(given != each[belongs])
+    if len(other):
+        row, s = int(other[0]), int(belongs[other[0]])
+        who = f"sequence {s if found.keys is None else found.keys[s]!r}"
         raise DataError(
-            f"sample_weight has {rows} entries, one for each row, and sequence {s} has {low[s]:g} and {high[s]:g}; a sequence has one weight, "
-            "the same in all its rows",
+            f"sample_weight: a sequence has one weight, the same in all its rows; {who} has {each[s]:g} and {given[row]:g} (row {row})",
+            row=row,
             sequence=s,
         )
-    return high
+    return each

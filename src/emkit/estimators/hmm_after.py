@@ -1,6 +1,7 @@
 """What an HMM does after the fit: decode, smooth, filter, forecast, simulate."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,7 +88,7 @@ class AfterTheFit:
         states: Any = None,
     ) -> tuple[np.ndarray, list[Any]]:
         """What ``fill`` writes for each block into its rows of an array (n, *shape), in the order of the user's rows; and what it returns."""
-        found = self._new(X, lengths)
+        found = X if isinstance(X, Sequences) else self._new(X, lengths)
         source = self._source(found, None, states)
         out = np.empty((source.n_rows, *shape), dtype)
 
@@ -95,7 +96,8 @@ class AfterTheFit:
             begin = int(source.offsets[block.start])
             return fill(block, out[begin : begin + block.n])
 
-        values = list(self._executor().map(one, source))
+        with sequences_by_key(found):
+            values = list(self._executor().map(one, source))
         narrow = dtype is np.float64 and found.x.dtype == np.float32
         return found.restore(out.astype(np.float32) if narrow else out), values
 
@@ -199,6 +201,36 @@ class AfterTheFit:
             np.sqrt(np.maximum(ahead.probabilities @ (variance + mean**2) - expected**2, 0.0)),
         )
 
+    def forecast_table(self, X: Any, horizon: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """What comes after the end of each sequence, sequence after sequence, 1 to ``horizon`` steps ahead.
+
+        Returns
+        -------
+        rows : int array of shape (S,)
+            For each sequence the row of ``X`` that is its last step.
+        columns : dict of arrays of shape (S * horizon,)
+            ``step``; ``survival`` if there is an end state; ``p0``, ``p1``, ..., the states' probabilities; ``mean_`` and ``sd_`` of each column.
+        """
+        found = self._new(X, None)
+        last = np.cumsum(found.lengths) - 1
+        if found.position is not None:
+            row_of = np.empty(len(found.x), dtype=np.int64)
+            row_of[found.position] = np.arange(len(found.position))
+            last = row_of[last]
+        filtered = self.filter(found)
+        parts = [self.forecast_from(filtered[row], horizon) for row in last]
+        survival = np.concatenate([part.survival for part in parts])
+        states, mean, sd = (np.concatenate([getattr(part, name) for part in parts]) for name in ("states", "mean", "sd"))
+        # After a certain end there are no states.
+        states, mean, sd = (np.where(survival[:, None] > 0, values, np.nan) for values in (states, mean, sd))
+        ahead: dict[str, np.ndarray] = {"step": np.tile(np.arange(1, horizon + 1), len(last))}
+        if self._current().model.end:
+            ahead["survival"] = survival
+        ahead |= {f"p{k}": states[:, k] for k in range(states.shape[1])}
+        for j, name in enumerate(found.columns.names):
+            ahead |= {f"mean_{name}": mean[:, j], f"sd_{name}": sd[:, j]}
+        return last, ahead
+
     def forecast_log_density(self, X: Any, values: Any, horizon: int = 1) -> np.ndarray:
         """Log density or probability of each of ``values`` (m, d), or (m,) for one column, 1 to ``horizon`` steps after the end of one sequence.
 
@@ -262,6 +294,17 @@ class AfterTheFit:
     def occupancy(self, X: Any, lengths: Any = None) -> np.ndarray:
         """Expected number of steps that the sequences spend in each state, (K,)."""
         return forecasting.occupancy(self.predict_proba(X, lengths))
+
+
+@contextmanager
+def sequences_by_key(found: Sequences) -> Iterator[None]:
+    """Errors about a sequence call it by its key, if a column tells sequences apart."""
+    try:
+        yield
+    except ImpossibleSequenceError as error:
+        if found.keys is None:
+            raise
+        raise ImpossibleSequenceError(error.sequence, f"sequence {found.keys[error.sequence]!r}") from None
 
 
 def moments(family: Family, params: Any) -> tuple[np.ndarray, np.ndarray]:

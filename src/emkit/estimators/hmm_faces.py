@@ -39,11 +39,6 @@ class GaussianHMM(HmmlearnFace):
         return {**super()._settings(), "covariance_type": self.covariance_type}
 
     @property
-    def n_features(self) -> int:
-        """Number of columns."""
-        return self._n_columns()
-
-    @property
     def covars_(self) -> np.ndarray:
         """Covariance matrices, (K, d, d)."""
         k, d = np.asarray(self.means_).shape
@@ -62,7 +57,7 @@ class CategoricalHMM(HmmlearnFace):
     _: KW_ONLY
     params: str = "ste"
     init_params: str = "ste"
-    n_features: int | None = None
+    n_features: int | None = None  # type: ignore[assignment]
     probs_init: Any = None
 
     emission: ClassVar[str] = "categorical"
@@ -95,13 +90,8 @@ class PoissonHMM(HmmlearnFace):
     letters: ClassVar[dict[str, str]] = {"l": "rates"}
 
     @property
-    def n_features(self) -> int:
-        """Number of columns."""
-        return self._n_columns()
-
-    @property
     def lambdas_(self) -> np.ndarray:
-        """hmmlearn's name of ``rates_``, (K, d)."""
+        """Hmmlearn's name of ``rates_``, (K, d)."""
         return np.asarray(self.rates_)
 
     @lambdas_.setter
@@ -136,11 +126,6 @@ class GMMHMM(HmmlearnFace):
 
     def _is_free(self, name: str) -> bool:
         return name != "weights" or self.n_mix > 1
-
-    @property
-    def n_features(self) -> int:
-        """Number of columns."""
-        return self._n_columns()
 
     # With a single part the inner HMM has no axis of parts.
 
@@ -197,7 +182,9 @@ class GMMHMM(HmmlearnFace):
         array = numbers(value, "covars_")
         if self.covariance_type == "tied" and array.ndim == 3:
             if not (array == array[0]).all():
-                raise ParameterError("covars_: a tied covariance is the same in all states, but these matrices differ", parameter="covariances")
+                raise ParameterError(
+                    "covars_: a tied covariance is the same in all states, but these matrices differ", parameter="covariances"
+                )
             array = array[0]
         self.covariances_ = self._inward({"covariances": array})["covariances"]
 
@@ -208,10 +195,10 @@ def _matrices(covariances: Any, kind: str, d: int) -> np.ndarray:
     if kind in _MATRICES:
         return c
     if kind == "spherical":
-        return np.asarray(c.reshape(-1)[:, None, None] * np.eye(d))
+        return np.asarray(c.reshape(-1)[:, None, None] * np.eye(d, dtype=c.dtype))
     if kind == "diag":
-        return np.asarray(c[:, :, None] * np.eye(d))
-    return np.asarray(np.broadcast_to(c, (d,)) * np.eye(d))
+        return np.asarray(c[:, :, None] * np.eye(d, dtype=c.dtype))
+    return np.asarray(np.broadcast_to(c, (d,)) * np.eye(d, dtype=c.dtype))
 
 
 def _from_matrices(value: np.ndarray, kind: Any) -> np.ndarray:
@@ -220,15 +207,21 @@ def _from_matrices(value: np.ndarray, kind: Any) -> np.ndarray:
         return value
     if kind.startswith("tied"):
         if not (value == value[0]).all():
-            raise ParameterError("covars_: a tied covariance is the same in all states, but these matrices differ", parameter="covariances")
+            raise ParameterError(
+                "covars_: a tied covariance is the same in all states, but these matrices differ", parameter="covariances"
+            )
         value = value[:1]
     if kind != "tied":
         diagonals = np.diagonal(value, axis1=1, axis2=2)
         if (value != diagonals[:, :, None] * np.eye(value.shape[1])).any():
-            raise ParameterError(f"covars_: {kind} covariances have zeros beside the diagonal, but these matrices do not", parameter="covariances")
+            raise ParameterError(
+                f"covars_: {kind} covariances have zeros beside the diagonal, but these matrices do not", parameter="covariances"
+            )
         value = diagonals
         if kind.endswith("spherical"):
             if (value != value[:, :1]).any():
-                raise ParameterError("covars_: spherical covariances have equal variances, but these matrices do not", parameter="covariances")
+                raise ParameterError(
+                    "covars_: spherical covariances have equal variances, but these matrices do not", parameter="covariances"
+                )
             value = value[:, 0]
     return value[0] if kind.startswith("tied") else value

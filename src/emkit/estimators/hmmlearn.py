@@ -88,7 +88,7 @@ class HmmlearnFace(AfterTheFit, BaseEstimator):  # type: ignore[misc]
         value. ``init_params`` may also say how to guess, as in ``HMM``.
     implementation
         Not used: sums are scaled, and taken in logarithms where that underflows.
-    prior, fixed, startprob_init, transmat_init
+    prior, fixed, startprob_init, transmat_init, monitors, checkpoint
         As in ``HMM``.
     """
 
@@ -109,6 +109,8 @@ class HmmlearnFace(AfterTheFit, BaseEstimator):  # type: ignore[misc]
     n_jobs: int | None = None
     startprob_init: Any = None
     transmat_init: Any = None
+    monitors: Any = None
+    checkpoint: Any = None
 
     n_components: ClassVar[int]
     emission: ClassVar[str]
@@ -135,6 +137,8 @@ class HmmlearnFace(AfterTheFit, BaseEstimator):  # type: ignore[misc]
             "random_state": self.random_state,
             "n_jobs": self.n_jobs,
             "verbose": int(self.verbose),
+            "monitors": self.monitors,
+            "checkpoint": self.checkpoint,
         }
 
     def _given(self) -> dict[str, Any]:
@@ -172,10 +176,11 @@ class HmmlearnFace(AfterTheFit, BaseEstimator):  # type: ignore[misc]
     def _guesses_letters(self) -> bool:
         return set(self.init_params) <= {*_LETTERS, *self.letters}
 
-    def fit(self, X: Any, lengths: Any = None, *, sample_weight: Any = None, states: Any = None) -> Self:
-        """Fit to sequences, as ``HMM.fit``; ``lengths`` may come second, as in hmmlearn.
+    def fit(self, X: Any, y: Any = None, *, lengths: Any = None, sample_weight: Any = None, states: Any = None) -> Self:
+        """Fit to sequences, as ``HMM.fit``.
 
-        What comes second and has an entry for each row that cannot be lengths is scikit-learn's ``y``, and ignored.
+        What comes second is ``lengths``, as in hmmlearn, unless it has an entry for each row, which lengths would have only if all were 1: then it
+        is scikit-learn's ``y``, and ignored.
         """
         inner = self._inner()
         known = {**_LETTERS, **self.letters}
@@ -189,19 +194,21 @@ class HmmlearnFace(AfterTheFit, BaseEstimator):  # type: ignore[misc]
             if not guessed and inner._value(name) is not None:
                 values[name] = inner._value(name)
             elif guessed and inner.is_set_by_hand(name):
-                warn(f"{name}_ was set by hand, but fit overwrites it, since init_params has its letter {letter!r}; leave the letter out")
+                warn(
+                    f"{name}_ was set by hand, but fit overwrites it, since init_params has its letter {letter!r}; leave the letter out"
+                )
         held = [name for letter, name in known.items() if letter not in self.params and name not in fixed and self._is_free(name)]
         missing = [name for name in held if name not in values]
         if missing:
-            raise ParameterError(f"params={self.params!r} leaves {missing} untouched, so give starting values for them", parameter=missing[0])
+            raise ParameterError(
+                f"params={self.params!r} leaves {missing} untouched, so give starting values for them", parameter=missing[0]
+            )
         inner.set_params(init=values, fixed={**{name: values[name] for name in held}, **fixed})
         own = self.__dict__.get("_monitor")
         if own is not None:
             own._reset()
-            inner.set_params(monitors=[_Follow(own)], n_init=1)
-        rows = _rows(X)
-        inner.fit(X, lengths=None if _is_target(lengths, rows) else lengths, sample_weight=sample_weight, states=states)
-        inner.set_params(monitors=None)
+            inner.set_params(monitors=[*(self.monitors or ()), _Follow(own)], n_init=1)
+        inner.fit(X, lengths=_lengths(X, y, lengths), sample_weight=sample_weight, states=states)
         cells = inner.result_.n_rows * inner.n_features_in_
         if inner.result_.n_free > cells:
             warn(f"{inner.result_.n_free} free parameters for {cells} data points: the data cannot determine them")
@@ -210,6 +217,18 @@ class HmmlearnFace(AfterTheFit, BaseEstimator):  # type: ignore[misc]
     def _is_free(self, name: str) -> bool:
         """Whether the inner HMM has this parameter."""
         return True
+
+    @property
+    def n_features(self) -> int:
+        """Number of columns."""
+        return self._n_columns()
+
+    @n_features.setter
+    def n_features(self, value: Any) -> None:
+        """Scripts for hmmlearn set it; the parameters tell it here, so that it can only agree. Raises ParameterError if it does not."""
+        known = self._n_columns() if self.__sklearn_is_fitted__() else value
+        if value != known:
+            raise ParameterError(f"n_features={value!r}, but the parameters are of {known} column(s)", parameter="n_features")
 
     @property
     def monitor_(self) -> Any:
@@ -251,9 +270,9 @@ class HmmlearnFace(AfterTheFit, BaseEstimator):  # type: ignore[misc]
     def __sklearn_tags__(self) -> Any:
         return self._inner().__sklearn_tags__()
 
-    def score(self, X: Any, lengths: Any = None) -> float:
-        """Log-likelihood of all sequences together, nats."""
-        return self._inner().score(X, lengths=None if _is_target(lengths, _rows(X)) else lengths)
+    def score(self, X: Any, y: Any = None, *, lengths: Any = None, sample_weight: Any = None) -> float:
+        """Log-likelihood of all sequences together, nats. ``lengths`` may come second, as in ``fit``."""
+        return self._inner().score(X, lengths=_lengths(X, y, lengths), sample_weight=sample_weight)
 
     def sequence_scores(self, X: Any, lengths: Any = None) -> np.ndarray:
         """Log-likelihood of each sequence, (S,)."""
@@ -281,11 +300,31 @@ class HmmlearnFace(AfterTheFit, BaseEstimator):  # type: ignore[misc]
 
     def get_stationary_distribution(self) -> np.ndarray:
         """Stationary distribution of the transition matrix, (K,)."""
-        return self._inner().stationary_
+        return self._inner().stationary_distribution()
 
     def summary(self) -> str:
         """The fit in words and numbers, for a person."""
         return self._inner().summary()
+
+    def parameters(self) -> dict[str, np.ndarray]:
+        """As ``HMM.parameters``."""
+        return self._inner().parameters()
+
+    def key_columns(self) -> dict[str, str]:
+        """None: hmmlearn's faces take lengths."""
+        return {}
+
+    def takes_texts(self) -> bool:
+        """As ``HMM.takes_texts``."""
+        return self._inner().takes_texts()
+
+    def fit_rows(self, X: Any, weights: Any, labels: Any) -> Self:
+        """``fit`` with weights and known states, whatever the model calls them."""
+        return self.fit(X, sample_weight=weights, states=labels)
+
+    def check_cells(self, X: Any) -> None:
+        """As ``HMM.check_cells``."""
+        self._inner().check_cells(X)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """As ``HMM.save``."""
@@ -298,13 +337,11 @@ class HmmlearnFace(AfterTheFit, BaseEstimator):  # type: ignore[misc]
         return face
 
 
-def _rows(X: Any) -> int:
-    return int(X.shape[0]) if hasattr(X, "shape") and len(X.shape) else len(X) if hasattr(X, "__len__") else 0
-
-
-def _is_target(lengths: Any, rows: int) -> bool:
-    """Whether this is scikit-learn's ``y``: an entry for each row, which lengths would have only if each were 1."""
-    if lengths is None or not hasattr(lengths, "__len__") or len(lengths) != rows or rows < 2:
-        return False
-    values = np.asarray(lengths)
-    return bool(values.dtype.kind not in "iuf" or (values != 1).any())
+def _lengths(X: Any, second: Any, lengths: Any) -> Any:
+    """Lengths by name, or what came second, unless that is scikit-learn's ``y``: an entry for each row, and not all of them 1."""
+    if lengths is not None or second is None:
+        return lengths
+    rows = X.shape[0] if hasattr(X, "shape") and len(X.shape) else len(X) if hasattr(X, "__len__") else len(np.asarray(X))
+    values = np.asarray(second)
+    target = values.ndim > 0 and len(values) == rows > 1 and (values.dtype.kind not in "iuf" or bool((values != 1).any()))
+    return None if target else second

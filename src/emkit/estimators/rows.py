@@ -28,7 +28,7 @@ class RowFace(Face):
     def _new(self, X: Any, sample_weight: Any = None) -> ArraySource:
         """New rows, compared with the columns of the fit."""
         self._current()
-        source = self._source(X, sample_weight, like=self.__dict__.get("_columns") or Columns.numbered(self._n_columns()))
+        source = self._source(X, sample_weight, like=self.columns_)
         self._check_columns(source.columns)
         return source
 
@@ -51,6 +51,14 @@ class RowFace(Face):
             known = read_labels(labels, source.n_rows, k)
             source = ArraySource(source.x, source.weights, source.columns, labels=known, checked=True)
         return self._fit(source, source.x.dtype.type)
+
+    def fit_rows(self, X: Any, weights: Any, labels: Any) -> Self:
+        """``fit`` with weights and known labels, whatever the model calls them."""
+        return self.fit(X, sample_weight=weights, labels=labels)
+
+    def check_cells(self, X: Any) -> None:
+        """Raise DataError for the first cell that the model cannot describe."""
+        self._current().model.check(self._new(X))
 
     def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> np.ndarray:
         """``fit``, then the most probable component of each row of ``X``."""
@@ -106,8 +114,12 @@ class RowFace(Face):
 
     def icl(self, X: Any) -> float:
         """BIC - 2 sum log max_k responsibility (Biernacki, Celeux and Govaert 2000): BIC plus a price for overlap. Lower is better."""
+        source = self._new(X)
+        bic = self._criterion(float(np.log(source.total_weight)), self._log_likelihood(source))
+        sure = self._infer(source, "marginals").marginals
+        assert sure is not None
         worst = 1e-300  # a row that no component can produce
-        return self.bic(X) - 2.0 * float(np.log(np.maximum(self.predict_proba(X).max(axis=1), worst)).sum())
+        return bic - 2.0 * float(np.log(np.maximum(sure.max(axis=1), worst)).sum())
 
     def _likelihood_of(self, X: Any) -> tuple[float, float]:
         if X is None:

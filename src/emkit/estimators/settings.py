@@ -105,5 +105,6 @@ def make_rng(random_state: Any) -> np.random.Generator:
         return np.random.default_rng(random_state)
     except (TypeError, ValueError) as error:
         raise ParameterError(
-            f"random_state={random_state!r}: give a nonnegative integer, a Generator, a RandomState or None", parameter="random_state"
+            f"random_state={random_state!r}: give a nonnegative integer, a Generator, a RandomState or None",
+            parameter="random_state",
         ) from error

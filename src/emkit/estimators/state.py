@@ -81,7 +81,8 @@ class State:
         values = self.__dict__.get("_values", {})
         if name not in values:
             return False
-        return "result_" not in self.__dict__ or not np.array_equal(values[name], self._shown(self.result_).get(name))
+        shown = self._shown(self.result_) if "result_" in self.__dict__ else {}
+        return name not in shown or not np.array_equal(values[name], shown[name])
 
     def _shown(self, result: Result) -> dict[str, np.ndarray]:
         """A result's parameters in the width of the data of the fit."""
@@ -123,7 +124,9 @@ class State:
         """A model whose every parameter was set by hand."""
         who = self._name()
         if not values:
-            raise NotFittedError(f"This {who} instance is not fitted yet. Call 'fit' with appropriate arguments before using this estimator.")
+            raise NotFittedError(
+                f"This {who} instance is not fitted yet. Call 'fit' with appropriate arguments before using this estimator."
+            )
         model = self.build(None)
         needed = model.needed_names
         missing = [f"{name}_" for name in needed if name not in values]
@@ -134,6 +137,12 @@ class State:
             raise ParameterError(f"the parameters of this {who} do not tell how many columns there are; call 'fit'")
         model = model.without_data(values, d)
         return Result.by_hand(model, model.unshown(values, model.n_hidden or 1, d))
+
+    @property
+    def columns_(self) -> Columns:
+        """The schema of the data of the fit."""
+        columns: Columns | None = self.__dict__.get("_columns")
+        return columns or Columns.numbered(self._n_columns())
 
     def _n_columns(self) -> int:
         """Columns that the current parameters are for."""

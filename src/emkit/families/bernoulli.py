@@ -1,7 +1,7 @@
 """Bernoulli columns: cells are 0 or 1."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -46,6 +46,12 @@ class Bernoulli(Family):
 
     parameters = (Parameter("probs", "K d", Unit(), Beta),)
     support = Binary()
+
+    @classmethod
+    def examples(cls) -> list[Self]:
+        """Plain, with a prior, partly fixed, all fixed."""
+        fixed = {"probs": [[0.3, np.nan], [np.nan, np.nan]]}
+        return [cls(), cls(Beta(2.0, 3.0)), cls(Beta(2.0, 3.0), fixed=fixed), cls(fixed={"probs": [[0.3, 0.8], [0.7, 0.4]]})]
 
     def log_prob(self, params: Any, x: Any) -> np.ndarray:
         """sum_j log p_j or log(1 - p_j), (n, K); -inf for what is neither 0 nor 1."""

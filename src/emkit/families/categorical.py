@@ -47,6 +47,13 @@ class Categorical(Family):
     parameters = (Parameter("probs", "K d L", Simplex(), Dirichlet),)
     support = Symbols()
 
+    @classmethod
+    def examples(cls) -> list[Self]:
+        """Plain, with priors, partly fixed."""
+        nan = np.nan
+        fixed = {"probs": [[[0.1, nan, nan, nan], [nan, nan, nan, 0.0]], [[nan, nan, nan, 0.1], [0.2, 0.3, 0.5, 0.0]]]}
+        return [cls(), cls(prior=Dirichlet(2.0)), cls((4, 3), Dirichlet([2.0, 1.5, 3.0, 1.0])), cls((4, 3), fixed=fixed)]
+
     # --- how many symbols ---------------------------------------------------------------------------------------------
 
     def ready(self, source: Source, k: int) -> Self:
@@ -66,13 +73,27 @@ class Categorical(Family):
                 )
         else:
             sizes = _checked_sizes(self.n_categories, d)
-        if (high >= sizes).any():
-            j = int(np.flatnonzero(high >= sizes)[0])
-            raise DataError(
-                f"{source.columns.called(j)} holds the symbol {high[j]:g}, but n_categories={sizes[j]:g} allows 0 to {sizes[j] - 1:g}",
-                column=source.columns[j].name,
-            )
         return replace(self, n_categories=tuple(int(size) for size in sizes))
+
+    def check(self, source: Source) -> None:
+        """Also refuses symbols beyond ``n_categories``, where that is known."""
+        super().check(source)
+        if self.n_categories is None:
+            return
+        sizes, row = _checked_sizes(self.n_categories, source.n_features), 0
+        if not (source.summary.high >= sizes).any():
+            return
+        for block in source:
+            bad = np.asarray(block.x) >= sizes
+            if bad.any():
+                i, j = (int(v) for v in np.argwhere(bad)[0])
+                raise DataError(
+                    f"{source.columns.called(j)} {source.place(row + i)} holds the symbol {block.x[i, j]:g}, but n_categories={sizes[j]:g} "
+                    f"allows 0 to {sizes[j] - 1:g}",
+                    column=source.columns[j].name,
+                    row=source.user_row(row + i),
+                )
+            row += block.n
 
     def _refuse_one_hot(self, source: Source, high: np.ndarray) -> None:
         # In a few rows, two columns that are 0 and 1 may differ in each by chance.
@@ -85,7 +106,8 @@ class Categorical(Family):
                 return
         raise DataError(
             f"the {source.n_features} columns look one-hot encoded (each row has a single 1); "
-            "pass one column of symbols instead: x.argmax(axis=1).reshape(-1, 1), or say n_categories=2 if they are separate columns"
+            "give one column of symbols instead, the place of each row's 1, or say n_categories=2 if they are separate columns",
+            parameter="n_categories",
         )
 
     def without_data(self, values: Mapping[str, Any], d: int) -> Self:
@@ -113,7 +135,7 @@ class Categorical(Family):
         size = self.sizes(k, d)["L"]
         allowed = self._allowed((k, d, size))
         uniform = np.broadcast_to(allowed / allowed.sum(axis=1, keepdims=True), (k, d, size))
-        return self.Params(np.where(np.isnan(self.held("probs", uniform.shape)), uniform, self.held("probs", uniform.shape)))
+        return self.put_back(self.Params(uniform.copy()))
 
     # --- the mathematics ----------------------------------------------------------------------------------------------
 

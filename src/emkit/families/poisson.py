@@ -1,7 +1,7 @@
 """Poisson columns: counts 0, 1, 2, ... with a rate for each component."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -55,6 +55,12 @@ class Poisson(Family):
 
     parameters = (Parameter("rates", "K d", Nonnegative(), Gamma),)
     support = Counts()
+
+    @classmethod
+    def examples(cls) -> list[Self]:
+        """Plain, with a prior, partly fixed, all fixed."""
+        fixed = {"rates": [[2.0, np.nan], [np.nan, 4.0]]}
+        return [cls(), cls(Gamma(2.0, 0.5)), cls(Gamma(2.0, 0.5), fixed=fixed), cls(fixed={"rates": [[2.0, 9.0], [7.0, 4.0]]})]
 
     def log_prob(self, params: Any, x: Any) -> np.ndarray:
         """sum_j x_j log rate - rate - log x_j!, (n, K); -inf for what is not a count."""

@@ -34,8 +34,18 @@ class Tied(Family):
         object.__setattr__(self, "groups", integers(self.groups, "tie"))
         found = sorted(set(self.groups))
         if found != list(range(len(found))):
-            raise ParameterError(f"tie={list(self.groups)}: number the shared distributions 0, 1, ... without gaps", parameter="tie")
+            raise ParameterError(
+                f"tie={list(self.groups)}: number the shared distributions 0, 1, ... without gaps", parameter="tie"
+            )
         super().__post_init__()
+
+    @classmethod
+    def examples(cls) -> list[Self]:
+        """Two components that share one distribution, and two that have their own."""
+        from emkit.families.gaussian.family import Gaussian
+        from emkit.families.poisson import Gamma, Poisson
+
+        return [cls(Gaussian("full"), (0, 0)), cls(Poisson(Gamma(2.0, 0.5)), (1, 0))]
 
     @property
     def _index(self) -> np.ndarray:
@@ -190,6 +200,10 @@ class Tied(Family):
         """The family's."""
         return self.family.from_partition(x, self._pool(resp), rng)
 
+    def check(self, source: Source) -> None:
+        """The family's."""
+        self.family.check(source)
+
     def embed(self, x: Any) -> np.ndarray | None:
         """The family's."""
         return self.family.embed(x)
@@ -211,6 +225,19 @@ class Tied(Family):
     def sample(self, params: Any, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """The family's."""
         return self.family.sample(params, self._index[component], rng)
+
+    @property
+    def in_words(self) -> str:
+        """The family's."""
+        return self.family.in_words
+
+    def priors_in_words(self) -> list[str]:
+        """The family's."""
+        return self.family.priors_in_words()
+
+    def held_names(self) -> list[str]:
+        """The family's."""
+        return self.family.held_names()
 
     def compile(self, source: Source, k: int) -> None:
         """The family's."""

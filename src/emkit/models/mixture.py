@@ -75,6 +75,19 @@ class Mixture(Model):
         one_of(self.seeding, KINDS_OF_START, "init_params")
         super().__post_init__()
 
+    @classmethod
+    def examples(cls) -> list[Self]:
+        """Of normal distributions and of counts; with a prior and fixed weights."""
+        from emkit.families.gaussian.family import Gaussian
+        from emkit.families.poisson import Gamma, Poisson
+
+        return [
+            cls(Gaussian(), 2),
+            cls(Poisson(), 2, Dirichlet([3.0, 2.0])),
+            cls(Poisson(Gamma(2.0, 0.5)), 2, fixed={"weights": [0.4, 0.6]}),
+            cls(Poisson(), 3, fixed={"weights": [0.2, np.nan, np.nan]}),
+        ]
+
     @property
     def support(self) -> Support:
         """The family's."""
@@ -136,21 +149,24 @@ class Mixture(Model):
     def infer(self, params: MixtureParams, block: Block, want: str, out: np.ndarray | None = None) -> Inference:
         """Log-likelihood of each row; responsibilities; the most probable component."""
         block = replace(block, weights=None)
-        if want == "log_likelihood":
-            rows = self.joint_pass(params, block, rows=True).rows
-            assert rows is not None
-            return Inference(rows)
-        both = self.joint_pass(params, block, rows=True, responsibilities=True)
-        assert both.rows is not None and both.responsibilities is not None
-        found = both.responsibilities if want == "marginals" else both.responsibilities.argmax(axis=1)
-        if out is not None:
-            out[:] = found
-            found = out
-        return Inference(both.rows, marginals=found) if want == "marginals" else Inference(both.rows, mode=found)
+        found = self.joint_pass(params, block, rows=True, responsibilities=want != "log_likelihood")
+        assert found.rows is not None
+        return Inference.of_rows(found.rows, found.responsibilities, want, out)
 
     def moments(self, params: MixtureParams) -> tuple[np.ndarray, np.ndarray] | None:
         """Of the components."""
         return self.family.moments(params.components)
+
+    @property
+    def in_words(self) -> str:
+        """As "Gaussian mixture: 3 components, full covariance"."""
+        kind, _, more = self.family.in_words.partition(", ")
+        k = self.n_hidden
+        return f"{kind[:1].upper()}{kind[1:]} mixture: {k} component{'s' * (k > 1)}{f', {more}' if more else ''}"
+
+    def label_table(self, params: MixtureParams) -> tuple[str, list[str]]:
+        """Weights."""
+        return "component   weight", [f"{i:>9}   {weight:.4f}" for i, weight in enumerate(params.weights)]
 
     def simulate(self, params: MixtureParams, n: int, rng: np.random.Generator) -> Block:
         """N rows, with the component that each came from."""

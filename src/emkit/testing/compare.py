@@ -107,3 +107,39 @@ def plain_difference(a: Any, b: Any) -> float:
         (float(np.max(np.abs(x[name] - y[name]) / (np.abs(y[name]).max() + 1e-300), initial=0.0)) for name in y if y[name].size),
         default=0.0,
     )
+
+
+def gradients_agree(log_likelihood: Callable[[Any], float], q: Callable[[Any], Any], subject: Any, params: Any) -> None:
+    """Fisher's identity at ``params``, along every free coordinate. The log prior would add the same to both, and is left out."""
+    vector = subject.pack(params)
+    if not np.isfinite(vector).all() or np.abs(vector).max(initial=0.0) > 600:
+        return
+    found, expected = slopes(
+        lambda v: log_likelihood(subject.unpack(v, params)), lambda v: float(q(subject.unpack(v, params))), at=vector
+    )
+    close("gradient of the log-likelihood (by differences, beside that of q)", found, expected, 1.0 + np.abs(expected), 1e-6)
+
+
+def prior_mode(subject: Any, m_step: Callable[[Any, Any], Any], stats: Any, params: Any, *, stay: bool) -> None:
+    """M-steps from no counts at all reach a stationary point of the log prior. ``stay``: without a prior they change nothing."""
+    nothing = stats * 0.0
+    before = float(subject.log_prior(params))
+    new = params
+    for _ in range(200):
+        last, new = new, m_step(nothing, new)
+        if all(np.array_equal(a, b) for a, b in zip(new.flatten().values(), last.flatten().values(), strict=True)):
+            break
+    after = float(subject.log_prior(new))
+    require(after >= before - 1e-12 * abs(before), f"the log prior was {before:.12g} and is {after:.12g} after the M-step")
+    vector = subject.pack(new)
+    if not len(vector) or not np.isfinite(vector).all() or np.abs(vector).max() > 600:
+        return
+
+    def log_prior(v: np.ndarray) -> float:
+        return float(subject.log_prior(subject.unpack(v, new)))
+
+    (slope,) = slopes(log_prior, at=vector)
+    close("slope of the log prior at what the M-step made of no counts", slope, np.zeros_like(slope), 1.0, 1e-6)
+    old = subject.pack(params)
+    if stay and np.isfinite(old).all() and not slopes(log_prior, at=old)[0].any():
+        same_bits("parameters, without data or prior", new, params)

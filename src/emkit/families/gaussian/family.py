@@ -57,10 +57,31 @@ class Gaussian(Family):
         one_of(self.covariance_type, COVARIANCE_TYPES, "covariance_type")
         good = self.prior is None or self.prior == "weak" or isinstance(self.prior, NormalInverseWishart | GaussianPrior)
         if not good:
-            raise ParameterError(f"prior={self.prior!r}: give 'weak', None, a NormalInverseWishart or a GaussianPrior", parameter="prior")
+            raise ParameterError(
+                f"prior={self.prior!r}: give 'weak', None, a NormalInverseWishart or a GaussianPrior", parameter="prior"
+            )
         if not (isinstance(self.reg_covar, int | float | np.number) and np.isfinite(self.reg_covar) and self.reg_covar >= 0):
             raise ParameterError(f"reg_covar={self.reg_covar!r}: give a nonnegative number", parameter="reg_covar")
         super().__post_init__()
+
+    @classmethod
+    def examples(cls) -> list[Self]:
+        """Each shape of covariance; priors; fixed values, whole and in part."""
+        nan = np.nan
+        prior = NormalInverseWishart(df=7, scale=[1.0, 2.0], mean_mass=0.5)
+        means, some = {"means": [[0.0, 1.0], [3.0, 2.0]]}, {"means": [[0.0, nan], [nan, 2.0]]}
+        one = {"covariances": [[[2.0, 0.5], [0.5, 1.0]], [[nan, nan], [nan, nan]]]}
+        return [
+            *(cls(kind) for kind in COVARIANCE_TYPES),
+            *(cls(kind, prior) for kind in COVARIANCE_TYPES),
+            cls("full", None),
+            cls("diag", reg_covar=0.1),
+            cls("full", prior, fixed={**some, **one}),
+            cls("tied", prior, fixed=some),
+            cls("diag", fixed={"covariances": [[2.0, nan], [nan, nan]]}),
+            cls("full", None, fixed={"covariances": 4.0}),
+            cls("spherical", prior, fixed={**means, "covariances": 4.0}),
+        ]
 
     @property
     def shape(self) -> Shape:
@@ -136,8 +157,24 @@ class Gaussian(Family):
             return GaussianParams(means, whole.covariances)
         # A first guess may hold a single row, or rows on a line: blend in one row's worth of the columns' own variances.
         spread = self._resolved().spread
+        if self._prior is not None:  # a constant column has the prior's
+            spread = np.where(spread > 0, spread, self._prior.diagonal)
         blend = GaussianPrior(1.0, spread if spread.sum() > 0 else np.ones(d))
         return GaussianParams(means, best_covariances(stats.about(means), GaussianParams(means, whole.covariances), blend))
+
+    @property
+    def in_words(self) -> str:
+        """As "Gaussian, full covariance"."""
+        return f"Gaussian, {self.covariance_type} covariance"
+
+    def priors_in_words(self) -> list[str]:
+        """Name and weight of the prior, unless what it is about is fixed."""
+        prior = self._prior
+        if prior is None:
+            return []
+        if self.is_held("covariances") and (prior.mean_mass == 0 or self.is_held("means")):
+            return ["of no effect here: what it is about is fixed"]
+        return [f"{prior.name}, {prior.mass:.3g} pseudo-observations"]
 
     # --- E-step -------------------------------------------------------------------------------------------------------
 
@@ -300,15 +337,19 @@ class Gaussian(Family):
         """Means and covariances have theirs together: see ``log_prior``."""
         return {}
 
-    def q(self, stats: GaussianStats, params: GaussianParams) -> float | None:
-        """Sum of counts log_norm - tr(scatter about the means S^-1) / 2; None where covariances are fixed: second moments are not kept."""
+    def q(self, stats: GaussianStats, params: GaussianParams) -> float:
+        """Sum of counts log_norm - tr(scatter about the means S^-1) / 2."""
+        if stats.second is None:  # covariances are fixed: second moments about the pivot are a constant
+            form = params.covariances.shape
+            stats = replace(stats, second=np.zeros(form if len(form) == 3 else (len(params.means), form[1])))
         moments = stats.about(params.means)
-        if moments.second is None:
-            return None
+        assert moments.second is not None
         whitener, k = params.whitener, len(params.means)
         log_norm = np.broadcast_to(whitener.log_norm, (k,))
         inverse = whitener.precisions()
-        if inverse.ndim == 2 and moments.second.shape[1] != inverse.shape[1]:  # spherical: the second moments are summed over columns
+        if (
+            inverse.ndim == 2 and moments.second.shape[1] != inverse.shape[1]
+        ):  # spherical: the second moments are summed over columns
             inverse = inverse[:, :1]
         return float(stats.counts @ log_norm - 0.5 * np.sum(moments.second * inverse))
 

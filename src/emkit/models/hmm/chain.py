@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from emkit.core import simplex
 from emkit.core.checks import numbers
 from emkit.core.errors import ParameterError
 
@@ -15,10 +16,11 @@ from emkit.core.errors import ParameterError
 def held_start(k: int, fixed: Mapping[str, Any], start_values: Mapping[str, Any]) -> np.ndarray:
     """Fixed start probabilities (K,), NaN where free. A zero among the starting values is structural."""
     held = np.full(k, np.nan)
-    if "startprob" in fixed:
-        held = check_rows(fixed["startprob"], (k,), "fixed['startprob']", partial=True)
-    elif "startprob" in start_values:
+    if "startprob" in start_values:
         held = np.where(np.asarray(start_values["startprob"], dtype=np.float64) == 0, 0.0, np.nan)
+    if "startprob" in fixed:
+        given = check_rows(fixed["startprob"], (k,), "fixed['startprob']", partial=True)
+        held = check_rows(np.where(np.isnan(given), held, given), (k,), "fixed['startprob']", partial=True)
     return held
 
 
@@ -47,15 +49,37 @@ def joined_rows(k: int, end: bool, values: Mapping[str, Any]) -> np.ndarray:
     name = "transmat_init"
     if not end:
         return check_rows(values["transmat"], (k, k), name)
-    endings = (
-        np.full(k, 0.1) if "endprob" not in values else check_rows(values["endprob"], (k,), "endprob_init", total=None)
-    )
+    endings = np.full(k, 0.1) if "endprob" not in values else check_rows(values["endprob"], (k,), "endprob_init", total=None)
     if "transmat" not in values:
         return np.column_stack([np.repeat((1.0 - endings)[:, None] / k, k, axis=1), endings])
     matrix = check_rows(values["transmat"], (k, k), name, total=None)
     if np.allclose(matrix.sum(axis=1), 1.0) and not np.allclose(endings, 0.0):
         matrix = matrix * (1.0 - endings)[:, None]
     return check_rows(np.column_stack([matrix, endings]), (k, k + 1), f"{name} with endprob")
+
+
+def first_chain(
+    end: bool, lengths: np.ndarray, attempt: int, held: Mapping[str, np.ndarray], given: Mapping[str, Any]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Start distribution (K,) and rows of transitions (K, K, or K + 1 with an end) to begin with: leaning to staying, unless given."""
+    k, width = held["transitions"].shape
+    stay = (0.5, 0.8, 0.9, 0.6)[attempt % 4]
+    rows = np.full((k, width), (1.0 - stay) / max(width - 1, 1))
+    rows[np.arange(k), np.arange(k)] = stay if width > 1 else 1.0
+    if end:
+        rows[:, k] = min(0.5, len(lengths) / lengths.sum())
+    if "transmat" in given:
+        rows = np.asarray(given["transmat"]) if not end else np.column_stack([given["transmat"], given["endprob"]])
+    rows = simplex.mode(rows, held["transitions"], rows, reciprocal=True)
+    start = np.asarray(given["startprob"]) if "startprob" in given else np.full(k, 1.0 / k)
+    return simplex.mode(start, held["startprob"], start, reciprocal=True), rows
+
+
+def log_density(pseudo: Any, held: np.ndarray, p: np.ndarray) -> float:
+    """Sum of pseudo-counts times log p over free entries."""
+    pseudo = np.broadcast_to(pseudo, p.shape)
+    used = np.isnan(held) & (pseudo != 0)
+    return float(np.sum(pseudo[used] * np.log(np.maximum(p[used], simplex.TINY))))
 
 
 def check_rows(value: Any, shape: tuple[int, ...], name: str, *, partial: bool = False, total: float | None = 1.0) -> np.ndarray:
@@ -82,9 +106,7 @@ def check_rows(value: Any, shape: tuple[int, ...], name: str, *, partial: bool =
         if (is_open and s > total + 1e-6) or (not is_open and abs(s - total) > 1e-6):
             row = f" row {i}" if p.ndim > 1 else ""
             most = " at most" if is_open else ""
-            raise ParameterError(
-                f"{name}{row} adds up to {s:.6g}, it must add up to {total:g}{most}", parameter=_bare(name)
-            )
+            raise ParameterError(f"{name}{row} adds up to {s:.6g}, it must add up to {total:g}{most}", parameter=_bare(name))
     return p
 
 

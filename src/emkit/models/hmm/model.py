@@ -81,6 +81,18 @@ class HiddenMarkov(Model):
             object.__setattr__(self, name, Dirichlet.of(getattr(self, name), name, shape))
         super().__post_init__()
 
+    @classmethod
+    def examples(cls) -> list[Self]:
+        """See ``emkit.models.hmm.examples``."""
+        from emkit.models.hmm.examples import examples
+
+        return examples(cls)
+
+    def draw(self, rng: np.random.Generator, n: int, d: int) -> Block:
+        """The family's rows in sequences of unequal lengths."""
+        ends = np.append(np.sort(rng.choice(np.arange(1, n), n // 12, replace=False)), n)
+        return replace(super().draw(rng, n, d), lengths=np.diff(ends, prepend=0))
+
     @property
     def called(self) -> str:
         """How messages call it."""
@@ -252,23 +264,8 @@ class HiddenMarkov(Model):
         if block.labels is not None:
             resp = informed(resp, block.labels)
         emissions = self.family.from_partition(x, resp * step_weights[:, None], rng)
-        start, rows = self._first_chain(lengths, attempt)
+        start, rows = chain.first_chain(self.end, lengths, attempt, self._resolved(), self.start_values)
         return self.made(None, {"startprob": start, "transitions": rows}, {"emissions": emissions})
-
-    def _first_chain(self, lengths: np.ndarray, attempt: int) -> tuple[np.ndarray, np.ndarray]:
-        k = self.n_hidden
-        held = self._resolved()
-        stay = (0.5, 0.8, 0.9, 0.6)[attempt % 4]
-        rows = np.full((k, self.width), (1.0 - stay) / max(self.width - 1, 1))
-        rows[np.arange(k), np.arange(k)] = stay if self.width > 1 else 1.0
-        if self.end:
-            rows[:, k] = min(0.5, len(lengths) / lengths.sum())
-        given = self.start_values
-        if "transmat" in given:
-            rows = np.asarray(given["transmat"]) if not self.end else np.column_stack([given["transmat"], given["endprob"]])
-        rows = simplex.mode(rows, held["transitions"], rows, reciprocal=True)
-        start = np.asarray(given["startprob"]) if "startprob" in given else np.full(k, 1.0 / k)
-        return simplex.mode(start, held["startprob"], start, reciprocal=True), rows
 
     # --- E-step -------------------------------------------------------------------------------------------------------
 
@@ -362,9 +359,9 @@ class HiddenMarkov(Model):
         """Of start and transitions, and of the family."""
         held = self._resolved()
         total = self.family.log_prior(params.emissions)
-        total += _log_density(self._pseudo_rows(), held["transitions"], self._rows(params))
+        total += chain.log_density(self._pseudo_rows(), held["transitions"], self._rows(params))
         if self.start == "free":
-            total += _log_density(self._pseudo_start(), held["startprob"], params.startprob)
+            total += chain.log_density(self._pseudo_start(), held["startprob"], params.startprob)
         return total
 
     def q(self, stats: HMMStats, params: HMMParams) -> float | None:
@@ -403,6 +400,28 @@ class HiddenMarkov(Model):
         """Of what states emit."""
         return self.family.moments(params.emissions)
 
+    @property
+    def in_words(self) -> str:
+        """As "Hidden Markov model: 3 states, poisson emissions"."""
+        k = self.n_hidden
+        return f"Hidden Markov model: {k} state{'s' * (k > 1)}, {self.family.in_words} emissions"
+
+    def label_table(self, params: HMMParams) -> tuple[str, list[str]]:
+        """The chain: start probabilities, and the first transitions."""
+        most = 12
+        ends = params.endprob is not None
+        heads = [f"{f'to {j}':>6}" for j in range(self.n_hidden)][:most] + ["to end"] * ends
+        lines = []
+        for i, row in enumerate(params.transmat):
+            cells = [f"{p:6.4f}" for p in row[:most]] + ([f"{params.endprob[i]:6.4f}"] if params.endprob is not None else [])
+            lines.append(f"{i:>5}   {params.startprob[i]:.4f}   {'  '.join(cells)}")
+        return f"state    start   {'  '.join(heads)}", lines
+
+    def priors_in_words(self) -> list[str]:
+        """Of start, transitions and emissions."""
+        own = [f"Dirichlet of {name}" for name in ("startprob", "transmat") if getattr(self, f"{name}_prior") is not None]
+        return [*own, *([f"{self.sticky:g} pseudo-counts for staying"] if self.sticky else []), *self.family.priors_in_words()]
+
     def simulate(self, params: HMMParams, n: int, rng: np.random.Generator) -> Block:
         """About ``n`` steps: sequences of 50, or sequences that go on until they end."""
         lengths = max(1, int(n * params.endprob.mean())) if params.endprob is not None else np.full(-(-n // 50), 50)
@@ -417,13 +436,6 @@ class HiddenMarkov(Model):
             from emkit.models.hmm.compiled import compile_recursions
 
             compile_recursions()
-
-
-def _log_density(pseudo: Any, held: np.ndarray, p: np.ndarray) -> float:
-    """Sum of pseudo-counts times log p over free entries."""
-    pseudo = np.broadcast_to(pseudo, p.shape)
-    used = np.isnan(held) & (pseudo != 0)
-    return float(np.sum(pseudo[used] * np.log(np.maximum(p[used], simplex.TINY))))
 
 
 def _worth(block: Block, k: int) -> bool:
