@@ -76,27 +76,46 @@ def fit(
     algorithm = algorithm or EM()
     model = model.resolve(source)
     watch = rules.watch
-    problem = Problem(model, source, executor, float(np.finfo(_width(source)).eps))
     watch.begin()
-    with executor.session():
-        _compile(model, source, watch)
-        progress = checkpoint.load(model, source) if checkpoint is not None else None
+    problem = Problem(model, source, executor, float(np.finfo(_width(source)).eps))
+    progress = _followed(problem, algorithm, starts, rules, watch, rng, before)
+    result = _best(problem, progress, rules)
+    watch.end(result)
+    return result
+
+
+def _followed(
+    problem: Problem,
+    algorithm: Algorithm,
+    starts: int | Sequence[Any],
+    rules: Rules,
+    watch: Monitor,
+    rng: np.random.Generator,
+    before: Sequence[float],
+) -> Progress:
+    """All starts, tried and carried on, or taken up again from the checkpoint."""
+    with problem.executor.session():
+        _compile(problem.model, problem.source, watch)
+        progress = rules.checkpoint.load(problem.model, problem.source) if rules.checkpoint is not None else None
         stopped: StopReason | None = None
         if progress is None:
             progress, stopped = _short_runs(problem, algorithm, starts, rules, watch, rng)
         finish(problem, algorithm, progress, stopped, rules, watch, before)
-    best = progress.best
+        return progress
+
+
+def _best(problem: Problem, progress: Progress, rules: Rules) -> Result:
+    """The best run of all. Raises CollapseError if there is none."""
+    best, source = progress.best, problem.source
     if best is None:
         raise CollapseError(
             "every start ended in a component collapsed onto a point, where the likelihood is unbounded; "
             "use the default prior, fewer components, or a simpler covariance_type"
         )
-    result = Result(
-        model, best.params, best.log_likelihood, best.log_prior, best.n_iter, best.reason, best.trace,
-        best.remaining, tuple(progress.starts), source.n_rows, source.total_weight, float(tol),
+    return Result(
+        problem.model, best.params, best.log_likelihood, best.log_prior, best.n_iter, best.reason, best.trace,
+        best.remaining, tuple(progress.starts), source.n_rows, source.total_weight, float(rules.tol),
     )  # fmt: skip
-    watch.end(result)
-    return result
 
 
 def _width(source: Source) -> Any:

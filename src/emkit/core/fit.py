@@ -158,10 +158,8 @@ def run(
         In nats of the total objective. 0: exactly ``max_iter`` updates.
     max_iter : int
         Updates (M-steps) at most.
-    trace : sequence of float
-        Objectives before ``params``, when a run is taken up again; iterations are counted from there.
-    carried : mapping of arrays
-        What the algorithm carried then.
+    trace, carried : sequence of float, mapping of arrays
+        When a run is taken up again: objectives before ``params``, from which iterations are counted, and what the algorithm carried then.
     keep : callable
         Called with each step and the trace so far: where checkpoints are written.
     before : sequence of float
@@ -176,7 +174,7 @@ def run(
     history = list(trace)
     best: Step | None = None
     remaining = math.inf
-    reason = StopReason.MAX_ITER
+    reason: StopReason | None = None
     try:
         for step in iterate(problem, algorithm, params, len(history), carried):
             if best is not None and algorithm.monotone and _fell(problem, step, best):
@@ -189,23 +187,15 @@ def run(
             asked = monitor.step(step)
             known = [*before[:-1], *history] if len(before) and before[-1] == history[0] else history
             remaining = aitken(known)
-            if asked is not None:
-                reason = asked
+            settled = tol > 0 and _settled(problem, known, remaining, tol)
+            reason = asked or (StopReason.CONVERGED if settled else StopReason.MAX_ITER if step.iteration >= max_iter else None)
+            if reason is not None:
                 break
-            if tol > 0 and _settled(problem, known, remaining, tol):
-                reason = StopReason.CONVERGED
-                break
-            if step.iteration >= max_iter:
-                break
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, CollapseError) as error:
         if best is None:
             raise
-        reason = StopReason.INTERRUPTED
-    except CollapseError:
-        if best is None:
-            raise
-        reason = StopReason.COLLAPSED
-    assert best is not None
+        reason = StopReason.COLLAPSED if isinstance(error, CollapseError) else StopReason.INTERRUPTED
+    assert best is not None and reason is not None
     return Run(best.params, best.log_likelihood, best.log_prior, best.iteration, reason, tuple(history), remaining, best.carried)
 
 
