@@ -1,0 +1,51 @@
+"""Every family in the table of names keeps every law, in each of the configurations that it gives as examples of itself."""
+
+from importlib import import_module
+
+import pytest
+
+from emkit import HiddenMarkov, Mixture
+from emkit._names import MODULES, group
+from emkit.testing import FAMILY_LAWS, check_family, check_model, draw
+
+LISTED = {name: getattr(import_module(MODULES[name]), name).examples() for name in group("families")}
+EXAMPLES = [pytest.param(example, id=f"{name}-{i}") for name, all_of_it in LISTED.items() for i, example in enumerate(all_of_it)]
+FIRST = [pytest.param(all_of_it[0], id=name) for name, all_of_it in LISTED.items()]
+TIED = {"labels_do_not_matter", "configuration_follows_labels"}  # relabelling would break the ties, and is refused
+NOTHING_FREE = {"m_steps_end_where_nothing_is_to_gain", "fisher_identity"}
+
+
+def left_out(checked):
+    return {law.__name__ for law in FAMILY_LAWS} - set(checked) - {"spawned_says_the_same"}
+
+
+@pytest.mark.parametrize("family", EXAMPLES)
+def test_complete_rows(family):
+    check_family(family, draw(family, missing=0.0))
+
+
+@pytest.mark.parametrize("family", EXAMPLES)
+def test_weighted_rows_with_missing_cells(family):
+    data = draw(family, weighted=True)
+    checked = check_family(family, data, compiled=False)
+    resolved = family.resolve(data, 2)
+    expected = TIED if type(family).__name__ == "Tied" else set()
+    expected = expected | (NOTHING_FREE if resolved.n_free(resolved.null(2, 2)) == 0 else set())
+    assert left_out(checked) == expected
+
+
+@pytest.mark.parametrize("family", FIRST)
+def test_mixture_and_hidden_markov_model_of_it(family):
+    check_model(Mixture(family, 2, seeding="k-means++"))
+    check_model(HiddenMarkov(family, 2))
+
+
+@pytest.mark.parametrize("family", [param for param in FIRST if param.id != "Tied"])
+def test_three_components_over_one_column(family):
+    """With two components an order is its own inverse, and one column has shapes of its own."""
+    check_family(family, draw(family, columns=1), k=3, compiled=False)
+
+
+def test_in_a_process_started_afresh():
+    """Slow, so once: listed models try the other families."""
+    assert "spawned_says_the_same" in check_family(LISTED["Categorical"][0], compiled=False, spawn=True)
