@@ -31,7 +31,7 @@ def test_known_labels(covariance_type, missing, clusters):
     x = clusters(90, missing=missing)
     numbered = np.where(rng.random(90) < 0.3, rng.integers(3, size=90), -1)
     for labels in (numbered, rng.dirichlet(np.ones(3), 90)):
-        check_model(Mixture(Gaussian(covariance_type), 3), ArraySource(x, labels=labels))
+        check_model(Mixture(Gaussian(covariance_type), 3), ArraySource(x, labels=labels), rows=60)
 
 
 @pytest.mark.parametrize(("d", "k"), [(1, 1), (1, 3), (2, 1), (5, 4)])

@@ -65,16 +65,20 @@ def like(what: str, found: Any, expected: Any, rtol: float = 1e-8) -> None:
         close(f"{what}: {name}", a[name], value, np.abs(value).astype(np.float64) + 1e-6 * np.abs(value).max(initial=0.0), rtol)
 
 
+_MOST_SLOPES = 24
+
+
 def slopes(*functions: Callable[[np.ndarray], float], at: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Central differences of several functions along each coordinate, in the same natural units.
+    """Central differences of several functions along each coordinate (of many, along some), in the same natural units.
 
     The unit of a coordinate is the step over which the most curved of the functions bends by about 0.01, so that a slope is
     "nats per unit" whatever the parameter's scale. Two step lengths are combined (Richardson), so that errors are of fourth
-    order: about 1e-9. Returns one (len(at),) array of slopes times unit for each function.
+    order: about 1e-9. Returns an array of slopes times unit for each function.
     """
-    out = np.zeros((len(functions), len(at)))
+    along = np.unique(np.linspace(0, len(at) - 1, min(len(at), _MOST_SLOPES)).astype(int))
+    out = np.zeros((len(functions), len(along)))
     middle = [f(at) for f in functions]
-    for i in range(len(at)):
+    for n, i in enumerate(along):
         most = 1e-2 * (1.0 + abs(at[i]))
         step = 0.1 * most
         for _ in range(60):
@@ -90,7 +94,7 @@ def slopes(*functions: Callable[[np.ndarray], float], at: np.ndarray) -> tuple[n
         for j, f in enumerate(functions):
             far = f(_moved(at, i, step)) - f(_moved(at, i, -step))
             near = f(_moved(at, i, step / 2)) - f(_moved(at, i, -step / 2))
-            out[j, i] = (8.0 * near - far) / 6.0
+            out[j, n] = (8.0 * near - far) / 6.0
     return tuple(out)
 
 
