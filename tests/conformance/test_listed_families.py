@@ -21,7 +21,7 @@ def left_out(checked):
 
 
 @pytest.mark.parametrize("family", EXAMPLES)
-def test_complete_rows(family):
+def test_complete_rows_compiled(family):
     check_family(family, draw(family, missing=0.0))
 
 

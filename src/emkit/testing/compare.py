@@ -80,21 +80,20 @@ def slopes(*functions: Callable[[np.ndarray], float], at: np.ndarray) -> tuple[n
     middle = [f(at) for f in functions]
     for n, i in enumerate(along):
         most = 1e-2 * (1.0 + abs(at[i]))
-        step = 0.1 * most
+        step = most
         for _ in range(60):
-            up, down = _moved(at, i, step), _moved(at, i, -step)
+            ends = [(f(_moved(at, i, step)), f(_moved(at, i, -step))) for f in functions]
             with np.errstate(all="ignore"):
-                bend = max(abs(f(up) - 2.0 * m + f(down)) for f, m in zip(functions, middle, strict=True))
+                bend = max(abs(up - 2.0 * m + down) for (up, down), m in zip(ends, middle, strict=True))
             if not np.isfinite(bend):
                 step *= 1e-2
             elif 2e-3 <= bend <= 2e-2 or (bend < 2e-3 and step >= most):
                 break
             else:
                 step = min(most, step * min(max(np.sqrt(1e-2 / max(bend, 1e-300)), 1e-12), 10.0))
-        for j, f in enumerate(functions):
-            far = f(_moved(at, i, step)) - f(_moved(at, i, -step))
+        for j, (f, (up, down)) in enumerate(zip(functions, ends, strict=True)):
             near = f(_moved(at, i, step / 2)) - f(_moved(at, i, -step / 2))
-            out[j, n] = (8.0 * near - far) / 6.0
+            out[j, n] = (8.0 * near - (up - down)) / 6.0
     return tuple(out)
 
 

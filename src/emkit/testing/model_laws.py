@@ -69,7 +69,7 @@ def em_ends_where_nothing_is_to_gain(case: ModelCase) -> bool | None:
     problem = Problem(case.model, case.source, Threads(1))
     trace: list[float] = []
     remaining, step = np.inf, None
-    for step in _steps(problem, case.params, 400):
+    for step in _steps(problem, case.params, 300):
         trace.append(step.objective)
         remaining = aitken(trace)
         if len(trace) > 3 and (remaining < 1e-8 or abs(trace[-1] - trace[-2]) < 1e-10):
