@@ -56,7 +56,7 @@ class HiddenMarkov(ChainConfiguration):
 
     def draw(self, rng: np.random.Generator, n: int, d: int) -> Block:
         """The family's rows in sequences of unequal lengths."""
-        ends = np.append(np.sort(rng.choice(np.arange(1, n), n // 12, replace=False)), n)
+        ends = np.append(np.sort(rng.choice(np.arange(1, n), max(n // 6, 1), replace=False)), n)
         return replace(super().draw(rng, n, d), lengths=np.diff(ends, prepend=0))
 
     # --- resolving and starting ---------------------------------------------------------------------------------------
