@@ -11,6 +11,7 @@ from typing import Any
 
 import emkit
 from emkit._names import NAMES
+from emkit.core.declared import Declared
 from emkit.estimators.face import Face
 from emkit.estimators.hmmlearn import HmmlearnFace
 from emkit.estimators.rows import RowFace
@@ -34,6 +35,8 @@ SHARED = {
     HmmlearnFace: "Settings and methods of hmmlearn's faces",
 }
 """What several estimators inherit: documented once, after them."""
+ABOVE = (emkit.Family, emkit.Model, Declared)
+"""What families and models inherit: documented once, under its own name."""
 HEAD = """# API reference
 
 Everything in `emkit`'s namespace. Shapes: n rows, d columns, K components. Log-likelihoods are natural logs (nats).
@@ -50,6 +53,8 @@ def reference() -> str:
         out.extend(entry(name, getattr(emkit, name)) for kind, name, _ in NAMES if kind == group)
         if group == "estimators":
             out.extend(shared())
+        if group == "engine":
+            out.append(entry("Declared", Declared, "emkit.core.declared."))
     out.extend(testing())
     return "\n".join(out).rstrip() + "\n"
 
@@ -110,16 +115,19 @@ def entry(name: str, thing: Any, prefix: str = "emkit.") -> str:
     if isinstance(thing, type) and issubclass(thing, enum.Enum):
         lines += [f"- `{member.name}`: {member.value}" for member in thing] + [""]
     elif isinstance(thing, type):
-        base = inherited(thing)
-        if base is not None:
-            lines += [f"**Shared**: {', '.join(links(thing))}.", ""]
-        lines += members(thing, stop=tuple(SHARED) + (Face,) if base is not None else ())
+        above = links(thing)
+        lines += [f"**Shared**: {', '.join(above)}.", ""] if above else []
+        lines += members(thing, stop=(*SHARED, Face, *ABOVE))
     return "\n".join(lines)
 
 
-def links(estimator: type) -> list[str]:
-    """Links to what an estimator shares with others."""
-    return [link(title) for base, title in SHARED.items() if issubclass(estimator, base)]
+def links(cls: type) -> list[str]:
+    """Links to what a class shares with others of its kind."""
+    shared = [link(title) for base, title in SHARED.items() if issubclass(cls, base)]
+    return (
+        shared
+        or [f"[`{base.__name__}`](#{base.__name__.lower()})" for base in ABOVE if cls is not base and issubclass(cls, base)][:1]
+    )
 
 
 def link(title: str) -> str:
