@@ -32,7 +32,8 @@ CovarianceType = Annotated[
     str | None, typer.Option(help="full (a mixture's default), diag (an hmm's), tied, spherical, tied-diag or tied-spherical.")
 ]
 Emission = Annotated[
-    str | None, typer.Option(help="What the states of an hmm emit: gaussian (default), poisson, categorical, bernoulli, or another family by its name.")
+    str | None,
+    typer.Option(help="What the states of an hmm emit: gaussian (default), poisson, categorical, bernoulli, or any family."),
 ]
 Sequence = Annotated[
     str | None, typer.Option(metavar="COLUMN", help="Which sequence a row of an hmm belongs to; without it all are one.")
