@@ -175,7 +175,8 @@ class CrashAfter(Monitor):
 def run_fit(source, path=None, monitors=(), starts=1, algorithm=None, every=1, **settings):
     return fitted(
         Mixture(Gaussian("diag"), 3, seeding="random_from_data"), source, seed=5,
-        algorithm=algorithm or Overrelaxed(), starts=starts, monitors=monitors, checkpoint=None if path is None else Checkpoint(path, every=every), **settings,
+        algorithm=algorithm or Overrelaxed(), starts=starts, monitors=monitors,
+        checkpoint=None if path is None else Checkpoint(path, every=every), **settings,
     )  # fmt: skip
 
 
