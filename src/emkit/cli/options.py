@@ -17,6 +17,7 @@ Separator = Annotated[
 Decimal = Annotated[
     str | None, typer.Option(metavar="MARK", help="Decimal mark of a text file: point or comma. Recognised by default.")
 ]
+Unseen = Annotated[str | None, typer.Option(help="What texts that were not there in the fit are: an error (default), or missing.")]
 
 Data = Annotated[
     Path, typer.Argument(help="Rows: .csv, .tsv, .txt, .dat, .parquet, .feather or .npy. Empty cells are missing cells.")
@@ -32,7 +33,10 @@ CovarianceType = Annotated[
     str | None, typer.Option(help="full (a mixture's default), diag (an hmm's), tied, spherical, tied-diag or tied-spherical.")
 ]
 Emission = Annotated[
-    str | None, typer.Option(help="What the states of an hmm emit: gaussian (default), poisson, categorical, bernoulli, or another family by its name.")
+    str | None,
+    typer.Option(
+        help="What the states of an hmm emit: gaussian (default), poisson, categorical, bernoulli, or another family by its name."
+    ),
 ]
 Sequence = Annotated[
     str | None, typer.Option(metavar="COLUMN", help="Which sequence a row of an hmm belongs to; without it all are one.")

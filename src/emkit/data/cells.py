@@ -148,5 +148,6 @@ def _coded(values: Sequence[Any], column: Column, unseen: str, shown: str) -> np
                 "say unseen='missing' to treat such cells as missing",
                 column=column.name,
                 row=row,
+                parameter="unseen",
             )
     return out
