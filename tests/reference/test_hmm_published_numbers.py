@@ -6,13 +6,13 @@ Russell and Norvig, Artificial Intelligence. Stamp: A Revealing Introduction to 
 """
 
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from emkit import HMM, CategoricalHMM, PoissonHMM
 from emkit.core.result import StopReason
+from support.datasets import earthquakes
 
 EARTHQUAKES = np.loadtxt(Path(__file__).parents[1] / "support" / "data" / "earthquakes.csv", delimiter=",", skiprows=1, ndmin=2)[
     :, -1:
