@@ -8,7 +8,7 @@ import pytest
 
 from emkit import EM, Algorithm, ArraySource, Checkpoint, Gaussian, Mixture, Monitor, Problem, StopReason, Threads, Trace, iterate
 from emkit.algorithms import starts
-from emkit.core.fit import run
+from emkit.core.fit import Rules, run
 from emkit.io.container import read
 from support.fits import fitted
 
@@ -104,18 +104,18 @@ def test_the_run_ends_with_what_goes_with_its_parameters(problem):
             self.steps = (*self.steps, step)
 
     seen = Seen()
-    outcome = run(problem, Overrelaxed(), start(problem), tol=0.0, max_iter=6, monitor=seen)
+    outcome = run(problem, Overrelaxed(), start(problem), Rules(0.0, 6), monitor=seen)
     assert outcome.carried is seen.steps[-1].carried
     assert outcome.params is seen.steps[-1].params
 
 
 @pytest.mark.parametrize("cut", [1, 4, 9])
 def test_taken_up_again_it_goes_on_as_if_nothing_had_happened(problem, cut):
-    whole = run(problem, Overrelaxed(), start(problem), tol=0.0, max_iter=12)
-    first = run(problem, Overrelaxed(), start(problem), tol=0.0, max_iter=cut)
-    rest = run(problem, Overrelaxed(), first.params, tol=0.0, max_iter=12, trace=first.trace[:-1], carried=first.carried)
+    whole = run(problem, Overrelaxed(), start(problem), Rules(0.0, 12))
+    first = run(problem, Overrelaxed(), start(problem), Rules(0.0, cut))
+    rest = run(problem, Overrelaxed(), first.params, Rules(0.0, 12), trace=first.trace[:-1], carried=first.carried)
     assert_same(rest, whole)
-    forgetful = run(problem, Overrelaxed(), first.params, tol=0.0, max_iter=12, trace=first.trace[:-1])
+    forgetful = run(problem, Overrelaxed(), first.params, Rules(0.0, 12), trace=first.trace[:-1])
     assert forgetful.trace != whole.trace  # so that the test can tell
 
 
@@ -127,8 +127,8 @@ def test_begin_is_told_what_was_carried(problem):
             told.append((iteration, carried))
             return super().begin(problem, params, iteration, carried)
 
-    first = run(problem, Telling(), start(problem), tol=0.0, max_iter=3)
-    run(problem, Telling(), first.params, tol=0.0, max_iter=5, trace=first.trace[:-1], carried=first.carried)
+    first = run(problem, Telling(), start(problem), Rules(0.0, 3))
+    run(problem, Telling(), first.params, Rules(0.0, 5), trace=first.trace[:-1], carried=first.carried)
     assert told == [(0, None), (3, first.carried)]
 
 
@@ -136,14 +136,14 @@ def test_begin_is_told_what_was_carried(problem):
 
 
 def test_a_fall_is_no_error_where_the_algorithm_says_so(problem):
-    outcome = run(problem, Wobbling(), start(problem), tol=0.0, max_iter=15)
+    outcome = run(problem, Wobbling(), start(problem), Rules(0.0, 15))
     assert outcome.reason is StopReason.MAX_ITER and outcome.n_iter == 15
     assert np.diff(outcome.trace).min() < -0.1
     assert outcome.objective == outcome.trace[-1]  # where it is, not where it was best
 
 
 def test_the_same_fall_ends_a_monotone_one(problem):
-    outcome = run(problem, Strict(), start(problem), tol=0.0, max_iter=15)
+    outcome = run(problem, Strict(), start(problem), Rules(0.0, 15))
     assert outcome.reason is StopReason.DECREASED and outcome.n_iter < 15
     assert np.diff(outcome.trace).min() >= 0.0
 
@@ -186,7 +186,7 @@ def test_starts_that_wait_go_on_with_what_they_remembered(source, impatient):
     model = result.model
     seeds = np.random.default_rng(5)
     first = model.init(source, seeds.spawn(4)[best.index], best.index)
-    alone = run(Problem(model, source, Threads(1)), Overrelaxed(), first, tol=0.0, max_iter=20)
+    alone = run(Problem(model, source, Threads(1)), Overrelaxed(), first, Rules(0.0, 20))
     assert result.trace == alone.trace
     assert best.n_iter == 20
 

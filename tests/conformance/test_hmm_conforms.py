@@ -9,7 +9,16 @@ from emkit import Dirichlet, Gamma, Gaussian, HiddenMarkov, Mixed, Poisson, Sequ
 from emkit.core.compiled import compiling
 from emkit.testing import MODEL_LAWS, check_model, draw
 
+pytestmark = pytest.mark.usefixtures("compiled")  # twins in NumPy: test_listed_models
+
 EVERY = {law.__name__ for law in MODEL_LAWS} - {"spawned_says_the_same"}
+
+
+@pytest.fixture
+def compiled():
+    """Compiled recursions, whatever the size."""
+    with compiling(True):
+        yield
 
 
 def labelled(model, kind, **how):
@@ -46,11 +55,3 @@ def test_one_state_and_sequences_of_one_step(start):
     block = draw(model, 40).joined()
     check_model(model, SequenceSource(block.x, np.ones(40, dtype=int)))
     check_model(replace(model, n_states=2), SequenceSource(block.x, np.ones(40, dtype=int)))
-
-
-@pytest.mark.parametrize("end", [False, True])
-def test_compiled_recursions(end):
-    """The laws again with everything compiled, whatever the size."""
-    model = HiddenMarkov(Gaussian("full"), 3, end=end)
-    with compiling(True):
-        check_model(model, draw(model, missing=0.0, weighted=True))

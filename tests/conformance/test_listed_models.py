@@ -5,6 +5,7 @@ from importlib import import_module
 import pytest
 
 from emkit._names import MODULES, group
+from emkit.core.compiled import compiling
 from emkit.testing import MODEL_LAWS, check_model, draw
 
 LISTED = {name: getattr(import_module(MODULES[name]), name).examples() for name in group("models")}
@@ -12,8 +13,10 @@ EXAMPLES = [pytest.param(example, id=f"{name}-{i}") for name, all_of_it in LISTE
 
 
 @pytest.mark.parametrize("model", EXAMPLES)
-def test_complete_data(model):
-    assert set(check_model(model, draw(model, missing=0.0))) == {law.__name__ for law in MODEL_LAWS} - {"spawned_says_the_same"}
+def test_complete_data_compiled(model):
+    with compiling(True):
+        checked = check_model(model, draw(model, missing=0.0))
+    assert set(checked) == {law.__name__ for law in MODEL_LAWS} - {"spawned_says_the_same"}
 
 
 @pytest.mark.parametrize("model", EXAMPLES)

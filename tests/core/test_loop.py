@@ -25,7 +25,7 @@ from emkit import (
     fit,
     iterate,
 )
-from emkit.core.fit import run
+from emkit.core.fit import Rules, run
 from emkit.core.monitor import Monitors
 from emkit.core.parameters import Parameter, Real
 from emkit.core.result import aitken
@@ -83,7 +83,8 @@ START = Count(np.array(0))
 
 def play(*values, **settings):
     """Run a script to its end."""
-    return run(Problem(Script(values), SOURCE, Threads(1)), EM(), START, **settings)
+    rules = Rules(**{name: settings.pop(name) for name in ("tol", "max_iter") if name in settings})
+    return run(Problem(Script(values), SOURCE, Threads(1)), EM(), START, rules, **settings)
 
 
 def geometric(first: float, rate: float, n: int, limit: float = 0.0) -> list[float]:
@@ -236,7 +237,7 @@ def test_interrupted_before_there_is_anything_to_keep():
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(Problem(Never((0.0,)), SOURCE, Threads(1)), EM(), START)
+        run(Problem(Never((0.0,)), SOURCE, Threads(1)), EM(), START, Rules())
 
 
 def test_time_limit(monkeypatch):

@@ -72,50 +72,29 @@ def fit(
         Only if it comes before there is anything to keep; otherwise the result says INTERRUPTED.
     """
     rules = Rules(tol, max_iter, monitors, checkpoint)
-    rng = rng if rng is not None else np.random.default_rng()
-    algorithm = algorithm or EM()
+    rng, algorithm, watch = rng or np.random.default_rng(), algorithm or EM(), rules.watch
     model = model.resolve(source)
-    watch = rules.watch
-    watch.begin()
     problem = Problem(model, source, executor, float(np.finfo(_width(source)).eps))
-    progress = _followed(problem, algorithm, starts, rules, watch, rng, before)
-    result = _best(problem, progress, rules)
+    with executor.session():
+        watch.begin()
+        _compile(model, source, watch)
+        progress, stopped = checkpoint.load(model, source) if checkpoint is not None else None, None
+        if progress is None:
+            progress, stopped = _short_runs(problem, algorithm, starts, rules, watch, rng)
+        finish(problem, algorithm, progress, stopped, rules, watch, before)
+    result = _best(model, source, progress, tol)
     watch.end(result)
     return result
 
 
-def _followed(
-    problem: Problem,
-    algorithm: Algorithm,
-    starts: int | Sequence[Any],
-    rules: Rules,
-    watch: Monitor,
-    rng: np.random.Generator,
-    before: Sequence[float],
-) -> Progress:
-    """All starts, tried and carried on, or taken up again from the checkpoint."""
-    with problem.executor.session():
-        _compile(problem.model, problem.source, watch)
-        progress = rules.checkpoint.load(problem.model, problem.source) if rules.checkpoint is not None else None
-        stopped: StopReason | None = None
-        if progress is None:
-            progress, stopped = _short_runs(problem, algorithm, starts, rules, watch, rng)
-        finish(problem, algorithm, progress, stopped, rules, watch, before)
-        return progress
-
-
-def _best(problem: Problem, progress: Progress, rules: Rules) -> Result:
-    """The best run of all. Raises CollapseError if there is none."""
-    best, source = progress.best, problem.source
-    if best is None:
+def _best(model: Model, source: Source, progress: Progress, tol: float) -> Result:
+    if progress.best is None:
         raise CollapseError(
             "every start ended in a component collapsed onto a point, where the likelihood is unbounded; "
             "use the default prior, fewer components, or a simpler covariance_type"
         )
-    return Result(
-        problem.model, best.params, best.log_likelihood, best.log_prior, best.n_iter, best.reason, best.trace,
-        best.remaining, tuple(progress.starts), source.n_rows, source.total_weight, float(rules.tol),
-    )  # fmt: skip
+    n_rows, weight = source.n_rows, source.total_weight
+    return Result.of(model, progress.best, progress.starts, n_rows=n_rows, total_weight=weight, tolerance=float(tol))
 
 
 def _width(source: Source) -> Any:
@@ -194,7 +173,7 @@ def _try_all(
         try:
             watch.say(f"start {i + 1} of {len(seeds)}")
             first = model.init(sample, seed, i)
-            outcome = run(problem, algorithm, first, tol=rules.tol, max_iter=min(_SHORT, rules.max_iter), monitor=asked)
+            outcome = run(problem, algorithm, first, replace(rules, max_iter=min(_SHORT, rules.max_iter)), monitor=asked)
         except CollapseError:
             pass
         except KeyboardInterrupt:
@@ -250,8 +229,8 @@ def _carry_on_best(
     for i, outcome in tried[:most]:
         if most > 1 and outcome.reason is StopReason.MAX_ITER and stopped is None:
             outcome = run(
-                small, algorithm, outcome.params,
-                tol=tol, max_iter=_LONGER, trace=outcome.trace[:-1], carried=outcome.carried, monitor=asked,
+                small, algorithm, outcome.params, Rules(tol, _LONGER),
+                trace=outcome.trace[:-1], carried=outcome.carried, monitor=asked,
             )  # fmt: skip
             stopped = outcome.reason if outcome.reason in HALTED else None
         settled.append((i, outcome))

@@ -141,25 +141,24 @@ def run(
     problem: Problem,
     algorithm: Algorithm,
     params: Any,
+    rules: Rules,
     *,
-    tol: float = 1e-3,
-    max_iter: int = 1000,
     monitor: Monitor | None = None,
     trace: Sequence[float] = (),
     carried: Mapping[str, np.ndarray] | None = None,
     keep: Callable[[Step, Sequence[float]], None] | None = None,
     before: Sequence[float] = (),
 ) -> Run:
-    """Follow one start until the estimated remaining gain is below ``tol`` nats, or something else ends it.
+    """Follow one start until the estimated remaining gain is below ``rules.tol`` nats, or something else ends it.
 
     Parameters
     ----------
-    tol : float
-        In nats of the total objective. 0: exactly ``max_iter`` updates.
-    max_iter : int
-        Updates (M-steps) at most.
-    trace, carried : sequence of float, mapping of arrays
-        When a run is taken up again: objectives before ``params``, from which iterations are counted, and what the algorithm carried then.
+    monitor : Monitor, optional
+        Told of each step; ``rules.monitors`` are not.
+    trace : sequence of float
+        Objectives before ``params``, when a run is taken up again; iterations are counted from there.
+    carried : mapping of arrays
+        What the algorithm carried then.
     keep : callable
         Called with each step and the trace so far: where checkpoints are written.
     before : sequence of float
@@ -171,10 +170,8 @@ def run(
         Only if it comes before there is anything to keep.
     """
     monitor = monitor or Monitor()
-    history = list(trace)
+    history, remaining, reason = list(trace), math.inf, StopReason.MAX_ITER
     best: Step | None = None
-    remaining = math.inf
-    reason: StopReason | None = None
     try:
         for step in iterate(problem, algorithm, params, len(history), carried):
             if best is not None and algorithm.monotone and _fell(problem, step, best):
@@ -187,15 +184,18 @@ def run(
             asked = monitor.step(step)
             known = [*before[:-1], *history] if len(before) and before[-1] == history[0] else history
             remaining = aitken(known)
-            settled = tol > 0 and _settled(problem, known, remaining, tol)
-            reason = asked or (StopReason.CONVERGED if settled else StopReason.MAX_ITER if step.iteration >= max_iter else None)
-            if reason is not None:
+            if asked is None and rules.tol > 0 and _settled(problem, known, remaining, rules.tol):
+                asked = StopReason.CONVERGED
+            if asked is not None:
+                reason = asked
+                break
+            if step.iteration >= rules.max_iter:
                 break
     except (KeyboardInterrupt, CollapseError) as error:
         if best is None:
             raise
         reason = StopReason.COLLAPSED if isinstance(error, CollapseError) else StopReason.INTERRUPTED
-    assert best is not None and reason is not None
+    assert best is not None
     return Run(best.params, best.log_likelihood, best.log_prior, best.iteration, reason, tuple(history), remaining, best.carried)
 
 

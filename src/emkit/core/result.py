@@ -1,7 +1,7 @@
 """What a fit reports: the answer, why it stopped, and every start that was tried."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -121,6 +121,14 @@ class Result:
     n_rows: int
     total_weight: float
     tolerance: float = 1e-3
+
+    @classmethod
+    def of(cls, model: Any, run: Run, starts: Sequence[Start], *, n_rows: int, total_weight: float, tolerance: float) -> "Result":
+        """From the best run."""
+        return cls(
+            model, run.params, run.log_likelihood, run.log_prior, run.n_iter, run.reason, run.trace,
+            run.remaining, tuple(starts), n_rows, total_weight, tolerance,
+        )  # fmt: skip
 
     @classmethod
     def by_hand(cls, model: Any, params: Any) -> "Result":

@@ -104,10 +104,8 @@ def load_model(path: str | os.PathLike[str], classes: Sequence[type] = ()) -> Sa
             params, kept["log_likelihood"], kept["log_prior"], kept["n_iter"],
             StopReason[kept["reason"]], tuple(kept["trace"]), kept["remaining"],
         )  # fmt: skip
-        result = Result(
-            model, params, run.log_likelihood, run.log_prior, run.n_iter, run.reason, run.trace,
-            run.remaining, starts, kept["n_rows"], kept["total_weight"], kept["tolerance"],
-        )  # fmt: skip
+        size = {name: kept[name] for name in ("n_rows", "total_weight", "tolerance")}
+        result = Result.of(model, run, starts, **size)
         return Saved(
             header["estimator"],
             settings,

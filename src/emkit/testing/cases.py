@@ -20,7 +20,7 @@ Law = Callable[[Any], "bool | None"]
 
 
 def draw(
-    subject: Declared, rows: int = 90, columns: int = 2, *, missing: float = 0.2, weighted: bool = False, seed: int = 0
+    subject: Declared, rows: int = 72, columns: int = 2, *, missing: float = 0.2, weighted: bool = False, seed: int = 0
 ) -> BlockSource:
     """Data that a family or a model says it can describe (see ``Declared.draw``).
 
@@ -146,10 +146,15 @@ class Case(ABC):
         return self.summarise(np.arange(self.units), self.weights)
 
     @cached_property
+    def each(self) -> list[np.ndarray]:
+        """``vector`` of each unit alone."""
+        w = self.weights
+        return [self.vector(np.array([i]), w[i : i + 1]) for i in range(self.units)]
+
+    @cached_property
     def magnitude(self) -> np.ndarray:
         """Sum of the absolute contributions of the units to each entry of ``vector``: what rounding errors are relative to."""
-        w = self.weights
-        return np.asarray(sum(np.abs(self.vector(np.array([i]), w[i : i + 1])) for i in range(self.units)))
+        return np.sum(np.abs(self.each), axis=0)
 
 
 @dataclass(frozen=True)

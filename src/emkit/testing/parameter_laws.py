@@ -44,14 +44,18 @@ def fixed_values_stay(case: Case) -> None:
     for what, params in (("the start", case.params), ("an M-step", case.m_step(case.all()[0], case.params))):
         for subject, own in owners(case.subject, params):
             same_bits(f"parameters after {what}, with what is held put back", subject.put_back(own), own)
-    whole = {}
+    whole: dict[str, np.ndarray] = {}
     for name, value, part in _some_values(case):
+        if part and name not in whole:
+            continue  # what follows from other parameters cannot be fixed, such as the start of a stationary chain
         try:
             fixed = case.configured({name: value})
-        except ParameterError:
-            if part:
-                continue  # such as part of a covariance matrix, which is given whole
-            raise
+        except ParameterError as error:  # part of a covariance matrix, too, cannot be fixed
+            require(
+                error.parameter is not None,
+                f"fixing {name!r} at a value of its own was refused without naming a parameter: {error}",
+            )
+            continue
         if not part:
             whole[name] = value
         _stays(fixed, name, value, case.subject.n_free(case.params))
@@ -68,7 +72,7 @@ def _some_values(case: Case) -> Iterator[tuple[str, np.ndarray, bool]]:
         return
     shown = subject.shown(case.params)
     for name in [name for owner, _ in owners(subject, case.params) for name in owner.names if name not in owner.fixed]:
-        if name not in shown or not _may_be_fixed(case, name):
+        if name not in shown:
             continue
         yield name, shown[name], False
         for axis in {0, shown[name].ndim - 1}:
@@ -79,32 +83,20 @@ def _some_values(case: Case) -> Iterator[tuple[str, np.ndarray, bool]]:
                 yield name, value, True
 
 
-def _may_be_fixed(case: Case, name: str) -> bool:
-    """Not what follows from other parameters, such as the start of a stationary chain."""
-    try:
-        case.configured({name: case.subject.shown(case.params)[name]})
-    except ParameterError as error:
-        require(
-            error.parameter is not None, f"fixing {name!r} at a value of its own was refused without naming a parameter: {error}"
-        )
-        return False
-    return True
-
-
 def _stays(case: Case, name: str, value: np.ndarray, free_before: int) -> None:
-    """Follow three EM iterations."""
+    """Follow two EM iterations."""
     subject, params = case.subject, case.params
     free = subject.n_free(params)
     require(free <= free_before, f"with {name!r} fixed there are {free} free parameters, without {free_before}")
     given = ~np.isnan(value)
     objective = case.objective(params)
-    for i in range(4):
+    for i in range(3):
         found = subject.shown(params)[name]
         close(f"{name}, fixed, after {i} iterations", found[given], value[given], np.abs(value[given]), 1e-12)
         vector = subject.pack(params)
         require(len(vector) == free, f"with {name!r} fixed, pack gave {len(vector)} numbers for n_free = {free}")
         like(f"parameters with {name!r} fixed, after pack and unpack", subject.unpack(vector, params), params)
-        if i == 3:
+        if i == 2:
             return
         try:
             params = case.m_step(case.at(params).all()[0], params)

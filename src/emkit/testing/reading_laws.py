@@ -37,6 +37,7 @@ def marginals_add_up(case: ModelCase) -> bool | None:
     """Marginals lie in [0, 1] and add up to one at each row; they are written where one asks for them."""
     if case.model.n_hidden is None:
         return False
+    case = case.at(case.other)  # a start of its own may be too simple, such as a chain without memory
     out = np.full((case.block.n, case.k), np.nan)
     given = case.model.infer(case.params, case.block, "marginals", out).marginals
     require(given is out, "infer must put marginals into the array it was given")
@@ -51,6 +52,7 @@ def marginals_are_conditional_probabilities(case: ModelCase) -> bool | None:
     """The marginal of a label is the likelihood with that label known over the likelihood without, at some row of every unit."""
     if case.model.n_hidden is None:
         return False
+    case = case.at(case.other)  # a start of its own may be too simple, such as a chain without memory
     marginals, evidence = _marginals(case, case.block), _evidence(case)
     plain = _says(case, case.block, "log_likelihood").log_likelihood
     for rows in _a_row_of_each_unit(case):
@@ -66,7 +68,9 @@ def mode_is_most_probable(case: ModelCase) -> bool | None:
     """No labels are more probable than the mode: not the best row by row, not the mode with one changed, not sampled ones."""
     if case.model.n_hidden is None:
         return False
-    _mode_wins(case, case.block, None)
+    for params in (case.params, case.other):
+        _mode_wins(case.at(params), case.block, None)
+    case = case.at(case.other)
     simulated = case.model.simulate(case.params, 200, case.rng())
     if simulated is not None:
         simulated = replace(simulated, x=np.asarray(simulated.x, dtype=np.float64), labels=None)
@@ -112,6 +116,7 @@ def known_labels_are_respected(case: ModelCase) -> bool | None:
     """Where a label is known, marginals are 1 and the mode is it; known as a number or as probabilities, it counts the same."""
     if case.model.n_hidden is None or (case.block.labels is not None and np.ndim(case.block.labels) == 2):
         return False
+    case = case.at(case.other)
     rng, mode = case.rng(), np.asarray(_says(case, case.block, "mode").mode)
     known = np.where(rng.random(case.block.n) < 0.5, mode, -1)
     if case.k > 1:  # in each unit one label that is not the most probable, as long as it is possible at all
@@ -150,6 +155,7 @@ def impossible_units_are_named(case: ModelCase) -> bool | None:
     """A unit that no label can have produced has log-likelihood -inf and mode -1 throughout; the others are as before."""
     if case.model.n_hidden is None:
         return False
+    case = case.at(case.other)  # a start of its own may be too simple, such as a chain without memory
     known = _evidence(case)
     known[0] = 0.0
     block, unit = replace(case.block, labels=known), np.repeat(np.arange(case.units), _lengths(case.block))

@@ -42,8 +42,7 @@ def statistics_add_up(case: Case) -> None:
             stats, total = stats + more, total + log_likelihood
         found = np.concatenate([[total], stats.pack()])
         close(f"statistics (log-likelihood first) of {parts} parts added up", found, whole, case.magnitude)
-    single = np.asarray(sum(case.vector(np.array([i]), case.weights[i : i + 1]) for i in range(case.units)))
-    close("statistics of single units added up", single, whole, case.magnitude)
+    close("statistics of single units added up", np.sum(case.each, axis=0), whole, case.magnitude)
 
 
 def statistics_pack_and_scale(case: Case) -> None:

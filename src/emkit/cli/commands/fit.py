@@ -2,74 +2,44 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
-from emkit.cli.estimators import build, find_estimator, model_names
+from emkit.cli import options
+from emkit.cli.estimators import build, find_estimator
 from emkit.cli.exits import INTERRUPTED, NOT_CONVERGED, Refusal
-from emkit.cli.options import Decimal, Separator
 from emkit.cli.reading import DataFile, find_columns
 from emkit.cli.talk import Talk
 
 
 def command(
-    data: Annotated[
-        Path, typer.Argument(help="Rows: .csv, .tsv, .txt, .dat, .parquet, .feather or .npy. Empty cells are missing cells.")
-    ],
-    model: Annotated[str, typer.Option(help=f"One of: {', '.join(model_names())}.")] = "gaussian-mixture",
-    components: Annotated[
-        int | None, typer.Option("-k", "--components", min=1, help="How many components, or hidden states.")
-    ] = None,
-    columns: Annotated[str | None, typer.Option(help="Columns to fit, with commas between them; all by default.")] = None,
-    weights: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Column of weights; 2 means the row (of an hmm: the sequence) twice.")
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="Model file to write, e.g. model.safetensors.")] = None,
-    covariance_type: Annotated[
-        str | None, typer.Option(help="full (a mixture's default), diag (an hmm's), tied, spherical, tied-diag or tied-spherical.")
-    ] = None,
-    emission: Annotated[
-        str | None, typer.Option(help="What the states of an hmm emit: gaussian (default), poisson, categorical or bernoulli.")
-    ] = None,
-    sequence: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Which sequence a row of an hmm belongs to; without it all are one.")
-    ] = None,
-    order: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", help="A row's place in its sequence: numbers or dates; without it, as in the file."),
-    ] = None,
-    gaps: Annotated[
-        str | None,
-        typer.Option(help="Jumps in an --order of whole numbers: an error (default), steps that are missing, or ignore them."),
-    ] = None,
-    labels: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Known components or states: 0, 1, ...; empty or -1 where unknown.")
-    ] = None,
-    tol: Annotated[
-        float | None,
-        typer.Option(help="Stop when the estimated remaining gain is below `tol` nats; 0: make exactly --max-iter updates."),
-    ] = None,
-    max_iter: Annotated[int | None, typer.Option(help="Iterations at most, for each start.")] = None,
-    n_init: Annotated[int | None, typer.Option(help="Starts.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of every random choice.")] = 0,
-    n_jobs: Annotated[int | None, typer.Option(help="Threads; all cores by default. The result does not depend on it.")] = None,
-    no_prior: Annotated[bool, typer.Option("--no-prior", help="Plain maximum likelihood, without the weak default prior.")] = False,
-    fixed: Annotated[
-        str | None, typer.Option(metavar="JSON", help="""Parameters held at values: '{"covariances": 4, "weights": [0.5, 0.5]}'.""")
-    ] = None,
-    setting: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=JSON", help="Any other setting of the estimator, e.g. reg_covar=0.01."),
-    ] = None,
-    checkpoint: Annotated[
-        Path | None, typer.Option(help="File to save progress to every minute; taken up again if it is there.")
-    ] = None,
-    time_limit: Annotated[float | None, typer.Option(metavar="SECONDS", min=0, help="End the fit after this time.")] = None,
-    separator: Separator = None,
-    decimal: Decimal = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The outcome as JSON instead of a summary.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on stderr but errors.")] = False,
+    data: options.Data,
+    model: options.Model = "gaussian-mixture",
+    components: options.Components = None,
+    columns: options.Columns = None,
+    weights: options.Weights = None,
+    out: options.Out = None,
+    covariance_type: options.CovarianceType = None,
+    emission: options.Emission = None,
+    sequence: options.Sequence = None,
+    order: options.Order = None,
+    gaps: options.Gaps = None,
+    labels: options.Labels = None,
+    tol: options.Tol = None,
+    max_iter: options.MaxIter = None,
+    n_init: options.NInit = None,
+    seed: options.Seed = 0,
+    n_jobs: options.NJobs = None,
+    no_prior: options.NoPrior = False,
+    fixed: options.Fixed = None,
+    setting: options.Setting = None,
+    checkpoint: options.Checkpoint = None,
+    time_limit: options.TimeLimit = None,
+    separator: options.Separator = None,
+    decimal: options.Decimal = None,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Fit a model to the rows of a file, print a summary, write the model.
 

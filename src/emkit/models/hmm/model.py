@@ -1,7 +1,7 @@
 """Hidden Markov models over any family, fitted by Baum-Welch."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -15,10 +15,9 @@ from emkit.core.model import Inference
 from emkit.core.parallel import each
 from emkit.core.scratch import borrow
 from emkit.core.seeding import kind_of_start, seed_labels
-from emkit.core.support import Support
 from emkit.models.hmm import chain
 from emkit.models.hmm.blocks import pieces
-from emkit.models.hmm.declared import DeclaredChain
+from emkit.models.hmm.configuration import ChainConfiguration
 from emkit.models.hmm.decoding import viterbi_block
 from emkit.models.hmm.params import HMMParams, HMMStats
 from emkit.models.hmm.paths import simulate
@@ -28,7 +27,7 @@ from emkit.models.hmm.steps import first_rows, log_chain
 
 
 @dataclass(frozen=True)
-class HiddenMarkov(DeclaredChain):
+class HiddenMarkov(ChainConfiguration):
     """A Markov chain of K hidden states; each step is drawn from its state's distribution.
 
     Parameters
@@ -57,18 +56,8 @@ class HiddenMarkov(DeclaredChain):
 
     def draw(self, rng: np.random.Generator, n: int, d: int) -> Block:
         """The family's rows in sequences of unequal lengths."""
-        ends = np.append(np.sort(rng.choice(np.arange(1, n), n // 12, replace=False)), n)
+        ends = np.append(np.sort(rng.choice(np.arange(1, n), max(n // 6, 1), replace=False)), n)
         return replace(super().draw(rng, n, d), lengths=np.diff(ends, prepend=0))
-
-    @property
-    def called(self) -> str:
-        """How messages call it."""
-        return "an HMM"
-
-    @property
-    def support(self) -> Support:
-        """The family's."""
-        return self.family.support
 
     # --- resolving and starting ---------------------------------------------------------------------------------------
 
@@ -188,16 +177,6 @@ class HiddenMarkov(DeclaredChain):
 
     # --- M-step -------------------------------------------------------------------------------------------------------
 
-    def _pseudo_start(self) -> Any:
-        return 0.0 if self.startprob_prior is None else self.startprob_prior.pseudo
-
-    def _pseudo_rows(self) -> np.ndarray:
-        pseudo = np.zeros((self.n_hidden, self.width))
-        if self.transmat_prior is not None:
-            pseudo = pseudo + self.transmat_prior.pseudo
-        pseudo[np.arange(self.n_hidden), np.arange(self.n_hidden)] += self.sticky
-        return pseudo
-
     def m_step(self, stats: HMMStats, params: HMMParams) -> HMMParams:
         """Rows in closed form; with a stationary start, by ``stationary_mode``; the family does the rest."""
         held = self._resolved()
@@ -209,15 +188,6 @@ class HiddenMarkov(DeclaredChain):
         counts = np.column_stack([stats.transitions, stats.end]) if self.end else stats.transitions
         rows = simplex.mode(counts + self._pseudo_rows(), held["transitions"], self._rows(params), reciprocal=True)
         return self.made(params, {"startprob": start, "transitions": rows}, {"emissions": emissions})
-
-    def log_prior(self, params: HMMParams) -> float:
-        """Of start and transitions, and of the family."""
-        held = self._resolved()
-        total = self.family.log_prior(params.emissions)
-        total += chain.log_density(self._pseudo_rows(), held["transitions"], self._rows(params))
-        if self.start == "free":
-            total += chain.log_density(self._pseudo_start(), held["startprob"], params.startprob)
-        return total
 
     def q(self, stats: HMMStats, params: HMMParams) -> float | None:
         """Of starts, transitions and ends, and of the family."""
@@ -250,32 +220,6 @@ class HiddenMarkov(DeclaredChain):
         with borrow(block.n, self.n_hidden) as log_b:
             counts = self.recursions(params, block, self.log_emissions(params, block, log_b), impossible_ok=True)
         return Inference(counts.log_likelihoods)
-
-    def moments(self, params: HMMParams) -> tuple[np.ndarray, np.ndarray] | None:
-        """Of what states emit."""
-        return self.family.moments(params.emissions)
-
-    @property
-    def in_words(self) -> str:
-        """As "Hidden Markov model: 3 states, poisson emissions"."""
-        k = self.n_hidden
-        return f"Hidden Markov model: {k} state{'s' * (k > 1)}, {self.family.in_words} emissions"
-
-    def label_table(self, params: HMMParams) -> tuple[str, list[str]]:
-        """The chain: start probabilities, and the first transitions."""
-        most = 12
-        ends = params.endprob is not None
-        heads = [f"{f'to {j}':>6}" for j in range(self.n_hidden)][:most] + ["to end"] * ends
-        lines = []
-        for i, row in enumerate(params.transmat):
-            cells = [f"{p:6.4f}" for p in row[:most]] + ([f"{params.endprob[i]:6.4f}"] if params.endprob is not None else [])
-            lines.append(f"{i:>5}   {params.startprob[i]:.4f}   {'  '.join(cells)}")
-        return f"state    start   {'  '.join(heads)}", lines
-
-    def priors_in_words(self) -> list[str]:
-        """Of start, transitions and emissions."""
-        own = [f"Dirichlet of {name}" for name in ("startprob", "transmat") if getattr(self, f"{name}_prior") is not None]
-        return [*own, *([f"{self.sticky:g} pseudo-counts for staying"] if self.sticky else []), *self.family.priors_in_words()]
 
     def simulate(self, params: HMMParams, n: int, rng: np.random.Generator) -> Block:
         """About ``n`` steps: sequences of 50, or sequences that go on until they end."""

@@ -45,16 +45,21 @@ def forward_backward(
     without it.
     """
     k = log_b.shape[1]
-    everything = len(lengths)
-    offsets = first_rows(lengths)
-    index = np.arange(everything) if chosen is None else chosen
-    counts = Counts.empty(k, everything)
-    redo = np.zeros(everything, dtype=bool)
+    index = np.arange(len(lengths)) if chosen is None else chosen
+    counts, redo = Counts.empty(k, len(lengths)), np.zeros(len(lengths), dtype=bool)
     if not len(index):
         return counts, redo
-    lengths, offsets, weights = lengths[index], offsets[index], weights[index]
+    offsets = first_rows(lengths)[index]
+    lengths, weights = lengths[index], weights[index]
     count, longest = len(index), int(lengths.max())
-    inside, rows, peak, b = _padded(log_b, lengths, offsets)
+    steps = np.arange(longest)
+    inside = np.less(steps, lengths[:, None])
+    rows = np.where(inside, offsets[:, None] + steps, 0)
+    emission = np.where(inside[:, :, None], log_b[rows], 0.0)
+    peak = emission.max(axis=2)
+    peak = np.where(np.isfinite(peak), peak, 0.0)
+    shifted = emission - peak[:, :, None]
+    b = np.where(shifted > _CLIP, np.exp(np.maximum(shifted, _CLIP)), 0.0)
     alpha, scale = _forward(b, inside, startprob, transmat)
     ending = np.ones(count) if endprob is None else alpha[np.arange(count), lengths - 1] @ endprob
     least = np.minimum(scale.min(axis=1), ending)
@@ -87,24 +92,11 @@ def forward_backward(
     return counts, redo
 
 
-def _padded(log_b: np.ndarray, lengths: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Sequences padded to the longest: whether a step is one, its row, its largest log emission, all (S, T), and emissions beside that, (S, T, K)."""
-    steps = np.arange(int(lengths.max()))
-    inside = np.less(steps, lengths[:, None])
-    rows = np.where(inside, offsets[:, None] + steps, 0)
-    emission = np.where(inside[:, :, None], log_b[rows], 0.0)
-    peak = emission.max(axis=2)
-    peak = np.where(np.isfinite(peak), peak, 0.0)
-    shifted = emission - peak[:, :, None]
-    return inside, rows, peak, np.where(shifted > _CLIP, np.exp(np.maximum(shifted, _CLIP)), 0.0)
-
-
 def _forward(b: np.ndarray, inside: np.ndarray, startprob: np.ndarray, transmat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Forward variables that add up to 1 at each step, (S, T, K), and what they were divided by, (S, T)."""
-    count, longest, k = b.shape
-    alpha, scale = np.empty_like(b), np.ones((count, longest))
-    now = np.broadcast_to(startprob, (count, k)) * b[:, 0]
-    for t in range(longest):
+    """Filtered probabilities (S, T, K), and what each step was divided by, (S, T); 1 beyond the end of a sequence."""
+    alpha, scale = np.empty_like(b), np.ones(inside.shape)
+    now = np.broadcast_to(startprob, b[:, 0].shape) * b[:, 0]
+    for t in range(b.shape[1]):
         if t > 0:
             now = (alpha[:, t - 1] @ transmat) * b[:, t]
         scale[:, t] = np.where(inside[:, t], now.sum(axis=1), 1.0)

@@ -1,4 +1,4 @@
-"""What a hidden Markov model is set to, and its parameters as users know them: transmat and endprob, which are one simplex a row."""
+"""What a hidden Markov model is configured with, and how its parameters are declared, shown, held and relabelled."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,14 +14,15 @@ from emkit.core.model import Model
 from emkit.core.parameters import Parameter, Simplex
 from emkit.core.prior import Dirichlet
 from emkit.core.seeding import KINDS_OF_START
+from emkit.core.support import Support
 from emkit.models.hmm import chain
 from emkit.models.hmm.params import HMMParams
 from emkit.models.hmm.stationary import stationary
 
 
 @dataclass(frozen=True)
-class DeclaredChain(Model):
-    """The part of ``HiddenMarkov`` that knows settings and parameters, and no mathematics."""
+class ChainConfiguration(Model):
+    """Configuration and parameters; ``HiddenMarkov`` adds what is computed with them."""
 
     family: Family
     n_states: int
@@ -53,6 +54,16 @@ class DeclaredChain(Model):
         super().__post_init__()
 
     @property
+    def called(self) -> str:
+        """How messages call it."""
+        return "an HMM"
+
+    @property
+    def support(self) -> Support:
+        """The family's."""
+        return self.family.support
+
+    @property
     def n_hidden(self) -> int:
         """K."""
         return int(self.n_states)
@@ -61,6 +72,8 @@ class DeclaredChain(Model):
     def width(self) -> int:
         """Columns of a row of transitions: the states, and the end."""
         return self.n_hidden + int(self.end)
+
+    # --- parameters: users know transmat and endprob, which are one simplex a row -------------------------------------
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -161,3 +174,52 @@ class DeclaredChain(Model):
             start_values=follow(self.start_values),
             held_chain=None if self.held_chain is None else follow(self.held_chain),
         )
+
+    # --- priors -------------------------------------------------------------------------------------------------------
+
+    def _pseudo_start(self) -> Any:
+        return 0.0 if self.startprob_prior is None else self.startprob_prior.pseudo
+
+    def _pseudo_rows(self) -> np.ndarray:
+        pseudo = np.zeros((self.n_hidden, self.width))
+        if self.transmat_prior is not None:
+            pseudo = pseudo + self.transmat_prior.pseudo
+        pseudo[np.arange(self.n_hidden), np.arange(self.n_hidden)] += self.sticky
+        return pseudo
+
+    def log_prior(self, params: HMMParams) -> float:
+        """Of start and transitions, and of the family."""
+        held = self._resolved()
+        total = self.family.log_prior(params.emissions)
+        total += chain.log_density(self._pseudo_rows(), held["transitions"], self._rows(params))
+        if self.start == "free":
+            total += chain.log_density(self._pseudo_start(), held["startprob"], params.startprob)
+        return total
+
+    # --- in words -----------------------------------------------------------------------------------------------------
+
+    @property
+    def in_words(self) -> str:
+        """As "Hidden Markov model: 3 states, poisson emissions"."""
+        k = self.n_hidden
+        return f"Hidden Markov model: {k} state{'s' * (k > 1)}, {self.family.in_words} emissions"
+
+    def label_table(self, params: HMMParams) -> tuple[str, list[str]]:
+        """The chain: start probabilities, and the first transitions."""
+        most = 12
+        ends = params.endprob is not None
+        heads = [f"{f'to {j}':>6}" for j in range(self.n_hidden)][:most] + ["to end"] * ends
+        lines = []
+        for i, row in enumerate(params.transmat):
+            cells = [f"{p:6.4f}" for p in row[:most]] + ([f"{params.endprob[i]:6.4f}"] if params.endprob is not None else [])
+            lines.append(f"{i:>5}   {params.startprob[i]:.4f}   {'  '.join(cells)}")
+        return f"state    start   {'  '.join(heads)}", lines
+
+    def priors_in_words(self) -> list[str]:
+        """Of start, transitions and emissions."""
+        own = [f"Dirichlet of {name}" for name in ("startprob", "transmat") if getattr(self, f"{name}_prior") is not None]
+        return [*own, *([f"{self.sticky:g} pseudo-counts for staying"] if self.sticky else []), *self.family.priors_in_words()]
+
+    def moments(self, params: HMMParams) -> tuple[np.ndarray, np.ndarray] | None:
+        """Of what states emit."""
+        return self.family.moments(params.emissions)
