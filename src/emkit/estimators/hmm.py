@@ -194,7 +194,7 @@ class HMM(AfterTheFit, Face):
         X : array (n, d) with ``lengths``, list of arrays (T_s, d), array (S, T, d), or data frame
             NaN or null: a missing cell. A row of NaN: a missing step.
         y : ignored
-            scikit-learn's pipelines pass it.
+            scikit-learn's pipelines pass it: an entry for each row. Lengths go by name.
         lengths : list of int, optional
             Of consecutive sequences; default: one sequence.
         sample_weight : array (S,), optional
@@ -204,6 +204,7 @@ class HMM(AfterTheFit, Face):
             states, or nonnegative numbers proportional to how probable the evidence is under each.
         """
         found = self._read(X, lengths)
+        refuse_lengths_as_y(y, found)
         source = self._source(found, sample_weight, states)
         with sequences_by_key(found):
             return self._fit(source, source.x.dtype.type)
@@ -252,7 +253,9 @@ class HMM(AfterTheFit, Face):
 
         ``sample_weight``: as in ``fit``.
         """
-        return self._score(self._new(X, lengths), sample_weight)
+        found = self._new(X, lengths)
+        refuse_lengths_as_y(y, found)
+        return self._score(found, sample_weight)
 
     def _score(self, found: Sequences, sample_weight: Any = None) -> float:
         # Block by block, in their order, as a fit adds them up.
@@ -293,6 +296,16 @@ class HMM(AfterTheFit, Face):
         """What a prediction adds to the rows: ``state`` along the most probable path, and the smoothed probabilities ``p0``, ``p1``, ..."""
         added = {"state": self.predict(X, lengths)}
         return added | {f"p{k}": p for k, p in enumerate(self.predict_proba(X, lengths).T)}
+
+
+def refuse_lengths_as_y(y: Any, found: Sequences) -> None:
+    """Raise DataError if what comes second cannot be ``y``, an entry for each row: lengths must not be ignored without a word."""
+    rows = len(found.x) if found.position is None else len(found.position)
+    if y is not None and hasattr(y, "__len__") and len(y) not in (rows, len(found.lengths) if found.listed else rows):
+        raise DataError(
+            f"what comes second is y, which is ignored and has an entry for each row, but this has {len(y)} for {rows} rows; "
+            "give lengths by name: lengths=[...]"
+        )
 
 
 def _sequence_weights(weights: Any, found: Sequences) -> np.ndarray | None:
