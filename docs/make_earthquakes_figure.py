@@ -19,7 +19,7 @@ COLOURS = ("#4477aa", "#ccbb44", "#cc3311")
 
 def main() -> None:
     """Fit three states and draw."""
-    data = np.genfromtxt(ROOT / "tests" / "data" / "earthquakes.csv", delimiter=",", skip_header=1)
+    data = np.genfromtxt(ROOT / "tests" / "support" / "data" / "earthquakes.csv", delimiter=",", skip_header=1)
     years, counts = data[:, 0], data[:, 1:]
     model = HMM(3, emission="poisson", random_state=0).fit(counts)
     path, probabilities = model.predict(counts), model.predict_proba(counts)

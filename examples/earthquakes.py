@@ -6,7 +6,7 @@ import numpy as np
 
 from emkit import HMM
 
-DATA = Path(__file__).resolve().parents[1] / "tests" / "data" / "earthquakes.csv"
+DATA = Path(__file__).resolve().parents[1] / "tests" / "support" / "data" / "earthquakes.csv"
 counts = np.genfromtxt(DATA, delimiter=",", skip_header=1)[:, 1:]
 
 print("states    AIC    BIC")

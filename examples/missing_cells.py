@@ -6,7 +6,7 @@ import numpy as np
 
 from emkit import GaussianMixture
 
-DATA = Path(__file__).resolve().parents[1] / "tests" / "data" / "faithful.csv"
+DATA = Path(__file__).resolve().parents[1] / "tests" / "support" / "data" / "faithful.csv"
 
 faithful = np.genfromtxt(DATA, delimiter=",", skip_header=1)  # eruptions (min), waiting (min)
 rng = np.random.default_rng(0)

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from emkit.algorithms.starts import fit
     from emkit.core.block import Block, Source
     from emkit.core.errors import CollapseError, DataError, EmkitError, ModelFileError, ParameterError
-    from emkit.core.fit import Algorithm, Problem, iterate
     from emkit.core.executor import Executor
     from emkit.core.family import Family
+    from emkit.core.fit import Algorithm, Problem, iterate
     from emkit.core.model import Model
     from emkit.core.monitor import Monitor, PrintProgress, TimeLimit, Trace
     from emkit.core.prior import Dirichlet, Prior

@@ -63,7 +63,7 @@ def one_line():
 @pytest.fixture
 def quakes(tmp_path):
     """Major earthquakes a year, 1900 to 2006 (Zucchini, MacDonald and Langrock 2016), as quakes.csv and as a table."""
-    shutil.copy(Path(__file__).parents[1] / "data" / "earthquakes.csv", tmp_path / "quakes.csv")
+    shutil.copy(Path(__file__).parents[1] / "support" / "data" / "earthquakes.csv", tmp_path / "quakes.csv")
     return csv.read_csv(tmp_path / "quakes.csv")
 
 

@@ -54,7 +54,7 @@ def test_a_file_that_is_something_else_or_cut_short(emkit, tmp_path, suffix, one
         (["fit", "d.csv", "-k", 2, "--columns", "a", "--weights", "nope"], "has no column 'nope'"),
         (["fit", "d.csv", "-k", 2, "--columns", "b", "--weights", "a"], "sample_weight row"),
         (["fit", "d.csv", "-k", 2, "--columns", "b", "--weights", "name"], "column 'name' is not of numbers"),
-        (["fit", "d.csv", "--columns", "a"], "say how many components the mixture has, e.g. -k 3"),
+        (["fit", "d.csv", "--columns", "a"], "say how many components the gaussian-mixture has, e.g. -k 3"),
         (["fit", "d.csv", "-k", 0], "-k"),
         (["fit", "d.csv", "-k", "two"], "-k"),
         (["fit", "d.csv", "-k", 2, "--model", "spline"], "--model 'spline' is unknown; choose one of: gaussian-mixture"),
@@ -98,5 +98,5 @@ def test_a_full_disk_leaves_the_old_model_and_the_summary(emkit, model, monkeypa
 
 
 def test_a_bug_is_not_disguised(emkit, data, monkeypatch):
-    monkeypatch.setattr("emkit.cli.reading.read_table", lambda *_: 1 / 0)
+    monkeypatch.setattr("emkit.cli.reading.read_table", lambda *_, **__: 1 / 0)
     assert isinstance(emkit("fit", "d.csv", "-k", 2).exception, ZeroDivisionError)

@@ -57,9 +57,9 @@ class TestPredict:
             ("id,n\na,3\n", "'new.csv' has no column 't' that 'm.safetensors' puts steps in order by; it has: id, n"),
             ("id,t\na,1\n", "'new.csv' has no column 'n' that 'm.safetensors' was fitted to"),
             ("id,t,n\na,1,3\na,1,4\n", "sequence 'a' has t = 1 twice"),
-            ("id,t,n\nb,1,3\na,1,3\na,4,4\n", "sequence 'a' jumps from t = 1 to 4; say --gaps missing if"),
+            ("id,t,n\nb,1,3\na,1,3\na,4,4\n", "sequence 'a' jumps from t = 1 to 4"),
             ("id,t,n\na,1,3\n,2,4\n", "column 'id' row 1 is empty"),
-            ("id,t,n\na,2,3\na,1,0.5\n", "column 'n' row 1 is 0.5; a state emits a count"),
+            ("id,t,n\na,2,3\na,1,0.5\n", "column 'n' row 1 is 0.5, expected a count"),
             ("id,t,n\na,2,3\na,1,x\n", "column 'n' is not of numbers (row 1 is 'x')"),
             ("id,t,n\n", "found 0 row(s)"),
         ],
@@ -84,7 +84,7 @@ class TestPredict:
         for command in ("predict", "forecast"):
             assert "sequence 'w' has probability zero under the model" in one_line(emkit(command, "m.safetensors", "new.csv"))
         (tmp_path / "new.csv").write_text("id,s\nu,0\nw,7\n")
-        assert "column 's' row 1 is 7; a state emits a symbol 0 to 2, as in the fit" in one_line(
+        assert "column 's' row 1 holds the symbol 7, but n_categories=3 allows 0 to 2" in one_line(
             emkit("predict", "m.safetensors", "new.csv")
         )
 

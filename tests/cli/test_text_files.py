@@ -225,7 +225,7 @@ def test_the_first_bad_number_far_down_and_of_other_columns(tmp_path):
         ("sep=;\na;b\n1;2;3\n", "line 3: Expected 2 columns, got 3"),
         (
             "a b\n1 2\n1 2\n3\n",
-            "line 4: Expected 2 columns, got 1; correct the line, or name the separator if it is not a tab",
+            "line 4: Expected 2 columns, got 1; correct the line, or give the --separator if it is not a tab",
         ),
         ("a\n1\n1,5\n", "line 3: Expected 1 column, got 2"),
         ('a,b\n1,2\n3,"4', 'a quoted cell (") is never closed, in the row that begins on line 3'),
@@ -253,7 +253,7 @@ def test_settings_that_cannot_be(tmp_path, settings, expected):
     with pytest.raises(Refusal, match=re.escape(expected)):
         read_table(tmp_path / "x.csv", **settings)
     np.save(tmp_path / "x.npy", np.eye(2))
-    with pytest.raises(Refusal, match=r"is not a text file; leave out the separator"):
+    with pytest.raises(Refusal, match=r"is not a text file; leave out --separator and --decimal"):
         read_table(tmp_path / "x.npy", separator=",")
 
 

@@ -25,8 +25,9 @@ from emkit import (
     fit,
     iterate,
 )
-from emkit.core.fit import run
+from emkit.core.fit import Rules, run
 from emkit.core.monitor import Monitors
+from emkit.core.parameters import Parameter, Real
 from emkit.core.result import aitken
 
 
@@ -50,6 +51,13 @@ class Script(Model):
 
     values: tuple
 
+    Params = Count
+    parameters = (Parameter("value", "", Real()),)
+
+    @property
+    def n_hidden(self):
+        return None
+
     def e_step(self, params, block):
         value = self.values[min(int(params.value), len(self.values) - 1)]
         if value == "collapse":
@@ -65,23 +73,8 @@ class Script(Model):
     def init(self, source, rng, attempt=0):
         return Count(np.array(0))
 
-    def log_prior(self, params):
-        return 0.0
-
-    def n_free(self, params):
-        return 1
-
-    def pack(self, params):
-        return np.zeros(1)
-
-    def unpack(self, vector, like):
-        return like
-
-    def null_params(self, n_features):
-        return Count(np.array(0))
-
-    def describe(self):
-        return {"model": "script"}
+    def infer(self, params, block, want, out=None):
+        raise NotImplementedError
 
 
 SOURCE = ArraySource(np.zeros((1, 1)))
@@ -90,7 +83,8 @@ START = Count(np.array(0))
 
 def play(*values, **settings):
     """Run a script to its end."""
-    return run(Problem(Script(values), SOURCE, Threads(1)), EM(), START, **settings)
+    rules = Rules(**{name: settings.pop(name) for name in ("tol", "max_iter") if name in settings})
+    return run(Problem(Script(values), SOURCE, Threads(1)), EM(), START, rules, **settings)
 
 
 def geometric(first: float, rate: float, n: int, limit: float = 0.0) -> list[float]:
@@ -243,7 +237,7 @@ def test_interrupted_before_there_is_anything_to_keep():
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(Problem(Never((0.0,)), SOURCE, Threads(1)), EM(), START)
+        run(Problem(Never((0.0,)), SOURCE, Threads(1)), EM(), START, Rules())
 
 
 def test_time_limit(monkeypatch):

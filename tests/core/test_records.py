@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emkit import Dirichlet, ParameterError, Params, Stats
+from emkit import Params, Stats
 
 
 @dataclass(frozen=True)
@@ -86,15 +86,3 @@ def test_records_are_frozen():
 
     with pytest.raises(FrozenInstanceError):
         Point(np.zeros(1)).x = np.ones(1)
-
-
-def test_dirichlet_mode():
-    counts = np.array([3.0, 1.0, 0.0])
-    np.testing.assert_allclose(Dirichlet().mode(counts), [0.75, 0.25, 0.0])
-    np.testing.assert_allclose(Dirichlet(2.0).mode(counts), np.array([4, 2, 1]) / 7)
-    np.testing.assert_allclose(Dirichlet(0.5).mode(counts), [2.5 / 3, 0.5 / 3, 0.0])  # small ones go to exactly zero
-    np.testing.assert_allclose(Dirichlet().mode(np.zeros((2, 4))), np.full((2, 4), 0.25))
-    assert Dirichlet().log_density(np.array([1.0, 0.0])) == 0.0  # flat, even where log p is -inf
-    assert Dirichlet(3.0).log_density(np.array([0.5, 0.5])) == pytest.approx(4 * np.log(0.5))
-    with pytest.raises(ParameterError, match="must be positive"):
-        Dirichlet([1.0, 0.0])

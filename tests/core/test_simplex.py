@@ -13,10 +13,11 @@ def vectors(seed):
     """A few vectors, some of whose entries are held, one of them at zero."""
     rng = np.random.default_rng(seed)
     p = rng.dirichlet(np.ones(5), 4)
+    p[1, 2] = 0.0
+    p /= p.sum(axis=1, keepdims=True)
     held = np.where(rng.random(p.shape) < 0.3, p, np.nan)
-    held[0] = np.nan
-    p[1, 2], held[1, 2] = 0.0, 0.0
-    return p / p.sum(axis=1, keepdims=True), held
+    held[0], held[1, 2] = np.nan, 0.0
+    return p, held
 
 
 @settings(max_examples=30, deadline=None)

@@ -5,7 +5,7 @@
 * A ``python`` block runs in the page's namespace; a ``text`` block right after it holds what it prints.
 * In a ``console`` block, lines that begin with ``$ emkit`` run; a line ``# exit 3`` after one is its exit code (0 otherwise).
 * ``<!-- not run: reason -->`` before a block skips it.
-* The page runs in a temporary folder that holds the CSV files of tests/data.
+* The page runs in a temporary folder that holds the CSV files of tests/support/data.
 """
 
 import contextlib
@@ -98,7 +98,7 @@ def run_page(page: Path) -> dict[int, str]:
     printed: dict[int, str] = {}
     before = Path.cwd()
     with tempfile.TemporaryDirectory() as folder:
-        for data in (ROOT / "tests" / "data").glob("*.csv"):
+        for data in (ROOT / "tests" / "support" / "data").glob("*.csv"):
             shutil.copy(data, folder)
         os.chdir(folder)
         sys.modules[module.__name__] = module

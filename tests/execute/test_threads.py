@@ -6,8 +6,8 @@ import time
 import numpy as np
 import pytest
 
-from emkit import ArraySource, Gaussian, Mixture, ParameterError, Threads
-from emkit.core.block import Block
+from emkit import ArraySource, Block, Gaussian, Mixture, ParameterError, Source, Threads
+from emkit.core.columns import Columns
 from emkit.data.rows import block_bounds
 from emkit.execute.threads import available_cores
 from emkit.families.gaussian.shapes import COVARIANCE_TYPES
@@ -49,8 +49,25 @@ def test_blocks_depend_on_the_data_alone():
     assert block_bounds(4096, 2).tolist() == [0, 4096]  # small data are one block
 
 
-def blocks(n: int) -> list[Block]:
-    return [Block(np.full((1, 1), float(i)), start=i) for i in range(n)]
+class Given(Source):
+    """A source of whatever parts."""
+
+    columns = Columns.numbered(1)
+
+    def __init__(self, parts):
+        self._parts = tuple(parts)
+        self.n_rows = len(self._parts)
+        self.total_weight = float(self.n_rows)
+
+    def parts(self):
+        return self._parts
+
+    def sample(self, n, rng):
+        return self
+
+
+def blocks(n: int) -> Source:
+    return Given(Block(np.full((1, 1), float(i)), start=i) for i in range(n))
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -69,24 +86,27 @@ def test_results_come_in_the_order_of_the_blocks(threads):
 
 
 def test_only_a_few_blocks_are_in_flight():
-    """A source may be larger than memory: blocks are asked for as they are needed."""
-    supplied = 0
+    """A source may be larger than memory: parts are read as they are needed, in the threads."""
+    readers = []
 
-    def supply():
-        nonlocal supplied
-        for block in blocks(100):
-            supplied += 1
-            yield block
+    class Part:
+        def __init__(self, i):
+            self.i = i
 
-    results = Threads(2).map(lambda block: block.start, supply())
+        def read(self):
+            readers.append(threading.current_thread())
+            return Block(np.full((1, 1), float(self.i)), start=self.i)
+
+    results = Threads(2).map(lambda block: block.start, Given(Part(i) for i in range(100)))
     for _ in range(3):
         next(results)
-    assert supplied < 15
+    assert 3 <= len(readers) < 15
+    assert threading.current_thread() not in readers
     results.close()
 
 
 def test_no_blocks():
-    assert list(Threads(2).map(lambda block: 1, [])) == []
+    assert list(Threads(2).map(lambda block: 1, Given([]))) == []
 
 
 @pytest.mark.parametrize("threads", [1, 3])

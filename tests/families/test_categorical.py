@@ -5,14 +5,13 @@ import pytest
 
 from emkit import ArraySource, Categorical, DataError, Dirichlet, ParameterError
 from emkit.core.block import Block
-from emkit.families.categorical import CategoricalParams
 
 RNG = np.random.default_rng(1)
 SIZES = (4, 2)
 PROBS = np.zeros((3, 2, 4))
 PROBS[:, 0] = RNG.dirichlet(np.ones(4), size=3)
 PROBS[:, 1, :2] = RNG.dirichlet(np.ones(2), size=3)
-PARAMS = CategoricalParams(PROBS)
+PARAMS = Categorical.Params(PROBS)
 X = np.column_stack([RNG.integers(4, size=50), RNG.integers(2, size=50)]).astype(float)
 X[RNG.random(X.shape) < 0.2] = np.nan
 
@@ -59,7 +58,7 @@ def test_m_step_is_the_posterior_mode():
 def test_a_symbol_that_was_not_seen_has_none():
     family = Categorical().resolve(ArraySource(np.array([[0.0], [3.0]])), 1)
     assert family.n_categories == (4,)
-    params = family.start(None, ArraySource(np.array([[0.0], [3.0]])), 1)
+    params = family.null(1, 1)
     new = family.m_step(family.stats(params, np.array([[0.0], [3.0]]), np.ones((2, 1))), params)
     np.testing.assert_allclose(new.probs[0, 0], [0.5, 0.0, 0.0, 0.5])
     assert family.n_free(new) == 3
@@ -72,6 +71,6 @@ def test_refused():
     with pytest.raises(DataError, match="holds the symbol 3, but n_categories=3"):
         Categorical(3).resolve(ArraySource(X), 2)
     with pytest.raises(ParameterError, match="add up to 1"):
-        Categorical(2, None, {"probs": [[0.5, 0.6], [0.5, 0.5]]}).resolve(ArraySource(X[:, 1:]), 2)
+        Categorical(2, fixed={"probs": [[0.5, 0.6], [0.5, 0.5]]}).resolve(ArraySource(X[:, 1:]), 2)
     with pytest.raises(ParameterError, match="must be a Dirichlet"):
         Categorical(2, "weak")

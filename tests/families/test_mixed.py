@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from emkit import ArraySource, Dirichlet, Gaussian, Mixed, ParameterError
-from emkit.families.gaussian.family import GaussianParams
+from emkit.families.gaussian.params import GaussianParams
 from emkit.families.mixed import MixedParams
 
 RNG = np.random.default_rng(2)
@@ -45,7 +45,7 @@ def test_a_component_without_rows_stays():
 
 def test_parts_of_one_component_start_apart():
     family = Mixed(Gaussian("diag"), 2, Dirichlet(2.0)).resolve(ArraySource(X), 2)
-    params = family.from_partition(ArraySource(X), X, np.eye(2)[(X[:, 0] > 0).astype(int)], np.random.default_rng(0))
+    params = family.from_partition(X, np.eye(2)[(X[:, 0] > 0).astype(int)], np.random.default_rng(0))
     means = params.parts.means.reshape(2, 2, 2)
     assert (np.linalg.norm(means[:, 0] - means[:, 1], axis=1) > 0.5).all()
     assert (means[0, :, 0] < means[1, :, 0].min()).all()
@@ -54,5 +54,5 @@ def test_parts_of_one_component_start_apart():
 def test_refused():
     with pytest.raises(ParameterError, match="at least 1"):
         Mixed(Gaussian(), 0)
-    with pytest.raises(ParameterError, match="rows add up to 1"):
-        Mixed(Gaussian(), 2, None, [[0.5, 0.6]] * 3).resolve(ArraySource(X), 3)
+    with pytest.raises(ParameterError, match=r"fixed\['weights'\] row 0 must add up to 1"):
+        Mixed(Gaussian(), 2, fixed={"weights": [[0.5, 0.6]] * 3}).resolve(ArraySource(X), 3)

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from emkit import ArraySource, ParameterError, Poisson, Tied
-from emkit.families.poisson import PoissonParams
 
 X = np.random.default_rng(3).poisson(4.0, size=(30, 2)).astype(float)
-PARAMS = PoissonParams(np.array([[2.0, 3.0], [6.0, 5.0]]))
+PARAMS = Poisson.Params(np.array([[2.0, 3.0], [6.0, 5.0]]))
 TIED = Tied(Poisson(), (0, 1, 0)).resolve(ArraySource(X), 3)
 
 

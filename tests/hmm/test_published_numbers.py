@@ -14,7 +14,9 @@ import pytest
 from emkit import HMM, CategoricalHMM, PoissonHMM
 from emkit.core.result import StopReason
 
-EARTHQUAKES = np.loadtxt(Path(__file__).parents[1] / "data" / "earthquakes.csv", delimiter=",", skiprows=1, ndmin=2)[:, -1:]
+EARTHQUAKES = np.loadtxt(Path(__file__).parents[1] / "support" / "data" / "earthquakes.csv", delimiter=",", skiprows=1, ndmin=2)[
+    :, -1:
+]
 SWITCHING = {2: np.array([[0.9, 0.1], [0.1, 0.9]]), 3: np.full((3, 3), 0.1) + 0.7 * np.eye(3)}
 RATES = {2: [10.0, 30.0], 3: [10.0, 20.0, 30.0]}
 

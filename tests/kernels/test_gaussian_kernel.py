@@ -5,10 +5,10 @@ import pytest
 
 from emkit import Gaussian
 from emkit.core.block import Block
-from emkit.core.model import sliced_pass
 from emkit.families.gaussian.compiled import compiled_pass
-from emkit.families.gaussian.family import GaussianParams
+from emkit.families.gaussian.params import GaussianParams
 from emkit.families.gaussian.shapes import COVARIANCE_TYPES
+from support.gaussians import unit_covariances
 
 K = 3
 LOG_WEIGHTS = np.log([0.2, 0.5, 0.3])
@@ -33,8 +33,8 @@ def problem(covariance_type: str, d: int, n: int, dtype: type = np.float64, weig
 
 def check_pass(family, params, block, log_weights, rtol):
     """Statistics, rows and responsibilities, relative to sums of absolute contributions."""
-    plain = sliced_pass(family, params, log_weights, block, rows=False, responsibilities=False)
-    each = sliced_pass(family, params, log_weights, block, rows=True, responsibilities=True)
+    plain = family.plain_pass(params, log_weights, block)
+    each = family.plain_pass(params, log_weights, block, rows=True, responsibilities=True)
     with_second = "covariances" not in family.fixed
     fast = compiled_pass(params, log_weights, block, with_second)
     size = block.total_weight * (1.0 + np.abs(block.x).max() ** 2 + np.abs(params.means).max() ** 2)
@@ -106,8 +106,7 @@ def test_rows_that_nothing_can_produce(dtype):
 def test_clusters_so_far_apart_that_densities_underflow(covariance_type, dtype):
     """A thousand standard deviations between clusters: exp(-500,000) is no number, and no matter."""
     d = 2
-    shape = COVARIANCE_TYPES[covariance_type]
-    params = GaussianParams(np.array([[0.0, 0.0], [1000.0, 0.0], [0.0, 3000.0]]), shape.identity(K, d))
+    params = GaussianParams(np.array([[0.0, 0.0], [1000.0, 0.0], [0.0, 3000.0]]), unit_covariances(covariance_type, K, d))
     labels = np.arange(300) % K
     noise = np.random.default_rng(0).standard_normal((300, d))
     block = Block((params.means[labels] + noise).astype(dtype), source_rows=10**9)
@@ -131,11 +130,10 @@ def test_float32_far_from_the_origin(covariance_type):
     """Mean 1e6 + 1/3, sd 1, float32 data: means are handed over in two parts, so that differences are as exact as the data."""
     rng = np.random.default_rng(0)
     x = (1e6 + rng.standard_normal((1000, 3))).astype(np.float32)
-    shape = COVARIANCE_TYPES[covariance_type]
     means = 1e6 + 1.0 / 3.0 + np.array([[0.0], [0.3], [-0.5]]) * np.ones(3)
-    params = GaussianParams(means, shape.identity(K, 3))
+    params = GaussianParams(means, unit_covariances(covariance_type, K, 3))
     block = Block(x, source_rows=10**9)
-    plain = sliced_pass(Gaussian(covariance_type), params, LOG_WEIGHTS, block, rows=False, responsibilities=False)
+    plain = Gaussian(covariance_type).plain_pass(params, LOG_WEIGHTS, block)
     fast = compiled_pass(params, LOG_WEIGHTS, block, True)
     assert fast.log_likelihood == pytest.approx(plain.log_likelihood, rel=1e-6)
     np.testing.assert_allclose(fast.counts, plain.counts, rtol=1e-5)
@@ -166,14 +164,15 @@ def test_rows_that_are_not_contiguous():
 
 def test_what_a_family_chooses():
     """Small work stays with NumPy, large work is compiled, and the size of the whole source decides, not the block's."""
-    from emkit.families.gaussian.family import worth_compiling
+    from emkit.families.gaussian.family import _worth
 
-    assert not worth_compiling(2000, 3, 2)
-    assert worth_compiling(1_000_000, 8, 2)
-    params, block = problem("full", 3, 300)
     family = Gaussian("full")
+    assert not _worth(family.null(3, 2), Block(np.zeros((2000, 2))))
+    assert _worth(family.null(8, 2), Block(np.zeros((10, 2)), source_rows=1_000_000))
+    assert not _worth(family.null(8, 2), Block(np.zeros((10, 2)), source_rows=1_000_000, missing=True))
+    params, block = problem("full", 3, 300)
     large = family.joint_pass(params, LOG_WEIGHTS, block)
     assert large.log_likelihood == compiled_pass(params, LOG_WEIGHTS, block, True).log_likelihood
     small = family.joint_pass(params, LOG_WEIGHTS, Block(block.x, source_rows=300))
-    plain = sliced_pass(family, params, LOG_WEIGHTS, block, rows=False, responsibilities=False)
+    plain = family.plain_pass(params, LOG_WEIGHTS, block)
     assert small.log_likelihood == plain.log_likelihood

@@ -11,7 +11,7 @@ import pytest
 
 from emkit import GaussianMixture
 
-DATA = Path(__file__).parents[1] / "data"
+DATA = Path(__file__).parents[1] / "support" / "data"
 TYPES = {"EII": "tied-spherical", "VII": "spherical", "EEI": "tied-diag", "VVI": "diag", "EEE": "tied", "VVV": "full"}
 
 

@@ -98,9 +98,8 @@ def _carry_on_first(
     outcome: Run | None = None
     try:
         outcome = run(
-            problem, algorithm, under_way.params,
-            tol=rules.tol, max_iter=min(under_way.limit or rules.max_iter, rules.max_iter), monitor=Watch(),
-            trace=under_way.trace, carried=under_way.carried, keep=keep, before=before,
+            problem, algorithm, under_way.params, replace(rules, max_iter=min(under_way.limit or rules.max_iter, rules.max_iter)),
+            monitor=Watch(), trace=under_way.trace, carried=under_way.carried, keep=keep, before=before,
         )  # fmt: skip
     except CollapseError:
         pass

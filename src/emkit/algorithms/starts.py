@@ -72,31 +72,29 @@ def fit(
         Only if it comes before there is anything to keep; otherwise the result says INTERRUPTED.
     """
     rules = Rules(tol, max_iter, monitors, checkpoint)
-    rng = rng if rng is not None else np.random.default_rng()
-    algorithm = algorithm or EM()
+    rng, algorithm, watch = rng or np.random.default_rng(), algorithm or EM(), rules.watch
     model = model.resolve(source)
-    watch = rules.watch
     problem = Problem(model, source, executor, float(np.finfo(_width(source)).eps))
-    watch.begin()
     with executor.session():
+        watch.begin()
         _compile(model, source, watch)
-        progress = checkpoint.load(model, source) if checkpoint is not None else None
-        stopped: StopReason | None = None
+        progress, stopped = checkpoint.load(model, source) if checkpoint is not None else None, None
         if progress is None:
             progress, stopped = _short_runs(problem, algorithm, starts, rules, watch, rng)
         finish(problem, algorithm, progress, stopped, rules, watch, before)
-    best = progress.best
-    if best is None:
+    result = _best(model, source, progress, tol)
+    watch.end(result)
+    return result
+
+
+def _best(model: Model, source: Source, progress: Progress, tol: float) -> Result:
+    if progress.best is None:
         raise CollapseError(
             "every start ended in a component collapsed onto a point, where the likelihood is unbounded; "
             "use the default prior, fewer components, or a simpler covariance_type"
         )
-    result = Result(
-        model, best.params, best.log_likelihood, best.log_prior, best.n_iter, best.reason, best.trace,
-        best.remaining, tuple(progress.starts), source.n_rows, source.total_weight, float(tol),
-    )  # fmt: skip
-    watch.end(result)
-    return result
+    n_rows, weight = source.n_rows, source.total_weight
+    return Result.of(model, progress.best, progress.starts, n_rows=n_rows, total_weight=weight, tolerance=float(tol))
 
 
 def _width(source: Source) -> Any:
@@ -136,7 +134,7 @@ def _short_runs(
         if not all(isinstance(params, Params) for params in starts) or not starts:
             raise ParameterError(f"starts={starts!r}: give a number of starts, or a sequence of Params")
         given = [Start(i, "given", math.nan) for i in range(len(starts))]
-        return Progress(given, [Waiting(i, params) for i, params in enumerate(starts)]), None
+        return Progress(given, [Waiting(i, model.put_back(params)) for i, params in enumerate(starts)]), None
     starts = count(starts, "n_init")
     sample = source.sample(subsample_size(model.n_hidden or 1, source.n_features), rng)
     seeds = rng.spawn(starts)
@@ -175,7 +173,7 @@ def _try_all(
         try:
             watch.say(f"start {i + 1} of {len(seeds)}")
             first = model.init(sample, seed, i)
-            outcome = run(problem, algorithm, first, tol=rules.tol, max_iter=min(_SHORT, rules.max_iter), monitor=asked)
+            outcome = run(problem, algorithm, first, replace(rules, max_iter=min(_SHORT, rules.max_iter)), monitor=asked)
         except CollapseError:
             pass
         except KeyboardInterrupt:
@@ -231,8 +229,8 @@ def _carry_on_best(
     for i, outcome in tried[:most]:
         if most > 1 and outcome.reason is StopReason.MAX_ITER and stopped is None:
             outcome = run(
-                small, algorithm, outcome.params,
-                tol=tol, max_iter=_LONGER, trace=outcome.trace[:-1], carried=outcome.carried, monitor=asked,
+                small, algorithm, outcome.params, Rules(tol, _LONGER),
+                trace=outcome.trace[:-1], carried=outcome.carried, monitor=asked,
             )  # fmt: skip
             stopped = outcome.reason if outcome.reason in HALTED else None
         settled.append((i, outcome))

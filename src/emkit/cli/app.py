@@ -29,8 +29,10 @@ class OneLineErrors(TyperGroup):
             context = getattr(error, "ctx", None)
             hint = f" (see {context.command_path} --help)" if context is not None else ""
             _fail(f"{error.format_message()}{hint}")
-        except (Refusal, EmkitError) as error:
+        except Refusal as error:
             _fail(str(error))
+        except EmkitError as error:
+            _fail(f"{error}{_option(error.parameter)}")
         except OSError as error:
             _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
         except MemoryError:
@@ -38,6 +40,20 @@ class OneLineErrors(TyperGroup):
         except typer.Abort:
             _fail("aborted")
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _option(parameter: str | None) -> str:
+    """How the command line calls the setting that a library's message is about."""
+    from inspect import signature
+
+    from emkit.cli.commands.fit import command
+    from emkit.cli.estimators import is_setting
+
+    if parameter is None:
+        return ""
+    if parameter in signature(command).parameters:
+        return f" (here: --{parameter.replace('_', '-')})"
+    return f" (here: --set {parameter}=...)" if is_setting(parameter) else ""
 
 
 def _fail(text: str) -> None:

@@ -8,8 +8,7 @@ from typing import Any
 
 from emkit.cli import outcome
 from emkit.cli.exits import Refusal
-from emkit.cli.models.registry import ModelCommands
-from emkit.cli.reading import find_columns, read_table
+from emkit.cli.reading import DataFile, find_columns, first_bad_number, is_text_file
 from emkit.cli.talk import Talk
 
 
@@ -24,15 +23,17 @@ def split_names(text: str) -> list[str]:
     return names
 
 
-def choose(table: Any, wanted: Sequence[str] | None, aside: Mapping[str, str], path: Path, talk: Talk) -> list[str]:
-    """The columns to fit. Without ``wanted`` every column is taken, and each must be of numbers.
+def choose(
+    table: Any, wanted: Sequence[str] | None, aside: Mapping[str, str], file: DataFile, talk: Talk, texts: bool = False
+) -> list[str]:
+    """The columns to fit. Without ``wanted`` every column is taken, and each must be of numbers, unless ``texts`` are allowed.
 
     ``aside``: columns with another purpose, by the option that names them.
     """
     names = list(table.column_names)
-    _doubt_header(names, path, talk)
+    _doubt_header(names, file, talk)
     if wanted is not None:
-        chosen = find_columns(names, wanted, path)
+        chosen = find_columns(names, wanted, file.path)
         for option, name in aside.items():
             if name in chosen and option != "weights":
                 raise Refusal(f"--columns names {name!r}, which --{option} names too; leave it out of --columns")
@@ -42,30 +43,31 @@ def choose(table: Any, wanted: Sequence[str] | None, aside: Mapping[str, str], p
             talk.say(f"left out {', '.join(index)}: a data frame's row index; name it in --columns to use it")
         chosen = [name for name in names if name not in aside.values() and name not in index]
     if not chosen:
-        raise Refusal(f"{str(path)!r}: no columns are left to fit")
+        raise Refusal(f"{str(file.path)!r}: no columns are left to fit")
     numeric = [name for name in chosen if is_numeric(table[name].type)]
-    refuse_text(table, chosen, path, numeric if wanted is None else ())
+    if not texts:
+        refuse_text(table, chosen, file, numeric if wanted is None else ())
     return chosen
 
 
-def numbers(table: Any, name: str, path: Path) -> Any:
+def numbers(table: Any, name: str, file: DataFile) -> Any:
     """A column as a float vector, NaN where cells are empty."""
-    refuse_text(table, [name], path)
+    refuse_text(table, [name], file)
     return table[name].cast("float64").to_numpy()
 
 
-def with_keys(table: Any, columns: Sequence[str], keys: Mapping[str, str], path: Path) -> Any:
+def with_keys(table: Any, columns: Sequence[str], keys: Mapping[str, str], file: DataFile) -> Any:
     """The table of those columns, and of the keys: the sequence and the order column.
 
     The sequences of a text file are told apart as they are written, so that 7 and 007 are two; numbers would not be.
     """
     chosen = table.select([*columns, *keys.values()])
-    _refuse_empty(chosen, keys, path)
+    _refuse_empty(chosen, keys, file.path)
     sequence = keys.get("sequence")
-    if sequence is not None and path.suffix.lower() in (".csv", ".tsv"):
-        written = read_table(path, [sequence], as_text=True)[sequence]
+    if sequence is not None and is_text_file(file.path):
+        written = file.read([sequence], as_text=True)[sequence]
         chosen = chosen.set_column(chosen.column_names.index(sequence), sequence, written)
-        _refuse_empty(chosen, keys, path)
+        _refuse_empty(chosen, keys, file.path)
     return chosen
 
 
@@ -77,29 +79,30 @@ def _refuse_empty(table: Any, keys: Mapping[str, str], path: Path) -> None:
             raise Refusal(f"{str(path)!r}: column {name!r} row {row} is empty; {what}")
 
 
-def rows_for(fitted: Any, kind: ModelCommands, table: Any, data: Path, model: Path) -> Any:
+def rows_for(fitted: Any, table: Any, file: DataFile, model: Path) -> Any:
     """The columns that the model was fitted to, in its order, and its keys; all of them if it remembers no names."""
     names = outcome.columns(fitted)
-    keys = kind.keys(fitted)
+    keys = fitted.key_columns()
     if names is None:
         expected = fitted.n_features_in_
         if table.num_columns != expected:
             raise Refusal(
-                f"{str(model)!r} was fitted to {expected} columns without names, {str(data)!r} has {table.num_columns}; "
+                f"{str(model)!r} was fitted to {expected} columns without names, {str(file.path)!r} has {table.num_columns}; "
                 "fit to a table with column names, or give a file of just those columns"
             )
-        refuse_text(table, table.column_names, data)
+        refuse_text(table, table.column_names, file)
         import numpy as np
 
         return np.column_stack([column.cast("float64").to_numpy() for column in table.columns])
-    found = find_columns(table.column_names, names, data, f"that {str(model)!r} was fitted to")
+    found = find_columns(table.column_names, names, file.path, f"that {str(model)!r} was fitted to")
     purpose = {"sequence": "tells sequences apart by", "order": "puts steps in order by"}
     there = {
-        role: find_columns(table.column_names, [name], data, f"that {str(model)!r} {purpose[role]}")[0]
+        role: find_columns(table.column_names, [name], file.path, f"that {str(model)!r} {purpose[role]}")[0]
         for role, name in keys.items()
     }
-    refuse_text(table, found, data)
-    return with_keys(table, found, there, data).rename_columns([*names, *keys.values()])
+    numeric = [name for name, column in zip(found, fitted.columns_.items, strict=True) if column.levels is None]
+    refuse_text(table, numeric, file)
+    return with_keys(table, found, there, file).rename_columns([*names, *keys.values()])
 
 
 def is_numeric(kind: Any) -> bool:
@@ -110,44 +113,39 @@ def is_numeric(kind: Any) -> bool:
     return any(test(kind) for test in tests)
 
 
-def refuse_text(table: Any, used: Sequence[str], path: Path, instead: Sequence[str] = ()) -> None:
+def refuse_text(table: Any, used: Sequence[str], file: DataFile, instead: Sequence[str] = ()) -> None:
     """Name the first column that is not of numbers, and where; suggest the columns to take ``instead``."""
     for name in used:
         column = table[name]
         if is_numeric(column.type):
             continue
-        row, value = _first_text(column)
-        advice = "correct the cell, or leave it empty if it is missing"
-        if instead:
-            advice = f"choose the columns to fit, e.g. --columns {','.join(instead)}"
-        raise Refusal(f"{str(path)!r}: column {name!r} is not of numbers (row {row} is {value!r}); {advice}")
+        bad = first_bad_number(column, file.decimal)
+        row, value = bad or _first_observed(column)
+        if bad is None:
+            # Every cell is a number as text: in a text file, with the other decimal mark than the file's.
+            advice = "say which is the --decimal mark, point or comma" if is_text_file(file.path) else "make it a column of numbers"
+        elif instead:
+            columns = ",".join(instead[:8]) + (",..." if len(instead) > 8 else "")
+            # Numbers above the cell make it likely that the column is meant to be fitted.
+            advice = f"{'correct the cell, or ' if row else ''}choose the columns to fit, e.g. --columns {columns}"
+        else:
+            advice = "correct the cell, or leave it empty if it is missing"
+        raise Refusal(f"{str(file.path)!r}: column {name!r} is not of numbers (row {row} is {value!r}); {advice}")
 
 
-def _first_text(column: Any) -> tuple[int, Any]:
-    """Row and value of the first cell that no number can be made of; the first observed one if all look like numbers."""
-    first = (0, None)
-    for row, value in enumerate(v for chunk in column.chunks for v in chunk.to_pylist()):
-        if value is None:
-            continue
-        if first[1] is None:
-            first = (row, value)
-        try:
-            float(value)
-        except (TypeError, ValueError):
-            return row, value
-    return first
+def _first_observed(column: Any) -> tuple[int, Any]:
+    from pyarrow import compute as pc
+
+    row = max(pc.index(column.is_valid(), True).as_py(), 0)
+    return row, column[row].as_py()
 
 
-def _doubt_header(names: Sequence[str], path: Path, talk: Talk) -> None:
+def _doubt_header(names: Sequence[str], file: DataFile, talk: Talk) -> None:
     """A file without a header line would lose its first row to the names, silently."""
-    if path.suffix.lower() in (".csv", ".tsv") and all(_is_number(name) for name in names):
+    import pyarrow as pa
+
+    if is_text_file(file.path) and first_bad_number(pa.array(names, pa.string()), file.decimal) is None:
         shown = ", ".join(names[:4])
-        talk.say(f"warning: the first line of {str(path)!r} is numbers, taken as the columns' names ({shown}); add a header line")
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+        talk.say(
+            f"warning: the first line of {str(file.path)!r} is numbers, taken as the columns' names ({shown}); add a header line"
+        )

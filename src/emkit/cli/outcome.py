@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from emkit.cli.models.registry import ModelCommands
+from emkit.cli.estimators import model_name
 
 
-def outcome(fitted: Any, model: ModelCommands, version: str) -> dict[str, Any]:
+def outcome(fitted: Any, version: str) -> dict[str, Any]:
     """Settings, columns, outcome, starts and parameters of a fitted estimator."""
     result = fitted.result_
     return {
-        "model": model.name,
+        "model": model_name(type(fitted).__name__),
         "estimator": type(fitted).__name__,
         "emkit_version": version,
         "columns": columns(fitted),
@@ -24,8 +24,9 @@ def outcome(fitted: Any, model: ModelCommands, version: str) -> dict[str, Any]:
         "objective": result.objective,
         "gain_to_come": result.remaining,
         "n_free": result.n_free,
-        **model.criteria(fitted),
-        "parameters": model.parameters(fitted),
+        "aic": fitted.aic(),
+        "bic": fitted.bic(),
+        "parameters": fitted.parameters(),
         "starts": [
             {
                 "index": start.index,

@@ -3,10 +3,11 @@
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emkit.cli.dialects import NULLS, Dialect, recognise
+from emkit.cli.dialects import DECIMALS, NULLS, Dialect, recognise
 from emkit.cli.exits import Refusal
 from emkit.cli.text import Text, WholeLineBreaks, open_utf8, refuse_open_quote, without_blank_lines
 
@@ -14,6 +15,27 @@ from emkit.cli.text import Text, WholeLineBreaks, open_utf8, refuse_open_quote, 
 _USUAL = {".csv": ",", ".tsv": "\t", ".txt": "\t", ".dat": "\t"}
 _BLOCK = 1 << 22
 _NUMBER = r"^[ \t]*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[ \t]*$|^[ \t]*[+-]?(?i:inf|infinity|nan)[ \t]*$"
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A file, and what the person said about how it is written; None where that is to be recognised.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    separator, decimal : str, optional
+        As for ``read_table``.
+    """
+
+    path: Path
+    separator: str | None = None
+    decimal: str | None = None
+
+    def read(self, columns: Sequence[str] | None = None, *, as_text: bool = False, say: Callable[[str], None] | None = None) -> Any:
+        """Its rows, as ``read_table`` gives them."""
+        return read_table(self.path, columns, as_text=as_text, separator=self.separator, decimal=self.decimal, say=say)
 
 
 def read_table(
@@ -35,8 +57,8 @@ def read_table(
     columns : sequence of str, optional
         The columns to read, in this order; blanks around a name do not count.
     as_text : bool
-        Leave the cells of a text file as they are written; only empty cells without quotes are nulls. Otherwise types are
-        inferred, and the cells that pandas takes as missing by default are nulls (``dialects.NULLS``: empty, NA, NaN, null, ...).
+        Leave cells of text as they are written, with nulls for empty cells without quotes. Otherwise types are inferred, with
+        nulls for the cells that pandas takes as missing by default (``dialects.NULLS``: empty, NA, NaN, null, ...).
     separator : str, optional
         One character, or comma, semicolon, tab, pipe or blank (any run of blanks and tabs). Recognised if it is not given.
     decimal : str, optional
@@ -48,8 +70,7 @@ def read_table(
     -------
     pyarrow.Table
         A first column without a name is a row index and left out, unless ``columns`` names it (as the empty string) or
-        ``as_text`` asks for cells as they are. A later column without a name is left out if it has no cells; otherwise it is
-        called ``Unnamed: 2``, as in pandas, if two columns stand before it.
+        ``as_text`` asks for cells as they are. A later one is left out if it has no cells, or else called, e.g., ``Unnamed: 2``.
 
     Raises
     ------
@@ -62,7 +83,7 @@ def read_table(
     if not path.is_file():
         raise Refusal(f"{_shown(path)} is a folder, not a file" if path.is_dir() else f"no such file: {_shown(path)}")
     if not is_text_file(path) and (separator or decimal):
-        raise Refusal(f"{_shown(path)} is not a text file; leave out the separator and the decimal mark")
+        raise Refusal(f"{_shown(path)} is not a text file; leave out --separator and --decimal")
     import pyarrow as pa
 
     try:
@@ -73,9 +94,8 @@ def read_table(
         raise
     except (pa.ArrowException, ValueError, OSError, EOFError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise Refusal(
-            f"cannot read {_shown(path)}: {' '.join(reason.split())}; is the file cut short, or of another kind?"
-        ) from error
+        why = " ".join(reason.split())
+        raise Refusal(f"cannot read {_shown(path)}: {why}; is the file cut short, or of another kind?") from error
     _refuse_twice(table.column_names, path)
     return table if columns is None else table.select(find_columns(table.column_names, columns, path))
 
@@ -104,7 +124,7 @@ def first_bad_number(column: Any, decimal: str | None = None) -> tuple[int, str]
     column : pyarrow.ChunkedArray or pyarrow.Array
         A column of any type. Nulls are missing, not bad. Every cell of dates, lists and the like is bad.
     decimal : str, optional
-        ``.`` or ``,``, the decimal mark of the file. If it is not given, the one that makes more cells numbers counts.
+        ``.`` or ``,``, the decimal mark of the file, or its name. If it is not given, the one that makes more cells numbers counts.
     """
     import pyarrow as pa
     from pyarrow import compute as pc
@@ -116,7 +136,7 @@ def first_bad_number(column: Any, decimal: str | None = None) -> tuple[int, str]
     if any(test(kind) for test in (types.is_integer, types.is_floating, types.is_decimal, types.is_boolean, types.is_null)):
         return None
     if types.is_string(kind) or types.is_large_string(kind):
-        marks = [decimal] if decimal else [".", ","]
+        marks = [DECIMALS.get(decimal, decimal)] if decimal else [".", ","]
         good = max((_numeric(column, mark) for mark in marks), key=lambda cells: pc.sum(cells).as_py() or 0)
     else:
         good = pc.if_else(column.is_valid(), False, pa.scalar(None, pa.bool_()))

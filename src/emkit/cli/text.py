@@ -153,7 +153,7 @@ def without_blank_lines(text: Text, separator: str, width: int, path: Path) -> T
             what = {"\t": "a tab or blanks"}.get(separator, repr(separator))
             raise Refusal(
                 f"cannot read {str(path)!r}: line {line}: Expected {width} column{'s' * (width > 1)}, got {len(record)}; correct "
-                f"the line, or name the separator if it is not {what}"
+                f"the line, or give the --separator if it is not {what}"
             )
         if not header:
             writer.writerow(record)

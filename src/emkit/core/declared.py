@@ -63,7 +63,7 @@ class Declared(ABC):
 
     parameters: ClassVar[tuple[Parameter, ...]] = ()
     children: ClassVar[tuple[Child, ...]] = ()
-    Params: ClassVar[type[Params]]
+    Params: ClassVar[Any]
 
     def __init_subclass__(cls, **more: Any) -> None:
         """Make the Params of a subclass from its declaration, unless it brings its own."""
@@ -202,14 +202,20 @@ class Declared(ABC):
         """Names of its own parameters and its parts', in the order in which they are shown."""
         return tuple(dict.fromkeys([*self.names, *(n for child in self.children for n in self.part(child).all_names)]))
 
+    @property
+    def needed_names(self) -> tuple[str, ...]:
+        """Names of the parameters without which there is no hypothesis."""
+        return tuple(dict.fromkeys([*self.names, *(n for child in self.children for n in self.part(child).needed_names)]))
+
     def configured(self, fixed: Mapping[str, Any], init: Mapping[str, Any]) -> Self:
         """The same configuration with these values too, each given to whoever declares the name. Raises ParameterError for others."""
         changes: dict[str, Any] = {}
         for where, values in (("fixed", fixed), ("start_values", init)):
             unknown = sorted(set(values) - set(self.all_names))
             if unknown:
+                given = "init" if where == "start_values" else where
                 raise ParameterError(
-                    f"{where}={unknown}: the parameters are {', '.join(map(repr, self.all_names))}", parameter=unknown[0]
+                    f"{given}={unknown}: the parameters are {', '.join(map(repr, self.all_names))}", parameter=unknown[0]
                 )
             own = {name: value for name, value in values.items() if name in self.names}
             if own:
@@ -220,11 +226,62 @@ class Declared(ABC):
                 changes[child.name] = self.part(child).configured(*rest)
         return replace(self, **changes) if changes else self
 
+    @property
+    def is_started(self) -> bool:
+        """Whether every parameter, the parts' included, has a fixed or a starting value."""
+        own = all(self.is_held(name) or name in self.start_values for name in self.names)
+        return own and all(self.part(child).is_started for child in self.children)
+
+    @property
+    def has_values(self) -> bool:
+        """Whether some parameter, of its own or of a part, has a fixed or a starting value: its components are told apart."""
+        return bool(self.fixed or self.start_values) or any(self.part(child).has_values for child in self.children)
+
+    def columns_of(self, values: Mapping[str, Any]) -> int | None:
+        """How many columns these values are for; None if that cannot be told."""
+        for p in self.parameters:
+            letters, shape = p.letters.split(), np.asarray(values.get(p.name)).shape
+            if "d" in letters and shape:
+                return int(shape[letters.index("d")]) if len(shape) == len(letters) else 1
+        for child in self.children:
+            inner = {name: self.take_part(child, name, value) for name, value in values.items() if name not in self.names}
+            found = self.part(child).columns_of(inner)
+            if found is not None:
+                return found
+        return None
+
+    def without_data(self, values: Mapping[str, Any], d: int) -> Self:
+        """As good as resolved, where parameters are set by hand and there are no data: nothing is held, defaults from data are left out."""
+        parts: dict[str, Any] = {}
+        for child in self.children:
+            inner = {name: self.take_part(child, name, value) for name, value in values.items() if name not in self.names}
+            parts[child.name] = self.part(child).without_data(inner, d)
+        return replace(self, fixed={}, start_values={}, **parts)
+
     def parameter(self, name: str) -> Parameter | None:
         """The declaration of a parameter of its own or of a part; None if there is none."""
         own = next((p for p in self.parameters if p.name == name), None)
         parts = (self.part(child).parameter(name) for child in self.children)
         return own or next((p for p in parts if p is not None), None)
+
+    def check(self, source: Any) -> None:  # noqa: B027 - most have nothing to check
+        """Raise DataError for the first cell of a Source that it cannot describe."""
+
+    # --- in words, for summaries --------------------------------------------------------------------------------------
+
+    @property
+    def in_words(self) -> str:
+        """What it is, in a few words."""
+        return type(self).__name__.lower()
+
+    def priors_in_words(self) -> list[str]:
+        """Its priors, and those of its parts."""
+        own = [f"{type(prior).__name__} of {name}" for name, prior in self.priors.items()]
+        return [*own, *(words for child in self.children for words in self.part(child).priors_in_words())]
+
+    def held_names(self) -> list[str]:
+        """Names of parameters that are held, wholly or partly."""
+        return [*(n for n in self.names if n in self.fixed), *(n for child in self.children for n in self.part(child).held_names())]
 
     # --- what follows from the declaration ----------------------------------------------------------------------------
 

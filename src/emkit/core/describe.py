@@ -105,6 +105,22 @@ def same_description(a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
+def snapshot(value: Any) -> tuple[Any, dict[str, np.ndarray]] | None:
+    """A description that does not follow later changes of the arrays; None for what cannot be described."""
+    arrays: dict[str, np.ndarray] = {}
+    try:
+        return describe(value, arrays), {path: array.copy() for path, array in arrays.items()}
+    except TypeError:
+        return None
+
+
+def same_snapshot(a: Any, b: Any) -> bool:
+    """Whether two snapshots say the same; None is like nothing."""
+    if a is None or b is None or not same_description(a[0], b[0]) or a[1].keys() != b[1].keys():
+        return False
+    return all(np.array_equal(a[1][path], b[1][path], equal_nan=a[1][path].dtype.kind == "f") for path in a[1])
+
+
 def classes_in(value: Any) -> dict[str, type]:
     """The classes that ``value`` is made of, by ``name_of``: what ``rebuild`` must know to make it again."""
     found: dict[str, type] = {}

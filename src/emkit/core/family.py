@@ -39,6 +39,8 @@ class Family(Declared):
     seen: Seen | None = field(default=None, kw_only=True, repr=False)
 
     support: ClassVar[Support]
+    made_of_others: ClassVar[bool] = False
+    """Whether it is built over another family, so that a word alone cannot ask for it."""
 
     # --- what you implement -------------------------------------------------------------------------------------------
 
@@ -141,10 +143,14 @@ class Family(Declared):
         ParameterError
             For values of the wrong shape or outside their domain.
         """
-        self.support.check(source)
+        self.check(source)
         summary = source.summary
         shown = replace(self, seen=Seen(summary.mean, summary.variance, summary.spread))
         return shown.ready(source, k).with_values(k, source.n_features)
+
+    def check(self, source: Source) -> None:
+        """Raise DataError, naming the cell, for the first one that the family cannot describe."""
+        self.support.check(source)
 
     def _resolved(self) -> Seen:
         if self.seen is None:

@@ -141,23 +141,20 @@ def run(
     problem: Problem,
     algorithm: Algorithm,
     params: Any,
+    rules: Rules,
     *,
-    tol: float = 1e-3,
-    max_iter: int = 1000,
     monitor: Monitor | None = None,
     trace: Sequence[float] = (),
     carried: Mapping[str, np.ndarray] | None = None,
     keep: Callable[[Step, Sequence[float]], None] | None = None,
     before: Sequence[float] = (),
 ) -> Run:
-    """Follow one start until the estimated remaining gain is below ``tol`` nats, or something else ends it.
+    """Follow one start until the estimated remaining gain is below ``rules.tol`` nats, or something else ends it.
 
     Parameters
     ----------
-    tol : float
-        In nats of the total objective. 0: exactly ``max_iter`` updates.
-    max_iter : int
-        Updates (M-steps) at most.
+    monitor : Monitor, optional
+        Told of each step; ``rules.monitors`` are not.
     trace : sequence of float
         Objectives before ``params``, when a run is taken up again; iterations are counted from there.
     carried : mapping of arrays
@@ -173,10 +170,8 @@ def run(
         Only if it comes before there is anything to keep.
     """
     monitor = monitor or Monitor()
-    history = list(trace)
+    history, remaining, reason = list(trace), math.inf, StopReason.MAX_ITER
     best: Step | None = None
-    remaining = math.inf
-    reason = StopReason.MAX_ITER
     try:
         for step in iterate(problem, algorithm, params, len(history), carried):
             if best is not None and algorithm.monotone and _fell(problem, step, best):
@@ -189,22 +184,17 @@ def run(
             asked = monitor.step(step)
             known = [*before[:-1], *history] if len(before) and before[-1] == history[0] else history
             remaining = aitken(known)
+            if asked is None and rules.tol > 0 and _settled(problem, known, remaining, rules.tol):
+                asked = StopReason.CONVERGED
             if asked is not None:
                 reason = asked
                 break
-            if tol > 0 and _settled(problem, known, remaining, tol):
-                reason = StopReason.CONVERGED
+            if step.iteration >= rules.max_iter:
                 break
-            if step.iteration >= max_iter:
-                break
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, CollapseError) as error:
         if best is None:
             raise
-        reason = StopReason.INTERRUPTED
-    except CollapseError:
-        if best is None:
-            raise
-        reason = StopReason.COLLAPSED
+        reason = StopReason.COLLAPSED if isinstance(error, CollapseError) else StopReason.INTERRUPTED
     assert best is not None
     return Run(best.params, best.log_likelihood, best.log_prior, best.iteration, reason, tuple(history), remaining, best.carried)
 

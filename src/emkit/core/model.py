@@ -9,6 +9,7 @@ import numpy as np
 from emkit.core.block import Block, Source
 from emkit.core.checks import one_of
 from emkit.core.declared import Declared
+from emkit.core.support import Support
 
 WANTS = ("log_likelihood", "marginals", "mode")
 
@@ -53,8 +54,9 @@ class Model(Declared):
     You get: every Algorithm, every Executor, restarts, monitors, checkpoints, files, estimators' predictions, and
     ``emkit.testing.check_model``.
 
-    You may add: ``q`` (Fisher's identity, standard errors), ``simulate``, ``compile``, ``kind_of_start``; ``examples`` (configurations for the
-    conformance kit) and ``draw`` (data for it, where rows of the first part will not do).
+    You may add: ``q`` (Fisher's identity, standard errors), ``moments`` and ``label_table`` (summaries, order of labels), ``support``, ``simulate``,
+    ``compile``, ``kind_of_start``; ``examples`` (configurations for the conformance kit) and ``draw`` (data for it, where rows of the first part
+    will not do).
     """
 
     @property
@@ -99,6 +101,24 @@ class Model(Declared):
         """
         return None
 
+    @property
+    def support(self) -> Support | None:
+        """What its cells may be; None if columns differ."""
+        return None
+
+    def check(self, source: Source) -> None:
+        """Raise DataError for the first cell that this model, resolved, cannot describe."""
+        for child in self.children:
+            self.part(child).check(source)
+
+    def moments(self, params: Any) -> tuple[np.ndarray, np.ndarray] | None:
+        """Mean and variance of each column under each value of the hidden label, (K, d) each; None if the model does not say."""
+        return None
+
+    def label_table(self, params: Any) -> tuple[str, list[str]]:
+        """For summaries: a heading, and a line for each value of the hidden label with what the model itself has for it."""
+        return "label", [f"{i:>5}" for i in range(self.n_hidden or 1)]
+
     def simulate(self, params: Any, n: int, rng: np.random.Generator) -> Block | None:
         """Rows (about ``n``) drawn from the model as a block with their labels; None if the model cannot."""
         return None
@@ -134,6 +154,6 @@ class Infer:
     def __post_init__(self) -> None:
         one_of(self.want, WANTS, "want")
 
-    def __call__(self, block: Block) -> Inference:
+    def __call__(self, block: Block, out: np.ndarray | None = None) -> Inference:
         """What the model says of the block."""
-        return self.model.infer(self.params, block, self.want)
+        return self.model.infer(self.params, block, self.want, out)

@@ -154,8 +154,13 @@ class Simplex(Domain):
             at = np.argwhere(bad)[0][:-1].tolist()
             where = f"{name} row {at[0] if len(at) == 1 else at}" if at else name
             most = " at most" if free[tuple(at)] else ""
-            raise ParameterError(f"{where} must add up to 1{most}, it adds up to {float(total[tuple(at)][0]):.6g}", parameter=parameter)
-        return np.where(free, value, value / np.where(free, 1.0, total))
+            raise ParameterError(
+                f"{where} must add up to 1{most}, it adds up to {float(total[tuple(at)][0]):.6g}", parameter=parameter
+            )
+        exact = (
+            np.abs(total - 1.0) < 1e-14 * value.shape[-1]
+        )  # what rounding leaves is left as it is: reading twice changes nothing
+        return np.where(free | exact, value, value / np.where(free | exact, 1.0, total))
 
     def null(self, shape: tuple[int, ...]) -> np.ndarray:
         """Uniform."""
@@ -256,7 +261,9 @@ class Parameter:
         return out
 
     def permute(self, value: np.ndarray, order: np.ndarray) -> np.ndarray:
-        """The value with components relabelled: new component i is old ``order[i]``."""
+        """The value with components relabelled: new component i is old ``order[i]``. A single number, for all components, stays."""
+        if not value.ndim:
+            return value
         for axis in self.axes:
             if value.shape[axis] >= len(order) > 0 and value.shape[axis] != 1:
                 rest = np.arange(len(order), value.shape[axis])

@@ -51,7 +51,9 @@ class Dirichlet(Prior):
             try:
                 prior = cls(numbers(value, name)[()])
             except ParameterError as error:
-                raise ParameterError(f"{name}={value!r}: give a positive number or a Dirichlet ({error})", parameter=name) from error
+                raise ParameterError(
+                    f"{name}={value!r}: give a positive number or a Dirichlet ({error})", parameter=name
+                ) from error
         if not isinstance(prior, Dirichlet):
             raise ParameterError(f"{name}: priors of probabilities must be Dirichlet, got {value!r}", parameter=name)
         found = np.shape(prior.concentration)

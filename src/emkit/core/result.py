@@ -1,6 +1,7 @@
 """What a fit reports: the answer, why it stopped, and every start that was tried."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -19,6 +20,7 @@ class StopReason(Enum):
     TIME_LIMIT = "stopped at the time limit; the best parameters so far were kept"
     STOPPED = "stopped by a monitor; the best parameters so far were kept"
     DECREASED = "stopped because the objective fell by more than rounding; the parameters before the fall were kept"
+    SET_BY_HAND = "not fitted: the parameters were set by hand"
     COLLAPSED = "stopped because a component collapsed onto a point; the parameters before that were kept"
 
 
@@ -119,6 +121,19 @@ class Result:
     n_rows: int
     total_weight: float
     tolerance: float = 1e-3
+
+    @classmethod
+    def of(cls, model: Any, run: Run, starts: Sequence[Start], *, n_rows: int, total_weight: float, tolerance: float) -> "Result":
+        """From the best run."""
+        return cls(
+            model, run.params, run.log_likelihood, run.log_prior, run.n_iter, run.reason, run.trace,
+            run.remaining, tuple(starts), n_rows, total_weight, tolerance,
+        )  # fmt: skip
+
+    @classmethod
+    def by_hand(cls, model: Any, params: Any) -> "Result":
+        """Parameters that were set, not fitted: nothing is known of any data."""
+        return cls(model, params, math.nan, math.nan, 0, StopReason.SET_BY_HAND, (), math.inf, (), 0, 0.0)
 
     @property
     def objective(self) -> float:

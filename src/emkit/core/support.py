@@ -21,6 +21,8 @@ class Support(ABC):
     """Kinds of ``Column`` that it can describe."""
     whole: ClassVar[bool] = False
     """Whether values are integers, so that samples are too."""
+    signed: ClassVar[bool] = False
+    """Whether values may be negative."""
 
     @abstractmethod
     def holds(self, x: np.ndarray) -> np.ndarray:
@@ -73,9 +75,10 @@ def refuse_categories(source: Source, support: Support) -> None:
                 value = column.levels[int(block.x[seen[0], j])]
                 break
             row += block.n
+        what = "text" if isinstance(value, str) else "category"
         raise DataError(
-            f"{source.columns.called(j)} {source.place(i)} is the text {value!r}, not a number: it cannot be {support.words}; drop the "
-            "column, encode it as numbers, or give it a categorical family",
+            f"{source.columns.called(j)} {source.place(i)} is the {what} {value!r}, not a number: it cannot be {support.words}; drop "
+            "the column, encode it as numbers, or give it a categorical family",
             column=column.name,
             row=source.user_row(i),
         )
@@ -85,6 +88,7 @@ class Reals(Support):
     """Any finite number."""
 
     words = "a number"
+    signed = True
 
     def holds(self, x: np.ndarray) -> np.ndarray:
         """Finite."""

@@ -1,9 +1,9 @@
 """Columns of new data beside those of the fit, in scikit-learn's words."""
 
-import warnings
 from collections.abc import Sequence
 
 from emkit.core.errors import DataError
+from emkit.core.warn import warn
 
 
 def check_columns(names: Sequence[str] | None, count: int, fitted: Sequence[str] | None, expected: int, who: str) -> None:
@@ -16,9 +16,9 @@ def check_columns(names: Sequence[str] | None, count: int, fitted: Sequence[str]
     """
     if fitted is not None and names is None:
         text = f"X does not have valid feature names, but {who} was fitted with feature names"
-        warnings.warn(text, UserWarning, stacklevel=4)
+        warn(text)
     elif fitted is None and names is not None:
-        warnings.warn(f"X has feature names, but {who} was fitted without feature names", UserWarning, stacklevel=4)
+        warn(f"X has feature names, but {who} was fitted without feature names")
     elif fitted is not None and names is not None and list(fitted) != list(names):
         unseen, missing = sorted(set(names) - set(fitted)), sorted(set(fitted) - set(names))
         text = "The feature names should match those that were passed during fit.\n"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from emkit.core.errors import DataError
-from emkit.data.tables import is_absent, is_time
+from emkit.data.cells import is_absent, is_time
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Rows of a NumPy array in memory, cut into blocks."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,7 @@ class ArraySource(BlockSource):
 
     def _cut(self) -> tuple[Block, ...]:
         bounds = block_bounds(self.n_rows, len(self.columns)).tolist()
-        return tuple(self._block(a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True))
+        return tuple(self._block(a, b) for a, b in pairwise(bounds))
 
     def _block(self, a: int, b: int) -> Block:
         x = self.x[a:b]
@@ -91,9 +92,7 @@ class ArraySource(BlockSource):
 
     def joined(self) -> Block:
         """Everything as one block, without a copy."""
-        return Block(
-            self.x, self.weights, missing=self.missing, source_rows=self.n_rows, labels=self.labels, columns=self.columns
-        )
+        return Block(self.x, self.weights, missing=self.missing, source_rows=self.n_rows, labels=self.labels, columns=self.columns)
 
     def _of(self, block: Block) -> "ArraySource":
         return ArraySource(block.x, block.weights, self.columns, labels=block.labels, checked=True)

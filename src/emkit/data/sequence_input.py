@@ -1,16 +1,20 @@
 """Sequences as people have them: rows with lengths, a list of arrays, a 3-D array, a table with a sequence and an order column."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from emkit.core.errors import DataError, ParameterError
+from emkit.core.checks import one_of
+from emkit.core.columns import Columns
+from emkit.core.errors import DataError
+from emkit.data.cells import is_absent
 from emkit.data.listed import as_sequences
 from emkit.data.order import Places, read_order
 from emkit.data.sequences import check_lengths
-from emkit.data.tables import is_absent, is_table, read_frame, read_matrix
+from emkit.data.tables import Table, is_table, read_frame, read_table
 from emkit.data.validate import check_matrix, unmask
 
 GAPS = ("error", "missing", "ignore")
@@ -26,14 +30,14 @@ class Sequences:
 
     x: np.ndarray
     lengths: np.ndarray
-    names: tuple[str, ...] | None
+    columns: Columns
     position: np.ndarray | None = None
     keys: list[Any] | None = None
     listed: bool = False
 
     def place(self, step: int) -> str:
         """How messages name a step: by the user's own row, or sequence and step."""
-        row = step if self.position is None else int(np.flatnonzero(self.position == step)[0])
+        row = self.user_row(step)
         if not self.listed:
             return f"row {row}"
         ends = np.cumsum(self.lengths)
@@ -42,6 +46,10 @@ class Sequences:
         if self.position is None:
             return f"sequence {s} step {step - begin}"
         return f"sequence {s} row {row - int(np.sum(self.position < begin))}"
+
+    def user_row(self, step: int) -> int:
+        """The number of a step's row in the user's data, counted through all sequences."""
+        return step if self.position is None else int(np.flatnonzero(self.position == step)[0])
 
     def restore(self, per_step: np.ndarray) -> np.ndarray:
         """Per-step results in the order of the user's rows."""
@@ -63,6 +71,8 @@ def read_sequences(
     sequence: str | None = None,
     order: str | None = None,
     gaps: str = "error",
+    like: Columns | None = None,
+    unseen: str = "error",
     every_column: bool = True,
 ) -> Sequences:
     """Read sequences.
@@ -77,33 +87,41 @@ def read_sequences(
         Columns of a data frame: which sequence a row belongs to, and its place in it. Rows may come in any order.
         A list of frames has no ``sequence`` column; ``order`` sorts inside each frame.
     gaps : {"error", "missing", "ignore"}
-        What a jump in an integer ``order`` column means: a mistake, steps nobody observed, or nothing.
+        What a jump in an integer ``order`` column means: a mistake, steps that were not observed, or nothing.
+    like, unseen, every_column
+        As in ``read_table``.
 
     Raises
     ------
     DataError
         Naming the sequence, column or row.
     """
-    if gaps not in GAPS:
-        raise ParameterError(f"gaps={gaps!r}: choose one of {', '.join(map(repr, GAPS))}")
+    one_of(gaps, GAPS, "gaps")
+
+    def read(table: Any, *, every_column: bool = every_column) -> Table:
+        return read_table(table, like=like, unseen=unseen, every_column=every_column)
+
     items = as_sequences(x, has_lengths=lengths is not None)
     if items is not None and any(is_table(item) for item in items):
-        return _from_tables(items, lengths, sequence, order, gaps, every_column)
+        return _from_tables(items, lengths, sequence, order, gaps, every_column, read)
     if sequence is not None or order is not None:
         if not is_table(x):
             raise DataError("sequence and order name columns, so the data must be a data frame")
         if lengths is not None:
             raise DataError("give lengths, or a sequence column, not both")
-        return _from_table(x, sequence, order, gaps, every_column)
+        return _from_table(x, sequence, order, gaps, read)
     if items is not None:
-        return _from_list(items, lengths, every_column)
+        return _from_list(items, lengths, every_column, read)
     if not is_table(x) and getattr(x, "ndim", 0) == 3:
-        return _from_list(list(np.asarray(unmask(x))), lengths, every_column)
-    matrix, names = read_matrix(x, every_column=every_column)
-    return Sequences(matrix, check_lengths(lengths, len(matrix)), names)
+        return _from_list(list(np.asarray(unmask(x))), lengths, every_column, read)
+    found = read(x)
+    return Sequences(found.x, check_lengths(lengths, len(found.x)), found.columns)
 
 
-def _from_list(items: Sequence[Any], lengths: Any, every_column: bool) -> Sequences:
+Read = Callable[..., Table]
+
+
+def _from_list(items: Sequence[Any], lengths: Any, every_column: bool, read: Read) -> Sequences:
     if lengths is not None:
         raise DataError("a list of sequences or a 3-D array has its own lengths; leave lengths out")
     if not items:
@@ -123,6 +141,11 @@ def _from_list(items: Sequence[Any], lengths: Any, every_column: bool) -> Sequen
         if parts and part.shape[1] != parts[0].shape[1]:
             raise DataError(f"sequence {i} has {part.shape[1]} columns, sequence 0 has {parts[0].shape[1]}")
         parts.append(part)
+    sizes = np.array([len(part) for part in parts], dtype=np.int64)
+    texts = any(part.dtype.kind in "OU" and any(isinstance(v, str) for v in part.ravel()) for part in parts)
+    if texts:
+        found = read(np.concatenate([part.astype(object) for part in parts]))
+        return Sequences(found.x, sizes, found.columns, listed=True)
     if len({part.dtype.kind in "biuf" for part in parts}) > 1 or any(part.dtype.kind not in "biuf" for part in parts):
         parts = [_numbers_of(i, part) for i, part in enumerate(parts)]
     try:
@@ -131,7 +154,7 @@ def _from_list(items: Sequence[Any], lengths: Any, every_column: bool) -> Sequen
         for i, part in enumerate(parts):
             _numbers_of(i, part)
         raise
-    return Sequences(matrix, np.array([len(part) for part in parts], dtype=np.int64), None, listed=True)
+    return Sequences(matrix, sizes, Columns.numbered(matrix.shape[1]), listed=True)
 
 
 def _numbers_of(i: int, part: np.ndarray) -> np.ndarray:
@@ -143,7 +166,7 @@ def _numbers_of(i: int, part: np.ndarray) -> np.ndarray:
 
 
 def _from_tables(
-    items: Sequence[Any], lengths: Any, sequence: str | None, order: str | None, gaps: str, every_column: bool
+    items: Sequence[Any], lengths: Any, sequence: str | None, order: str | None, gaps: str, every_column: bool, read: Read
 ) -> Sequences:
     """A list of data frames, one for each sequence: the same columns in each, put in order inside each."""
     if lengths is not None:
@@ -157,30 +180,60 @@ def _from_tables(
                 f"sequence {i} is a {type(item).__name__}, but the list holds data frames; give frames, or arrays, throughout"
             )
         try:
-            part = _from_table(item, None, order, gaps, False)
+            part = _from_table(item, None, order, gaps, partial(read, every_column=False))
         except DataError as error:
-            raise DataError(f"sequence {i}: {error}") from None
-        if parts and part.names != parts[0].names:
-            raise DataError(f"sequence {i} has the columns {list(part.names or ())}, sequence 0 has {list(parts[0].names or ())}")
+            raise DataError(f"sequence {i}: {error}", column=error.column, row=error.row, sequence=i) from None
+        if parts and part.columns.names != parts[0].columns.names:
+            raise DataError(
+                f"sequence {i} has the columns {list(part.columns.names)}, sequence 0 has {list(parts[0].columns.names)}",
+                sequence=i,
+            )
         parts.append(part)
-    names = parts[0].names
-    matrix = check_matrix(np.concatenate([part.x for part in parts]), names, every_column=every_column)
+    parts, columns = _one_schema(parts)
+    matrix = check_matrix(np.concatenate([part.x for part in parts]), columns, every_column=every_column)
     sizes = np.array([len(part.x) for part in parts], dtype=np.int64)
     position = None
     if any(part.position is not None for part in parts):
         begins = np.cumsum(sizes) - sizes
         rows = [np.arange(len(part.x)) if part.position is None else part.position for part in parts]
         position = np.concatenate([begin + at for begin, at in zip(begins, rows, strict=True)])
-    return Sequences(matrix, sizes, names, position, listed=True)
+    return Sequences(matrix, sizes, columns, position, listed=True)
 
 
-def _from_table(x: Any, sequence: str | None, order: str | None, gaps: str, every_column: bool) -> Sequences:
+def _one_schema(parts: list[Sequences]) -> tuple[list[Sequences], Columns]:
+    """Frames with the same columns, whose categories may have different levels: all of them, and the cells numbered by these."""
+    if all(part.columns == parts[0].columns for part in parts):
+        return parts, parts[0].columns
+    items, xs = list(parts[0].columns.items), [part.x.copy() for part in parts]
+    for j, first in enumerate(items):
+        each = [part.columns[j] for part in parts]
+        if any(column.levels is None for column in each) and any(column.levels is not None for column in each):
+            i = next(i for i, column in enumerate(each) if (column.levels is None) != (first.levels is None))
+            raise DataError(
+                f"column {first.name!r} holds numbers in some sequences, texts in others, such as sequence {i}", sequence=i
+            )
+        if first.levels is not None:
+            levels = tuple(sorted({level for column in each for level in column.levels or ()}))
+            for x, column in zip(xs, each, strict=True):
+                number = np.array([levels.index(level) for level in column.levels or ()] or [0], dtype=x.dtype)
+                seen = ~np.isnan(x[:, j])
+                x[seen, j] = number[x[seen, j].astype(np.intp)]
+            items[j] = replace(first, levels=levels)
+        else:
+            kinds = {column.kind for column in each}
+            items[j] = first if len(kinds) == 1 else replace(first, kind="real")
+    columns = replace(parts[0].columns, items=tuple(items))
+    return [replace(part, x=x) for part, x in zip(parts, xs, strict=True)], columns
+
+
+def _from_table(x: Any, sequence: str | None, order: str | None, gaps: str, read: Read) -> Sequences:
     frame = read_frame(x)
     for name in (sequence, order):
         if name is not None and name not in frame.columns:
             raise DataError(f"no column {name!r}; the columns are {', '.join(map(str, frame.columns))}")
     rest = [c for c in frame.columns if c not in (sequence, order)]
-    matrix, names = read_matrix(frame.select(rest).to_native(), every_column=every_column)
+    table = read(frame.select(rest).to_native())
+    matrix, columns = table.x, table.columns
     n = len(matrix)
     labels = list(range(n)) if sequence is None else frame.get_column(sequence).to_list()
     if sequence is None:
@@ -188,7 +241,7 @@ def _from_table(x: Any, sequence: str | None, order: str | None, gaps: str, ever
     else:
         i = next((i for i, v in enumerate(labels) if is_absent(v) or v != v), None)
         if i is not None:
-            raise DataError(f"column {sequence!r} row {i} is missing; every row belongs to a sequence")
+            raise DataError(f"column {sequence!r} row {i} is missing; every row belongs to a sequence", column=sequence, row=i)
         number: dict[Any, int] = {}
         codes = np.array([number.setdefault(v, len(number)) for v in labels], dtype=np.int64)
         keys = list(number)
@@ -199,9 +252,9 @@ def _from_table(x: Any, sequence: str | None, order: str | None, gaps: str, ever
     lengths = np.bincount(codes)
     matrix = matrix[by]
     if places is None:
-        return Sequences(matrix, lengths, names, None if np.array_equal(by, np.arange(n)) else position, keys)
+        return Sequences(matrix, lengths, columns, None if np.array_equal(by, np.arange(n)) else position, keys)
     sorted_places = Places(places.values[by], places.is_time, lambda i: places.show(int(by[i])))
-    return _fill_gaps(Sequences(matrix, lengths, names, position, keys), codes[by], sorted_places, order or "", gaps)
+    return _fill_gaps(Sequences(matrix, lengths, columns, position, keys), codes[by], sorted_places, order or "", gaps)
 
 
 def _fill_gaps(found: Sequences, codes: np.ndarray, places: Places, order: str, gaps: str) -> Sequences:
@@ -224,7 +277,8 @@ def _fill_gaps(found: Sequences, codes: np.ndarray, places: Places, order: str, 
     if gaps == "error":
         raise DataError(
             f"{who(i)} jumps from {order} = {show(i)} to {show(i + 1)}; "
-            "say gaps='missing' if the steps between were not observed, gaps='ignore' if nothing is between"
+            "say gaps='missing' if the steps between were not observed, gaps='ignore' if nothing is between",
+            parameter="gaps",
         )
     extra = np.where(within, step - 1, 0)
     total = len(place) + extra.sum(dtype=np.float64)
@@ -237,39 +291,4 @@ def _fill_gaps(found: Sequences, codes: np.ndarray, places: Places, order: str, 
     matrix[target] = found.x
     lengths = found.lengths + np.bincount(codes[1:], weights=extra, minlength=len(found.lengths)).astype(np.int64)
     assert found.position is not None
-    return Sequences(matrix, lengths, found.names, target[found.position], found.keys)
-
-
-def read_states(states: Any, found: Sequences, k: int) -> np.ndarray:
-    """Known states as evidence in step order: int (n,), or float (n, K). A masked label, or row of them, is unknown.
-
-    Raises
-    ------
-    DataError
-        For labels out of range, wrong lengths, and steps whose every state is ruled out.
-    """
-    rows = len(found.x) if found.position is None else len(found.position)
-    if isinstance(states, np.ma.MaskedArray) and states.ndim == 2:
-        unknown: np.ndarray = np.logical_and.reduce(np.ma.getmaskarray(states), axis=1)
-        states = np.where(unknown[:, None], 1.0, unmask(states))
-    array = np.asarray(unmask(states))
-    if array.ndim == 1 and array.shape == (rows,):
-        try:
-            numbers = np.where([is_absent(v) for v in array], np.nan, array).astype(np.float64)
-        except (TypeError, ValueError) as error:
-            raise DataError(f"states must be numbers 0 to {k - 1}, -1 or NaN where unknown") from error
-        numbers = np.where(np.isnan(numbers), -1, numbers)
-        bad = (numbers != np.round(numbers)) | (numbers < -1) | (numbers >= k)
-        if bad.any():
-            i = int(np.flatnonzero(bad)[0])
-            raise DataError(f"states row {i} is {numbers[i]:g}; states are numbered 0 to {k - 1}, -1 where unknown")
-        return found.arrange(numbers.astype(np.int64), -1)
-    if array.shape == (rows, k):
-        allowed = array.astype(np.float64)
-        if not (np.isfinite(allowed).all() and (allowed >= 0).all()):
-            raise DataError("states (n, K) must hold booleans or finite nonnegative numbers")
-        empty = ~(allowed > 0).any(axis=1)
-        if empty.any():
-            raise DataError(f"states row {int(np.flatnonzero(empty)[0])} rules out every state")
-        return found.arrange(allowed, 1.0)
-    raise DataError(f"states has shape {array.shape}, expected ({rows},) or ({rows}, {k})")
+    return Sequences(matrix, lengths, found.columns, target[found.position], found.keys)

@@ -1,6 +1,7 @@
 """Sequences in memory: rows with lengths, cut into blocks of whole sequences."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -92,7 +93,7 @@ class SequenceSource(BlockSource):
         """Blocks of whole sequences, each beginning with the first sequence at or after a row boundary of an ArraySource."""
         rows = block_bounds(self.n_rows, len(self.columns))
         bounds = np.unique(np.searchsorted(self.offsets, rows)).tolist()
-        return tuple(self._block(a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True))
+        return tuple(self._block(a, b) for a, b in pairwise(bounds))
 
     def _block(self, a: int, b: int) -> Block:
         begin, end = int(self.offsets[a]), int(self.offsets[b])

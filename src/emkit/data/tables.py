@@ -1,13 +1,22 @@
-"""Data frames (pandas, polars, pyarrow, anything narwhals reads) and arrays, as a float matrix with column names."""
+"""Data frames (pandas, polars, pyarrow, anything narwhals reads) and arrays, as a float matrix with its schema."""
 
-from datetime import date, time, timedelta
-from decimal import Decimal
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from emkit.core.columns import Column, Columns
 from emkit.core.errors import DataError
-from emkit.data.validate import check_matrix
+from emkit.data.cells import read_cells, read_objects
+from emkit.data.validate import check_matrix, unmask
+
+
+@dataclass(frozen=True)
+class Table:
+    """``x`` (n, d), float32 or float64, NaN where a cell is missing, and ``columns``, what its columns are."""
+
+    x: np.ndarray
+    columns: Columns
 
 
 def is_table(x: Any) -> bool:
@@ -19,8 +28,21 @@ def is_table(x: Any) -> bool:
     )
 
 
-def read_matrix(x: Any, *, min_rows: int = 1, every_column: bool = True) -> tuple[np.ndarray, tuple[str, ...] | None]:
-    """Rows as float32 (if every column is) or float64, and the columns' names if there are any. Nulls become NaN.
+def read_table(
+    x: Any, *, like: Columns | None = None, unseen: str = "error", min_rows: int = 1, every_column: bool = True
+) -> Table:
+    """Rows as float32 (if every column is) or float64, with the schema. Text and categories become numbers of their levels.
+
+    Parameters
+    ----------
+    x : data frame or array
+    like : Columns, optional
+        Those of the fit: categories get the numbers that they had then.
+    unseen : {"error", "missing"}
+        What a level that is not in ``like`` is.
+    min_rows : int
+    every_column : bool
+        Whether every column must have an observed cell.
 
     Raises
     ------
@@ -28,20 +50,61 @@ def read_matrix(x: Any, *, min_rows: int = 1, every_column: bool = True) -> tupl
         Naming the column, and the row where there is one.
     """
     if not is_table(x):
-        return check_matrix(x, min_rows=min_rows, every_column=every_column), None
+        return _read_array(x, like, unseen, min_rows, every_column)
     frame = read_frame(x)
-    names = tuple(str(c) for c in frame.columns)
-    if not names:
+    labels = list(frame.columns)
+    if not labels:
         raise DataError(f"found 0 feature(s) (shape=({len(frame)}, 0)) while a minimum of 1 is required.")
-    columns = [_column(c, name) for c, name in zip(frame.iter_columns(), names, strict=True)]
-    width = np.float32 if all(c.dtype == np.float32 for c in columns) else np.float64
-    matrix = np.empty((len(frame), len(names)), dtype=width)
-    for j, column in enumerate(columns):
-        matrix[:, j] = column
-    return check_matrix(matrix, names, min_rows=min_rows, every_column=every_column), names
+    known = {} if like is None or not like.named else {column.name: column for column in like.items}
+    cells = [read_cells(series, known.get(str(series.name)), unseen) for series in frame.iter_columns()]
+    width = np.float32 if all(c.dtype == np.float32 for c, _ in cells) else np.float64
+    matrix = np.empty((len(frame), len(labels)), dtype=width)
+    for j, (values, _) in enumerate(cells):
+        matrix[:, j] = values
+    columns = Columns(tuple(column for _, column in cells), named=all(isinstance(label, str) for label in labels))
+    return Table(check_matrix(matrix, columns, min_rows=min_rows, every_column=every_column), columns)
 
 
-def as_frame(x: Any) -> Any:
+def _read_array(x: Any, like: Columns | None, unseen: str, min_rows: int, every_column: bool) -> Table:
+    x = unmask(x)
+    array = x if hasattr(x, "dtype") or hasattr(x, "toarray") else _as_array(x)
+    kind = getattr(getattr(array, "dtype", None), "kind", "?")
+    if kind in "OU" and np.ndim(array) == 2 and np.size(array) and (kind == "U" or any(isinstance(v, str) for v in array.ravel())):
+        known = [None] * array.shape[1] if like is None or len(like) != array.shape[1] else list(like.items)
+        cells = [read_objects(c.tolist(), known[j], unseen, str(j)) for j, c in enumerate(np.asarray(array).T)]
+        items = tuple(Column(f"x{j}", column.kind, column.levels) for j, (_, column) in enumerate(cells))
+        columns = Columns(items, named=False)
+        matrix = np.column_stack([values for values, _ in cells])
+        return Table(check_matrix(matrix, columns, min_rows=min_rows, every_column=every_column), columns)
+    matrix = check_matrix(array, min_rows=min_rows, every_column=every_column)
+    return Table(matrix, Columns.numbered(matrix.shape[1], {"b": "binary", "i": "count", "u": "count"}.get(kind, "real")))
+
+
+def _as_array(x: Any) -> Any:
+    try:
+        array = np.asarray(x)
+        return np.asarray(x, dtype=object) if array.dtype.kind == "U" else array  # a number among texts is still a number
+    except (ValueError, TypeError) as error:
+        raise DataError(f"the data cannot be read as an array of numbers: {error}") from error
+
+
+def read_frame(x: Any) -> Any:
+    """A table in memory, as narwhals sees it. Raises DataError for what is not one, and for two columns of one name."""
+    import narwhals as nw
+
+    x = _whole(x)
+    _refuse_twins(x)
+    x = _dense(x)
+    try:
+        return nw.from_native(x, eager_only=True)
+    except TypeError as error:  # a LazyFrame, ...
+        raise DataError(
+            f"a {type(x).__module__.split('.')[0]} {type(x).__name__} cannot be read as a table in memory; "
+            "collect or convert it to a DataFrame or a Table first"
+        ) from error
+
+
+def _whole(x: Any) -> Any:
     """A pyarrow RecordBatch as the Table that it is a part of; anything else as it is."""
     if type(x).__name__ != "RecordBatch" or not type(x).__module__.startswith("pyarrow"):
         return x
@@ -58,79 +121,10 @@ def _dense(x: Any) -> Any:
     return x.astype(sparse) if sparse else x
 
 
-def read_frame(x: Any) -> Any:
-    """A table in memory, as narwhals sees it. Raises DataError for what is not one, and for two columns of one name."""
-    import narwhals as nw
-
-    x = as_frame(x)
-    _refuse_twins(x)
-    x = _dense(x)
-    try:
-        return nw.from_native(x, eager_only=True)
-    except TypeError as error:  # a LazyFrame, ...
-        raise DataError(
-            f"a {type(x).__module__.split('.')[0]} {type(x).__name__} cannot be read as a table in memory; "
-            "collect or convert it to a DataFrame or a Table first"
-        ) from error
-
-
 def _refuse_twins(x: Any) -> None:
     """Before narwhals sees the frame: it refuses two columns of one name in words of its own."""
     arrow = type(x).__module__.startswith("pyarrow")
     labels = [str(label) for label in (x.column_names if arrow else x.columns if type(x).__name__ == "DataFrame" else ())]
     twice = sorted({label for label in labels if labels.count(label) > 1}) if len(set(labels)) < len(labels) else []
     if twice:
-        raise DataError(f"column names must be unique; found more than once: {', '.join(map(repr, twice))}")
-
-
-def _number(value: Any) -> float:
-    """A cell as a float; None and pandas.NA are missing. Raises for what is not a number."""
-    if isinstance(value, str | bytes):  # float() would quietly read '1' as a number
-        raise TypeError("text")
-    return np.nan if is_absent(value) else float(value)
-
-
-def is_absent(value: Any) -> bool:
-    """Whether a cell is None or pandas.NA."""
-    return value is None or type(value).__name__ == "NAType"
-
-
-def is_time(value: Any) -> bool:
-    """Whether a cell is a date, a time, a duration or a pandas Period."""
-    return isinstance(value, date | time | timedelta) or type(value).__name__ == "Period"
-
-
-def _refuse_dates(found: list[Any], dtype: Any, name: str) -> None:
-    row = next((i for i, v in enumerate(found) if is_time(v)), None)
-    if row is not None:
-        raise DataError(
-            f"column {name!r} is of type {dtype}, not numbers (row {row} is {found[row]!r}, a date or time): convert it to numbers, such "
-            "as days since the first; a HMM puts steps in order by such a column if it is named as order"
-        )
-
-
-def _column(series: Any, name: str) -> np.ndarray:
-    import narwhals as nw
-
-    dtype = series.dtype
-    if dtype in (nw.Int128, nw.UInt128):  # NumPy has none
-        return series.cast(nw.Float64).to_numpy().astype(np.float64)
-    if dtype.is_numeric():
-        values = series.to_numpy()
-        if values.dtype.kind == "O" or series.null_count():
-            values = series.cast(nw.Float64).to_numpy()
-        values = np.asarray(values)
-        return values if values.dtype in (np.float32, np.float64) else values.astype(np.float64)
-    if dtype == nw.Boolean:
-        return np.array([_number(v) for v in series.to_list()])
-    found = series.to_list()
-    _refuse_dates(found, dtype, name)
-    if dtype in (nw.Object, nw.Unknown) or all(v is None for v in found):
-        try:
-            return np.array([_number(v) for v in found])
-        except (TypeError, ValueError):
-            pass
-    row = next((i for i, v in enumerate(found) if not (is_absent(v) or isinstance(v, int | float | Decimal))), 0)
-    raise DataError(
-        f"column {name!r} is of type {dtype}, not numbers (row {row} is {found[row]!r}); drop the column, or encode it as numbers"
-    )
+        raise DataError(f"column names must be unique; found more than once: {', '.join(map(repr, twice))}", column=twice[0])

@@ -42,7 +42,9 @@ def refuse_masked(x: Any, what: str) -> None:
         raise DataError(f"{what} {row} is missing (masked); give a value, or leave out what it belongs to")
 
 
-def check_matrix(x: Any, columns: Columns | Sequence[str] | None = None, *, min_rows: int = 1, every_column: bool = True) -> np.ndarray:
+def check_matrix(
+    x: Any, columns: Columns | Sequence[str] | None = None, *, min_rows: int = 1, every_column: bool = True
+) -> np.ndarray:
     """A float matrix (n, d) without infinities and without all-missing columns; float32 and float64 are not copied.
 
     ``every_column=False`` lets columns pass that have no observed cell: a fitted model marginalises them.

@@ -1,6 +1,7 @@
 """What an HMM does after the fit: decode, smooth, filter, forecast, simulate."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,13 +10,13 @@ import numpy as np
 from emkit.core import checks
 from emkit.core.block import Block
 from emkit.core.errors import DataError, ImpossibleSequenceError, ParameterError
+from emkit.core.family import Family
+from emkit.core.result import Result
 from emkit.data.sequence_input import Sequences
 from emkit.data.sequences import SequenceSource
 from emkit.data.validate import check_matrix, unmask
-from emkit.estimators.base import make_rng
+from emkit.estimators.settings import make_rng
 from emkit.execute.threads import Threads
-from emkit.families.cdf import cdf, survival
-from emkit.families.location import mean_and_variance
 from emkit.models.hmm import decoding, paths
 from emkit.models.hmm import filter as filtering
 from emkit.models.hmm import forecast as forecasting
@@ -60,14 +61,21 @@ class Stream:
 
 
 class AfterTheFit:
-    """Methods of ``HMM`` that need fitted parameters and data, but no fitting."""
+    """Methods that need parameters and data, but no fitting. Whoever inherits them gives the four below."""
 
-    _read: Callable[..., Sequences]
+    _new: Callable[[Any, Any], Sequences]
+    """Read sequences and compare them with the columns of the fit."""
     _source: Callable[..., SequenceSource]
-    _fitted: Callable[[], tuple[HiddenMarkov, HMMParams]]
+    _current: Callable[[], Result]
     _executor: Callable[[], Threads]
+    _emitted: Callable[[Any], np.ndarray]
+    _n_columns: Callable[[], int]
     random_state: Any
-    n_features_in_: int
+
+    def _hypothesis(self) -> tuple[HiddenMarkov, HMMParams]:
+        """Model and parameters as they are now."""
+        current = self._current()
+        return current.model, current.params
 
     def _over_blocks(
         self,
@@ -80,8 +88,7 @@ class AfterTheFit:
         states: Any = None,
     ) -> tuple[np.ndarray, list[Any]]:
         """What ``fill`` writes for each block into its rows of an array (n, *shape), in the order of the user's rows; and what it returns."""
-        self._fitted()
-        found = self._read(X, lengths, reset=False)
+        found = X if isinstance(X, Sequences) else self._new(X, lengths)
         source = self._source(found, None, states)
         out = np.empty((source.n_rows, *shape), dtype)
 
@@ -89,8 +96,10 @@ class AfterTheFit:
             begin = int(source.offsets[block.start])
             return fill(block, out[begin : begin + block.n])
 
-        values = list(self._executor().map(one, source))
-        return found.restore(out), values
+        with sequences_by_key(found):
+            values = list(self._executor().map(one, source))
+        narrow = dtype is np.float64 and found.x.dtype == np.float32
+        return found.restore(out.astype(np.float32) if narrow else out), values
 
     def predict_proba(self, X: Any, lengths: Any = None, *, states: Any = None) -> np.ndarray:
         """Smoothed probabilities P(state_t | whole sequence), (n, K).
@@ -104,10 +113,10 @@ class AfterTheFit:
         return self._smoothed(X, lengths, None)
 
     def _smoothed(self, X: Any, lengths: Any, states: Any) -> tuple[float, np.ndarray]:
-        model, params = self._fitted()
+        model, params = self._hypothesis()
 
         def fill(block: Block, out: np.ndarray) -> float:
-            return float(model.recursions(params, block, model.log_emissions(params, block, out)).log_likelihoods.sum())
+            return float(model.infer(params, block, "marginals", out).log_likelihood.sum())
 
         gamma, values = self._over_blocks(X, lengths, fill, shape=(model.n_states,), states=states)
         return sum(values), gamma
@@ -124,10 +133,10 @@ class AfterTheFit:
                 return float(np.log(gamma.max(axis=1)).sum()), gamma.argmax(axis=1)
         if algorithm != "viterbi":
             raise ParameterError(f"algorithm={algorithm!r}: choose 'viterbi' or 'map'")
-        model, params = self._fitted()
+        model, params = self._hypothesis()
 
         def fill(block: Block, out: np.ndarray) -> float:
-            values = decoding.viterbi_block(model, params, block, out)
+            values = model.infer(params, block, "mode", out).log_likelihood
             if (values == -np.inf).any():
                 raise ImpossibleSequenceError(block.start + int(np.flatnonzero(values == -np.inf)[0]))
             return float(values.sum())
@@ -141,7 +150,7 @@ class AfterTheFit:
 
     def filter(self, X: Any, lengths: Any = None) -> np.ndarray:
         """Filtered probabilities P(state_t | steps up to t), (n, K): no look-ahead."""
-        model, params = self._fitted()
+        model, params = self._hypothesis()
 
         def fill(block: Block, out: np.ndarray) -> None:
             log_b = model.log_emissions(params, block, out)
@@ -154,19 +163,19 @@ class AfterTheFit:
 
     def stream(self) -> Stream:
         """Filter a sequence as it arrives."""
-        return Stream(*self._fitted(), self.n_features_in_)
+        return Stream(*self._hypothesis(), self._n_columns())
 
     def k_best(self, X: Any, k: int = 5) -> tuple[np.ndarray, np.ndarray]:
         """The k most probable paths of one sequence, (k, T), and their log probabilities together with the data, (k,)."""
         found, log_b = self._one_sequence(X)
-        paths, values = decoding.k_best_paths(self._fitted()[1], log_b, k)
+        paths, values = decoding.k_best_paths(self._hypothesis()[1], log_b, k)
         return np.stack([found.restore(path) for path in paths]) if len(paths) else paths, values
 
     def sample_paths(self, X: Any, lengths: Any = None, n_paths: int = 1) -> np.ndarray:
         """Paths drawn from their posterior given the sequences, (n_paths, n); drawn with ``random_state``."""
-        model, params = self._fitted()
+        model, params = self._hypothesis()
         rng = make_rng(self.random_state)
-        found = self._read(X, lengths, reset=False)
+        found = self._new(X, lengths)
         parts = [
             paths.sample_paths(params, model.log_emissions(params, block), np.asarray(block.lengths), n_paths, rng)
             for block in self._source(found)
@@ -176,13 +185,13 @@ class AfterTheFit:
     def forecast(self, X: Any, horizon: int = 1) -> Forecast:
         """States and observations 1 to ``horizon`` steps after the end of one sequence."""
         _, log_b = self._one_sequence(X)
-        return self.forecast_from(filtering.filter_probabilities(self._fitted()[1], log_b, np.array([len(log_b)]))[-1], horizon)
+        return self.forecast_from(filtering.filter_probabilities(self._hypothesis()[1], log_b, np.array([len(log_b)]))[-1], horizon)
 
     def forecast_from(self, probabilities: Any, horizon: int = 1) -> Forecast:
         """The same from the state probabilities at the last step, (K,), such as the last row of ``filter``."""
-        model, params = self._fitted()
+        model, params = self._hypothesis()
         ahead = forecasting.forecast_states(params, probabilities, horizon)
-        mean, variance = mean_and_variance(model.family, params.emissions)
+        mean, variance = moments(model.family, params.emissions)
         expected = ahead.probabilities @ mean
         expected[ahead.survival == 0] = np.nan  # nothing is observed after a certain end
         return Forecast(
@@ -192,23 +201,53 @@ class AfterTheFit:
             np.sqrt(np.maximum(ahead.probabilities @ (variance + mean**2) - expected**2, 0.0)),
         )
 
+    def forecast_table(self, X: Any, horizon: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """What comes after the end of each sequence, sequence after sequence, 1 to ``horizon`` steps ahead.
+
+        Returns
+        -------
+        rows : int array of shape (S,)
+            For each sequence the row of ``X`` that is its last step.
+        columns : dict of arrays of shape (S * horizon,)
+            ``step``; ``survival`` if there is an end state; ``p0``, ``p1``, ..., the states' probabilities; ``mean_`` and ``sd_`` of each column.
+        """
+        found = self._new(X, None)
+        last = np.cumsum(found.lengths) - 1
+        if found.position is not None:
+            row_of = np.empty(len(found.x), dtype=np.int64)
+            row_of[found.position] = np.arange(len(found.position))
+            last = row_of[last]
+        filtered = self.filter(found)
+        parts = [self.forecast_from(filtered[row], horizon) for row in last]
+        survival = np.concatenate([part.survival for part in parts])
+        states, mean, sd = (np.concatenate([getattr(part, name) for part in parts]) for name in ("states", "mean", "sd"))
+        # After a certain end there are no states.
+        states, mean, sd = (np.where(survival[:, None] > 0, values, np.nan) for values in (states, mean, sd))
+        ahead: dict[str, np.ndarray] = {"step": np.tile(np.arange(1, horizon + 1), len(last))}
+        if self._current().model.end:
+            ahead["survival"] = survival
+        ahead |= {f"p{k}": states[:, k] for k in range(states.shape[1])}
+        for j, name in enumerate(found.columns.names):
+            ahead |= {f"mean_{name}": mean[:, j], f"sd_{name}": sd[:, j]}
+        return last, ahead
+
     def forecast_log_density(self, X: Any, values: Any, horizon: int = 1) -> np.ndarray:
         """Log density or probability of each of ``values`` (m, d), or (m,) for one column, 1 to ``horizon`` steps after the end of one sequence.
 
         (H, m). For a chain with end probabilities: given that the sequence goes on so long. Raises DataError for another number of columns.
         """
         values = np.asarray(unmask(values))
-        values = values.reshape(-1, 1) if values.ndim == 1 and self.n_features_in_ == 1 else values
+        values = values.reshape(-1, 1) if values.ndim == 1 and self._n_columns() == 1 else values
         if values.ndim == 2:
             values = check_matrix(values, every_column=False)
-        if values.ndim != 2 or values.shape[1] != self.n_features_in_:
-            raise DataError(f"values have shape {values.shape}, expected (m, {self.n_features_in_})")
-        model, params = self._fitted()
+        if values.ndim != 2 or values.shape[1] != self._n_columns():
+            raise DataError(f"values have shape {values.shape}, expected (m, {self._n_columns()})")
+        model, params = self._hypothesis()
         return forecasting.forecast_log_density(model.family, params, self.forecast(X, horizon).states, values)
 
     def _one_sequence(self, X: Any) -> tuple[Sequences, np.ndarray]:
-        model, params = self._fitted()
-        found = self._read(X, None, reset=False)
+        model, params = self._hypothesis()
+        found = self._new(X, None)
         if len(found.lengths) != 1:
             raise DataError(f"expected one sequence, got {len(found.lengths)}")
         return found, np.concatenate([model.log_emissions(params, block) for block in self._source(found)])
@@ -219,38 +258,67 @@ class AfterTheFit:
 
     def _draw(self, n_samples: int, random_state: Any) -> tuple[np.ndarray, np.ndarray]:
         n = checks.count(n_samples, "n_samples")
-        model, params = self._fitted()
+        model, params = self._hypothesis()
         x, states, _ = paths.simulate(model.family, params, np.array([n]), make_rng(random_state))
-        return x, states
+        return self._emitted(x), states
 
     def simulate(self, lengths: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Simulated sequences: rows (n, d), states (n,), lengths (S,); drawn with ``random_state``.
 
         ``lengths``: a list of lengths; or, for a chain with end probabilities, a number of sequences that go on until they end.
         """
-        model, params = self._fitted()
-        return paths.simulate(model.family, params, lengths, make_rng(self.random_state))
+        model, params = self._hypothesis()
+        x, states, sizes = paths.simulate(model.family, params, lengths, make_rng(self.random_state))
+        return self._emitted(x), states, sizes
 
     def pseudo_residuals(self, X: Any, lengths: Any = None) -> np.ndarray:
         """Forecast pseudo-residuals, (n,): standard normal if the model is right (Zucchini, MacDonald and Langrock 2016, section 6.2).
 
         For one column. Counts and symbols get the middle of their segment; missing steps NaN.
         """
-        model, params = self._fitted()
+        model, params = self._hypothesis()
 
         def fill(block: Block, out: np.ndarray) -> None:
             weights = filtering.predictive_weights(params, model.log_emissions(params, block), np.asarray(block.lengths))
             x = np.asarray(block.x)
-            beyond = survival(model.family, params.emissions, x)
-            middle = forecasting.pseudo_residuals(weights, *cdf(model.family, params.emissions, x), beyond).middle
+            below, beyond = (_cdf(model.family, params.emissions, x, upper=upper) for upper in (False, True))
+            middle = forecasting.pseudo_residuals(weights, *below, beyond).middle
             out[:] = np.where(np.isnan(x[:, 0]), np.nan, middle)
 
         return self._over_blocks(X, lengths, fill)[0]
 
     def expected_time(self) -> np.ndarray:
         """Expected number of steps of one stay in each state, (K,): 1 / (1 - a_kk)."""
-        return forecasting.expected_time(self._fitted()[1])
+        return forecasting.expected_time(self._hypothesis()[1])
 
     def occupancy(self, X: Any, lengths: Any = None) -> np.ndarray:
         """Expected number of steps that the sequences spend in each state, (K,)."""
         return forecasting.occupancy(self.predict_proba(X, lengths))
+
+
+@contextmanager
+def sequences_by_key(found: Sequences) -> Iterator[None]:
+    """Errors about a sequence call it by its key, if a column tells sequences apart."""
+    try:
+        yield
+    except ImpossibleSequenceError as error:
+        if found.keys is None:
+            raise
+        raise ImpossibleSequenceError(error.sequence, f"sequence {found.keys[error.sequence]!r}") from None
+
+
+def moments(family: Family, params: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of each column under each state, (K, d) each. Raises ParameterError if the family does not say."""
+    found = family.moments(params)
+    if found is None:
+        raise ParameterError(f"{family.called} does not say its mean and variance: give it a method moments")
+    return found
+
+
+def _cdf(family: Family, params: Any, x: np.ndarray, *, upper: bool) -> tuple[np.ndarray, np.ndarray]:
+    if x.shape[1] != 1:
+        raise DataError(f"pseudo-residuals are for one column, these data have {x.shape[1]}")
+    found = family.cdf(params, x, upper=upper)
+    if found is None:
+        raise ParameterError(f"{family.called} does not say its distribution function: give it a method cdf")
+    return found

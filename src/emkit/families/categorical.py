@@ -1,5 +1,6 @@
 """Categorical columns: each cell is a symbol 0, 1, ..., L - 1, each column with probabilities of its own."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -72,13 +73,27 @@ class Categorical(Family):
                 )
         else:
             sizes = _checked_sizes(self.n_categories, d)
-        if (high >= sizes).any():
-            j = int(np.flatnonzero(high >= sizes)[0])
-            raise DataError(
-                f"{source.columns.called(j)} holds the symbol {high[j]:g}, but n_categories={sizes[j]:g} allows 0 to {sizes[j] - 1:g}",
-                column=source.columns[j].name,
-            )
         return replace(self, n_categories=tuple(int(size) for size in sizes))
+
+    def check(self, source: Source) -> None:
+        """Also refuses symbols beyond ``n_categories``, where that is known."""
+        super().check(source)
+        if self.n_categories is None:
+            return
+        sizes, row = _checked_sizes(self.n_categories, source.n_features), 0
+        if not (source.summary.high >= sizes).any():
+            return
+        for block in source:
+            bad = np.asarray(block.x) >= sizes
+            if bad.any():
+                i, j = (int(v) for v in np.argwhere(bad)[0])
+                raise DataError(
+                    f"{source.columns.called(j)} {source.place(row + i)} holds the symbol {block.x[i, j]:g}, but n_categories={sizes[j]:g} "
+                    f"allows 0 to {sizes[j] - 1:g}",
+                    column=source.columns[j].name,
+                    row=source.user_row(row + i),
+                )
+            row += block.n
 
     def _refuse_one_hot(self, source: Source, high: np.ndarray) -> None:
         # In a few rows, two columns that are 0 and 1 may differ in each by chance.
@@ -91,8 +106,14 @@ class Categorical(Family):
                 return
         raise DataError(
             f"the {source.n_features} columns look one-hot encoded (each row has a single 1); "
-            "pass one column of symbols instead: x.argmax(axis=1).reshape(-1, 1), or say n_categories=2 if they are separate columns"
+            "give one column of symbols instead, the place of each row's 1, or say n_categories=2 if they are separate columns",
+            parameter="n_categories",
         )
+
+    def without_data(self, values: Mapping[str, Any], d: int) -> Self:
+        """As many symbols as there are probabilities."""
+        sizes = self.n_categories if self.n_categories is not None or "probs" not in values else np.shape(values["probs"])[-1]
+        return replace(self, fixed={}, start_values={}, n_categories=sizes)
 
     def sizes(self, k: int, d: int) -> dict[str, int]:
         """L is the largest number of symbols of any column."""

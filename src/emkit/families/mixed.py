@@ -56,6 +56,7 @@ class Mixed(Family):
     prior: Dirichlet | None = None
 
     Params = MixedParams
+    made_of_others = True
     parameters = (Parameter("weights", "K M", Simplex(), Dirichlet),)
 
     def __post_init__(self) -> None:
@@ -103,13 +104,15 @@ class Mixed(Family):
         declared, array = self.family.parameter(name), np.asarray(value)
         if declared is None or not declared.axes:
             return value
-        letters = declared.letters.split()
-        full = array.ndim == len(letters) + 1 or array.ndim == sum(not letter.isdigit() for letter in letters) + 1
-        return array.reshape(-1, *array.shape[2:]) if full and array.shape[1] == self.n_parts else value
+        return array.reshape(-1, *array.shape[2:]) if array.ndim >= 2 and array.shape[1] == self.n_parts else value
 
     def ready(self, source: Source, k: int) -> Self:
         """Resolves the family, for K M components."""
         return replace(self, family=self.family.resolve(source, k * self.n_parts))
+
+    def check(self, source: Source) -> None:
+        """The family's."""
+        self.family.check(source)
 
     def embed(self, x: Any) -> np.ndarray | None:
         """The family's."""
@@ -198,6 +201,11 @@ class Mixed(Family):
         cumulative = np.cumsum(params.weights, axis=1)[component]
         part = (rng.uniform(size=(len(component), 1)) >= cumulative / cumulative[:, -1:]).sum(axis=1)
         return self.family.sample(params.parts, component * self.n_parts + part, rng)
+
+    @property
+    def in_words(self) -> str:
+        """As "mixtures of 2 Gaussian, diag covariance"."""
+        return f"mixtures of {self.n_parts} {self.family.in_words}"
 
     def compile(self, source: Source, k: int) -> None:
         """The family's."""

@@ -25,7 +25,7 @@ class Sums(Stats):
 
 
 def logs_times(count: Any, value: Any) -> np.ndarray:
-    """count * log(value), which is 0 where the count is 0, whatever the value."""
+    """Count * log(value), which is 0 where the count is 0, whatever the value."""
     from scipy.special import xlogy
 
     return np.asarray(xlogy(count, value))

@@ -28,6 +28,8 @@ class Tied(Family):
     family: Family
     groups: tuple[int, ...]
 
+    made_of_others = True
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "groups", integers(self.groups, "tie"))
         found = sorted(set(self.groups))
@@ -71,6 +73,11 @@ class Tied(Family):
         """The family's."""
         return self.family.all_names
 
+    @property
+    def needed_names(self) -> tuple[str, ...]:
+        """The family's."""
+        return self.family.needed_names
+
     def configured(self, fixed: Any, init: Any) -> Self:
         """Values go to the family."""
         return replace(self, family=self.family.configured(fixed, init))
@@ -101,6 +108,24 @@ class Tied(Family):
                 raise ParameterError(f"{name}_: components that share a distribution have different values", parameter=name)
             mine[name] = array[first] if len(array) == k else array
         return self.family.unshown(mine, self._distinct, d)
+
+    @property
+    def is_started(self) -> bool:
+        """The family's."""
+        return self.family.is_started
+
+    @property
+    def has_values(self) -> bool:
+        """Ties name the components, as values do."""
+        return True
+
+    def columns_of(self, values: Any) -> int | None:
+        """The family's."""
+        return self.family.columns_of(values)
+
+    def without_data(self, values: Any, d: int) -> Self:
+        """The family's."""
+        return replace(self, family=self.family.without_data(values, d))
 
     def null(self, k: int, d: int) -> Any:
         """The family's."""
@@ -175,6 +200,10 @@ class Tied(Family):
         """The family's."""
         return self.family.from_partition(x, self._pool(resp), rng)
 
+    def check(self, source: Source) -> None:
+        """The family's."""
+        self.family.check(source)
+
     def embed(self, x: Any) -> np.ndarray | None:
         """The family's."""
         return self.family.embed(x)
@@ -196,6 +225,19 @@ class Tied(Family):
     def sample(self, params: Any, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """The family's."""
         return self.family.sample(params, self._index[component], rng)
+
+    @property
+    def in_words(self) -> str:
+        """The family's."""
+        return self.family.in_words
+
+    def priors_in_words(self) -> list[str]:
+        """The family's."""
+        return self.family.priors_in_words()
+
+    def held_names(self) -> list[str]:
+        """The family's."""
+        return self.family.held_names()
 
     def compile(self, source: Source, k: int) -> None:
         """The family's."""

@@ -10,8 +10,10 @@ import numpy as np
 
 from emkit._names import NAMES
 from emkit._version import __version__
+from emkit.core.columns import Column, Columns
 from emkit.core.describe import describe, name_of, rebuild
 from emkit.core.errors import ModelFileError
+from emkit.core.family import Seen
 from emkit.core.result import Result, Run, Start, StopReason
 from emkit.io.container import read, write
 
@@ -22,8 +24,8 @@ class Saved:
 
     estimator: str
     settings: dict[str, Any]
-    columns: tuple[str, ...] | None
-    n_features: int
+    columns: Columns
+    width: str
     result: Result
     version: str
 
@@ -34,8 +36,8 @@ def save_model(
     *,
     estimator: str,
     settings: Mapping[str, Any],
-    columns: tuple[str, ...] | None,
-    n_features: int,
+    columns: Columns,
+    width: str = "float64",
 ) -> None:
     """Write a fitted model; atomically. Raises OSError if that fails, and then the old file survives."""
     arrays: dict[str, np.ndarray] = {}
@@ -44,8 +46,8 @@ def save_model(
         "emkit_version": __version__,
         "estimator": estimator,
         "settings": {name: describe(_kept(value), arrays, f"settings.{name}") for name, value in settings.items()},
-        "columns": None if columns is None else list(columns),
-        "n_features": n_features,
+        "columns": describe(columns, arrays, "columns"),
+        "width": width,
         "model": describe(result.model, arrays, "model"),
         "result": {
             "log_likelihood": result.log_likelihood,
@@ -73,9 +75,9 @@ def _kept(value: Any) -> Any:
 
 
 def known_classes(more: Sequence[type] = ()) -> dict[str, type]:
-    """Classes that a file may name: emkit's families, models and priors, and ``more``."""
+    """Classes that a file may name: what describes columns, emkit's families, models and priors, and ``more``."""
     own = [getattr(import_module(module), name) for group, name, module in NAMES if group in ("families", "models", "priors")]
-    return {name_of(kind): kind for kind in (*own, *more)}
+    return {name_of(kind): kind for kind in (Column, Columns, Seen, *own, *more)}
 
 
 def load_model(path: str | os.PathLike[str], classes: Sequence[type] = ()) -> Saved:
@@ -90,7 +92,8 @@ def load_model(path: str | os.PathLike[str], classes: Sequence[type] = ()) -> Sa
     try:
         known = known_classes(classes)
         model = rebuild(header["model"], arrays, known)
-        params = model.null(model.n_hidden or 1, int(header["n_features"])).replace_arrays(arrays, "params.")
+        columns = rebuild(header["columns"], arrays, known)
+        params = model.null(model.n_hidden or 1, len(columns)).replace_arrays(arrays, "params.")
         settings = {name: rebuild(value, arrays, known) for name, value in header["settings"].items()}
         kept = header["result"]
         starts = tuple(
@@ -101,15 +104,13 @@ def load_model(path: str | os.PathLike[str], classes: Sequence[type] = ()) -> Sa
             params, kept["log_likelihood"], kept["log_prior"], kept["n_iter"],
             StopReason[kept["reason"]], tuple(kept["trace"]), kept["remaining"],
         )  # fmt: skip
-        result = Result(
-            model, params, run.log_likelihood, run.log_prior, run.n_iter, run.reason, run.trace,
-            run.remaining, starts, kept["n_rows"], kept["total_weight"], kept["tolerance"],
-        )  # fmt: skip
+        size = {name: kept[name] for name in ("n_rows", "total_weight", "tolerance")}
+        result = Result.of(model, run, starts, **size)
         return Saved(
             header["estimator"],
             settings,
-            None if header["columns"] is None else tuple(header["columns"]),
-            int(header["n_features"]),
+            columns,
+            str(header["width"]),
             result,
             str(header.get("emkit_version", "?")),
         )

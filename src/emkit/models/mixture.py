@@ -17,6 +17,7 @@ from emkit.core.parameters import Parameter, Simplex
 from emkit.core.prior import Dirichlet
 from emkit.core.records import Params, Stats
 from emkit.core.seeding import KINDS_OF_START, kind_of_start, seed_labels
+from emkit.core.support import Support
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,11 @@ class Mixture(Model):
         ]
 
     @property
+    def support(self) -> Support:
+        """The family's."""
+        return self.family.support
+
+    @property
     def n_hidden(self) -> int:
         """K."""
         return int(self.n_components)
@@ -146,6 +152,21 @@ class Mixture(Model):
         found = self.joint_pass(params, block, rows=True, responsibilities=want != "log_likelihood")
         assert found.rows is not None
         return Inference.of_rows(found.rows, found.responsibilities, want, out)
+
+    def moments(self, params: MixtureParams) -> tuple[np.ndarray, np.ndarray] | None:
+        """Of the components."""
+        return self.family.moments(params.components)
+
+    @property
+    def in_words(self) -> str:
+        """As "Gaussian mixture: 3 components, full covariance"."""
+        kind, _, more = self.family.in_words.partition(", ")
+        k = self.n_hidden
+        return f"{kind[:1].upper()}{kind[1:]} mixture: {k} component{'s' * (k > 1)}{f', {more}' if more else ''}"
+
+    def label_table(self, params: MixtureParams) -> tuple[str, list[str]]:
+        """Weights."""
+        return "component   weight", [f"{i:>9}   {weight:.4f}" for i, weight in enumerate(params.weights)]
 
     def simulate(self, params: MixtureParams, n: int, rng: np.random.Generator) -> Block:
         """N rows, with the component that each came from."""

@@ -2,74 +2,52 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
+from emkit.cli import options
+from emkit.cli.estimators import build, find_estimator
 from emkit.cli.exits import INTERRUPTED, NOT_CONVERGED, Refusal
-from emkit.cli.models.registry import ModelCommands, check_settings, find_model, model_names
+from emkit.cli.reading import DataFile, find_columns
 from emkit.cli.talk import Talk
 
 
 def command(
-    data: Annotated[Path, typer.Argument(help="Rows: .csv, .tsv, .parquet, .feather or .npy. Empty cells are missing cells.")],
-    model: Annotated[str, typer.Option(help=f"One of: {', '.join(model_names())}.")] = "gaussian-mixture",
-    components: Annotated[
-        int | None, typer.Option("-k", "--components", min=1, help="How many components, or hidden states.")
-    ] = None,
-    columns: Annotated[str | None, typer.Option(help="Columns to fit, with commas between them; all by default.")] = None,
-    weights: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Column of weights; 2 means the row (of an hmm: the sequence) twice.")
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="Model file to write, e.g. model.safetensors.")] = None,
-    covariance_type: Annotated[
-        str | None, typer.Option(help="full (a mixture's default), diag (an hmm's), tied, spherical, tied-diag or tied-spherical.")
-    ] = None,
-    emission: Annotated[
-        str | None, typer.Option(help="What the states of an hmm emit: gaussian (default), poisson, categorical or bernoulli.")
-    ] = None,
-    sequence: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Which sequence a row of an hmm belongs to; without it all are one.")
-    ] = None,
-    order: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", help="A row's place in its sequence: numbers or dates; without it, as in the file."),
-    ] = None,
-    gaps: Annotated[
-        str | None,
-        typer.Option(help="Jumps in an --order of whole numbers: an error (default), steps that are missing, or ignore them."),
-    ] = None,
-    labels: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Known states of an hmm: 0, 1, ...; empty or -1 where unknown.")
-    ] = None,
-    tol: Annotated[
-        float | None, typer.Option(help="Stop when the gain still to come is under so many nats; 0: --max-iter updates.")
-    ] = None,
-    max_iter: Annotated[int | None, typer.Option(help="Iterations at most, for each start.")] = None,
-    n_init: Annotated[int | None, typer.Option(help="Starts.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of every random choice.")] = 0,
-    n_jobs: Annotated[int | None, typer.Option(help="Threads; all cores by default. The result does not depend on it.")] = None,
-    no_prior: Annotated[bool, typer.Option("--no-prior", help="Plain maximum likelihood, without the weak default prior.")] = False,
-    fixed: Annotated[
-        str | None, typer.Option(metavar="JSON", help="""Parameters held at values: '{"covariances": 4, "weights": [0.5, 0.5]}'.""")
-    ] = None,
-    setting: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=JSON", help="Any other setting of the estimator, e.g. reg_covar=0.01."),
-    ] = None,
-    checkpoint: Annotated[
-        Path | None, typer.Option(help="File to save progress to every minute; taken up again if it is there.")
-    ] = None,
-    time_limit: Annotated[float | None, typer.Option(metavar="SECONDS", min=0, help="End the fit after so long.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The outcome as JSON instead of a summary.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on stderr but errors.")] = False,
+    data: options.Data,
+    model: options.Model = "gaussian-mixture",
+    components: options.Components = None,
+    columns: options.Columns = None,
+    weights: options.Weights = None,
+    out: options.Out = None,
+    covariance_type: options.CovarianceType = None,
+    emission: options.Emission = None,
+    sequence: options.Sequence = None,
+    order: options.Order = None,
+    gaps: options.Gaps = None,
+    labels: options.Labels = None,
+    tol: options.Tol = None,
+    max_iter: options.MaxIter = None,
+    n_init: options.NInit = None,
+    seed: options.Seed = 0,
+    n_jobs: options.NJobs = None,
+    no_prior: options.NoPrior = False,
+    fixed: options.Fixed = None,
+    setting: options.Setting = None,
+    checkpoint: options.Checkpoint = None,
+    time_limit: options.TimeLimit = None,
+    separator: options.Separator = None,
+    decimal: options.Decimal = None,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Fit a model to the rows of a file, print a summary, write the model.
 
     Ctrl-C or --time-limit end the fit and keep the best model so far, with exit code 3.
     """
     talk = Talk(quiet)
-    kind = find_model(model)
+    kind = find_estimator(model)
+    file = DataFile(data, separator, decimal)
     given: dict[str, Any] = {
         "covariance_type": covariance_type,
         "emission": emission,
@@ -87,11 +65,10 @@ def command(
     if no_prior:
         settings["prior"] = None
     settings.update(_settings(setting or []))
-    check_settings(kind, settings)
-    estimator = kind.build(components, settings)
+    estimator = build(kind, components, settings)
     with talk.warnings():
-        fitted, unsaved = _run(estimator, kind, data, columns, weights, labels, out, checkpoint, time_limit, talk)
-        _print(fitted, kind, as_json, out if unsaved is None else None)
+        fitted, unsaved = _run(estimator, file, columns, weights, labels, out, checkpoint, time_limit, talk)
+        _print(fitted, as_json, out if unsaved is None else None)
         if unsaved is not None:
             raise unsaved
         _leave(fitted.result_, out, talk)
@@ -99,8 +76,7 @@ def command(
 
 def _run(
     estimator: Any,
-    kind: ModelCommands,
-    data: Path,
+    file: DataFile,
     columns: str | None,
     weights: str | None,
     labels: str | None,
@@ -112,28 +88,27 @@ def _run(
     """Read, fit, save; with the reason if the last of these failed: the fit is worth printing all the same."""
     from emkit.cli.choosing import choose, numbers, split_names, with_keys
     from emkit.cli.interrupts import Interrupts
-    from emkit.cli.reading import find_columns, read_table
     from emkit.cli.writing import cannot_write, check_writable
     from emkit.core.monitor import TimeLimit
 
     for path in (out, checkpoint):
         if path is not None:
             check_writable(path)
-    table = read_table(data)
-    asked = {**kind.keys(estimator), "weights": weights, "labels": labels}
-    aside = {option: find_columns(table.column_names, [name], data)[0] for option, name in asked.items() if name is not None}
-    keys = {option: aside[option] for option in kind.keys(estimator)}
+    table = file.read(say=talk.say)
+    asked = {**estimator.key_columns(), "weights": weights, "labels": labels}
+    aside = {option: find_columns(table.column_names, [name], file.path)[0] for option, name in asked.items() if name is not None}
+    keys = {option: aside[option] for option in estimator.key_columns()}
     estimator.set_params(**keys)
-    row_weights, known = (numbers(table, aside[name], data) if name in aside else None for name in ("weights", "labels"))
-    chosen = choose(table, None if columns is None else split_names(columns), aside, data, talk)
-    rows = with_keys(table, chosen, keys, data)
+    row_weights, known = (numbers(table, aside[name], file) if name in aside else None for name in ("weights", "labels"))
+    chosen = choose(table, None if columns is None else split_names(columns), aside, file, talk, estimator.takes_texts())
+    rows = with_keys(table, chosen, keys, file)
     limits = [] if time_limit is None else [TimeLimit(time_limit)]
     with Interrupts() as interrupts:
         try:
             with talk.progress() as shown:
                 interrupts.carry([*shown, *limits])
                 estimator.set_params(monitors=[interrupts], checkpoint=_checkpoint(checkpoint, talk))
-                kind.fit(estimator, rows, row_weights, known)
+                estimator.fit_rows(rows, row_weights, known)
         except KeyboardInterrupt:
             talk.say("interrupted before there was anything to keep; no model was written")
             raise typer.Exit(INTERRUPTED) from None
@@ -156,15 +131,15 @@ def _checkpoint(path: Path | None, talk: Talk) -> Any:
     return Checkpoint(path)
 
 
-def _print(fitted: Any, kind: Any, as_json: bool, out: Path | None) -> None:
+def _print(fitted: Any, as_json: bool, out: Path | None) -> None:
     from emkit import __version__
     from emkit.cli.outcome import outcome
     from emkit.cli.writing import print_json
 
     if as_json:
-        print_json({**outcome(fitted, kind, __version__), "out": None if out is None else str(out)})
+        print_json({**outcome(fitted, __version__), "out": None if out is None else str(out)})
     else:
-        print(kind.text(fitted))
+        print(fitted.summary())
 
 
 def _leave(result: Any, out: Path | None, talk: Talk) -> None:

@@ -5,12 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
+from emkit.cli.options import Decimal, Separator
 from emkit.cli.talk import Talk
 
 
 def command(
     model: Annotated[Path, typer.Argument(help="Model file of an hmm that `emkit fit` or `save` wrote.")],
-    data: Annotated[Path, typer.Argument(help="Sequences so far: .csv, .tsv, .parquet, .feather or .npy.")],
+    data: Annotated[Path, typer.Argument(help="Sequences so far: .csv, .tsv, .txt, .dat, .parquet, .feather or .npy.")],
     horizon: Annotated[int, typer.Option(min=1, help="How many steps ahead.")] = 1,
     out: Annotated[
         Path | None, typer.Option(help="File to write: .csv, .tsv, .parquet, .feather or .jsonl. CSV on stdout by default.")
@@ -19,46 +20,53 @@ def command(
     gaps: Annotated[
         str | None, typer.Option(help="What jumps in the --order column mean here, if not what they meant in the fit.")
     ] = None,
+    separator: Separator = None,
+    decimal: Decimal = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines on stdout instead of CSV.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on stderr but errors.")] = False,
 ) -> None:
     """Write one row for each sequence and step ahead.
 
-    The sequence and, if it holds whole numbers, the order column; `step` 1, 2, ...; `survival`, the probability that the sequence goes
-    on so long, if the model has an end state; `p0`, `p1`, ..., the probability of each state; `mean_` and `sd_` of each data column.
+    The sequence and, if it holds whole numbers, the order column; `step` 1, 2, ...; `survival`, the probability that the sequence
+    goes on so long, if the model has an end state; `p0`, `p1`, ..., the probability of each state; `mean_` and `sd_` of each data
+    column.
     """
     import pyarrow as pa
 
     from emkit.cli.choosing import rows_for
-    from emkit.cli.models.registry import open_model, set_gaps
-    from emkit.cli.reading import read_table
+    from emkit.cli.estimators import open_model, set_gaps
+    from emkit.cli.reading import DataFile
     from emkit.cli.writing import check_out, keeps_text, named, put_out
 
     talk = Talk(quiet)
+    file = DataFile(data, separator, decimal)
     check_out(out, as_json)
     with talk.warnings():
-        fitted, kind, _ = open_model(model)
-        set_gaps(fitted, kind, gaps)
-        table = read_table(data)
-        rows = rows_for(fitted, kind, table, data, model)
-        ahead = kind.forecast(fitted, rows, horizon)
-        first = _keys(kind.keys(fitted), ahead, table, rows, keeps_text(out, as_json), horizon, data)
-        shown = pa.table({**first, **named(ahead.columns, list(first), prefix, data)})
+        fitted, _ = open_model(model)
+        set_gaps(fitted, gaps)
+        table = file.read(say=talk.say)
+        rows = rows_for(fitted, table, file, model)
+        fitted.check_cells(rows)
+        last, ahead = fitted.forecast_table(rows, horizon)
+        first = _keys(fitted, last, table, rows, keeps_text(out, as_json), horizon, data)
+        shown = pa.table({**first, **named(ahead, list(first), prefix, data)})
     put_out(shown, out, as_json, talk)
 
 
-def _keys(keys: dict[str, str], ahead: Any, table: Any, rows: Any, written: bool, horizon: int, data: Path) -> dict[str, Any]:
-    """Which sequence each row is about, as ``written`` or with the type the column has; and the place of its step, if it has one."""
+def _keys(fitted: Any, last: Any, table: Any, rows: Any, written: bool, horizon: int, data: Path) -> dict[str, Any]:
+    """Which sequence each row is about, as ``written`` or with the column's type; and the place of its step, if places count steps."""
     import numpy as np
     import pyarrow as pa
+    from pyarrow import types
 
     from emkit.cli.reading import find_columns
 
-    found = {}
+    keys, found = fitted.key_columns(), {}
     if "sequence" in keys:
         name = keys["sequence"]
         column = rows[name] if written else table[find_columns(table.column_names, [name], data)[0]]
-        found[name] = column.take(pa.array(np.repeat(ahead.rows, horizon)))
-    if ahead.places is not None:
-        found[keys["order"]] = pa.array(ahead.places)
+        found[name] = column.take(pa.array(np.repeat(last, horizon)))
+    if "order" in keys and fitted.gaps != "ignore" and types.is_integer(rows[keys["order"]].type):
+        place = rows[keys["order"]].to_numpy()[last].astype(np.int64)
+        found[keys["order"]] = pa.array((place[:, None] + np.arange(1, horizon + 1)).ravel())
     return found

@@ -11,22 +11,22 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Print the model, its settings and columns, how its fit ended, every start, and the parameters."""
-    from emkit.cli.models.registry import open_model
+    from emkit.cli.estimators import model_name, open_model
     from emkit.cli.outcome import columns, outcome, settings
     from emkit.cli.writing import print_json
 
-    fitted, kind, version = open_model(model)
+    fitted, version = open_model(model)
     if as_json:
-        print_json(outcome(fitted, kind, version))
+        print_json(outcome(fitted, version))
         return
     names = columns(fitted)
     changed = _changed(fitted, settings(fitted))
-    print(f"{kind.name} in {str(model)!r}, written by emkit {version}")
+    print(f"{model_name(type(fitted).__name__)} in {str(model)!r}, written by emkit {version}")
     print(f"columns: {', '.join(names) if names is not None else f'{fitted.n_features_in_} without names'}")
     print(f"settings: {', '.join(f'{name}={value!r}' for name, value in changed.items()) or 'the defaults'}")
-    print(f"\n{kind.text(fitted)}")
+    print(f"\n{fitted.summary()}")
     print(f"\nstarts\n{_starts(fitted.result_.starts)}")
-    for name, value in kind.parameters(fitted).items():
+    for name, value in fitted.parameters().items():
         print(f"\n{name}, shape {value.shape}\n{_array(value)}")
 
 

@@ -1,16 +1,19 @@
 """``emkit predict``: the rows of a file with what a fitted model says about each."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from emkit.cli.options import Decimal, Separator
 from emkit.cli.talk import Talk
 
 
 def command(
     model: Annotated[Path, typer.Argument(help="Model file that `emkit fit` or `save` wrote.")],
-    data: Annotated[Path, typer.Argument(help="Rows: .csv, .tsv, .parquet, .feather or .npy; further columns are kept.")],
+    data: Annotated[
+        Path, typer.Argument(help="Rows: .csv, .tsv, .txt, .dat, .parquet, .feather or .npy; further columns are kept.")
+    ],
     out: Annotated[
         Path | None, typer.Option(help="File to write: .csv, .tsv, .parquet, .feather or .jsonl. CSV on stdout by default.")
     ] = None,
@@ -18,6 +21,8 @@ def command(
     gaps: Annotated[
         str | None, typer.Option(help="What jumps in an hmm's --order column mean here, if not what they meant in the fit.")
     ] = None,
+    separator: Separator = None,
+    decimal: Decimal = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines on stdout instead of CSV.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on stderr but errors.")] = False,
 ) -> None:
@@ -27,18 +32,32 @@ def command(
     most probable path, and `p0`, `p1`, ..., the probability of each state given the whole sequence.
     """
     from emkit.cli.choosing import rows_for
-    from emkit.cli.models.registry import open_model, set_gaps
-    from emkit.cli.reading import read_table
+    from emkit.cli.estimators import open_model, set_gaps
+    from emkit.cli.reading import DataFile
     from emkit.cli.writing import check_out, keeps_text, named, put_out
 
     talk = Talk(quiet)
+    file = DataFile(data, separator, decimal)
     check_out(out, as_json)
     with talk.warnings():
-        fitted, kind, _ = open_model(model)
-        set_gaps(fitted, kind, gaps)
-        table = read_table(data)
-        added = kind.added_columns(fitted, rows_for(fitted, kind, table, data, model))
-        shown = read_table(data, as_text=True) if keeps_text(out, as_json) else table
+        fitted, _ = open_model(model)
+        set_gaps(fitted, gaps)
+        table = file.read(say=talk.say)
+        rows = rows_for(fitted, table, file, model)
+        fitted.check_cells(rows)
+        added = fitted.table(rows)
+        shown = _as_written(file.read(as_text=True), table) if keeps_text(out, as_json) else table
         for name, values in named(added, shown.column_names, prefix, data).items():
             shown = shown.append_column(name, values)
     put_out(shown, out, as_json, talk)
+
+
+def _as_written(written: Any, table: Any) -> Any:
+    """The cells as they are written, but decimal commas as points: the columns that are added have these."""
+    from pyarrow import compute as pc
+    from pyarrow import types
+
+    for at, name in enumerate(written.column_names):
+        if name in table.column_names and types.is_floating(table[name].type) and types.is_string(written[name].type):
+            written = written.set_column(at, name, pc.replace_substring(written[name], ",", "."))
+    return written

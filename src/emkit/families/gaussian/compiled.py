@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from emkit.core.block import Block
 from emkit.core.bayes import Pass
+from emkit.core.block import Block
 from emkit.families.gaussian.params import GaussianParams, GaussianStats
 from emkit.kernels.gaussian import DIAG, FULL, SPHERICAL, TIED, log_prob_rows, mixture_pass, moment_rows
 

@@ -1,5 +1,6 @@
 """Multivariate normal distributions with six shapes of covariance; also the NumPy twin of ``emkit.kernels.gaussian``."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -133,6 +134,11 @@ class Gaussian(Family):
             column=source.columns[j].name,
         )
 
+    def without_data(self, values: Mapping[str, Any], d: int) -> Self:
+        """Without a prior that would take its scale from the data."""
+        prior = self.prior if isinstance(self.prior, GaussianPrior) else None
+        return replace(self, fixed={}, start_values={}, prior=prior, reg_covar=0.0)
+
     def anchor(self, k: int, d: int) -> GaussianParams:
         """Every component at the columns' means, with their variances."""
         seen = self._resolved()
@@ -151,8 +157,24 @@ class Gaussian(Family):
             return GaussianParams(means, whole.covariances)
         # A first guess may hold a single row, or rows on a line: blend in one row's worth of the columns' own variances.
         spread = self._resolved().spread
+        if self._prior is not None:  # a constant column has the prior's
+            spread = np.where(spread > 0, spread, self._prior.diagonal)
         blend = GaussianPrior(1.0, spread if spread.sum() > 0 else np.ones(d))
         return GaussianParams(means, best_covariances(stats.about(means), GaussianParams(means, whole.covariances), blend))
+
+    @property
+    def in_words(self) -> str:
+        """As "Gaussian, full covariance"."""
+        return f"Gaussian, {self.covariance_type} covariance"
+
+    def priors_in_words(self) -> list[str]:
+        """Name and weight of the prior, unless what it is about is fixed."""
+        prior = self._prior
+        if prior is None:
+            return []
+        if self.is_held("covariances") and (prior.mean_mass == 0 or self.is_held("means")):
+            return ["of no effect here: what it is about is fixed"]
+        return [f"{prior.name}, {prior.mass:.3g} pseudo-observations"]
 
     # --- E-step -------------------------------------------------------------------------------------------------------
 

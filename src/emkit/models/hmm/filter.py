@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emkit.core.errors import DataError, ImpossibleSequenceError
 from emkit.core.bayes import log_sum_exp
+from emkit.core.errors import DataError, ImpossibleSequenceError
 from emkit.models.hmm.params import HMMParams
 from emkit.models.hmm.steps import check_steps, first_rows, forward_walk, log_chain, worth_one_pass
 

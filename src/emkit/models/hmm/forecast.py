@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from emkit.core.bayes import log_sum_exp
 from emkit.core.checks import count
 from emkit.core.errors import ParameterError
-from emkit.core.bayes import log_sum_exp
 from emkit.core.family import Family
 from emkit.models.hmm.params import HMMParams
 
@@ -125,9 +125,9 @@ def pseudo_residuals(
     weights : array of shape (n, K)
         ``predictive_weights``; with posteriors given all other steps instead, ordinary pseudo-residuals.
     below, at : arrays of shape (n, K)
-        P(X < x_t) and P(X <= x_t) in each state, from ``emkit.families.cdf.cdf``. NaN gives NaN.
+        P(X < x_t) and P(X <= x_t) in each state, from ``Family.cdf``. NaN gives NaN.
     beyond : two arrays of shape (n, K), optional
-        P(X >= x_t) and P(X > x_t), from ``emkit.families.cdf.survival``: for residuals above 8, where ``at`` is 1 to the last digit.
+        P(X >= x_t) and P(X > x_t), from ``Family.cdf`` with ``upper``: for residuals above 8, where ``at`` is 1 to the last digit.
 
     Raises
     ------

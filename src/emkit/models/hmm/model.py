@@ -1,37 +1,33 @@
 """Hidden Markov models over any family, fitted by Baum-Welch."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
 from emkit.core import simplex
 from emkit.core.bayes import add_labels, informed, weighted_sum
 from emkit.core.block import Block, Source
-from emkit.core.checks import count, number, one_of
 from emkit.core.compiled import worth_compiling
-from emkit.core.declared import Child, masked
+from emkit.core.declared import masked
 from emkit.core.errors import DataError, ImpossibleSequenceError, ParameterError
-from emkit.core.family import Family
-from emkit.core.model import Inference, Model
+from emkit.core.model import Inference
 from emkit.core.parallel import each
-from emkit.core.parameters import Parameter, Simplex
-from emkit.core.prior import Dirichlet
 from emkit.core.scratch import borrow
-from emkit.core.seeding import KINDS_OF_START, kind_of_start, seed_labels
+from emkit.core.seeding import kind_of_start, seed_labels
 from emkit.models.hmm import chain
 from emkit.models.hmm.blocks import pieces
+from emkit.models.hmm.configuration import ChainConfiguration
 from emkit.models.hmm.decoding import viterbi_block
 from emkit.models.hmm.params import HMMParams, HMMStats
 from emkit.models.hmm.paths import simulate
 from emkit.models.hmm.recursions import Counts, forward_backward, forward_backward_log
-from emkit.models.hmm.stationary import stationary, stationary_mode
+from emkit.models.hmm.stationary import stationary_mode
 from emkit.models.hmm.steps import first_rows, log_chain
 
 
 @dataclass(frozen=True)
-class HiddenMarkov(Model):
+class HiddenMarkov(ChainConfiguration):
     """A Markov chain of K hidden states; each step is drawn from its state's distribution.
 
     Parameters
@@ -51,35 +47,6 @@ class HiddenMarkov(Model):
         "startprob" (K,), "transmat" (K, K), "endprob" (K,). A zero in either is a structural zero: it stays.
     """
 
-    family: Family
-    n_states: int
-    start: str = "free"
-    end: bool = False
-    startprob_prior: Any = None
-    transmat_prior: Any = None
-    sticky: float = 0.0
-    seeding: str = "auto"
-    held_chain: Mapping[str, np.ndarray] | None = None
-    """Set by ``resolve``: for "startprob" (K,) and "transitions" (K, K or K + 1), the fixed values, NaN where free."""
-
-    Params = HMMParams
-    parameters = (Parameter("startprob", "K", Simplex()), Parameter("transitions", "K K", Simplex()))
-    children = (Child("emissions", "family"),)
-
-    def __post_init__(self) -> None:
-        k = count(self.n_states, "n_states")
-        one_of(self.start, ("free", "stationary"), "start")
-        if self.start == "stationary" and self.end:
-            raise ParameterError(
-                "a chain that ends has no stationary distribution: start='stationary' and end=True exclude each other",
-                parameter="start",
-            )
-        number(self.sticky, "sticky", "a number of pseudo-counts")
-        one_of(self.seeding, KINDS_OF_START, "init_params")
-        for name, shape in (("startprob_prior", (k,)), ("transmat_prior", (k, self.width))):
-            object.__setattr__(self, name, Dirichlet.of(getattr(self, name), name, shape))
-        super().__post_init__()
-
     @classmethod
     def examples(cls) -> list[Self]:
         """See ``emkit.models.hmm.examples``."""
@@ -91,104 +58,6 @@ class HiddenMarkov(Model):
         """The family's rows in sequences of unequal lengths."""
         ends = np.append(np.sort(rng.choice(np.arange(1, n), max(n // 6, 1), replace=False)), n)
         return replace(super().draw(rng, n, d), lengths=np.diff(ends, prepend=0))
-
-    @property
-    def called(self) -> str:
-        """How messages call it."""
-        return "an HMM"
-
-    @property
-    def n_hidden(self) -> int:
-        """K."""
-        return int(self.n_states)
-
-    @property
-    def width(self) -> int:
-        """Columns of a row of transitions: the states, and the end."""
-        return self.n_hidden + int(self.end)
-
-    # --- parameters: users know transmat and endprob, which are one simplex a row -------------------------------------
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """As users write them."""
-        return ("startprob", "transmat", "endprob")
-
-    def own(self, params: HMMParams) -> dict[str, np.ndarray]:
-        """Start distribution, and rows of transitions with the end probability last."""
-        return {"startprob": params.startprob, "transitions": self._rows(params)}
-
-    def _rows(self, params: HMMParams) -> np.ndarray:
-        return params.transmat if params.endprob is None else np.column_stack([params.transmat, params.endprob])
-
-    def made(self, params: Any, values: Mapping[str, np.ndarray], parts: Mapping[str, Any]) -> HMMParams:
-        """Transitions taken apart; a stationary start follows from them."""
-        rows = values["transitions"]
-        matrix = np.ascontiguousarray(rows[:, : self.n_hidden])
-        start = stationary(matrix) if self.start == "stationary" else values["startprob"]
-        return HMMParams(start, matrix, parts["emissions"], rows[:, self.n_hidden].copy() if self.end else None)
-
-    def held(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
-        """Fixed values and structural zeros; a stationary start has nothing free."""
-        if name == "startprob" and self.start == "stationary":
-            return np.zeros(shape)
-        return self._resolved()[name]
-
-    def _resolved(self) -> Mapping[str, np.ndarray]:
-        if self.held_chain is None:
-            raise ParameterError("this HMM is not resolved: call resolve(source) first (fit does)")
-        return self.held_chain
-
-    def shown(self, params: HMMParams) -> dict[str, np.ndarray]:
-        """startprob, transmat, endprob (if there is one), and the family's."""
-        chain_values = {"startprob": params.startprob.copy(), "transmat": params.transmat.copy()}
-        if params.endprob is not None:
-            chain_values["endprob"] = params.endprob.copy()
-        return {**chain_values, **self.family.shown(params.emissions)}
-
-    def unshown(self, values: Mapping[str, Any], k: int, d: int) -> HMMParams:
-        """Inverse of ``shown``."""
-        rest = {name: value for name, value in values.items() if name not in self.names}
-        start = chain.check_rows(values["startprob"], (k,), "startprob_")
-        if not self.end:
-            rows = chain.check_rows(values["transmat"], (k, k), "transmat_")
-        else:
-            matrix = chain.check_rows(values["transmat"], (k, k), "transmat_", total=None)
-            endings = chain.check_rows(values["endprob"], (k,), "endprob_", total=None)
-            rows = chain.check_rows(np.column_stack([matrix, endings]), (k, k + 1), "transmat_ with endprob_")
-        matrix, ends = np.ascontiguousarray(rows[:, :k]), rows[:, k].copy() if self.end else None
-        return HMMParams(start, matrix, self.family.unshown(rest, k, d), ends)
-
-    def null(self, k: int, d: int) -> HMMParams:
-        """Uniform."""
-        end = np.full(k, 1.0 / self.width) if self.end else None
-        return HMMParams(np.full(k, 1.0 / k), np.full((k, k), 1.0 / self.width), self.family.null(k, d), end)
-
-    def put_back(self, params: HMMParams) -> HMMParams:
-        """The chain at its fixed values, and the family at its own."""
-        values = {name: np.where(np.isnan(held), self.own(params)[name], held) for name, held in self._resolved().items()}
-        return self.made(params, values, {"emissions": self.family.put_back(params.emissions)})
-
-    def permuted(self, order: np.ndarray) -> Self:
-        """The configuration that goes with ``permute``: fixed, starting and structural values and priors follow their states."""
-        order = np.asarray(order)
-        square = Parameter("transitions", "K K", Simplex())
-
-        def follow(values: Mapping[str, Any]) -> dict[str, np.ndarray]:
-            return {
-                key: square.permute(np.asarray(v), order) if np.ndim(v) == 2 else np.asarray(v)[order] for key, v in values.items()
-            }
-
-        start, rows = self.startprob_prior, self.transmat_prior
-        return replace(
-            self,
-            family=self.family.permuted(order),
-            startprob_prior=None if start is None else start.permuted(order, (0,), 1),
-            transmat_prior=None if rows is None else rows.permuted(order, (0, 1), 2),
-            fixed=follow(self.fixed),
-            start_values=follow(self.start_values),
-            held_chain=None if self.held_chain is None else follow(self.held_chain),
-        )
 
     # --- resolving and starting ---------------------------------------------------------------------------------------
 
@@ -308,16 +177,6 @@ class HiddenMarkov(Model):
 
     # --- M-step -------------------------------------------------------------------------------------------------------
 
-    def _pseudo_start(self) -> Any:
-        return 0.0 if self.startprob_prior is None else self.startprob_prior.pseudo
-
-    def _pseudo_rows(self) -> np.ndarray:
-        pseudo = np.zeros((self.n_hidden, self.width))
-        if self.transmat_prior is not None:
-            pseudo = pseudo + self.transmat_prior.pseudo
-        pseudo[np.arange(self.n_hidden), np.arange(self.n_hidden)] += self.sticky
-        return pseudo
-
     def m_step(self, stats: HMMStats, params: HMMParams) -> HMMParams:
         """Rows in closed form; with a stationary start, by ``stationary_mode``; the family does the rest."""
         held = self._resolved()
@@ -329,15 +188,6 @@ class HiddenMarkov(Model):
         counts = np.column_stack([stats.transitions, stats.end]) if self.end else stats.transitions
         rows = simplex.mode(counts + self._pseudo_rows(), held["transitions"], self._rows(params), reciprocal=True)
         return self.made(params, {"startprob": start, "transitions": rows}, {"emissions": emissions})
-
-    def log_prior(self, params: HMMParams) -> float:
-        """Of start and transitions, and of the family."""
-        held = self._resolved()
-        total = self.family.log_prior(params.emissions)
-        total += chain.log_density(self._pseudo_rows(), held["transitions"], self._rows(params))
-        if self.start == "free":
-            total += chain.log_density(self._pseudo_start(), held["startprob"], params.startprob)
-        return total
 
     def q(self, stats: HMMStats, params: HMMParams) -> float | None:
         """Of starts, transitions and ends, and of the family."""

@@ -1,7 +1,6 @@
 """Drawing paths of hidden states: from the posterior, and from the model itself."""
 
 from bisect import bisect_right
-from typing import Any
 
 import numpy as np
 

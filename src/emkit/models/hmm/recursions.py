@@ -45,14 +45,12 @@ def forward_backward(
     without it.
     """
     k = log_b.shape[1]
-    everything = len(lengths)
-    offsets = first_rows(lengths)
-    index = np.arange(everything) if chosen is None else chosen
-    counts = Counts.empty(k, everything)
-    redo = np.zeros(everything, dtype=bool)
+    index = np.arange(len(lengths)) if chosen is None else chosen
+    counts, redo = Counts.empty(k, len(lengths)), np.zeros(len(lengths), dtype=bool)
     if not len(index):
         return counts, redo
-    lengths, offsets, weights = lengths[index], offsets[index], weights[index]
+    offsets = first_rows(lengths)[index]
+    lengths, weights = lengths[index], weights[index]
     count, longest = len(index), int(lengths.max())
     steps = np.arange(longest)
     inside = np.less(steps, lengths[:, None])
@@ -62,15 +60,7 @@ def forward_backward(
     peak = np.where(np.isfinite(peak), peak, 0.0)
     shifted = emission - peak[:, :, None]
     b = np.where(shifted > _CLIP, np.exp(np.maximum(shifted, _CLIP)), 0.0)
-    alpha = np.empty_like(b)
-    scale = np.ones((count, longest))
-    now = np.broadcast_to(startprob, (count, k)) * b[:, 0]
-    for t in range(longest):
-        if t > 0:
-            now = (alpha[:, t - 1] @ transmat) * b[:, t]
-        scale[:, t] = np.where(inside[:, t], now.sum(axis=1), 1.0)
-        share = now / np.maximum(scale[:, t], _TINY)[:, None]
-        alpha[:, t] = np.where(share > _LOST, share, 0.0)
+    alpha, scale = _forward(b, inside, startprob, transmat)
     ending = np.ones(count) if endprob is None else alpha[np.arange(count), lengths - 1] @ endprob
     least = np.minimum(scale.min(axis=1), ending)
     total = (np.log(np.maximum(scale, _TINY)) + peak * inside).sum(axis=1) + np.log(np.maximum(ending, _TINY))
@@ -100,6 +90,19 @@ def forward_backward(
         redo[index] = lost | ~((least > _TINY) & (most < _BLOWN_UP * least))
     counts.transitions = expected_transitions(transmat, counts.transitions)
     return counts, redo
+
+
+def _forward(b: np.ndarray, inside: np.ndarray, startprob: np.ndarray, transmat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Filtered probabilities (S, T, K), and what each step was divided by, (S, T); 1 beyond the end of a sequence."""
+    alpha, scale = np.empty_like(b), np.ones(inside.shape)
+    now = np.broadcast_to(startprob, b[:, 0].shape) * b[:, 0]
+    for t in range(b.shape[1]):
+        if t > 0:
+            now = (alpha[:, t - 1] @ transmat) * b[:, t]
+        scale[:, t] = np.where(inside[:, t], now.sum(axis=1), 1.0)
+        share = now / np.maximum(scale[:, t], _TINY)[:, None]
+        alpha[:, t] = np.where(share > _LOST, share, 0.0)
+    return alpha, scale
 
 
 def expected_transitions(transmat: np.ndarray, pairs: np.ndarray) -> np.ndarray:

@@ -1,0 +1,81 @@
+"""Estimators on the command line: found in the table of names, their settings in their signatures."""
+
+import os
+import re
+from collections.abc import Mapping
+from importlib import import_module
+from inspect import signature
+from typing import Any
+
+from emkit._names import MODULES, group
+from emkit.cli.exits import Refusal
+
+NOT_SETTINGS = frozenset({"monitors", "checkpoint", "verbose", "verbose_interval", "warm_start"})
+"""Settings that the command line sets itself, or that have no meaning there."""
+
+
+def model_name(estimator: str) -> str:
+    """How ``--model`` calls an estimator: GaussianMixture is gaussian-mixture."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", estimator).lower()
+
+
+def model_names() -> tuple[str, ...]:
+    """What ``--model`` accepts."""
+    return tuple(model_name(name) for name in group("estimators"))
+
+
+def find_estimator(name: str) -> type[Any]:
+    """The estimator's class; refuses an unknown name."""
+    for estimator in group("estimators"):
+        if model_name(estimator) == name:
+            kind: type[Any] = getattr(import_module(MODULES[estimator]), estimator)
+            return kind
+    raise Refusal(f"--model {name!r} is unknown; choose one of: {', '.join(model_names())}")
+
+
+def known_settings(kind: type[Any]) -> list[str]:
+    """Settings that the command line can give; the first one, how many components or states, is ``-k``."""
+    return [name for name in list(signature(kind).parameters)[1:] if name not in NOT_SETTINGS]
+
+
+def is_setting(name: str) -> bool:
+    """Whether some estimator has this setting, and the command line can give it."""
+    return any(name in known_settings(find_estimator(model)) for model in model_names())
+
+
+def build(kind: type[Any], components: int | None, settings: Mapping[str, Any]) -> Any:
+    """An unfitted estimator; refuses settings that it does not have, and settings that contradict each other."""
+    model = model_name(kind.__name__)
+    known = known_settings(kind)
+    unknown = sorted(set(settings) - set(known))
+    if unknown:
+        others = (name for name in model_names() if set(unknown) <= set(known_settings(find_estimator(name))))
+        other = next((f" (--model {name} does)" for name in others), "")
+        raise Refusal(f"{model} has no setting {', '.join(map(repr, unknown))}{other}; it has: {', '.join(sorted(known))}")
+    if components is None:
+        first = next(iter(signature(kind).parameters))
+        raise Refusal(f"say how many {first.removeprefix('n_')} the {model} has, e.g. -k 3")
+    estimator = kind(components, **settings)
+    keys = estimator.key_columns()
+    if len(set(keys.values())) < len(keys):
+        raise Refusal(f"--sequence and --order both name {keys['order']!r}; a row's place needs a column of its own")
+    if "gaps" in settings and "order" not in keys:
+        raise Refusal("--gaps says what jumps in the order column mean; name that column with --order")
+    return estimator
+
+
+def set_gaps(fitted: Any, gaps: str | None) -> None:
+    """Let jumps in the order column of new data mean something else than they did in the fit; None changes nothing."""
+    if gaps is None:
+        return
+    if "order" not in fitted.key_columns():
+        raise Refusal("--gaps says what jumps in an order column mean; this model was fitted without one")
+    fitted.set_params(gaps=gaps)
+
+
+def open_model(path: str | os.PathLike[str]) -> tuple[Any, str]:
+    """A model file as a fitted estimator, and the emkit version that wrote it."""
+    from emkit.estimators.loading import load
+    from emkit.io.modelfile import load_model
+
+    return load(path), load_model(path).version

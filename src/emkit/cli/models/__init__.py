@@ -1,1 +1,0 @@
-"""The models that ``--model`` can name, one file each."""

@@ -1,0 +1,70 @@
+"""The options of the commands, as typer wants them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emkit.cli.estimators import model_names
+
+Separator = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CHARACTER",
+        help="Between the cells of a text file: a character, or comma, semicolon, tab, pipe or blank. Recognised by default.",
+    ),
+]
+Decimal = Annotated[
+    str | None, typer.Option(metavar="MARK", help="Decimal mark of a text file: point or comma. Recognised by default.")
+]
+
+Data = Annotated[
+    Path, typer.Argument(help="Rows: .csv, .tsv, .txt, .dat, .parquet, .feather or .npy. Empty cells are missing cells.")
+]
+Model = Annotated[str, typer.Option(help=f"One of: {', '.join(model_names())}.")]
+Components = Annotated[int | None, typer.Option("-k", "--components", min=1, help="How many components, or hidden states.")]
+Columns = Annotated[str | None, typer.Option(help="Columns to fit, with commas between them; all by default.")]
+Weights = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="Column of weights; 2 means the row (of an hmm: the sequence) twice.")
+]
+Out = Annotated[Path | None, typer.Option(help="Model file to write, e.g. model.safetensors.")]
+CovarianceType = Annotated[
+    str | None, typer.Option(help="full (a mixture's default), diag (an hmm's), tied, spherical, tied-diag or tied-spherical.")
+]
+Emission = Annotated[
+    str | None, typer.Option(help="What the states of an hmm emit: gaussian (default), poisson, categorical, bernoulli, or another family by its name.")
+]
+Sequence = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="Which sequence a row of an hmm belongs to; without it all are one.")
+]
+Order = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN", help="A row's place in its sequence: numbers or dates; without it, as in the file."),
+]
+Gaps = Annotated[
+    str | None,
+    typer.Option(help="Jumps in an --order of whole numbers: an error (default), steps that are missing, or ignore them."),
+]
+Labels = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="Known components or states: 0, 1, ...; empty or -1 where unknown.")
+]
+Tol = Annotated[
+    float | None,
+    typer.Option(help="Stop when the estimated remaining gain is below `tol` nats; 0: make exactly --max-iter updates."),
+]
+MaxIter = Annotated[int | None, typer.Option(help="Iterations at most, for each start.")]
+NInit = Annotated[int | None, typer.Option(help="Starts.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of every random choice.")]
+NJobs = Annotated[int | None, typer.Option(help="Threads; all cores by default. The result does not depend on it.")]
+NoPrior = Annotated[bool, typer.Option("--no-prior", help="Plain maximum likelihood, without the weak default prior.")]
+Fixed = Annotated[
+    str | None, typer.Option(metavar="JSON", help="""Parameters held at values: '{"covariances": 4, "weights": [0.5, 0.5]}'.""")
+]
+Setting = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=JSON", help="Any other setting of the estimator, e.g. reg_covar=0.01."),
+]
+Checkpoint = Annotated[Path | None, typer.Option(help="File to save progress to every minute; taken up again if it is there.")]
+TimeLimit = Annotated[float | None, typer.Option(metavar="SECONDS", min=0, help="End the fit after this time.")]
+AsJson = Annotated[bool, typer.Option("--json", help="The outcome as JSON instead of a summary.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on stderr but errors.")]

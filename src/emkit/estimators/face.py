@@ -1,0 +1,258 @@
+"""What every estimator does, whatever its model: fit, warm start, order of components, criteria, files. A new one adds ``build``."""
+
+import os
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+
+from emkit.algorithms.starts import fit
+from emkit.core.block import Block, BlockSource
+from emkit.core.checks import mapping, one_of
+from emkit.core.describe import same_snapshot, snapshot
+from emkit.core.errors import ParameterError
+from emkit.core.fit import Problem
+from emkit.core.model import Infer, Inference, Model
+from emkit.core.result import Result, StopReason
+from emkit.core.warn import warn
+from emkit.data.names import check_columns
+from emkit.estimators.settings import Settings, make_rng
+from emkit.estimators.state import State
+
+_ADVICE = {
+    StopReason.MAX_ITER: "; raise max_iter, or tol if that is close enough",
+    StopReason.COLLAPSED: "; use the default prior, fewer components, or a simpler covariance_type",
+}
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Face(State, Settings):
+    """Base of the estimators. You implement ``build``; ``RowFace`` and ``HMM`` read data."""
+
+    def _with_values(self, model: Model) -> Model:
+        """The model with the starting and fixed values of the settings, each given to whoever declares it."""
+        return model.configured(mapping(self.fixed, "fixed"), self._starting_values())
+
+    # --- fitting ------------------------------------------------------------------------------------------------------
+
+    def _fit(self, source: BlockSource, width: Any) -> Self:
+        """Fit, and only then take on the new state: a fit that is refused leaves the earlier one as it was."""
+        if source.total_weight < 0.01 * source.n_rows:
+            warn(
+                f"sample_weight adds up to {source.total_weight:.3g} for {source.n_rows} rows; a weight says how many rows a row stands "
+                "for, so a prior worth about one row now outweighs the data. Multiply the weights, or give prior=None"
+            )
+        model = self.build(source.columns)
+        asked = snapshot((model, source.columns))
+        starts: Any = self.n_init
+        before: tuple[float, ...] = ()
+        if self.warm_start and self._unchanged(asked):
+            current = self._current()
+            starts, before = [current.params], current.trace
+        elif model.is_started and isinstance(starts, int) and starts > 1:
+            starts = 1
+        result = fit(
+            model,
+            source,
+            executor=self._executor(),
+            starts=starts,
+            tol=self.tol,
+            max_iter=self.max_iter,
+            monitors=self._monitors(),
+            rng=make_rng(self.random_state),
+            checkpoint=self._store(),
+            before=before,
+        )
+        result = self._ordered(result, source)
+        self._adopt(result, source.columns, width)
+        self._asked = asked
+        self._report(result)
+        return self
+
+    def _unchanged(self, asked: Any) -> bool:
+        """Whether there is a fit of just this model to just these columns, which a further fit can start from."""
+        return same_snapshot(self.__dict__.get("_asked"), asked)
+
+    def _ordered(self, result: Result, source: BlockSource) -> Result:
+        """Components in a reproducible order; the log-likelihood is taken again, since another order of sums has other last bits."""
+        model, k = result.model, result.model.n_hidden
+        if self.order_by is None or k is None or k == 1:
+            return result
+        told_apart = model.has_values or next(iter(source)).labels is not None or self.warm_start
+        if callable(self.order_by):
+            child = model.children[0]
+            key = np.asarray(self.order_by(model.part(child), getattr(result.params, child.field)), dtype=np.float64)
+            if key.shape != (k,) or np.isnan(key).any():
+                raise ParameterError(f"order_by must return {k} numbers, one for each; it returned {key!r}", parameter="order_by")
+        elif isinstance(self.order_by, str):
+            one_of(self.order_by, ("auto",), "order_by")
+            moments = model.moments(result.params)
+            if told_apart or moments is None:
+                return result
+            key = moments[0][:, 0]
+        else:
+            raise ParameterError(f"order_by={self.order_by!r}: give 'auto', None or a function", parameter="order_by")
+        order = np.argsort(key, kind="stable")
+        if np.array_equal(order, np.arange(k)):
+            return result
+        model, params = model.permuted(order), model.permute(result.params, order)
+        step = Problem(model, source, self._executor()).evaluate(params)
+        return replace(result, model=model, params=params, log_likelihood=step.log_likelihood, log_prior=step.log_prior)
+
+    def _report(self, result: Result) -> None:
+        """Warn when the fit did not end the way the user would assume."""
+        if result.converged or (result.tolerance == 0 and result.reason is StopReason.MAX_ITER):
+            return
+        still = f"; about {result.remaining:.2g} nats still to gain" if np.isfinite(result.remaining) else ""
+        text = f"{result.reason.value} (after {result.n_iter} iterations{still}){_ADVICE.get(result.reason, '')}"
+        warn(text, ConvergenceWarning)
+
+    # --- what the last fit came to ------------------------------------------------------------------------------------
+
+    @property
+    def model_(self) -> Model:
+        """The resolved model: defaults that depend on data made concrete."""
+        return self._fitted().model
+
+    @property
+    def converged_(self) -> bool:
+        """Whether the stop rule was met."""
+        return self._fitted().converged
+
+    @property
+    def n_iter_(self) -> int:
+        """Iterations of the best start."""
+        return self._fitted().n_iter
+
+    def _fitted(self) -> Result:
+        """The result of the fit itself, as a property needs it. Raises AttributeError before a fit."""
+        if "result_" not in self.__dict__:
+            raise AttributeError(f"{type(self).__name__!r} object is not fitted yet")
+        return self.result_
+
+    def _criterion(self, price: float, log_likelihood: float) -> float:
+        current = self._current()
+        return -2.0 * log_likelihood + price * current.model.n_free(current.params)
+
+    def _of_the_fit(self) -> tuple[float, float]:
+        """Log-likelihood and weight of the data of the fit. Raises ParameterError if parameters were set since."""
+        current = self._current()
+        if current.reason is StopReason.SET_BY_HAND:
+            raise ParameterError("parameters were set by hand, so the fit says nothing of them; give the data: X")
+        return current.log_likelihood, current.total_weight
+
+    def summary(self) -> str:
+        """The fit in words and numbers, for a person."""
+        from emkit.estimators.summary import summary
+
+        return summary(self, self._current())
+
+    def parameters(self) -> dict[str, np.ndarray]:
+        """The parameters by name, as they are now."""
+        current = self._current()
+        shown: dict[str, np.ndarray] = current.model.shown(current.params)
+        return shown
+
+    # --- what a program such as the command line asks -----------------------------------------------------------------
+
+    def key_columns(self) -> dict[str, str]:
+        """Columns that are not data, by the setting that names them."""
+        return {}
+
+    def takes_texts(self) -> bool:
+        """Whether columns of text or categories can be fitted."""
+        support = self.build(None).support
+        return support is not None and "category" in support.kinds
+
+    def forecast_table(self, X: Any, horizon: int) -> Any:
+        """What comes after the end of each sequence. Raises ParameterError where rows are independent."""
+        raise ParameterError(f"a {type(self).__name__} takes rows as independent, so there is nothing to forecast; an HMM does it")
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    def _check_columns(self, columns: Any) -> None:
+        """Compare the columns of new data with those of the fit."""
+        names = columns.names if columns.named else None
+        fitted = self.__dict__.get("feature_names_in_")
+        if "result_" in self.__dict__:
+            known = None if fitted is None else tuple(str(name) for name in fitted)
+            check_columns(names, len(columns), known, self.n_features_in_, self._name())
+        elif len(columns) != self._n_columns():
+            check_columns(None, len(columns), None, self._n_columns(), self._name())
+
+    def _emitted(self, x: Any) -> np.ndarray:
+        """Sampled rows as data come: counts and symbols are integers, numbers have the width of the data of the fit."""
+        support = self._current().model.support
+        whole = support is not None and support.whole and not np.isnan(x).any()
+        return np.asarray(x).astype(np.int64 if whole else self.__dict__.get("_width", np.float64), copy=False)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.estimator_type = "density_estimator"
+        tags.input_tags.allow_nan = True
+        try:
+            support = self.build(None).support
+        except ParameterError:  # fit says what is wrong with the settings
+            support = None
+        if support is not None:
+            tags.input_tags.positive_only = not support.signed
+            tags.input_tags.categorical = support.whole
+        return tags
+
+    def _infer(self, source: BlockSource, want: str) -> Inference:
+        """What the current parameters say of the rows, block by block into one array."""
+        current = self._current()
+        task = Infer(current.model, current.params, want)
+        out: np.ndarray | None = None
+        if want == "marginals":
+            out = np.empty((source.n_rows, current.model.n_hidden or 1))
+        elif want == "mode":
+            out = np.empty(source.n_rows, dtype=np.int64)
+        begins = np.cumsum([0, *(block.n for block in source.blocks)])
+
+        def one(block: Block) -> np.ndarray:
+            i = first[block.start]
+            return task(block, None if out is None else out[begins[i] : begins[i + 1]]).log_likelihood
+
+        first = {block.start: i for i, block in enumerate(source.blocks)}
+        each = np.concatenate(list(self._executor().map(one, source)))
+        return Inference(each, out if want == "marginals" else None, out if want == "mode" else None)
+
+    # --- files --------------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model as it is now to one ``.safetensors`` file; ``emkit.load`` reads it.
+
+        The file replaces an older one only when it is complete.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        OSError
+            If the file cannot be written; an older one survives.
+        """
+        self.save_as(path, self)
+
+    def save_as(self, path: str | os.PathLike[str], face: BaseEstimator) -> None:
+        """``save`` for the estimator that this one is inside of."""
+        from emkit.io.modelfile import save_model
+
+        settings = face.get_params(deep=False)
+        save_model(
+            path,
+            self._current(),
+            estimator=type(face).__name__,
+            settings={name: None if name in ("monitors", "checkpoint") else value for name, value in settings.items()},
+            columns=self.columns_,
+            width=np.dtype(self.__dict__.get("_width", np.float64)).name,
+        )
+
+    @classmethod
+    def _from_saved(cls, saved: Any) -> Self:
+        face = cls(**saved.settings)
+        face._adopt(saved.result, saved.columns, np.dtype(saved.width).type)
+        face._asked = snapshot((face.build(saved.columns), saved.columns))
+        return face

@@ -1,0 +1,128 @@
+"""Estimators of independent rows: each row has a hidden label of its own."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from emkit.core.checks import count
+from emkit.core.columns import Columns
+from emkit.core.model import EStep
+from emkit.data.labels import read_labels
+from emkit.data.rows import ArraySource
+from emkit.data.tables import read_table
+from emkit.data.validate import check_weights
+from emkit.estimators.face import Face
+from emkit.estimators.settings import make_rng
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class RowFace(Face):
+    """Base of estimators of rows. You implement ``build`` and your own settings; you get the methods below, and those of ``Face``."""
+
+    def _source(self, X: Any, sample_weight: Any = None, *, like: Columns | None = None, min_rows: int = 1) -> ArraySource:
+        """Validated rows. Without ``like`` every column must have an observed cell; in new rows it is merely missing."""
+        table = read_table(X, like=like, min_rows=min_rows, every_column=like is None)
+        return ArraySource(table.x, check_weights(sample_weight, len(table.x)), table.columns, checked=True)
+
+    def _new(self, X: Any, sample_weight: Any = None) -> ArraySource:
+        """New rows, compared with the columns of the fit."""
+        self._current()
+        source = self._source(X, sample_weight, like=self.columns_)
+        self._check_columns(source.columns)
+        return source
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None, *, labels: Any = None) -> Self:
+        """Fit to rows ``X`` (n, d): an array or a data frame, NaN or null where a cell is missing.
+
+        Parameters
+        ----------
+        X : array or data frame
+        y : ignored
+        sample_weight : array (n,), optional
+            Nonnegative; weight 2 means the row twice.
+        labels : array, optional
+            What is known of the components: (n,) their numbers, -1 or NaN where unknown; or (n, K), booleans for possible components, or
+            nonnegative numbers proportional to how probable the evidence is under each.
+        """
+        source = self._source(X, sample_weight, min_rows=2)
+        if labels is not None:
+            k = self.build(source.columns).n_hidden or 1
+            known = read_labels(labels, source.n_rows, k)
+            source = ArraySource(source.x, source.weights, source.columns, labels=known, checked=True)
+        return self._fit(source, source.x.dtype.type)
+
+    def fit_rows(self, X: Any, weights: Any, labels: Any) -> Self:
+        """``fit`` with weights and known labels, whatever the model calls them."""
+        return self.fit(X, sample_weight=weights, labels=labels)
+
+    def check_cells(self, X: Any) -> None:
+        """Raise DataError for the first cell that the model cannot describe."""
+        self._current().model.check(self._new(X))
+
+    def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> np.ndarray:
+        """``fit``, then the most probable component of each row of ``X``."""
+        return self.fit(X, y, sample_weight).predict(X)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Responsibilities, (n, K): the probability of each component given the row's observed cells."""
+        source = self._new(X)
+        found = self._infer(source, "marginals").marginals
+        assert found is not None
+        return found.astype(source.x.dtype, copy=False)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Most probable component of each row, (n,)."""
+        found = self._infer(self._new(X), "mode").mode
+        assert found is not None
+        return found
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Log-likelihood of each row's observed cells, (n,), nats."""
+        source = self._new(X)
+        return self._infer(source, "log_likelihood").log_likelihood.astype(source.x.dtype, copy=False)
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Weighted mean log-likelihood of the rows; on the training data exactly what the fit reported."""
+        source = self._new(X, sample_weight)
+        return self._log_likelihood(source) / source.total_weight
+
+    def _log_likelihood(self, source: ArraySource) -> float:
+        current = self._current()
+        return float(self._executor().map_reduce(EStep(current.model, current.params), source)[1])
+
+    def table(self, X: Any) -> dict[str, np.ndarray]:
+        """What a prediction adds to the rows: ``label``, the most probable component, and its responsibilities ``p0``, ``p1``, ..."""
+        responsibilities = self.predict_proba(X)
+        return {"label": responsibilities.argmax(axis=1)} | {f"p{k}": p for k, p in enumerate(responsibilities.T)}
+
+    def sample(self, n_samples: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        """Random rows (n_samples, d) and the component each came from; drawn with ``random_state``. Counts and symbols are integers."""
+        current = self._current()
+        block = current.model.simulate(current.params, count(n_samples, "n_samples"), make_rng(self.random_state))
+        assert block is not None
+        return self._emitted(block.x), np.asarray(block.labels)
+
+    def bic(self, X: Any = None) -> float:
+        """-2 log-likelihood + parameters * ln(rows): lower is better. Without ``X``, of the fit."""
+        log_likelihood, n = self._likelihood_of(X)
+        return self._criterion(float(np.log(n)), log_likelihood)
+
+    def aic(self, X: Any = None) -> float:
+        """-2 log-likelihood + 2 parameters: lower is better. Without ``X``, of the fit."""
+        return self._criterion(2.0, self._likelihood_of(X)[0])
+
+    def icl(self, X: Any) -> float:
+        """BIC - 2 sum log max_k responsibility (Biernacki, Celeux and Govaert 2000): BIC plus a price for overlap. Lower is better."""
+        source = self._new(X)
+        bic = self._criterion(float(np.log(source.total_weight)), self._log_likelihood(source))
+        sure = self._infer(source, "marginals").marginals
+        assert sure is not None
+        worst = 1e-300  # a row that no component can produce
+        return bic - 2.0 * float(np.log(np.maximum(sure.max(axis=1), worst)).sum())
+
+    def _likelihood_of(self, X: Any) -> tuple[float, float]:
+        if X is None:
+            return self._of_the_fit()
+        source = self._new(X)
+        return self._log_likelihood(source), source.total_weight

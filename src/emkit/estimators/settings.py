@@ -1,0 +1,110 @@
+"""Settings that mean one thing in every estimator."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from emkit.core.checks import mapping
+from emkit.core.errors import ParameterError
+from emkit.core.monitor import Monitor, PrintProgress
+from emkit.execute.threads import Threads
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Settings(BaseEstimator):  # type: ignore[misc]
+    """What every estimator can be told.
+
+    Parameters
+    ----------
+    init : dict, optional
+        Starting values of any parameter by name, in the shapes of the fitted attributes. Starts are one if everything is given.
+    fixed : dict, optional
+        Parameters that are held at these values, in the same shapes. NaN marks entries that stay free; a boolean mask holds the marked
+        entries at their starting values.
+    order_by : None, "auto" or callable
+        How components or states are numbered: None as found; "auto" by the mean of the first column, ascending, unless starting values, fixed
+        values, labels or ties tell them apart; a callable takes the family and its parameters and returns a value for each.
+    tol : float
+        Stop when the estimated remaining gain is below ``tol`` nats of the total objective. 0: exactly ``max_iter`` iterations.
+    max_iter : int
+        Iterations at most, for each start.
+    n_init : int
+        Starts. ``result_.starts`` tells what became of each.
+    init_params : {"auto", "kmeans", "k-means++", "random_from_data", "random"}
+        How starts guess a partition; "auto" mixes them.
+    random_state : int, RandomState, Generator or None
+    warm_start : bool
+        Start from the last fit, or from the attributes as they were set since. After a change of settings or columns: a fit from the beginning.
+    n_jobs : int or None
+        Threads; None or -1: all cores. The result does not depend on it.
+    verbose, verbose_interval : int
+        Progress lines on stderr.
+    monitors : list of Monitor, optional
+        See ``emkit.Monitor``, ``emkit.TimeLimit``.
+    checkpoint : Checkpoint or path, optional
+        See ``emkit.Checkpoint``.
+    """
+
+    init: Any = None
+    fixed: Any = None
+    order_by: Any = None
+    tol: float = 1e-3
+    max_iter: int = 1000
+    n_init: int = 8
+    init_params: str = "auto"
+    random_state: Any = None
+    warm_start: bool = False
+    n_jobs: int | None = None
+    verbose: int = 0
+    verbose_interval: int = 10
+    monitors: Any = None
+    checkpoint: Any = None
+
+    def _starting_values(self) -> dict[str, Any]:
+        """``init``, and the settings ``means_init``, ``weights_init``, ... that a face has beside it."""
+        given = mapping(self.init, "init")
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name.endswith("_init") and field.name != "n_init" and value is not None:
+                name = field.name.removesuffix("_init")
+                if name in given:
+                    raise ParameterError(f"{name} is given in init and as {field.name}; give one of them", parameter=name)
+                given[name] = value
+        return given
+
+    def _executor(self) -> Threads:
+        return Threads(self.n_jobs)
+
+    def _monitors(self) -> list[Monitor]:
+        given: Sequence[Monitor] = self.monitors or ()
+        for monitor in given:
+            if not isinstance(monitor, Monitor):
+                raise ParameterError(f"monitors holds {monitor!r}, which is not an emkit.Monitor", parameter="monitors")
+        return [*given, *([PrintProgress(self.verbose_interval)] if self.verbose else [])]
+
+    def _store(self) -> Any:
+        """What ``checkpoint`` gives: a Checkpoint, or a path for one."""
+        if isinstance(self.checkpoint, str | os.PathLike):
+            from emkit.io.checkpoint import Checkpoint
+
+            return Checkpoint(self.checkpoint)
+        return self.checkpoint
+
+
+def make_rng(random_state: Any) -> np.random.Generator:
+    """A Generator from None, an int, a RandomState or a Generator. Raises ParameterError for anything else."""
+    if isinstance(random_state, np.random.Generator):
+        return random_state
+    if isinstance(random_state, np.random.RandomState):
+        return np.random.default_rng(random_state.randint(0, 2**31 - 1, size=4))
+    try:
+        return np.random.default_rng(random_state)
+    except (TypeError, ValueError) as error:
+        raise ParameterError(
+            f"random_state={random_state!r}: give a nonnegative integer, a Generator, a RandomState or None",
+            parameter="random_state",
+        ) from error

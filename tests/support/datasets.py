@@ -1,0 +1,22 @@
+"""Data sets of the literature, in ``tests/support/data``."""
+
+from pathlib import Path
+
+import numpy as np
+
+FOLDER = Path(__file__).parent / "data"
+
+
+def faithful():
+    """Old Faithful's eruptions, (272, 2): minutes, waiting time."""
+    return np.loadtxt(FOLDER / "faithful.csv", delimiter=",", skiprows=1)
+
+
+def iris():
+    """Fisher's and Anderson's irises, (150, 4): cm."""
+    return np.loadtxt(FOLDER / "iris.csv", delimiter=",", skiprows=1, usecols=range(4))
+
+
+def earthquakes():
+    """Major earthquakes in each year from 1900 to 2006, (107, 1)."""
+    return np.loadtxt(FOLDER / "earthquakes.csv", delimiter=",", skiprows=1, ndmin=2)[:, -1:]
