@@ -31,7 +31,7 @@ def without_noise(order):
 
 @dataclass(frozen=True)
 class NoiseMixture(Model):
-    """K components of a family, and noise that is uniform over the data's range (Banfield and Raftery 1993, Biometrics 49, 803-821)."""
+    """K components of a family, and noise uniform over the data's range (Banfield and Raftery 1993, Biometrics 49, 803-821)."""
 
     family: Family
     n_components: int
