@@ -70,6 +70,8 @@ class Declared(ABC):
         super().__init_subclass__(**more)
         declared = cls.__dict__.get("parameters")
         if isinstance(declared, tuple) and "Params" not in cls.__dict__:
+            if not isinstance(cls.children, tuple):
+                raise TypeError(f"{cls.__name__} has parts that depend on its settings: give its Params as a class attribute")
             names = [(p.name, np.ndarray) for p in declared] + [(child.field, Any) for child in cls.children]
             made = make_dataclass(f"{cls.__name__}Params", names, bases=(Params,), frozen=True)
             made.__module__, made.__qualname__ = cls.__module__, f"{cls.__qualname__}.Params"
