@@ -1,4 +1,4 @@
-"""Writes docs/reference.md from the docstrings of everything in ``emkit.__all__``.
+"""Writes docs/reference.md from the docstrings of everything in the table of names.
 
 python docs/make_reference.py
 """
@@ -10,29 +10,33 @@ from pathlib import Path
 from typing import Any
 
 import emkit
+from emkit._names import NAMES
+from emkit.core.declared import Declared
+from emkit.estimators.face import Face
+from emkit.estimators.hmmlearn import HmmlearnFace
+from emkit.estimators.rows import RowFace
+from emkit.estimators.settings import Settings
 
-GROUPS = {
-    "Estimators": ["GaussianMixture", "HMM", "GaussianHMM", "CategoricalHMM", "PoissonHMM", "GMMHMM", "load"],
-    "Fitting": ["fit", "iterate", "Problem", "EM", "Algorithm", "Threads", "Executor"],
-    "Models and families": [
-        "Mixture",
-        "HiddenMarkov",
-        "Gaussian",
-        "Categorical",
-        "Bernoulli",
-        "Poisson",
-        "Mixed",
-        "Tied",
-        "Model",
-        "Family",
-    ],
-    "Priors": ["Dirichlet", "NormalInverseWishart", "GaussianPrior", "Beta", "Gamma", "Prior"],
-    "Data": ["ArraySource", "SequenceSource", "Source", "Block"],
-    "Numbers": ["Params", "Stats"],
-    "Results": ["Result", "StopReason", "Step"],
-    "Watching and resuming": ["Monitor", "TimeLimit", "Trace", "PrintProgress", "Checkpoint"],
-    "Errors": ["EmkitError", "DataError", "ParameterError", "CollapseError", "ModelFileError"],
+TITLES = {
+    "estimators": "Estimators",
+    "models": "Models",
+    "families": "Families",
+    "priors": "Priors",
+    "engine": "Engine",
+    "data": "Data",
+    "monitors": "Watching a fit",
+    "files": "Files",
+    "errors": "Errors",
 }
+"""Heading of each group of the table of names; a group that is not here gets its own name."""
+SHARED = {
+    Settings: "Settings of every estimator",
+    RowFace: "Methods of estimators of rows",
+    HmmlearnFace: "Settings and methods of hmmlearn's faces",
+}
+"""What several estimators inherit: documented once, after them."""
+ABOVE = (emkit.Family, emkit.Model, Declared)
+"""What families and models inherit: documented once, under its own name."""
 HEAD = """# API reference
 
 Everything in `emkit`'s namespace. Shapes: n rows, d columns, K components. Log-likelihoods are natural logs (nats).
@@ -44,15 +48,42 @@ _SECTIONS = ("Parameters", "Attributes", "Returns", "Raises", "References", "Exa
 def reference() -> str:
     """The page's text."""
     out = [HEAD]
-    named = {name for names in GROUPS.values() for name in names}
-    rest = [name for name in emkit.__all__ if name not in named and name != "__version__"]
-    for title, names in {**GROUPS, "Other": rest}.items():
-        here = [name for name in names if name in emkit.__all__]
-        if here:
-            out.append(f"## {title}\n")
-            out.extend(entry(name, getattr(emkit, name)) for name in here)
+    for group in dict.fromkeys(group for group, _, _ in NAMES):
+        out.append(f"## {TITLES.get(group, group.capitalize())}\n")
+        out.extend(entry(name, getattr(emkit, name)) for kind, name, _ in NAMES if kind == group)
+        if group == "estimators":
+            out.extend(shared())
+        if group == "engine":
+            out.append(entry("Declared", Declared, "emkit.core.declared."))
     out.extend(testing())
     return "\n".join(out).rstrip() + "\n"
+
+
+def shared() -> list[str]:
+    """What estimators inherit: settings with their defaults, and methods."""
+    out = []
+    for base, title in SHARED.items():
+        out += [f"### {title}\n"]
+        if base is not RowFace:
+            out += ["```text", settings(base), "```", "", *body(inspect.getdoc(base) or "")]
+        out += members(Face, stop=()) if base is Settings else members(base, stop=(Face,))
+    return out
+
+
+def settings(base: Any) -> str:
+    """Settings of a base class with their defaults, as they stand in signatures."""
+    own = [f"{name}={value!r}" for name, value in defaults(base).items()]
+    return ", ".join(own)
+
+
+def defaults(base: Any) -> dict[str, Any]:
+    """Settings of a base class of estimators with their defaults; none for other classes."""
+    return {p.name: p.default for p in inspect.signature(base).parameters.values()}
+
+
+def inherited(cls: type) -> type | None:
+    """The base whose settings an estimator shares with others; None for what is no estimator."""
+    return next((base for base in (HmmlearnFace, Settings) if issubclass(cls, base) and cls is not base), None)
 
 
 def testing() -> list[str]:
@@ -84,16 +115,33 @@ def entry(name: str, thing: Any, prefix: str = "emkit.") -> str:
     if isinstance(thing, type) and issubclass(thing, enum.Enum):
         lines += [f"- `{member.name}`: {member.value}" for member in thing] + [""]
     elif isinstance(thing, type):
-        lines += members(thing)
+        above = links(thing)
+        lines += [f"**Shared**: {', '.join(above)}.", ""] if above else []
+        lines += members(thing, stop=(*SHARED, Face, *ABOVE))
     return "\n".join(lines)
 
 
-def members(cls: type) -> list[str]:
-    """Public methods and properties that emkit wrote and described, those of its bases included."""
+def links(cls: type) -> list[str]:
+    """Links to what a class shares with others of its kind."""
+    shared = [link(title) for base, title in SHARED.items() if issubclass(cls, base)]
+    return (
+        shared
+        or [f"[`{base.__name__}`](#{base.__name__.lower()})" for base in ABOVE if cls is not base and issubclass(cls, base)][:1]
+    )
+
+
+def link(title: str) -> str:
+    """To a heading of this page."""
+    return f"[{title[0].lower() + title[1:]}](#{re.sub(r'[^a-z -]', '', title.lower()).replace(' ', '-')})"
+
+
+def members(cls: type, stop: tuple[type, ...] = ()) -> list[str]:
+    """Public methods and properties that emkit wrote and described, those of its bases included, but for bases in ``stop`` and theirs."""
     out: list[str] = []
     seen: set[str] = set()
+    left_out = {above for base in stop if base is not cls and issubclass(cls, base) for above in base.__mro__}
     for base in cls.__mro__:
-        if not base.__module__.startswith("emkit."):
+        if not base.__module__.startswith("emkit.") or base in left_out:
             continue
         for name, value in vars(base).items():
             function = value.__func__ if isinstance(value, classmethod | staticmethod) else value
@@ -122,9 +170,18 @@ def signature(thing: Any) -> str:
     parameters = [
         p.replace(annotation=p.empty, default=_plain_default(p.default))
         for p in found.parameters.values()
-        if p.name not in ("self", "cls")
+        if p.name not in ("self", "cls") and not _is_shared(thing, p)
     ]
+    if isinstance(thing, type) and inherited(thing) is not None:
+        parameters.append(inspect.Parameter("shared_settings", inspect.Parameter.VAR_KEYWORD))
     return str(found.replace(parameters=parameters, return_annotation=inspect.Signature.empty))
+
+
+def _is_shared(thing: Any, parameter: inspect.Parameter) -> bool:
+    """Whether an estimator's setting is that of its base, default included: then it is documented there."""
+    base = inherited(thing) if isinstance(thing, type) else None
+    shared_defaults = {} if base is None else defaults(base)
+    return parameter.name in shared_defaults and repr(shared_defaults[parameter.name]) == repr(parameter.default)
 
 
 class _Written:
@@ -165,7 +222,7 @@ def body(doc: str) -> list[str]:
             out += ["", f"**{line}**", ""]
             i += 2
             continue
-        if section in ("Parameters", "Attributes", "Raises", "Returns", "Yields") and line.strip():
+        if section in ("Parameters", "Attributes", "Raises", "Returns", "Yields") and line.strip() and not line.endswith("."):
             i = _item(lines, i, out)
             continue
         if line.startswith(">>>") or (line.startswith("    ") and section == ""):
@@ -184,7 +241,7 @@ def _item(lines: list[str], i: int, out: list[str]) -> int:
     while i < len(lines) and lines[i].startswith("    "):
         text.append(lines[i].strip())
         i += 1
-    said = code(" ".join(text))
+    said = code(" ".join(text)).replace("`emkit.estimators.settings.Settings`", link(SHARED[Settings]))
     out.append(f"- `{name}`" + (f" ({code(kind)})" if colon else "") + (f": {said}" if said else ""))
     return i
 

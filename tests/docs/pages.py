@@ -5,11 +5,14 @@
 * A ``python`` block runs in the page's namespace; a ``text`` block right after it holds what it prints.
 * In a ``console`` block, lines that begin with ``$ emkit`` run; a line ``# exit 3`` after one is its exit code (0 otherwise).
 * ``<!-- not run: reason -->`` before a block skips it.
+* ``<!-- file: PATHS -->`` before a python block: it does not run, it is a file (or several) of the page's folder, from which the page can import.
+  ``<!-- line of: emkit/_names.py -->``: it is a further line of the table of names. A page with files of the package runs on a copy of it.
 * The page runs in a temporary folder that holds the CSV files of tests/support/data.
 """
 
 import contextlib
 import io
+import json
 import os
 import re
 import shutil
@@ -22,6 +25,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 _SKIP = re.compile(r"<!-- not run: \S.* -->")
+_FILE = re.compile(r"<!-- file: (\S+(?: \S+)*) -->")
+_LINE = re.compile(r"<!-- line of: (\S+) -->")
 _EXIT = re.compile(r"# exit (\d+)")
 
 
@@ -36,6 +41,10 @@ class Fence:
     skipped: bool
     follows: int | None
     """Index of the fence right before it, with only blank lines between; None if there is none."""
+    files: tuple[str, ...] = ()
+    """The files that the block is."""
+    line_of: str | None = None
+    """The file whose list the block is a line of."""
 
 
 def pages() -> list[Path]:
@@ -60,7 +69,14 @@ def fences(text: str) -> list[Fence]:
             above -= 1
         follows = len(found) - 1 if found and above == found[-1].end else None
         body = "\n".join(lines[i + 1 : end])
-        found.append(Fence(lines[i][3:].strip(), i, end, body, bool(above >= 0 and _SKIP.fullmatch(lines[above].strip())), follows))
+        said = lines[above].strip() if above >= 0 else ""
+        file, line_of = (pattern.fullmatch(said) for pattern in (_FILE, _LINE))
+        skipped = any(pattern.fullmatch(said) for pattern in (_SKIP, _FILE, _LINE))
+        found.append(
+            Fence(
+                lines[i][3:].strip(), i, end, body, skipped, follows, tuple(file[1].split()) if file else (), line_of and line_of[1]
+            )
+        )
         i = end + 1
     return found
 
@@ -94,37 +110,72 @@ def run_command(command: str, expected: int) -> None:
 def run_page(page: Path) -> dict[int, str]:
     """Run a page in a fresh temporary folder; what the python blocks printed, by the index of the ``text`` block that says so."""
     blocks = fences(page.read_text(encoding="utf-8"))
-    module = types.ModuleType(f"page_{page.stem.replace('-', '_')}")
-    printed: dict[int, str] = {}
-    before = Path.cwd()
     with tempfile.TemporaryDirectory() as folder:
         for data in (ROOT / "tests" / "support" / "data").glob("*.csv"):
             shutil.copy(data, folder)
-        os.chdir(folder)
-        sys.modules[module.__name__] = module
-        try:
-            for i, block in enumerate(blocks):
-                if block.skipped:
-                    continue
-                if block.language == "python":
-                    out = io.StringIO()
-                    # Blank lines above the code, so that a traceback gives the page's own line numbers.
-                    code = compile("\n" * (block.begin + 1) + block.text, str(page), "exec")
-                    with contextlib.redirect_stdout(out):
-                        exec(code, module.__dict__)
-                    said = i + 1 < len(blocks) and blocks[i + 1].follows == i and blocks[i + 1].language == "text"
-                    if said:
-                        printed[i + 1] = out.getvalue()
-                    else:
-                        assert not out.getvalue().strip(), (
-                            f"{page.name} line {block.begin + 1}: prints, but no text block says what"
-                        )
-                elif block.language == "console":
-                    for command, expected in commands(block.text):
-                        run_command(command, expected)
-        finally:
-            os.chdir(before)
-            del sys.modules[module.__name__]
+        if write_files(blocks, Path(folder)):
+            return run_elsewhere(page, folder)
+        return run_here(page, folder)
+
+
+def write_files(blocks: list[Fence], folder: Path) -> bool:
+    """Write the files that a page shows, those of the package into a copy of it; whether there are any."""
+    paths = [path for block in blocks for path in (*block.files, *filter(None, [block.line_of]))]
+    if any(path.startswith("emkit/") for path in paths):
+        shutil.copytree(ROOT / "src" / "emkit", folder / "emkit")
+    for block in blocks:
+        for name in block.files:
+            (folder / name).write_text(block.text + "\n", encoding="utf-8")
+        if block.line_of:
+            path = folder / block.line_of
+            text = path.read_text(encoding="utf-8")
+            end = text.index("\n)\n") + 1  # the first list of the file
+            path.write_text(text[:end] + block.text + "\n" + text[end:], encoding="utf-8")
+    return bool(paths)
+
+
+def run_elsewhere(page: Path, folder: str) -> dict[int, str]:
+    """Run a page in a process of its own, which imports from its folder first."""
+    where = os.pathsep.join([folder, *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(
+        [sys.executable, __file__, "--run", str(page), folder],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": where},
+    )
+    assert done.returncode == 0, done.stderr
+    return {int(i): text for i, text in json.loads(done.stdout.splitlines()[-1]).items()}
+
+
+def run_here(page: Path, folder: str) -> dict[int, str]:
+    """Run a page in this process, in that folder."""
+    blocks = fences(page.read_text(encoding="utf-8"))
+    module = types.ModuleType(f"page_{page.stem.replace('-', '_')}")
+    printed: dict[int, str] = {}
+    before = Path.cwd()
+    os.chdir(folder)
+    sys.modules[module.__name__] = module
+    try:
+        for i, block in enumerate(blocks):
+            if block.skipped:
+                continue
+            if block.language == "python":
+                out = io.StringIO()
+                # Blank lines above the code, so that a traceback gives the page's own line numbers.
+                code = compile("\n" * (block.begin + 1) + block.text, str(page), "exec")
+                with contextlib.redirect_stdout(out):
+                    exec(code, module.__dict__)
+                said = i + 1 < len(blocks) and blocks[i + 1].follows == i and blocks[i + 1].language == "text"
+                if said:
+                    printed[i + 1] = out.getvalue()
+                else:
+                    assert not out.getvalue().strip(), f"{page.name} line {block.begin + 1}: prints, but no text block says what"
+            elif block.language == "console":
+                for command, expected in commands(block.text):
+                    run_command(command, expected)
+    finally:
+        os.chdir(before)
+        del sys.modules[module.__name__]
     return printed
 
 
@@ -143,6 +194,9 @@ def update(page: Path) -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["--run"]:
+        print("\n" + json.dumps(run_here(Path(sys.argv[2]), sys.argv[3])))
+        sys.exit()
     if sys.argv[1:2] != ["--update"]:
         sys.exit(__doc__)
     for name in sys.argv[2:] or [str(page) for page in pages()]:

@@ -46,7 +46,9 @@ class NoiseMixture(Model):
         return self.n_components + 1
 
     def resolve(self, source):
-        low, high = source.summary.low, source.summary.high
+        block = source.joined()
+        x = block.x if block.weights is None else block.x[block.weights > 0]  # a row of weight 0 does not count
+        low, high = np.nanmin(x, axis=0), np.nanmax(x, axis=0)
         if not (high > low).all():
             raise DataError("a column is constant: its noise has no range")
         family = self.family.resolve(source, self.n_components)
@@ -74,8 +76,8 @@ class NoiseMixture(Model):
         joint = self._joint(params, block)
         rows = log_sum_exp(joint)
         resp = posterior(joint, rows) * (1.0 if block.weights is None else block.weights[:, None])
-        components = self.family.stats_block(params.components, block, resp[:, :-1])
-        return NoiseStats(resp.sum(axis=0), components), weighted_sum(rows, block.weights)
+        stats = NoiseStats(resp.sum(axis=0), self.family.stats_block(params.components, block, resp[:, :-1]))
+        return stats, weighted_sum(rows, block.weights)
 
     def m_step(self, stats, params):
         weights = simplex.mode(stats.counts, self.held("weights", stats.counts.shape), params.weights)
