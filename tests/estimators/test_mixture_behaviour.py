@@ -295,7 +295,7 @@ def test_data_are_not_copied(dtype):
 
 @pytest.mark.parametrize("covariance_type", ["full", "diag"])
 def test_float32_data_go_the_way_of_float64_data(covariance_type):
-    """Parameters are float64, and rounding the data's arithmetic to float32 neither ends the fit early nor lets the objective fall."""
+    """Parameters are float64, and rounding the data's arithmetic to float32 neither ends the fit early nor makes it fall."""
     x = big(dtype=np.float32)
     settings = {"covariance_type": covariance_type, "n_init": 1, "random_state": 0}
     narrow, wide = (GaussianMixture(2, tol=0, max_iter=20, **settings).fit(a) for a in (x, x.astype(np.float64)))

@@ -75,16 +75,18 @@ def numbers(kind):
         "polars decimal": lambda: pl.DataFrame({"a": pl.Series(values).cast(pl.Decimal(10, 2)), "b": b}),
         "pyarrow int": lambda: pa.table({"a": values, "b": b}),
         "pyarrow bool": lambda: pa.table({"a": flags, "b": b}),
-        "pyarrow chunked": lambda: pa.concat_tables([pa.table({"a": values[:2], "b": b[:2]}), pa.table({"a": values[2:], "b": b[2:]})]),
+        "pyarrow chunked": lambda: pa.concat_tables(
+            [pa.table({"a": values[:2], "b": b[:2]}), pa.table({"a": values[2:], "b": b[2:]})]
+        ),
         "list of lists": lambda: [[np.nan if v is None else v, w] for v, w in zip(values, b, strict=True)],
         "object array": lambda: np.array([[v, w] for v, w in zip(values, b, strict=True)], dtype=object),
     }[kind]()  # fmt: skip
 
 
 KINDS = [
-    "pandas float64", "pandas Int64", "pandas Float32", "pandas object", "pandas object with NA", "pandas boolean", "pandas arrow int",
-    "pandas arrow bool", "polars int", "polars UInt8", "polars bool", "polars decimal", "pyarrow int", "pyarrow bool", "pyarrow chunked",
-    "list of lists", "object array",
+    "pandas float64", "pandas Int64", "pandas Float32", "pandas object", "pandas object with NA", "pandas boolean",
+    "pandas arrow int", "pandas arrow bool", "polars int", "polars UInt8", "polars bool", "polars decimal", "pyarrow int",
+    "pyarrow bool", "pyarrow chunked", "list of lists", "object array",
 ]  # fmt: skip
 
 

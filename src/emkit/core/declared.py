@@ -51,8 +51,8 @@ class Declared(ABC):
     Parameters
     ----------
     fixed : mapping of names to values
-        Parameters that are held at these values and not counted as free. NaN marks entries that stay free; a boolean mask holds the marked
-        entries at their starting values.
+        Parameters that are held at these values and not counted as free. NaN marks entries that stay free; a boolean mask holds
+        the marked entries at their starting values.
     start_values : mapping of names to values
         Starting values.
     """
@@ -102,7 +102,7 @@ class Declared(ABC):
 
     @property
     def priors(self) -> dict[str, Prior]:
-        """Prior of each parameter that has one: the field ``prior`` is that of the parameter whose declaration names a kind of prior."""
+        """The priors by parameter: the field ``prior`` belongs to the parameter whose declaration names a kind of prior."""
         own: Any = self
         return {p.name: own.prior for p in self.parameters if p.prior is not None and own.prior is not None}
 
@@ -220,7 +220,10 @@ class Declared(ABC):
         return tuple(dict.fromkeys([*self.names, *parts]))
 
     def configured(self, fixed: Mapping[str, Any], init: Mapping[str, Any]) -> Self:
-        """The same configuration with these values too, each given to whoever declares the name. Raises ParameterError for others."""
+        """The same configuration with these values too, each given to whoever declares the name.
+
+        Raises ParameterError for others.
+        """
         changes: dict[str, Any] = {}
         for where, values in (("fixed", fixed), ("start_values", init)):
             unknown = sorted(set(values) - set(self.all_names))
@@ -262,7 +265,7 @@ class Declared(ABC):
         return None
 
     def without_data(self, values: Mapping[str, Any], d: int) -> Self:
-        """As good as resolved, where parameters are set by hand and there are no data: nothing is held, defaults from data are left out."""
+        """As good as resolved, where parameters are set by hand and there are no data: nothing is held, no default is filled in."""
         parts: dict[str, Any] = {}
         for child in self.children:
             parts[child.name] = self.part(child).without_data(self.inside(child, values), d)

@@ -92,8 +92,8 @@ def _refuse_first(values: Sequence[Any], shown: str, name: str | None) -> None:
             continue
         if is_time(value):
             raise DataError(
-                f"column {shown} row {row} is {value!r}, a date or time, not a number: convert the column to numbers, such as days since "
-                "the first; a HMM puts steps in order by such a column if it is named as order",
+                f"column {shown} row {row} is {value!r}, a date or time, not a number: convert the column to numbers, such as days "
+                "since the first; an HMM puts steps in order by such a column if it is named as order",
                 column=name,
                 row=row,
             )
@@ -115,7 +115,8 @@ def _texts(
     many = len(seen) > _IDENTIFIERS and len(seen) == sum(not (is_absent(v) or v != v) for v in values)
     if many and isinstance(next(iter(seen)), str):
         raise DataError(
-            f"column {shown} holds {len(seen)} different texts, one in each row: an identifier, which says nothing about a row; drop the column",
+            f"column {shown} holds {len(seen)} different texts, one in each row: an identifier, which says nothing about a row; "
+            "drop the column",
             column=name,
         )
     column = Column(name, "category", levels)
@@ -144,8 +145,8 @@ def _coded(values: Sequence[Any], column: Column, unseen: str, shown: str) -> np
         elif unseen != "missing":
             known = ", ".join(map(repr, column.levels[:10])) + (", ..." if len(column.levels) > 10 else "")
             raise DataError(
-                f"column {shown} row {row} is {value!r}, a level that was not there in the fit (it had {known}); correct the cell, or "
-                "say unseen='missing' to treat such cells as missing",
+                f"column {shown} row {row} is {value!r}, a level that was not there in the fit (it had {known}); correct the cell, "
+                "or say unseen='missing' to treat such cells as missing",
                 column=column.name,
                 row=row,
                 parameter="unseen",

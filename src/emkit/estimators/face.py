@@ -1,4 +1,7 @@
-"""What every estimator does, whatever its model: fit, warm start, order of components, criteria, files. A new one adds ``build``."""
+"""What every estimator does, whatever its model: fit, warm start, order of components, criteria, files.
+
+A new one adds ``build``.
+"""
 
 import os
 from dataclasses import dataclass, replace
@@ -41,8 +44,8 @@ class Face(State, Settings):
         """Fit, and only then take on the new state: a fit that is refused leaves the earlier one as it was."""
         if source.total_weight < 0.01 * source.n_rows:
             warn(
-                f"sample_weight adds up to {source.total_weight:.3g} for {source.n_rows} rows; a weight says how many rows a row stands "
-                "for, so a prior worth about one row now outweighs the data. Multiply the weights, or give prior=None"
+                f"sample_weight adds up to {source.total_weight:.3g} for {source.n_rows} rows; a weight says how many rows a row "
+                "stands for, so a prior worth about one row now outweighs the data. Multiply the weights, or give prior=None"
             )
         model = self.build(source.columns)
         asked = snapshot((model, source.columns))
@@ -76,7 +79,7 @@ class Face(State, Settings):
         return same_snapshot(self.__dict__.get("_asked"), asked)
 
     def _ordered(self, result: Result, source: BlockSource) -> Result:
-        """Components in a reproducible order; the log-likelihood is taken again, since another order of sums has other last bits."""
+        """Components in a reproducible order; the log-likelihood is taken anew, since sums in another order differ in last bits."""
         model, k = result.model, result.model.n_hidden
         if self.order_by is None or k is None or k == 1:
             return result

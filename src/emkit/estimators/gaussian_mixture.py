@@ -28,8 +28,8 @@ class GaussianMixture(RowFace):
     covariance_type : {"full", "tied", "diag", "spherical", "tied-diag", "tied-spherical"}
         full: each component its own matrix; tied: one for all; diag: own variances, no correlation; spherical: one variance each.
     reg_covar : float
-        scikit-learn's regularisation, as a prior: pseudo-observations of variance ``reg_covar``, a component of average size having as
-        many as rows, so that it adds about ``reg_covar`` to each variance. In squared units of the columns. 0: none.
+        scikit-learn's regularisation, as a prior: pseudo-observations of variance ``reg_covar``, a component of average size
+        having as many as rows, so that it adds about ``reg_covar`` to each variance. In squared units of the columns. 0: none.
     weights_init, means_init : array (K,), (K, d), optional
         Starting values, as scikit-learn calls them; so does ``init``.
     precisions_init, covariances_init : array in the shape of ``covariances_``, optional
@@ -38,9 +38,11 @@ class GaussianMixture(RowFace):
         Of means and covariances. "weak" (default) keeps components from collapsing; None is maximum likelihood.
     weights_prior : Dirichlet or float, optional
         Of the weights; a number is the concentration.
-    init, fixed, order_by, tol, max_iter, n_init, init_params, random_state, warm_start, n_jobs, verbose, verbose_interval, monitors, checkpoint
-        As in every estimator: ``emkit.estimators.settings.Settings``. The parameters are "weights", "means" and "covariances"; a number for
-        "covariances" is that variance for every column.
+    init, fixed, order_by, tol, max_iter, n_init, init_params, random_state, warm_start, n_jobs
+        As in every estimator: ``emkit.estimators.settings.Settings``. The parameters are "weights", "means" and "covariances";
+        a number for "covariances" is that variance for every column.
+    verbose, verbose_interval, monitors, checkpoint
+        Likewise.
 
     Attributes
     ----------
@@ -120,7 +122,9 @@ class GaussianMixture(RowFace):
 
     @property
     def precisions_cholesky_(self) -> np.ndarray:
-        """The upper-triangular factor P of each precision P P^T, so that (x - mean) P is white; of variances, one over their square roots."""
+        """The upper-triangular factor P of each precision P P^T, so that (x - mean) P is white; of variances, one over their
+        square roots.
+        """
         whitener = self._current().params.components.whitener
         return self._as_covariances(whitener.scales if whitener.scales is not None else np.swapaxes(whitener.matrices, 1, 2))
 

@@ -48,7 +48,8 @@ class HMM(AfterTheFit, Face):
     means_init, covariances_init, rates_init, probs_init, weights_init : array, optional
         Starting values of emissions, in the shapes of the fitted attributes.
     prior : "weak", None or a Prior
-        Of the emissions; "weak" keeps Gaussian states from collapsing and is no prior for other emissions. None: maximum likelihood.
+        Of the emissions; "weak" keeps Gaussian states from collapsing and is no prior for other emissions. None: maximum
+        likelihood.
     startprob_prior, transmat_prior : Dirichlet or float, optional
         Numbers are concentrations.
     sticky : float
@@ -59,9 +60,11 @@ class HMM(AfterTheFit, Face):
         What a jump in an integer ``order`` column means.
     unseen : {"error", "missing"}
         What a level of a category that was not there in the fit means.
-    init, fixed, order_by, tol, max_iter, n_init, init_params, random_state, warm_start, n_jobs, verbose, verbose_interval, monitors, checkpoint
-        As in every estimator: ``emkit.estimators.settings.Settings``. The parameters are "startprob", "transmat", "endprob" and those of the
-        emission: "means", "covariances", "rates", "probs", "weights".
+    init, fixed, order_by, tol, max_iter, n_init, init_params, random_state, warm_start, n_jobs
+        As in every estimator: ``emkit.estimators.settings.Settings``. The parameters are "startprob", "transmat", "endprob" and
+        those of the emission: "means", "covariances", "rates", "probs", "weights".
+    verbose, verbose_interval, monitors, checkpoint
+        Likewise.
 
     Attributes
     ----------
@@ -293,7 +296,7 @@ class HMM(AfterTheFit, Face):
         return self._score(found), float(len(found.x))
 
     def table(self, X: Any, lengths: Any = None) -> dict[str, np.ndarray]:
-        """What a prediction adds to the rows: ``state`` along the most probable path, and the smoothed probabilities ``p0``, ``p1``, ..."""
+        """Columns that a prediction adds: ``state`` on the most probable path, and smoothed probabilities ``p0``, ``p1``, ..."""
         added = {"state": self.predict(X, lengths)}
         return added | {f"p{k}": p for k, p in enumerate(self.predict_proba(X, lengths).T)}
 
@@ -327,7 +330,8 @@ def _sequence_weights(weights: Any, found: Sequences) -> np.ndarray | None:
         row, s = int(other[0]), int(belongs[other[0]])
         who = f"sequence {s if found.keys is None else found.keys[s]!r}"
         raise DataError(
-            f"sample_weight: a sequence has one weight, the same in all its rows; {who} has {each[s]:g} and {given[row]:g} (row {row})",
+            f"sample_weight: a sequence has one weight, the same in all its rows; {who} has {each[s]:g} and {given[row]:g} "
+            f"(row {row})",
             row=row,
             sequence=s,
         )
