@@ -51,13 +51,13 @@ def blank(rows):
 )
 def test_data(data, lengths, message):
     with pytest.raises(DataError, match=message):
-        HMM(2).fit(data, lengths)
+        HMM(2).fit(data, lengths=lengths)
 
 
 def test_one_sequence_of_several_may_be_missing():
     """It says nothing, and its likelihood is one."""
     x = blank(slice(0, 10))
-    model = HMM(2, random_state=0).fit(x, [10, 10])
+    model = HMM(2, random_state=0).fit(x, lengths=[10, 10])
     scores = model.sequence_scores(x, [10, 10])
     assert scores[0] == pytest.approx(0.0, abs=1e-12) and np.isfinite(scores[1])
 
@@ -202,7 +202,7 @@ def test_cells_a_fitted_model_cannot_produce(emission, wrong):
 )
 def test_weights(weights, message):
     with pytest.raises(DataError, match=message):
-        HMM(2).fit(X, [10, 10], sample_weight=weights)
+        HMM(2).fit(X, lengths=[10, 10], sample_weight=weights)
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ def test_labels(states, message):
 )
 def test_labels_contradicting_zeros(settings, states, sequence):
     with pytest.raises(ImpossibleSequenceError, match=f"sequence {sequence} has probability zero.*labels that contradict"):
-        HMM(2, **settings).fit(X, [10, 10], states=states)
+        HMM(2, **settings).fit(X, lengths=[10, 10], states=states)
 
 
 def changed(column, row, value):
@@ -260,7 +260,7 @@ def test_tables(frame, message):
 
 def test_a_sequence_column_and_lengths():
     with pytest.raises(DataError, match="not both"):
-        HMM(2, sequence="id").fit(FRAME, [10, 10])
+        HMM(2, sequence="id").fit(FRAME, lengths=[10, 10])
 
 
 def test_new_data_must_look_like_the_old():
