@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from emkit import HMM, DataError, GaussianMixture
-from emkit.data.tables import read_matrix
+from emkit.data.tables import read_table
 
 VALUES = [0.0, 3.0, 1.0]
 HOLES = [0.0, None, 1.0]

@@ -77,8 +77,8 @@ def refuse_categories(source: Source, support: Support) -> None:
             row += block.n
         what = "text" if isinstance(value, str) else "category"
         raise DataError(
-            f"{source.columns.called(j)} {source.place(i)} is the {what} {value!r}, not a number: it cannot be {support.words}; drop "
-            "the column, encode it as numbers, or give it a categorical family",
+            f"{source.columns.called(j)} {source.place(i)} is the {what} {value!r}, not {support.words}; drop the column, "
+            "encode it as numbers, or give it a categorical family",
             column=column.name,
             row=source.user_row(i),
         )

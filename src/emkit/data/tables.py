@@ -71,7 +71,7 @@ def _read_array(x: Any, like: Columns | None, unseen: str, min_rows: int, every_
     kind = getattr(getattr(array, "dtype", None), "kind", "?")
     if kind in "OU" and np.ndim(array) == 2 and np.size(array) and (kind == "U" or any(isinstance(v, str) for v in array.ravel())):
         known = [None] * array.shape[1] if like is None or len(like) != array.shape[1] else list(like.items)
-        cells = [read_objects(c.tolist(), known[j], unseen, str(j)) for j, c in enumerate(np.asarray(array).T)]
+        cells = [read_objects(c.tolist(), known[j], unseen, str(j), f"x{j}") for j, c in enumerate(np.asarray(array).T)]
         items = tuple(Column(f"x{j}", column.kind, column.levels) for j, (_, column) in enumerate(cells))
         columns = Columns(items, named=False)
         matrix = np.column_stack([values for values, _ in cells])
