@@ -14,7 +14,9 @@ def test_earthquakes(emkit, quakes):
     words = ["fit", "quakes.csv", "--model", "hmm", "--emission", "poisson", "-k", 3, "--order", "year"]
     result = emkit(*words, "--out", "m.safetensors", "--n-init", 3)
     assert result.exit_code == 0, result.stderr
-    assert "3 states, poisson emissions, 1 column, 107 rows" in result.stdout and "model written to 'm.safetensors'" in result.stderr
+    assert (
+        "3 states, poisson emissions, 1 column, 107 rows" in result.stdout and "model written to 'm.safetensors'" in result.stderr
+    )
     ours = library.load("m.safetensors")
     theirs = library.HMM(3, emission="poisson", order="year", n_init=3, random_state=0).fit(quakes)
     assert ours.result_.log_likelihood == theirs.result_.log_likelihood == pytest.approx(-328.5275, abs=2e-3)

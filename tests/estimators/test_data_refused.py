@@ -145,7 +145,10 @@ def test_text_arrays():
 
 
 def test_dates_and_complex_numbers():
-    refuse(r"column 'day' row 0 is Timestamp.*, a date or time, not a number: convert the column", pd.DataFrame({"age": [1, 2, 3], "day": pd.date_range("2020", periods=3)}))
+    refuse(
+        r"column 'day' row 0 is Timestamp.*, a date or time, not a number: convert the column",
+        pd.DataFrame({"age": [1, 2, 3], "day": pd.date_range("2020", periods=3)}),
+    )
     refuse("expected numbers, got dtype datetime64", np.array([["2020-01-01"], ["2020-01-02"]], dtype="M8[D]"))
     refuse("Complex data not supported", np.ones((4, 2)) * 1j)
 

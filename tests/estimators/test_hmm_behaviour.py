@@ -236,22 +236,22 @@ FACES = {
 @cache
 def fit_face(which):
     face, data = FACES[which]
-    args = (data,) if which == "HMM table" else (data, LENGTHS)
-    return clone(face).fit(*args), args
+    given = {"X": data} if which == "HMM table" else {"X": data, "lengths": LENGTHS}
+    return clone(face).fit(**given), given
 
 
 @pytest.mark.parametrize("which", FACES)
 def test_files_copies_and_pickles(which, tmp_path):
     """Read back, a model gives the same bits."""
-    model, args = fit_face(which)
+    model, given = fit_face(which)
     model.save(tmp_path / "model.safetensors")
     for back in (load(tmp_path / "model.safetensors"), pickle.loads(pickle.dumps(model))):
         assert type(back) is type(model)
-        assert back.score(*args) == model.score(*args)
-        np.testing.assert_array_equal(back.predict_proba(*args), model.predict_proba(*args))
-        np.testing.assert_array_equal(back.predict(*args), model.predict(*args))
+        assert back.score(**given) == model.score(**given)
+        np.testing.assert_array_equal(back.predict_proba(**given), model.predict_proba(**given))
+        np.testing.assert_array_equal(back.predict(**given), model.predict(**given))
         assert back.bic() == model.bic()
-    assert model.score(*args) == model.result_.log_likelihood
+    assert model.score(**given) == model.result_.log_likelihood
     fresh = clone(model)
     assert not hasattr(fresh, "transmat_")
     assert repr(fresh.get_params()) == repr(model.get_params())

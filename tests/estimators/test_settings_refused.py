@@ -116,7 +116,9 @@ def test_starting_values_are_given_whole(rows, name, value):
     refuse(rows, f"{name}_init.*NaN or inf", **{f"{name}_init": value})
     if name == "covariances":
         refuse(rows, "^precisions_init.*NaN or inf", precisions_init=value)
-        refuse(rows, "matrix 0 holds some NaN; a covariance matrix is given whole", fixed={name: [[[1.0, np.nan], [np.nan, 1.0]], EYE]})
+        refuse(
+            rows, "matrix 0 holds some NaN; a covariance matrix is given whole", fixed={name: [[[1.0, np.nan], [np.nan, 1.0]], EYE]}
+        )
     held = ~np.isnan(value)
     gm = GaussianMixture(2, random_state=0, fixed={name: value}).fit(rows)
     np.testing.assert_array_equal(getattr(gm, f"{name}_")[held], np.asarray(value)[held])

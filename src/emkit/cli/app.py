@@ -49,9 +49,11 @@ def _option(parameter: str | None) -> str:
     from emkit.cli.commands.fit import command
     from emkit.cli.estimators import is_setting
 
+    if parameter is None:
+        return ""
     if parameter in signature(command).parameters:
         return f" (here: --{parameter.replace('_', '-')})"
-    return f" (here: --set {parameter}=...)" if parameter is not None and is_setting(parameter) else ""
+    return f" (here: --set {parameter}=...)" if is_setting(parameter) else ""
 
 
 def _fail(text: str) -> None:

@@ -101,6 +101,7 @@ class GaussianMixture(RowFace):
             if "covariances" in given:
                 raise ParameterError("give covariances_init or precisions_init, not both", parameter="precisions")
             declared = family.parameter("covariances")
+            assert declared is not None
             form = None if columns is None else declared.form(family.sizes(model.n_hidden, len(columns)))
             given["covariances"] = _inverse(given.pop("precisions"), self.covariance_type, "precisions_init", form)
         return model.configured(mapping(self.fixed, "fixed"), given)
