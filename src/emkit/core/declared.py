@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from emkit.core.block import Block
-from emkit.core.checks import mapping
+from emkit.core.checks import mapping, numbers
 from emkit.core.errors import ParameterError
 from emkit.core.parameters import Parameter
 from emkit.core.prior import Prior
@@ -136,7 +136,7 @@ class Declared(ABC):
         fixed = {}
         for p in self._given(self.fixed):
             value, name = self.fixed[p.name], f"fixed[{p.name!r}]"
-            if np.asarray(value).dtype == bool:
+            if is_mask(value):
                 value = masked(value, init.get(p.name), name, p.name)
             fixed[p.name] = p.read(value, sizes, name, partial=True)
         return replace(self, fixed=fixed, start_values=init)
@@ -151,7 +151,10 @@ class Declared(ABC):
 
     def is_held(self, name: str) -> bool:
         """Whether all of a parameter is held."""
-        return name in self.fixed and not np.isnan(np.asarray(self.fixed[name], dtype=np.float64)).any()
+        value = self.fixed.get(name)
+        if value is None:
+            return False
+        return not np.isnan(value if isinstance(value, np.ndarray) else numbers(value, f"fixed[{name!r}]", finite=False)).any()
 
     def own(self, params: Any) -> dict[str, np.ndarray]:
         """Values of the declared parameters, by name."""
@@ -368,6 +371,14 @@ class Declared(ABC):
             free = np.isnan(self.held(name, values[name].shape))
             total += float(np.sum(prior.log_density(values[name])[free]))
         return total + sum(self.part(child).log_prior(getattr(params, child.field)) for child in self.children)
+
+
+def is_mask(value: Any) -> bool:
+    """Whether a fixed value is a boolean mask."""
+    try:
+        return np.asarray(value).dtype == bool
+    except ValueError:  # ragged: whoever reads it says so
+        return False
 
 
 def masked(mask: Any, init: np.ndarray | None, name: str, parameter: str) -> np.ndarray:

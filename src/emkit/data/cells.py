@@ -92,8 +92,8 @@ def _refuse_first(values: Sequence[Any], shown: str, name: str | None) -> None:
             continue
         if is_time(value):
             raise DataError(
-                f"column {shown} row {row} is {value!r}, a date or time, not a number: convert the column to numbers, such as days "
-                "since the first; an HMM puts steps in order by such a column if it is named as order",
+                f"column {shown} row {row} is {value!r}, a date or time, not a number: convert the column to numbers, such as days since "
+                "the first; an HMM puts steps in order by such a column if it is named as order",
                 column=name,
                 row=row,
             )
@@ -108,10 +108,10 @@ def _refuse_first(values: Sequence[Any], shown: str, name: str | None) -> None:
 def _texts(
     values: Sequence[Any], like: Column | None, shown: str, name: str, unseen: str, declared: tuple[Any, ...]
 ) -> tuple[np.ndarray, Column]:
-    seen = {value for value in values if not (is_absent(value) or value != value)}
     if like is not None:  # a column of numbers in the fit
-        _refuse_first(values, shown, name)
-    levels = declared if seen <= set(declared) else _sorted(seen)
+        return numbers_of(values, shown, name), Column(name)
+    seen = {value for value in values if not (is_absent(value) or value != value)}
+    levels = declared if seen <= set(declared) else sorted_levels(seen)
     many = len(seen) > _IDENTIFIERS and len(seen) == sum(not (is_absent(v) or v != v) for v in values)
     if many and isinstance(next(iter(seen)), str):
         raise DataError(
@@ -123,8 +123,8 @@ def _texts(
     return _coded(values, column, unseen, shown), column
 
 
-def _sorted(levels: set[Any]) -> tuple[Any, ...]:
-    """In an order that does not depend on that of the rows."""
+def sorted_levels(levels: set[Any]) -> tuple[Any, ...]:
+    """Levels in an order that does not depend on that of the rows."""
     try:
         return tuple(sorted(levels))
     except TypeError:  # of several types

@@ -197,7 +197,7 @@ class HMM(AfterTheFit, Face):
         X : array (n, d) with ``lengths``, list of arrays (T_s, d), array (S, T, d), or data frame
             NaN or null: a missing cell. A row of NaN: a missing step.
         y : ignored
-            scikit-learn's pipelines pass it: an entry for each row. Lengths go by name.
+            scikit-learn's pipelines pass it. Refused if it has neither an entry for each row nor one for each sequence: lengths, most likely.
         lengths : list of int, optional
             Of consecutive sequences; default: one sequence.
         sample_weight : array (S,), optional
@@ -207,7 +207,7 @@ class HMM(AfterTheFit, Face):
             states, or nonnegative numbers proportional to how probable the evidence is under each.
         """
         found = self._read(X, lengths)
-        refuse_lengths_as_y(y, found)
+        _refuse_lengths(y, found)
         source = self._source(found, sample_weight, states)
         with sequences_by_key(found):
             return self._fit(source, source.x.dtype.type)
@@ -257,7 +257,7 @@ class HMM(AfterTheFit, Face):
         ``sample_weight``: as in ``fit``.
         """
         found = self._new(X, lengths)
-        refuse_lengths_as_y(y, found)
+        _refuse_lengths(y, found)
         return self._score(found, sample_weight)
 
     def _score(self, found: Sequences, sample_weight: Any = None) -> float:
@@ -301,13 +301,13 @@ class HMM(AfterTheFit, Face):
         return added | {f"p{k}": p for k, p in enumerate(self.predict_proba(X, lengths).T)}
 
 
-def refuse_lengths_as_y(y: Any, found: Sequences) -> None:
-    """Raise DataError if what comes second cannot be ``y``, an entry for each row: lengths must not be ignored without a word."""
+def _refuse_lengths(y: Any, found: Sequences) -> None:
+    """Raise DataError if ``y`` cannot be what scikit-learn means by it: hmmlearn's scripts give lengths there."""
     rows = len(found.x) if found.position is None else len(found.position)
-    if y is not None and hasattr(y, "__len__") and len(y) not in (rows, len(found.lengths) if found.listed else rows):
+    if y is not None and np.ndim(y) > 0 and len(y) not in (rows, len(found.lengths)):
         raise DataError(
-            f"what comes second is y, which is ignored and has an entry for each row, but this has {len(y)} for {rows} rows; "
-            "give lengths by name: lengths=[...]"
+            f"y has {len(y)} entries for {rows} rows; y is not used, but if these are lengths of sequences, say lengths=...",
+            parameter="lengths",
         )
 
 
@@ -318,9 +318,7 @@ def _sequence_weights(weights: Any, found: Sequences) -> np.ndarray | None:
     if weights is None or np.ndim(weights) != 1 or len(weights) == count:
         return check_weights(weights, count)
     if len(weights) != rows:
-        raise DataError(
-            f"sample_weight has {len(weights)} entries for {count} sequence(s): one for each sequence, not for each row"
-        )
+        raise DataError(f"sample_weight has {len(weights)} entries for {count} sequence(s) of {rows} rows: one for each sequence")
     given = np.asarray(check_weights(weights, rows))
     belongs = np.repeat(np.arange(count), found.lengths)[slice(None) if found.position is None else found.position]
     first = np.unique(belongs, return_index=True)[1]
