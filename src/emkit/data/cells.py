@@ -92,8 +92,8 @@ def _refuse_first(values: Sequence[Any], shown: str, name: str | None) -> None:
             continue
         if is_time(value):
             raise DataError(
-                f"column {shown} row {row} is {value!r}, a date or time, not a number: convert the column to numbers, such as days since "
-                "the first; an HMM puts steps in order by such a column if it is named as order",
+                f"column {shown} row {row} is {value!r}, a date or time, not a number: convert the column to numbers, such as days "
+                "since the first; an HMM puts steps in order by such a column if it is named as order",
                 column=name,
                 row=row,
             )

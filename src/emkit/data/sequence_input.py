@@ -219,7 +219,7 @@ def _joined(parts: list[Sequences], every_column: bool) -> Sequences:
 def _one_schema(parts: list[Sequences]) -> tuple[list[Sequences], Columns]:
     """Parts with the same columns, whose categories may have different levels: all of them, and the cells numbered by these.
 
-    A column with nothing in it is of the kind that it is of elsewhere. Raises DataError where a column is of numbers here, of texts there.
+    A column with nothing in it is of the kind that it is of elsewhere. Raises DataError where a column mixes numbers and texts.
     """
     if all(part.columns == parts[0].columns for part in parts):
         return parts, parts[0].columns
@@ -237,7 +237,8 @@ def _one_schema(parts: list[Sequences]) -> tuple[list[Sequences], Columns]:
             i = max(plain[0], coded[0])
             here, before = ("texts", "numbers") if i in coded else ("numbers", "texts")
             raise DataError(
-                f"{parts[0].columns.called(j)} holds {here} in sequence {i}, {before} before; correct the cells, or give texts throughout",
+                f"{parts[0].columns.called(j)} holds {here} in sequence {i}, {before} before; "
+                "correct the cells, or give texts throughout",
                 column=first.name,
                 sequence=i,
             )

@@ -152,7 +152,7 @@ class GaussianMixture(RowFace):
 
 
 def _inverse(precisions: Any, covariance_type: Any, name: str, form: tuple[int, ...] | None = None) -> np.ndarray:
-    """Covariances from precisions, checked here so that messages name what the user gave; ``form`` is their internal shape, if known."""
+    """Covariances from precisions, checked here so that messages name what the user gave; ``form``: their internal shape."""
     value = numbers(precisions, name, parameter="precisions")
     shape = COVARIANCE_TYPES.get(covariance_type) if isinstance(covariance_type, str) else None
     if shape is None:

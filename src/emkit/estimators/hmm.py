@@ -197,7 +197,8 @@ class HMM(AfterTheFit, Face):
         X : array (n, d) with ``lengths``, list of arrays (T_s, d), array (S, T, d), or data frame
             NaN or null: a missing cell. A row of NaN: a missing step.
         y : ignored
-            scikit-learn's pipelines pass it. Refused if it has neither an entry for each row nor one for each sequence: lengths, most likely.
+            scikit-learn's pipelines pass it. Refused if it has neither an entry for each row nor one for each sequence: most
+            likely it is meant as lengths.
         lengths : list of int, optional
             Of consecutive sequences; default: one sequence.
         sample_weight : array (S,), optional
