@@ -193,6 +193,17 @@ def test_an_outlier_does_not_matter():
     assert robust_variance(x, None, float(x.var())) == pytest.approx(without, rel=0.05)
 
 
+@pytest.mark.parametrize("cuts", [[], [3], [2, 5]])
+def test_values_too_large_to_square(cuts):
+    """Nothing is raised here: variances are infinite, and the family says which column."""
+    x = np.column_stack([np.linspace(-1e200, 1e200, 8), np.arange(8.0)])
+    bounds = [0, *cuts, 8]
+    parts = [part(x, None, slice(a, b)) for a, b in itertools.pairwise(bounds)]
+    total = sum(parts[1:], parts[0])
+    assert total.variance.tolist() == [np.inf, pytest.approx(5.25)]
+    assert total.spread[0] == np.inf and total.mean[1] == 3.5
+
+
 def test_where_quartiles_say_nothing_the_variance_does():
     x = np.array([0.0] * 9 + [10.0])
     assert robust_variance(x, None, float(x.var())) == x.var()

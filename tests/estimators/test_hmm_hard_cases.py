@@ -59,7 +59,7 @@ def test_impossible_sequences_have_a_number():
     model = HMM(2, "categorical", random_state=0).fit(np.array([0, 1, 0, 1, 1, 0])[:, None])
     x = np.array([0, 1, 0, 2, 1, 1])[:, None]
     np.testing.assert_array_equal(np.isneginf(model.sequence_scores(x, [2, 2, 2])), [False, True, False])
-    assert model.score(x, [2, 2, 2]) == -np.inf
+    assert model.score(x, lengths=[2, 2, 2]) == -np.inf
     for method in (model.predict_proba, model.predict):
         with pytest.raises(ImpossibleSequenceError, match="sequence 1 has probability zero") as caught:
             method(x, [2, 2, 2])
@@ -72,9 +72,9 @@ def test_same_answers_with_any_number_of_threads():
     x = rng.normal(size=(lengths.sum(), 2)) + np.repeat(rng.integers(2, size=900) * 2.0, lengths)[:, None]
     found = [HMM(3, n_init=2, max_iter=6, random_state=1, n_jobs=jobs, tol=1e-9) for jobs in (1, 3)]
     with pytest.warns(UserWarning, match="iterations"):
-        one, three = (model.fit(x, lengths) for model in found)
+        one, three = (model.fit(x, lengths=lengths) for model in found)
     assert one.result_.trace == three.result_.trace
     for name in ("startprob_", "transmat_", "means_", "covariances_"):
         np.testing.assert_array_equal(getattr(one, name), getattr(three, name))
     np.testing.assert_array_equal(one.predict_proba(x, lengths), three.predict_proba(x, lengths))
-    assert one.score(x, lengths) == three.score(x, lengths) == one.result_.log_likelihood
+    assert one.score(x, lengths=lengths) == three.score(x, lengths=lengths) == one.result_.log_likelihood

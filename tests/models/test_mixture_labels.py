@@ -191,3 +191,18 @@ def test_sequences_of_one_step_are_a_labelled_mixture():
     assert value == pytest.approx(expected_value, rel=1e-12)
     np.testing.assert_allclose(stats.start, expected.counts, rtol=1e-10)
     np.testing.assert_allclose(stats.emissions.pack(), expected.components.pack(), rtol=1e-10)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_few_known_labels_name_every_start(seed):
+    """One known row in each group: every start must call the groups as these rows say, whatever order its guess found them in."""
+    rng = np.random.default_rng(seed)
+    truth = np.repeat([2, 0, 1], 30)
+    x = rng.normal(size=(90, 2)) + 9.0 * truth[:, None]
+    labels = np.full(90, -1)
+    labels[[0, 30, 60]] = truth[[0, 30, 60]]
+    source = ArraySource(x, labels=labels)
+    model = Mixture(Gaussian(), 3).resolve(source)
+    for attempt in range(6):
+        start = model.init(source, np.random.default_rng(seed), attempt)
+        assert (np.diff(start.components.means[:, 0]) > 0).all(), model.kind_of_start(attempt)

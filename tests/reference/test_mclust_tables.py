@@ -5,20 +5,19 @@ minus ours.
 """
 
 import csv
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from emkit import GaussianMixture
+from support.datasets import FOLDER
 
-DATA = Path(__file__).parents[1] / "support" / "data"
 TYPES = {"EII": "tied-spherical", "VII": "spherical", "EEI": "tied-diag", "VVI": "diag", "EEE": "tied", "VVV": "full"}
 
 
 def table(data):
     """{(structure, components): BIC in mclust's sign, NaN where mclust gave up}."""
-    with open(DATA / f"{data}_mclust_bic.csv", newline="") as file:
+    with open(FOLDER / f"{data}_mclust_bic.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     values = {(name, int(row["G"])): row[name] for row in rows for name in TYPES}
     return {key: np.nan if value == "NA" else float(value) for key, value in values.items()}

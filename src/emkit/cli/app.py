@@ -46,12 +46,12 @@ def _option(parameter: str | None) -> str:
     """How the command line calls the setting that a library's message is about."""
     from inspect import signature
 
-    from emkit.cli.commands.fit import command
+    from emkit.cli.commands import fit, predict
     from emkit.cli.estimators import is_setting
 
     if parameter is None:
         return ""
-    if parameter in signature(command).parameters:
+    if any(parameter in signature(module.command).parameters for module in (fit, predict)):
         return f" (here: --{parameter.replace('_', '-')})"
     return f" (here: --set {parameter}=...)" if is_setting(parameter) else ""
 

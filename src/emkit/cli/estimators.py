@@ -64,13 +64,16 @@ def build(kind: type[Any], components: int | None, settings: Mapping[str, Any]) 
     return estimator
 
 
-def set_gaps(fitted: Any, gaps: str | None) -> None:
-    """Let jumps in the order column of new data mean something else than they did in the fit; None changes nothing."""
-    if gaps is None:
-        return
-    if "order" not in fitted.key_columns():
-        raise Refusal("--gaps says what jumps in an order column mean; this model was fitted without one")
-    fitted.set_params(gaps=gaps)
+def for_new_data(fitted: Any, gaps: str | None, unseen: str | None) -> None:
+    """Let jumps in the order column and new levels of categories mean something else than in the fit; None changes nothing."""
+    if gaps is not None:
+        if "order" not in fitted.key_columns():
+            raise Refusal("--gaps says what jumps in an order column mean; this model was fitted without one")
+        fitted.set_params(gaps=gaps)
+    if unseen is not None:
+        if all(column.levels is None for column in fitted.columns_.items):
+            raise Refusal("--unseen says what new levels of categories mean; this model was fitted to none")
+        fitted.set_params(unseen=unseen)
 
 
 def open_model(path: str | os.PathLike[str]) -> tuple[Any, str]:

@@ -17,6 +17,7 @@ Separator = Annotated[
 Decimal = Annotated[
     str | None, typer.Option(metavar="MARK", help="Decimal mark of a text file: point or comma. Recognised by default.")
 ]
+Unseen = Annotated[str | None, typer.Option(help="What texts that were not there in the fit are: an error (default), or missing.")]
 
 Data = Annotated[
     Path, typer.Argument(help="Rows: .csv, .tsv, .txt, .dat, .parquet, .feather or .npy. Empty cells are missing cells.")

@@ -47,7 +47,10 @@ def add_labels(log_prob: np.ndarray, labels: Any) -> np.ndarray:
 
 
 def informed(resp: np.ndarray, labels: Any) -> np.ndarray:
-    """A first guess at responsibilities (n, K), corrected by what is known about the labels."""
+    """A first guess at responsibilities (n, K), corrected by what is known about the labels.
+
+    The guessed groups have no names; each takes the label that its known rows have most, so that a few of these name them all.
+    """
     known = np.asarray(labels)
     if known.ndim == 1:
         factor = np.ones_like(resp)
@@ -56,10 +59,26 @@ def informed(resp: np.ndarray, labels: Any) -> np.ndarray:
         factor[rows, known[rows]] = 1.0
     else:
         factor = known
-    new = resp * factor
+    total = factor.sum(axis=1, keepdims=True)
+    told = factor / np.where(total > 0, total, 1.0) - 1.0 / factor.shape[1]  # 0 where nothing is known
+    new = resp[:, _matched(resp.T @ told)] * factor
     total = new.sum(axis=1, keepdims=True)
     spread = factor.sum(axis=1, keepdims=True)
     return np.where(total > 0, new / np.where(total > 0, total, 1.0), factor / np.where(spread > 0, spread, 1.0))
+
+
+def _matched(agreement: np.ndarray) -> np.ndarray:
+    """For each label the group that goes with it: pairs taken one by one, those that agree most first."""
+    k = len(agreement)
+    group = np.arange(k)
+    if not agreement.any():
+        return group
+    left = agreement.copy()
+    for _ in range(k):
+        g, label = np.unravel_index(int(left.argmax()), left.shape)
+        group[label] = g
+        left[g], left[:, label] = -np.inf, -np.inf
+    return group
 
 
 def weighted_sum(values: np.ndarray, weights: Any) -> float:

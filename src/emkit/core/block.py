@@ -75,7 +75,8 @@ class Block:
 
     def take(self, index: Any) -> "Block":
         """The given units, in the given order, as a block of their own."""
-        index = np.asarray(index, dtype=np.int64)
+        index = np.asarray(index)
+        index = np.flatnonzero(index) if index.dtype == bool else index.astype(np.int64)
         rows, lengths = index, None
         if self.lengths is not None:
             lengths = np.asarray(self.lengths)

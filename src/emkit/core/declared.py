@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from emkit.core.block import Block
-from emkit.core.checks import mapping
+from emkit.core.checks import mapping, numbers
 from emkit.core.errors import ParameterError
 from emkit.core.parameters import Parameter
 from emkit.core.prior import Prior
@@ -70,6 +70,8 @@ class Declared(ABC):
         super().__init_subclass__(**more)
         declared = cls.__dict__.get("parameters")
         if isinstance(declared, tuple) and "Params" not in cls.__dict__:
+            if not isinstance(cls.children, tuple):
+                raise TypeError(f"{cls.__name__} has parts that depend on its settings: give its Params as a class attribute")
             names = [(p.name, np.ndarray) for p in declared] + [(child.field, Any) for child in cls.children]
             made = make_dataclass(f"{cls.__name__}Params", names, bases=(Params,), frozen=True)
             made.__module__, made.__qualname__ = cls.__module__, f"{cls.__qualname__}.Params"
@@ -134,7 +136,7 @@ class Declared(ABC):
         fixed = {}
         for p in self._given(self.fixed):
             value, name = self.fixed[p.name], f"fixed[{p.name!r}]"
-            if np.asarray(value).dtype == bool:
+            if is_mask(value):
                 value = masked(value, init.get(p.name), name, p.name)
             fixed[p.name] = p.read(value, sizes, name, partial=True)
         return replace(self, fixed=fixed, start_values=init)
@@ -149,7 +151,10 @@ class Declared(ABC):
 
     def is_held(self, name: str) -> bool:
         """Whether all of a parameter is held."""
-        return name in self.fixed and not np.isnan(np.asarray(self.fixed[name], dtype=np.float64)).any()
+        value = self.fixed.get(name)
+        if value is None:
+            return False
+        return not np.isnan(value if isinstance(value, np.ndarray) else numbers(value, f"fixed[{name!r}]", finite=False)).any()
 
     def own(self, params: Any) -> dict[str, np.ndarray]:
         """Values of the declared parameters, by name."""
@@ -176,7 +181,7 @@ class Declared(ABC):
         out = {p.name: p.show(values[p.name]) for p in self.parameters}
         for child in self.children:
             for name, value in self.part(child).shown(getattr(params, child.field)).items():
-                out.setdefault(name, self.show_part(child, name, value))
+                out[self.outer(child, name)] = self.show_part(child, name, value)
         return out
 
     def unshown(self, values: Mapping[str, Any], k: int, d: int) -> Any:
@@ -185,8 +190,7 @@ class Declared(ABC):
         own = {p.name: p.read(values[p.name], sizes, f"{p.name}_", partial=False) for p in self.parameters}
         parts = {}
         for child in self.children:
-            rest = {name: self.take_part(child, name, v) for name, v in values.items() if name not in self.names}
-            parts[child.field] = self.part(child).unshown(rest, child.count(k), d)
+            parts[child.field] = self.part(child).unshown(self.inside(child, values), child.count(k), d)
         return self.made(None, own, parts)
 
     def show_part(self, child: Child, name: str, value: np.ndarray) -> np.ndarray:
@@ -197,15 +201,26 @@ class Declared(ABC):
         """Inverse of ``show_part``, for a value that a user gave."""
         return value
 
+    def outer(self, child: Child, name: str) -> str:
+        """How the owner calls a part's parameter: by its name, unless the owner has one of that name."""
+        return name if name not in self.names else f"{child.field}_{name}"
+
+    def inside(self, child: Child, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of ``values`` that are a part's, under its own names and in its own shapes."""
+        named = {name: self.outer(child, name) for name in self.part(child).all_names}
+        return {name: self.take_part(child, name, values[outer]) for name, outer in named.items() if outer in values}
+
     @property
     def all_names(self) -> tuple[str, ...]:
         """Names of its own parameters and its parts', in the order in which they are shown."""
-        return tuple(dict.fromkeys([*self.names, *(n for child in self.children for n in self.part(child).all_names)]))
+        parts = [self.outer(child, name) for child in self.children for name in self.part(child).all_names]
+        return tuple(dict.fromkeys([*self.names, *parts]))
 
     @property
     def needed_names(self) -> tuple[str, ...]:
         """Names of the parameters without which there is no hypothesis."""
-        return tuple(dict.fromkeys([*self.names, *(n for child in self.children for n in self.part(child).needed_names)]))
+        parts = [self.outer(child, name) for child in self.children for name in self.part(child).needed_names]
+        return tuple(dict.fromkeys([*self.names, *parts]))
 
     def configured(self, fixed: Mapping[str, Any], init: Mapping[str, Any]) -> Self:
         """The same configuration with these values too, each given to whoever declares the name.
@@ -224,7 +239,7 @@ class Declared(ABC):
             if own:
                 changes[where] = {**getattr(self, where), **own}
         for child in self.children:
-            rest = [{n: self.take_part(child, n, v) for n, v in values.items() if n not in self.names} for values in (fixed, init)]
+            rest = [self.inside(child, values) for values in (fixed, init)]
             if any(rest):
                 changes[child.name] = self.part(child).configured(*rest)
         return replace(self, **changes) if changes else self
@@ -247,8 +262,7 @@ class Declared(ABC):
             if "d" in letters and shape:
                 return int(shape[letters.index("d")]) if len(shape) == len(letters) else 1
         for child in self.children:
-            inner = {name: self.take_part(child, name, value) for name, value in values.items() if name not in self.names}
-            found = self.part(child).columns_of(inner)
+            found = self.part(child).columns_of(self.inside(child, values))
             if found is not None:
                 return found
         return None
@@ -257,8 +271,7 @@ class Declared(ABC):
         """As good as resolved, where parameters are set by hand and there are no data: nothing is held, no default is filled in."""
         parts: dict[str, Any] = {}
         for child in self.children:
-            inner = {name: self.take_part(child, name, value) for name, value in values.items() if name not in self.names}
-            parts[child.name] = self.part(child).without_data(inner, d)
+            parts[child.name] = self.part(child).without_data(self.inside(child, values), d)
         return replace(self, fixed={}, start_values={}, **parts)
 
     def parameter(self, name: str) -> Parameter | None:
@@ -358,6 +371,14 @@ class Declared(ABC):
             free = np.isnan(self.held(name, values[name].shape))
             total += float(np.sum(prior.log_density(values[name])[free]))
         return total + sum(self.part(child).log_prior(getattr(params, child.field)) for child in self.children)
+
+
+def is_mask(value: Any) -> bool:
+    """Whether a fixed value is a boolean mask."""
+    try:
+        return np.asarray(value).dtype == bool
+    except ValueError:  # ragged: whoever reads it says so
+        return False
 
 
 def masked(mask: Any, init: np.ndarray | None, name: str, parameter: str) -> np.ndarray:

@@ -92,6 +92,11 @@ class Family(Declared):
         """Parameters that the first statistics are taken about. Only families whose statistics have a pivot care."""
         return self.null(k, d)
 
+    def mixture_in_words(self, k: int) -> str:
+        """How a summary calls a mixture of ``k`` of it."""
+        name = self.in_words
+        return f"{name[:1].upper()}{name[1:]} mixture: {k} component{'s' * (k > 1)}"
+
     def embed(self, x: Any) -> np.ndarray | None:
         """Rows as points for seeding by k-means++; None if there is no such thing."""
         seen = self._resolved()

@@ -46,6 +46,10 @@ class Domain(ABC):
         """The value with what is held in its place."""
         return np.where(np.isnan(held), value, held)
 
+    def expected(self, shape: tuple[int, ...]) -> str:
+        """How messages say what shape a value has to have."""
+        return str(shape)
+
     def read(self, value: Any, shape: tuple[int, ...], name: str, parameter: str) -> np.ndarray:
         """What a user gave, as a float64 array of that shape; axes of length 1 may be left out. Raises ParameterError."""
         array = numbers(value, name, finite=False, parameter=parameter)
@@ -55,7 +59,7 @@ class Domain(ABC):
             if fewer and tuple(n for n in array.shape if n != 1) == short:
                 array = array.reshape(shape)
             else:
-                raise ParameterError(f"{name} has shape {array.shape}, expected {shape}", parameter=parameter)
+                raise ParameterError(f"{name} has shape {array.shape}, expected {self.expected(shape)}", parameter=parameter)
         if np.isinf(array).any():
             raise ParameterError(f"{name} holds NaN or inf", parameter=parameter)
         return array

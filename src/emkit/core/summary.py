@@ -155,7 +155,8 @@ def robust_variance(x: np.ndarray, weights: np.ndarray | None, variance: float) 
             return float(variance)
         marks = np.searchsorted(cumulative, np.array([0.25, 0.75]) * cumulative[-1] * (1.0 - 1e-12))
         low, high = values[order[np.minimum(marks, len(order) - 1)]]
-    spread = ((float(high) - float(low)) / 1.349) ** 2
+    deviation = (float(high) - float(low)) / 1.349
+    spread = deviation * deviation  # inf beyond 1e154, where ** would raise
     return min(spread, float(variance)) if spread > 0 else float(variance)
 
 

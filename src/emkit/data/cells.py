@@ -108,10 +108,10 @@ def _refuse_first(values: Sequence[Any], shown: str, name: str | None) -> None:
 def _texts(
     values: Sequence[Any], like: Column | None, shown: str, name: str, unseen: str, declared: tuple[Any, ...]
 ) -> tuple[np.ndarray, Column]:
-    seen = {value for value in values if not (is_absent(value) or value != value)}
     if like is not None:  # a column of numbers in the fit
-        _refuse_first(values, shown, name)
-    levels = declared if seen <= set(declared) else _sorted(seen)
+        return numbers_of(values, shown, name), Column(name)
+    seen = {value for value in values if not (is_absent(value) or value != value)}
+    levels = declared if seen <= set(declared) else sorted_levels(seen)
     many = len(seen) > _IDENTIFIERS and len(seen) == sum(not (is_absent(v) or v != v) for v in values)
     if many and isinstance(next(iter(seen)), str):
         raise DataError(
@@ -123,8 +123,8 @@ def _texts(
     return _coded(values, column, unseen, shown), column
 
 
-def _sorted(levels: set[Any]) -> tuple[Any, ...]:
-    """In an order that does not depend on that of the rows."""
+def sorted_levels(levels: set[Any]) -> tuple[Any, ...]:
+    """Levels in an order that does not depend on that of the rows."""
     try:
         return tuple(sorted(levels))
     except TypeError:  # of several types
@@ -149,5 +149,6 @@ def _coded(values: Sequence[Any], column: Column, unseen: str, shown: str) -> np
                 "or say unseen='missing' to treat such cells as missing",
                 column=column.name,
                 row=row,
+                parameter="unseen",
             )
     return out

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from emkit.core.checks import numbers
+from emkit.core.checks import mapping, numbers
 from emkit.core.columns import Columns
 from emkit.core.errors import ParameterError
 from emkit.estimators.rows import RowFace
@@ -97,17 +97,16 @@ class GaussianMixture(RowFace):
     def build(self, columns: Columns | None) -> Mixture:
         """A Mixture of Gaussians."""
         family = Gaussian(self.covariance_type, self.prior, self.reg_covar)
-        model = self._with_values(Mixture(family, self.n_components, self.weights_prior, self.init_params))
-        assert isinstance(model, Mixture)
-        return model
-
-    def _starting_values(self) -> dict[str, Any]:
-        given = super()._starting_values()
+        model = Mixture(family, self.n_components, self.weights_prior, self.init_params)
+        given = self._starting_values()
         if "precisions" in given:
             if "covariances" in given:
-                raise ParameterError("give covariances_init or precisions_init, not both", parameter="precisions_init")
-            given["covariances"] = _inverse(given.pop("precisions"), self.covariance_type, "precisions_init")
-        return given
+                raise ParameterError("give covariances_init or precisions_init, not both", parameter="precisions")
+            declared = family.parameter("covariances")
+            assert declared is not None
+            form = None if columns is None else declared.form(family.sizes(model.n_hidden, len(columns)))
+            given["covariances"] = _inverse(given.pop("precisions"), self.covariance_type, "precisions_init", form)
+        return model.configured(mapping(self.fixed, "fixed"), given)
 
     # --- scikit-learn's further attributes ----------------------------------------------------------------------------
 
@@ -152,19 +151,19 @@ class GaussianMixture(RowFace):
         return [value / result.total_weight for value in result.trace]
 
 
-def _inverse(precisions: Any, covariance_type: Any, name: str) -> np.ndarray:
-    """Covariances from precisions, checked here so that messages name what the user gave."""
-    value = numbers(precisions, name)
+def _inverse(precisions: Any, covariance_type: Any, name: str, form: tuple[int, ...] | None = None) -> np.ndarray:
+    """Covariances from precisions, checked here so that messages name what the user gave; ``form``: their internal shape."""
+    value = numbers(precisions, name, parameter="precisions")
     shape = COVARIANCE_TYPES.get(covariance_type) if isinstance(covariance_type, str) else None
     if shape is None:
         return value  # the family will say so
-    if not shape.matrix:
+    if form is not None:
+        value = Covariance(shape).read(value, form, name, "precisions")
+    if not shape.matrix or not value.ndim:
         if not (value > 0).all():
-            raise ParameterError(f"{name}: every precision must be positive, found {value.min():g}", parameter=name)
+            raise ParameterError(f"{name}: every precision must be positive, found {value.min():g}", parameter="precisions")
         return np.asarray(1.0 / value)
-    if value.ndim not in (0, 2, 3) or (value.ndim and value.shape[-1] != value.shape[-2]):
-        raise ParameterError(f"{name} has shape {value.shape}, expected square matrices", parameter=name)
-    if not value.ndim:
-        return np.asarray(1.0 / value)
+    if value.ndim not in (2, 3) or value.shape[-1] != value.shape[-2]:
+        raise ParameterError(f"{name} has shape {value.shape}, expected square matrices", parameter="precisions")
     matrices = value.reshape(-1, *value.shape[-2:])
-    return np.asarray(np.linalg.inv(Covariance(shape).check(matrices, name, name))).reshape(value.shape)
+    return np.asarray(np.linalg.inv(Covariance(shape).check(matrices, name, "precisions"))).reshape(value.shape)

@@ -197,7 +197,8 @@ class HMM(AfterTheFit, Face):
         X : array (n, d) with ``lengths``, list of arrays (T_s, d), array (S, T, d), or data frame
             NaN or null: a missing cell. A row of NaN: a missing step.
         y : ignored
-            scikit-learn's pipelines pass it.
+            scikit-learn's pipelines pass it. Refused if it has neither an entry for each row nor one for each sequence: most
+            likely it is meant as lengths.
         lengths : list of int, optional
             Of consecutive sequences; default: one sequence.
         sample_weight : array (S,), optional
@@ -207,6 +208,7 @@ class HMM(AfterTheFit, Face):
             states, or nonnegative numbers proportional to how probable the evidence is under each.
         """
         found = self._read(X, lengths)
+        _refuse_lengths(y, found)
         source = self._source(found, sample_weight, states)
         with sequences_by_key(found):
             return self._fit(source, source.x.dtype.type)
@@ -255,7 +257,9 @@ class HMM(AfterTheFit, Face):
 
         ``sample_weight``: as in ``fit``.
         """
-        return self._score(self._new(X, lengths), sample_weight)
+        found = self._new(X, lengths)
+        _refuse_lengths(y, found)
+        return self._score(found, sample_weight)
 
     def _score(self, found: Sequences, sample_weight: Any = None) -> float:
         # Block by block, in their order, as a fit adds them up.
@@ -298,6 +302,16 @@ class HMM(AfterTheFit, Face):
         return added | {f"p{k}": p for k, p in enumerate(self.predict_proba(X, lengths).T)}
 
 
+def _refuse_lengths(y: Any, found: Sequences) -> None:
+    """Raise DataError if ``y`` cannot be what scikit-learn means by it: hmmlearn's scripts give lengths there."""
+    rows = len(found.x) if found.position is None else len(found.position)
+    if y is not None and np.ndim(y) > 0 and len(y) not in (rows, len(found.lengths)):
+        raise DataError(
+            f"y has {len(y)} entries for {rows} rows; y is not used, but if these are lengths of sequences, say lengths=...",
+            parameter="lengths",
+        )
+
+
 def _sequence_weights(weights: Any, found: Sequences) -> np.ndarray | None:
     """One weight for each sequence, from that or from one for each row."""
     count = len(found.lengths)
@@ -305,9 +319,7 @@ def _sequence_weights(weights: Any, found: Sequences) -> np.ndarray | None:
     if weights is None or np.ndim(weights) != 1 or len(weights) == count:
         return check_weights(weights, count)
     if len(weights) != rows:
-        raise DataError(
-            f"sample_weight has {len(weights)} entries for {count} sequence(s): one for each sequence, not for each row"
-        )
+        raise DataError(f"sample_weight has {len(weights)} entries for {count} sequence(s) of {rows} rows: one for each sequence")
     given = np.asarray(check_weights(weights, rows))
     belongs = np.repeat(np.arange(count), found.lengths)[slice(None) if found.position is None else found.position]
     first = np.unique(belongs, return_index=True)[1]

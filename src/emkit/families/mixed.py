@@ -204,7 +204,7 @@ class Mixed(Family):
 
     @property
     def in_words(self) -> str:
-        """As "mixtures of 2 Gaussian, diag covariance"."""
+        """As "mixtures of 2 diag Gaussian"."""
         return f"mixtures of {self.n_parts} {self.family.in_words}"
 
     def compile(self, source: Source, k: int) -> None:

@@ -46,7 +46,7 @@ def save_model(
         "emkit_version": __version__,
         "estimator": estimator,
         "settings": {name: describe(_kept(value), arrays, f"settings.{name}") for name, value in settings.items()},
-        "columns": describe(columns, arrays, "columns"),
+        "columns": _columns_out(columns, arrays),
         "width": width,
         "model": describe(result.model, arrays, "model"),
         "result": {
@@ -66,6 +66,18 @@ def save_model(
         },
     }
     write(path, header, {**arrays, **result.params.flatten("params.")})
+
+
+def _columns_out(columns: Columns, arrays: dict[str, np.ndarray]) -> Any:
+    """The schema; in one number if nothing but that is known of it, so that wide data have small files."""
+    if columns == Columns.numbered(len(columns)):
+        return len(columns)
+    return describe(columns, arrays, "columns")
+
+
+def _columns_in(description: Any, arrays: Mapping[str, np.ndarray], known: Mapping[str, type]) -> Columns:
+    found: Columns = Columns.numbered(description) if isinstance(description, int) else rebuild(description, arrays, known)
+    return found
 
 
 def _kept(value: Any) -> Any:
@@ -92,7 +104,7 @@ def load_model(path: str | os.PathLike[str], classes: Sequence[type] = ()) -> Sa
     try:
         known = known_classes(classes)
         model = rebuild(header["model"], arrays, known)
-        columns = rebuild(header["columns"], arrays, known)
+        columns = _columns_in(header["columns"], arrays, known)
         params = model.null(model.n_hidden or 1, len(columns)).replace_arrays(arrays, "params.")
         settings = {name: rebuild(value, arrays, known) for name, value in header["settings"].items()}
         kept = header["result"]

@@ -160,9 +160,7 @@ class Mixture(Model):
     @property
     def in_words(self) -> str:
         """As "Gaussian mixture: 3 components, full covariance"."""
-        kind, _, more = self.family.in_words.partition(", ")
-        k = self.n_hidden
-        return f"{kind[:1].upper()}{kind[1:]} mixture: {k} component{'s' * (k > 1)}{f', {more}' if more else ''}"
+        return self.family.mixture_in_words(self.n_hidden)
 
     def label_table(self, params: MixtureParams) -> tuple[str, list[str]]:
         """Weights."""

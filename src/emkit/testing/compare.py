@@ -120,7 +120,7 @@ def gradients_agree(log_likelihood: Callable[[Any], float], q: Callable[[Any], A
     found, expected = slopes(
         lambda v: log_likelihood(subject.unpack(v, params)), lambda v: float(q(subject.unpack(v, params))), at=vector
     )
-    close("gradient of the log-likelihood (by differences, beside that of q)", found, expected, 1.0 + np.abs(expected), 1e-6)
+    close("gradient of the log-likelihood (by differences, beside that of q)", found, expected, 1.0 + np.abs(expected), 1e-5)
 
 
 def prior_mode(subject: Any, m_step: Callable[[Any, Any], Any], stats: Any, params: Any, *, stay: bool) -> None:

@@ -12,6 +12,7 @@ from emkit.core.bayes import Pass
 from emkit.core.block import Block
 from emkit.core.compiled import compiling
 from emkit.core.errors import CollapseError
+from emkit.core.result import aitken
 from emkit.testing.cases import FamilyCase, Law, unit_weights
 from emkit.testing.compare import close, gradients_agree, like, plain_difference, prior_mode, require, slopes
 from emkit.testing.parameter_laws import relabelled
@@ -43,18 +44,24 @@ def m_step_never_lowers(case: FamilyCase) -> None:
 
 def m_steps_end_where_nothing_is_to_gain(case: FamilyCase) -> bool | None:
     """Repeated M-steps under the same responsibilities end at a stationary point of what they maximise."""
-    family, params = case.family, case.params
+    family, params, trace = case.family, case.params, [case.objective(case.params)]
     for _ in range(300):
         new = family.update(case.at(params).all()[0], params)
         difference = plain_difference(new, params)
         params = new
+        trace.append(case.objective(params))
         if difference < 1e-12:
             break
     vector = family.pack(params)
     if not len(vector) or not np.isfinite(vector).all():
         return False
     (slope,) = slopes(lambda v: case.objective(family.unpack(v, params)), at=vector)
-    close("slope of the expected log posterior after the M-steps", slope, np.zeros_like(slope), 1.0, 1e-5)
+    # An M-step may be an iteration itself, and not yet at rest: see em_ends_where_nothing_is_to_gain.
+    remaining = 0.0 if abs(trace[-1] - trace[-2]) < 1e-10 else aitken(trace)
+    if not remaining < 1e-2:
+        return False
+    allowed = max(1e-5, 10.0 * np.sqrt(0.02 * remaining))
+    close("slope of the expected log posterior after the M-steps", slope, np.zeros_like(slope), 1.0, allowed)
     return None
 
 

@@ -22,7 +22,9 @@ def command(
     names = columns(fitted)
     changed = _changed(fitted, settings(fitted))
     print(f"{model_name(type(fitted).__name__)} in {str(model)!r}, written by emkit {version}")
-    print(f"columns: {', '.join(names) if names is not None else f'{fitted.n_features_in_} without names'}")
+    levels = [f" ({', '.join(map(str, c.levels))})" if c.levels else "" for c in fitted.columns_.items]
+    shown = ", ".join(name + of for name, of in zip(names, levels, strict=True)) if names is not None else None
+    print(f"columns: {shown or f'{fitted.n_features_in_} without names'}")
     print(f"settings: {', '.join(f'{name}={value!r}' for name, value in changed.items()) or 'the defaults'}")
     print(f"\n{fitted.summary()}")
     print(f"\nstarts\n{_starts(fitted.result_.starts)}")

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from emkit.cli.options import Decimal, Separator
+from emkit.cli.options import Decimal, Separator, Unseen
 from emkit.cli.talk import Talk
 
 
@@ -21,6 +21,7 @@ def command(
     gaps: Annotated[
         str | None, typer.Option(help="What jumps in an hmm's --order column mean here, if not what they meant in the fit.")
     ] = None,
+    unseen: Unseen = None,
     separator: Separator = None,
     decimal: Decimal = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines on stdout instead of CSV.")] = False,
@@ -32,7 +33,7 @@ def command(
     most probable path, and `p0`, `p1`, ..., the probability of each state given the whole sequence.
     """
     from emkit.cli.choosing import rows_for
-    from emkit.cli.estimators import open_model, set_gaps
+    from emkit.cli.estimators import for_new_data, open_model
     from emkit.cli.reading import DataFile
     from emkit.cli.writing import check_out, keeps_text, named, put_out
 
@@ -41,7 +42,7 @@ def command(
     check_out(out, as_json)
     with talk.warnings():
         fitted, _ = open_model(model)
-        set_gaps(fitted, gaps)
+        for_new_data(fitted, gaps, unseen)
         table = file.read(say=talk.say)
         rows = rows_for(fitted, table, file, model)
         fitted.check_cells(rows)

@@ -166,8 +166,12 @@ class Gaussian(Family):
 
     @property
     def in_words(self) -> str:
-        """As "Gaussian, full covariance"."""
-        return f"Gaussian, {self.covariance_type} covariance"
+        """As "full Gaussian"."""
+        return f"{self.covariance_type} Gaussian"
+
+    def mixture_in_words(self, k: int) -> str:
+        """As "Gaussian mixture: 3 components, full covariance"."""
+        return f"Gaussian mixture: {k} component{'s' * (k > 1)}, {self.covariance_type} covariance"
 
     def priors_in_words(self) -> list[str]:
         """Name and weight of the prior, unless what it is about is fixed."""

@@ -66,17 +66,12 @@ class Covariance(Domain):
         array = numbers(value, name, finite=False, parameter=parameter)
         if array.ndim == 0:
             array = np.broadcast_to(array * np.eye(shape[-1]) if self.shape.matrix else array, shape).copy()
-        try:
-            return super().read(array, shape, name, parameter)
-        except ParameterError as error:
-            face = tuple(n for n, fixed in zip(shape, self._single, strict=True) if not fixed)
-            text = str(error).replace(f"expected {shape}", f"expected {face} (or a single number)")
-            raise ParameterError(text, parameter=parameter) from None
+        return super().read(array, shape, name, parameter)
 
-    @property
-    def _single(self) -> tuple[bool, ...]:
-        """Which axes of the internal form always have length 1."""
-        return (self.shape.shared, *((False, False) if self.shape.matrix else (self.shape.pooled,)))
+    def expected(self, shape: tuple[int, ...]) -> str:
+        """Without the axes that always have length 1."""
+        single = (self.shape.shared, *((False, False) if self.shape.matrix else (self.shape.pooled,)))
+        return f"{tuple(n for n, fixed in zip(shape, single, strict=True) if not fixed)} (or a single number)"
 
     def check(self, value: np.ndarray, name: str, parameter: str) -> np.ndarray:
         """Positive variances; matrices symmetric and positive definite."""

@@ -114,7 +114,7 @@ class ChainConfiguration(Model):
 
     def unshown(self, values: Mapping[str, Any], k: int, d: int) -> HMMParams:
         """Inverse of ``shown``."""
-        rest = {name: value for name, value in values.items() if name not in self.names}
+        rest = self.inside(self.children[0], values)
         start = chain.check_rows(values["startprob"], (k,), "startprob_")
         if not self.end:
             rows = chain.check_rows(values["transmat"], (k, k), "transmat_")
@@ -141,8 +141,8 @@ class ChainConfiguration(Model):
         """Nothing is held."""
         k = self.n_hidden
         free = {"startprob": np.full(k, np.nan), "transitions": np.full((k, self.width), np.nan)}
-        inner = {name: value for name, value in values.items() if name not in self.names}
-        return replace(self, fixed={}, start_values={}, family=self.family.without_data(inner, d), held_chain=free)
+        family = self.family.without_data(self.inside(self.children[0], values), d)
+        return replace(self, fixed={}, start_values={}, family=family, held_chain=free)
 
     def null(self, k: int, d: int) -> HMMParams:
         """Uniform."""

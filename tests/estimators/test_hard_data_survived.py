@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from emkit import GaussianMixture, NormalInverseWishart
-from emkit.families.gaussian.family import worth_compiling
+from support.compiled import worth_compiling
 
 TYPES = ["full", "tied", "diag", "spherical", "tied-diag", "tied-spherical"]
 BY_COLUMN = ["full", "tied", "diag", "tied-diag"]  # those that know each column's scale

@@ -6,17 +6,15 @@ Russell and Norvig, Artificial Intelligence. Stamp: A Revealing Introduction to 
 """
 
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from emkit import HMM, CategoricalHMM, PoissonHMM
 from emkit.core.result import StopReason
+from support import datasets
 
-EARTHQUAKES = np.loadtxt(Path(__file__).parents[1] / "support" / "data" / "earthquakes.csv", delimiter=",", skiprows=1, ndmin=2)[
-    :, -1:
-]
+EARTHQUAKES = datasets.earthquakes()
 SWITCHING = {2: np.array([[0.9, 0.1], [0.1, 0.9]]), 3: np.full((3, 3), 0.1) + 0.7 * np.eye(3)}
 RATES = {2: [10.0, 30.0], 3: [10.0, 20.0, 30.0]}
 
