@@ -1,7 +1,7 @@
 """Data frames (pandas, polars, pyarrow, anything narwhals reads) and arrays, as a float matrix with its schema."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -62,7 +62,9 @@ def read_table(
     matrix = np.empty((len(frame), len(labels)), dtype=width)
     for j, (values, _) in enumerate(cells):
         matrix[:, j] = values
-    columns = Columns(tuple(column for _, column in cells), named=all(isinstance(label, str) for label in labels))
+    items = [column for _, column in cells]
+    named = all(isinstance(label, str) for label in labels)
+    columns = Columns(tuple(items if named else (replace(column, name=f"x{j}") for j, column in enumerate(items))), named)
     return Table(check_matrix(matrix, columns, min_rows=min_rows, every_column=every_column), columns)
 
 
