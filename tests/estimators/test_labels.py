@@ -106,7 +106,9 @@ def test_probabilities_move_a_row_and_no_more():
     np.testing.assert_allclose(free.weights_, (resp / resp.sum(axis=1, keepdims=True)).mean(axis=0), rtol=1e-12)
 
 
-@pytest.mark.parametrize("labels", [SOME, as_sets(SOME), np.where(as_sets(SOME), [0.7, 0.2], 0.0)], ids=["hard", "sets", "evidence"])
+@pytest.mark.parametrize(
+    "labels", [SOME, as_sets(SOME), np.where(as_sets(SOME), [0.7, 0.2], 0.0)], ids=["hard", "sets", "evidence"]
+)
 def test_independent_rows_are_a_chain_that_forgets(labels):
     """An HMM whose every row of the transition matrix, and start, are a mixture's weights is that mixture."""
     x, share = reals(gap=1.5), [0.6, 0.4]
