@@ -106,7 +106,7 @@ class Categorical(Family):
                 return
         raise DataError(
             f"the {source.n_features} columns look one-hot encoded (each row has a single 1); "
-            "give one column of symbols instead, the place of each row's 1, x.argmax(axis=1).reshape(-1, 1), or say n_categories=2 if they are separate columns",
+            "give one column of symbols instead, the place of each row's 1, or say n_categories=2 if they are separate columns",
             parameter="n_categories",
         )
 
