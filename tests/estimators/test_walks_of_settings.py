@@ -1,4 +1,4 @@
-"""Random walks: settings are changed, parameters are set by hand, data change, and in between there is a fit, a file, or a question."""
+"""Random walks: settings change, parameters are set by hand, data change, and in between there is a fit, a file, or a question."""
 
 import pickle
 

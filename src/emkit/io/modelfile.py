@@ -20,7 +20,7 @@ from emkit.io.container import read, write
 
 @dataclass(frozen=True)
 class Saved:
-    """What a model file holds. ``as_asked``: whether the result is of the settings as they are, which may have changed after the fit."""
+    """What a model file holds. ``as_asked``: whether the result is of the settings as they are: they may have changed since."""
 
     estimator: str
     settings: dict[str, Any]
