@@ -44,6 +44,11 @@ class RowFace(Face):
         labels : array, optional
             What is known of the components: (n,) their numbers, -1 or NaN where unknown; or (n, K), booleans for possible components, or
             nonnegative numbers proportional to how probable the evidence is under each.
+
+        Raises
+        ------
+        DataError, ParameterError
+            Naming the column, row or parameter; an earlier fit is left as it was.
         """
         source = self._source(X, sample_weight, min_rows=2)
         if labels is not None:
