@@ -206,6 +206,11 @@ class HMM(AfterTheFit, Face):
         states : array, optional
             What is known of the hidden states: (n,) state numbers, -1 or NaN where unknown; or (n, K), booleans for allowed
             states, or nonnegative numbers proportional to how probable the evidence is under each.
+
+        Raises
+        ------
+        DataError, ParameterError
+            Naming the sequence, column, row or parameter; an earlier fit is left as it was.
         """
         found = self._read(X, lengths)
         _refuse_lengths(y, found)
