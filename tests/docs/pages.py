@@ -6,7 +6,7 @@
 * In a ``console`` block, lines that begin with ``$ emkit`` run; a line ``# exit 3`` after one is its exit code (0 otherwise).
 * ``<!-- not run: reason -->`` before a block skips it.
 * ``<!-- file: PATHS -->`` before a python block: it does not run, it is a file (or several) of the page's folder, from which
-  the page can import. ``<!-- line of: emkit/_names.py -->`` before a diff block: it is a further line of the table of names.
+  the page can import. ``<!-- line of: emkit/_names.py -->`` before a python block: it is a further line of the table of names.
   A page with files of the package runs on a copy of it.
 * The page runs in a temporary folder that holds the CSV files of tests/support/data.
 """
@@ -131,7 +131,7 @@ def write_files(blocks: list[Fence], folder: Path) -> bool:
             path = folder / block.line_of
             text = path.read_text(encoding="utf-8")
             end = text.index("\n)\n") + 1  # the first list of the file
-            path.write_text(text[:end] + block.text.removeprefix("+") + "\n" + text[end:], encoding="utf-8")
+            path.write_text(text[:end] + block.text + "\n" + text[end:], encoding="utf-8")
     return bool(paths)
 
 

@@ -110,7 +110,9 @@ def _texts(
 ) -> tuple[np.ndarray, Column]:
     if like is not None:  # a column of numbers in the fit
         return numbers_of(values, shown, name), Column(name)
-    seen = {value for value in values if not (is_absent(value) or value != value)}
+    if any(is_time(value) for value in values):
+        _refuse_first(values, shown, name)
+    seen = {_level(value) for value in values if not (is_absent(value) or value != value)}
     levels = declared if seen <= set(declared) else sorted_levels(seen)
     many = len(seen) > _IDENTIFIERS and len(seen) == sum(not (is_absent(v) or v != v) for v in values)
     if many and isinstance(next(iter(seen)), str):
@@ -121,6 +123,12 @@ def _texts(
         )
     column = Column(name, "category", levels)
     return _coded(values, column, unseen, shown), column
+
+
+def _level(value: Any) -> Any:
+    """A cell of a category as a level that can be compared and saved: text, a number, a boolean; an interval by its text."""
+    value = value.item() if isinstance(value, np.generic) else value
+    return value if isinstance(value, str | bool | int | float) else str(value)
 
 
 def sorted_levels(levels: set[Any]) -> tuple[Any, ...]:
@@ -139,7 +147,7 @@ def _coded(values: Sequence[Any], column: Column, unseen: str, shown: str) -> np
     for row, value in enumerate(values):
         if is_absent(value) or value != value:
             continue
-        code = number.get(value)
+        code = number.get(_level(value))
         if code is not None:
             out[row] = code
         elif unseen != "missing":

@@ -1,7 +1,7 @@
 """Data frames (pandas, polars, pyarrow, anything narwhals reads) and arrays, as a float matrix with its schema."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -56,20 +56,21 @@ def read_table(
     labels = list(frame.columns)
     if not labels:
         raise DataError(f"found 0 feature(s) (shape=({len(frame)}, 0)) while a minimum of 1 is required.")
-    known = _columns_of_the_fit(like, [str(label) for label in labels])
+    named = all(isinstance(label, str) for label in labels)
+    known = _columns_of_the_fit(like, len(labels), labels if named else None)
     cells = [read_cells(series, column, unseen) for series, column in zip(frame.iter_columns(), known, strict=True)]
     width = np.float32 if all(c.dtype == np.float32 for c, _ in cells) else np.float64
     matrix = np.empty((len(frame), len(labels)), dtype=width)
     for j, (values, _) in enumerate(cells):
         matrix[:, j] = values
-    columns = Columns(tuple(column for _, column in cells), named=all(isinstance(label, str) for label in labels))
+    items = [column for _, column in cells]
+    columns = Columns(tuple(items if named else (replace(column, name=f"x{j}") for j, column in enumerate(items))), named)
     return Table(check_matrix(matrix, columns, min_rows=min_rows, every_column=every_column), columns)
 
 
-def _columns_of_the_fit(like: Columns | None, names: Sequence[str] | int) -> list[Column | None]:
-    """What each column was in the fit: by name if both have names, else by place; None where that cannot be told."""
-    count = names if isinstance(names, int) else len(names)
-    if like is not None and like.named and not isinstance(names, int):
+def _columns_of_the_fit(like: Columns | None, count: int, names: Sequence[str] | None = None) -> list[Column | None]:
+    """What each of ``count`` columns was in the fit: by name if both have names, else by place; None where that cannot be told."""
+    if like is not None and like.named and names is not None:
         by_name = {column.name: column for column in like.items}
         return [by_name.get(name) for name in names]
     return list(like.items) if like is not None and len(like) == count else [None] * count
