@@ -127,7 +127,7 @@ def _short_runs(
     watch: Monitor,
     rng: np.random.Generator,
 ) -> tuple[Progress, StopReason | None]:
-    """Try every start briefly; returns what is worth carrying on, and the reason if somebody asked to stop."""
+    """Try every start briefly; returns what is worth carrying on, and the reason if a monitor asked to stop."""
     model, source = problem.model, problem.source
     if isinstance(starts, Sequence) and not isinstance(starts, str):
         if not all(isinstance(params, Params) for params in starts) or not starts:
@@ -163,7 +163,7 @@ def _try_all(
     asked: Monitor,
     watch: Monitor,
 ) -> tuple[Progress, list[tuple[int, Run]], StopReason | None]:
-    """A short run of every start: the table so far, the runs by number, and the reason if somebody asked to stop."""
+    """A short run of every start: the table so far, the runs by number, and the reason if a monitor asked to stop."""
     model, progress = problem.model, Progress([], [])
     tried: list[tuple[int, Run]] = []
     stopped: StopReason | None = None

@@ -147,7 +147,7 @@ class Face(State, Settings):
         return current.log_likelihood, current.total_weight
 
     def summary(self) -> str:
-        """The fit in words and numbers, for a person."""
+        """The fit in words and numbers, as text for a person to read."""
         from emkit.estimators.summary import summary
 
         return summary(self, self._current())
