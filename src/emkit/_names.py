@@ -27,6 +27,8 @@ NAMES: tuple[tuple[str, str, str], ...] = (
     ("priors", "GaussianPrior", "emkit.families.gaussian.prior"),
     ("engine", "fit", "emkit.algorithms.starts"),
     ("engine", "EM", "emkit.algorithms.em"),
+    ("engine", "Accelerated", "emkit.algorithms.accelerated"),
+    ("engine", "Auto", "emkit.algorithms.auto"),
     ("engine", "iterate", "emkit.core.fit"),
     ("engine", "Problem", "emkit.core.fit"),
     ("engine", "Algorithm", "emkit.core.fit"),

@@ -42,22 +42,24 @@ def _differences(f: Callable[[np.ndarray], float], at: np.ndarray, steps: np.nda
 
 
 def information_is_that_of_complete_data(case: Case) -> bool | None:
-    """``information`` is positive, and where M-steps under the same statistics end, about minus the second difference of ``q`` with the prior."""
+    """``information`` is positive where there is a slope; where M-steps under the same statistics end, it is about minus the second difference of ``q``."""
     subject, params = case.subject, case.params
+    for where in (case.params, case.other):
+        found = subject.information(stats := case.at(where).all()[0], where)
+        slope = subject.slope(stats, where)
+        if found is None or slope is None or not len(slope):
+            return False
+        require(found.shape == slope.shape, f"information has shape {found.shape}, the coordinates {slope.shape}")
+        good = np.isfinite(found) & (found >= 0) & ((found > 0) | (slope == 0))
+        require(bool(good.all()), f"information must be positive wherever there is a slope, it is {found}")
     stats = case.all()[0]
-    if subject.information(stats, params) is None or not subject.n_free(params):
-        return False
     try:
         for _ in range(20):
             params = case.m_step(stats, params)
     except CollapseError:
-        params = case.params
-    for where in (case.params, params):
-        found, vector = subject.information(stats, where), subject.pack(where)
-        require(found.shape == vector.shape, f"information has shape {found.shape}, the coordinates {vector.shape}")
-        if np.isfinite(vector).all() and np.abs(vector).max() < _FAR:
-            require(bool((np.isfinite(found) & (found > 0)).all()), f"information must be positive, it is {found}")
-    if subject.q(stats, params) is None or not np.isfinite(vector).all() or np.abs(vector).max() > 20.0:
+        return None
+    found, vector = subject.information(stats, params), subject.pack(params)
+    if subject.q(stats, params) is None or not np.isfinite(vector).all() or np.abs(vector).max() > _FAR:
         return None
 
     def value(v: np.ndarray) -> float:

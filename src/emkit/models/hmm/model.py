@@ -213,8 +213,10 @@ class HiddenMarkov(ChainConfiguration):
         return {"startprob": simplex.gradient(start, params.startprob), "transitions": slopes}
 
     def curvature(self, stats: HMMStats, params: HMMParams) -> dict[str, np.ndarray]:
-        """Of as many starts and transitions as were counted, the priors' included."""
+        """Of as many starts and transitions as were counted, the priors' included; a stationary start counts as a transition."""
         start, counts = self._posterior_counts(stats)
+        if self.start == "stationary":
+            counts = counts + stats.start[:, None] * params.transmat
         first = simplex.curvature(start, params.startprob, self.held("startprob", params.startprob.shape))
         return {"startprob": first, "transitions": simplex.curvature(counts, self._rows(params), self._resolved()["transitions"])}
 
