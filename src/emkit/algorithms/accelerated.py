@@ -25,7 +25,7 @@ _MARGIN = 20.0  # in 42 fits of 14 models up to 17 times what the model predicte
 _LONGEST = 6  # at most 2^6 EM steps, before the next try
 _DOUBTS = 3  # in a row, before the slope is
 _RISE = 1e-4  # of what the slope promises, the least that a step must bring (Nocedal and Wright 2006, equation 3.4)
-_COUNTS = ("accepted", "refused", "plain", "idle", "doubts", "failed")
+_GIVEN_UP = {"given_up": np.array(1)}  # no slope, or a wrong one: plain EM to the end
 _REFUSED = (ArithmeticError, np.linalg.LinAlgError, ImpossibleSequenceError)  # a CollapseError is an ArithmeticError
 
 
@@ -59,9 +59,8 @@ class State:
         if "slope" not in carried:
             return None
         known = Curvature(carried["moves"], carried["turns"])
-        arrays = {name: carried[name] for name in ("slope", "information", "direction", "predicted")}
-        counts = dict(zip(_COUNTS, carried["counts"].tolist(), strict=True))
-        return cls(known=known, **arrays, **counts)
+        counts = (int(count) for count in carried["counts"])
+        return cls(carried["slope"], carried["information"], known, carried["direction"], carried["predicted"], *counts)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """To be carried."""
@@ -118,7 +117,7 @@ class Accelerated(Algorithm):
             return replace(EM().advance(problem, step), carried=step.carried)
         state = State.of(step.carried) or State.at(problem, step)
         if state is None:
-            return EM().advance(problem, step)
+            return replace(EM().advance(problem, step), carried=_GIVEN_UP)
         asked = state.refused >= _REFUSALS or state.idle >= 2 or state.left < problem.tol
         if asked or not step.carried or 0 < state.plain < 2**state.failed:
             return self._plain_step(problem, step, state)
@@ -127,8 +126,10 @@ class Accelerated(Algorithm):
     def remaining(self, problem: Problem, step: Step, trace: Sequence[float]) -> float:
         """What the quadratic model predicts, once an EM step agrees; of EM steps, their own rule."""
         state = State.of(step.carried)
-        if state is None or state.plain >= min(_PAIRS, len(trace) - 1):
-            return super().remaining(problem, step, trace)
+        if state is None:
+            return super().remaining(problem, step, trace) if "given_up" in step.carried else math.inf
+        if state.plain >= min(_PAIRS, len(trace) - 1):
+            return super().remaining(problem, step, trace[-state.plain - 1 :])
         agreed = state.plain > 0 and not state.doubts and trace[-1] - trace[-2] < problem.tol
         return state.left if agreed else math.inf
 
@@ -136,7 +137,7 @@ class Accelerated(Algorithm):
         """Whether neither the last steps nor an EM step after them changed more than rounding does."""
         state = State.of(step.carried)
         if state is None:
-            return super().at_rest(problem, step, trace)
+            return "given_up" in step.carried and super().at_rest(problem, step, trace)
         return state.plain > 0 and state.idle >= 2
 
     def _plain_step(self, problem: Problem, step: Step, state: State) -> Step:
@@ -146,7 +147,7 @@ class Accelerated(Algorithm):
         new = EM().advance(problem, step)
         here = State.at(problem, new)
         if here is None:
-            return new
+            return replace(new, carried=_GIVEN_UP)
         gain, move = new.objective - step.objective, model.pack(new.params) - model.pack(step.params)
         said = 0.5 * float((state.slope + here.slope) @ move)
         known = replace(state, known=Curvature.unknown(len(move))) if lost else state
@@ -158,7 +159,7 @@ class Accelerated(Algorithm):
                 f"{model.called} says a slope that is not that of its objective (an EM step gained {gain:.3g}, "
                 f"the slope promised {said:.3g}); the fit goes on by plain EM. See emkit.testing for checks"
             )
-            return replace(new, carried={"given_up": np.array(1)})
+            return replace(new, carried=_GIVEN_UP)
         idle = state.idle + 1 if abs(gain) <= problem.rounding(step.objective) else 0
         accepted = 0 if lost or doubts or gain >= problem.tol else state.accepted
         failed = min(state.failed + 1, _LONGEST) if lost and state.accepted < _PAIRS else state.failed

@@ -44,13 +44,13 @@ class Auto(Algorithm):
     def remaining(self, problem: Problem, step: Step, trace: Sequence[float]) -> float:
         """Of the one that made the step."""
         if "recent" in step.carried:
-            return super().remaining(problem, step, trace)
+            return super().remaining(problem, step, trace[-int(step.carried["count"]) - 1 :])
         return Accelerated().remaining(problem, step, trace)
 
     def at_rest(self, problem: Problem, step: Step, trace: Sequence[float]) -> bool:
         """Of the one that made the step."""
         if "recent" in step.carried:
-            return super().at_rest(problem, step, trace)
+            return super().at_rest(problem, step, trace[-int(step.carried["count"]) - 1 :])
         return Accelerated().at_rest(problem, step, trace)
 
 

@@ -38,7 +38,8 @@ class GaussianMixture(RowFace):
         Of means and covariances. "weak" (default) keeps components from collapsing; None is maximum likelihood.
     weights_prior : Dirichlet or float, optional
         Of the weights; a number is the concentration.
-    init, fixed, order_by, tol, max_iter, n_init, init_params, random_state, warm_start, n_jobs, verbose, verbose_interval, monitors, checkpoint
+    init, fixed, order_by, tol, max_iter, algorithm, n_init, init_params, random_state, warm_start, n_jobs, verbose, verbose_interval, monitors,
+    checkpoint
         As in every estimator: ``emkit.estimators.settings.Settings``. The parameters are "weights", "means" and "covariances"; a number for
         "covariances" is that variance for every column.
 

@@ -31,7 +31,10 @@ class Settings(BaseEstimator):  # type: ignore[misc]
     tol : float
         Stop when the estimated remaining gain is below ``tol`` nats of the total objective. 0: exactly ``max_iter`` iterations.
     max_iter : int
-        Iterations at most, for each start.
+        Iterations at most, for each start. Each is a pass over the data.
+    algorithm : {"em", "auto", "accelerated"} or Algorithm
+        "em": plain expectation-maximization. "auto": the same, accelerated where it would take long; see ``emkit.Auto``. "accelerated":
+        from the first iteration on; see ``emkit.Accelerated``. With ``tol=0`` all three are plain.
     n_init : int
         Starts. ``result_.starts`` tells what became of each.
     init_params : {"auto", "kmeans", "k-means++", "random_from_data", "random"}
@@ -54,6 +57,7 @@ class Settings(BaseEstimator):  # type: ignore[misc]
     order_by: Any = None
     tol: float = 1e-3
     max_iter: int = 1000
+    algorithm: Any = "em"
     n_init: int = 8
     init_params: str = "auto"
     random_state: Any = None

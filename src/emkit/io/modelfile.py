@@ -86,9 +86,12 @@ def _kept(value: Any) -> Any:
     return None if out_of_place and not hasattr(value, "__dataclass_fields__") else value
 
 
+_BUILT = ("families", "models", "priors", "algorithms")  # groups of names that a file may name
+
+
 def known_classes(more: Sequence[type] = ()) -> dict[str, type]:
-    """Classes that a file may name: what describes columns, emkit's families, models and priors, and ``more``."""
-    own = [getattr(import_module(module), name) for group, name, module in NAMES if group in ("families", "models", "priors")]
+    """Classes that a file may name: what describes columns, emkit's families, models, priors and algorithms, and ``more``."""
+    own = [getattr(import_module(module), name) for group, name, module in NAMES if group in _BUILT]
     return {name_of(kind): kind for kind in (Column, Columns, Seen, *own, *more)}
 
 
