@@ -48,7 +48,7 @@ class Curvature:
         scaled = _over(self.turns, information)
         products = np.einsum("in,jn->ij", self.moves, self.turns)
         bends, curved = np.diagonal(products), np.einsum("in,jn->ij", self.turns, scaled)
-        factor = max(1.0, float(bends[-1] / curved[-1, -1]))
+        factor = max(1.0, float(bends[-1] / curved[-1, -1])) if curved[-1, -1] > 0 else 1.0
         upper = np.triu(products)
         shares = np.linalg.solve(upper, np.einsum("in,n->i", self.moves, slope))
         rest = bends * shares + factor * np.einsum("ij,j->i", curved, shares) - factor * np.einsum("in,n->i", scaled, slope)

@@ -148,6 +148,10 @@ class Positive(_Elementwise):
         """The value itself."""
         return value
 
+    def pull_information(self, information: np.ndarray, value: np.ndarray, held: np.ndarray) -> np.ndarray:
+        """Times the squared value; none at the edge."""
+        return simplex.counted(super().pull_information(information, value, held))
+
 
 class Nonnegative(Positive):
     """Numbers of at least 0. Coordinate: the logarithm, that of 1e-300 at 0."""
@@ -173,6 +177,10 @@ class Unit(_Elementwise):
     def rate(self, value: np.ndarray) -> np.ndarray:
         """The value times its distance from 1."""
         return np.asarray(value * (1.0 - value))
+
+    def pull_information(self, information: np.ndarray, value: np.ndarray, held: np.ndarray) -> np.ndarray:
+        """Times the squared rate; none at the edges."""
+        return simplex.counted(super().pull_information(information, value, held))
 
 
 class Simplex(Domain):

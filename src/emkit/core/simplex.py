@@ -7,6 +7,7 @@ import numpy as np
 
 TINY = 1e-300
 """Stands for zero under a logarithm: coordinates and densities stay finite at the edge of the simplex."""
+_NOTHING = 1e-8
 
 
 def mode(counts: np.ndarray, held: np.ndarray, old: np.ndarray, *, reciprocal: bool = False) -> np.ndarray:
@@ -88,7 +89,12 @@ def pull_information(information: np.ndarray, p: np.ndarray, held: np.ndarray) -
     free = np.isnan(held)
     s, squared = _shares(p, free), np.where(free, p * (p * information), 0.0)
     others = np.maximum(squared.sum(axis=-1, keepdims=True) - squared, 0.0)
-    return np.asarray(((1.0 - s) ** 2 * squared + s**2 * others)[_inner(free)])
+    return counted(((1.0 - s) ** 2 * squared + s**2 * others)[_inner(free)])
+
+
+def counted(information: np.ndarray) -> np.ndarray:
+    """Information about a logarithm is a number of observations; so few that they say nothing count as none: the value is at its edge."""
+    return np.where(information > _NOTHING, information, 0.0)
 
 
 def _shares(p: np.ndarray, free: np.ndarray) -> np.ndarray:
