@@ -50,6 +50,8 @@ class State:
     """Steps in a row that changed the objective by no more than rounding."""
     doubts: int = 0
     """Referees in a row whose gain was not what the slope said."""
+    doubled: int = 0
+    """Times that the step is doubled, since the objective bent upward along the last ones."""
     failed: int = 0
     """Times in a row that the method soon had to begin afresh: the more of them, the longer EM goes on before the next try."""
 
@@ -64,7 +66,7 @@ class State:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """To be carried."""
-        counts = np.array([self.accepted, self.refused, self.plain, self.idle, self.doubts, self.failed])
+        counts = np.array([self.accepted, self.refused, self.plain, self.idle, self.doubts, self.doubled, self.failed])
         return {
             "slope": self.slope, "information": self.information, "direction": self.direction, "predicted": self.predicted,
             "moves": self.known.moves, "turns": self.known.turns, "counts": counts,
@@ -168,7 +170,7 @@ class Accelerated(Algorithm):
 
     def _quasi_newton_step(self, problem: Problem, step: Step, state: State) -> Step:
         """The step that the quadratic model has for the best, or a part of it."""
-        length = 0.5**state.refused
+        length = 2.0**state.doubled * 0.5**state.refused
         new = self._tried(problem, step, length * state.direction)
         promised, rounding = length * float(state.slope @ state.direction), problem.rounding(step.objective)
         here = None
@@ -179,9 +181,11 @@ class Accelerated(Algorithm):
             return replace(step, iteration=step.iteration + 1, carried=stay.arrays())
         move = problem.model.pack(new.params) - problem.model.pack(step.params)
         here = state.after(move, here, self.memory)
+        upward = float(move @ (state.slope - here.slope)) <= 0.0
         idle = state.idle + 1 if abs(new.objective - step.objective) <= rounding else 0
         failed = state.failed if state.accepted < _PAIRS else 0
         here = replace(here, accepted=state.accepted + 1, idle=idle, doubts=state.doubts, failed=failed)
+        here = replace(here, doubled=min(state.doubled + 1, _LONGEST) if upward else 0)
         return replace(new, carried=here.arrays())
 
     def _tried(self, problem: Problem, step: Step, move: np.ndarray) -> Step | None:
