@@ -1,6 +1,6 @@
 """EM accelerated by the slopes that its E-steps give: never a fall, no units, the same bits; what it refuses, and when it stops."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 
@@ -139,7 +139,7 @@ def test_units_do_not_matter(kind, units):
         problem = problem_of(Mixture(Gaussian(kind), 3, seeding="random"), ArraySource(x * unit))
         runs.append(follow(problem, problem.model.init(problem.source, np.random.default_rng(3))))
     plain, scaled = runs
-    assert scaled.objective + len(x) * np.log(units).sum() == pytest.approx(plain.objective, abs=2e-3)
+    assert scaled.log_likelihood + len(x) * np.log(units).sum() == pytest.approx(plain.log_likelihood, abs=2e-3)
     np.testing.assert_allclose(
         scaled.params.components.means / np.array(units), plain.params.components.means, rtol=0.01, atol=0.01
     )
@@ -187,18 +187,21 @@ def test_an_optimum_at_the_edge_is_reached(name):
 
 
 @dataclass(frozen=True)
-class Brittle(Mixture):
-    """Cannot be evaluated where the rates are not what an M-step makes of its last statistics, every other time."""
+class Failing(Accelerated):
+    """Steps of its own, three in four, end in trouble: an error of the E-step, or a log-likelihood that is not a number."""
 
     trouble: object = None
 
-    def e_step(self, params, block):
-        stats, value = super().e_step(params, block)
-        if self.trouble is not None and np.any(np.abs(params.weights - np.round(params.weights, 2)) > 0.0035):
-            if isinstance(self.trouble, float):
-                return stats, self.trouble
-            raise self.trouble
-        return stats, value
+    def _tried(self, problem, step, move):
+        trouble = self.trouble
+
+        class There(Threads):
+            def map_reduce(self, fn, source):
+                if isinstance(trouble, Exception):
+                    raise trouble
+                return super().map_reduce(fn, source)[0], trouble
+
+        return super()._tried(replace(problem, executor=There(1)) if step.iteration % 4 else problem, step, move)
 
 
 TROUBLE = [
@@ -209,17 +212,10 @@ TROUBLE = [
 
 @pytest.mark.parametrize("trouble", TROUBLE, ids=lambda t: t if isinstance(t, float) else type(t).__name__)
 def test_a_step_that_cannot_be_evaluated_is_refused(trouble):
-    """Two evaluations in three fail, those of EM's own steps do not."""
     problem, start = made("rates")
     seen = Seen()
 
-    class Here(Accelerated):
-        def _tried(self, problem, step, move):
-            if step.iteration % 3:
-                problem = Problem(Brittle(problem.model.family, 3, trouble=trouble), problem.source, problem.executor)
-            return super()._tried(problem, step, move)
-
-    found = follow(problem, start, Here(), monitor=seen)
+    found = follow(problem, start, Failing(trouble=trouble), monitor=seen)
     assert found.reason is StopReason.CONVERGED
     assert found.objective == pytest.approx(follow(problem, start, tol=1e-7).objective, abs=1e-3)
     states = [State.of(step.carried) for step in seen.steps[1:]]
@@ -232,14 +228,8 @@ def test_a_step_that_cannot_be_evaluated_is_refused(trouble):
 def test_other_errors_are_not_hidden(error):
     problem, start = made("rates")
 
-    class Here(Accelerated):
-        def _tried(self, problem, step, move):
-            return super()._tried(
-                Problem(Brittle(problem.model.family, 3, trouble=error), problem.source, problem.executor), step, move
-            )
-
     with pytest.raises(type(error), match=str(error)):
-        follow(problem, start, Here())
+        follow(problem, start, Failing(trouble=error))
 
 
 def test_a_refused_step_is_an_iteration_that_changes_nothing():
@@ -270,7 +260,7 @@ def test_ctrl_c_in_mid_step_keeps_the_best():
 
     class Interrupted(Accelerated):
         def _tried(self, problem, step, move):
-            if step.iteration == 12:
+            if step.iteration >= 12:
                 raise KeyboardInterrupt
             return super()._tried(problem, step, move)
 
@@ -308,7 +298,7 @@ class Crash(Exception):
 
 
 @pytest.mark.parametrize("name", ["full apart", "counts"])
-@pytest.mark.parametrize("cut", [2, 11, 26])
+@pytest.mark.parametrize("cut", [2, 9, 14])
 def test_a_checkpoint_keeps_what_it_remembers(name, cut, tmp_path):
     model, source = SLOW[name]()
 

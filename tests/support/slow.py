@@ -67,6 +67,6 @@ FURTHER = {
         np.repeat([[3.0, 5.0], [5.0, 7.0], [6.0, 3.0]], 400, axis=0)).astype(float))),
     "symbols": lambda: (HiddenMarkov(Categorical(), 2, transmat_prior=2.0), symbols()),
     "sticky": lambda: (HiddenMarkov(Poisson(), 2, start="stationary", sticky=5.0), counts_in_sequences([3, 6], 1200)),
-    "mixtures of mixtures": lambda: (HiddenMarkov(Mixed(Gaussian("diag"), 2), 2), numbers_in_sequences([0, 3.0], 1200)),
+    "mixtures of mixtures": lambda: (HiddenMarkov(Mixed(Gaussian("diag"), 2), 2), numbers_in_sequences([0, 2.5, 6, 9], 1200)),
     "tied variance": lambda: (Mixture(Gaussian("tied-diag"), 3), ArraySource(overlapping(900, 2, 3, 2.0, 8))),
 }  # fmt: skip
