@@ -1,8 +1,9 @@
-"""EM accelerated by a quasi-Newton method whose slopes come from the E-step (Jamshidian and Jennrich 1997, JRSS B 59, 569-587).
+"""EM accelerated by a quasi-Newton method whose slopes come from the E-step.
 
-The gradient of the objective costs nothing beside the E-step that EM makes anyway (``Declared.slope``), and the complete-data information
-(``Declared.information``) is the unit in which steps are measured, so that those of the data do not matter. An iteration is one E-step, as in EM.
-EM steps come in between as referees: they begin, they help out where steps are refused, and they are asked before the end.
+Jamshidian and Jennrich (1997), JRSS B 59, 569-587, had the idea. The gradient of the objective costs nothing beside the E-step that EM
+makes anyway (``Declared.slope``), and the complete-data information (``Declared.information``) is the unit in which steps are measured,
+so that those of the data do not matter. An iteration is one E-step, as in EM. EM steps come in between as referees: they begin, they help
+out where steps are refused, and they are asked before the end.
 """
 
 import math
@@ -21,7 +22,7 @@ from emkit.core.warn import warn
 
 _REFUSALS = 3  # in a row, before an EM step
 _PAIRS = 8  # of moves and turns since the method began afresh, before a predicted gain is believed
-_MARGIN = 20.0  # in 42 fits of 14 models up to 17 times what the model predicted was still to come, once two predictions were this far below tol
+_MARGIN = 20.0  # in 42 fits of 14 models up to 20 times what was predicted was still to come
 _LONGEST = 6  # at most 2^6 EM steps, before the next try
 _DOUBTS = 3  # in a row, before the slope is
 _RISE = 1e-4  # of what the slope promises, the least that a step must bring (Nocedal and Wright 2006, equation 3.4)
@@ -73,13 +74,13 @@ class State:
         }  # fmt: skip
 
     @classmethod
-    def at(cls, problem: Problem, step: Step, known: Curvature | None = None) -> "State | None":
+    def at(cls, problem: Problem, step: Step) -> "State | None":
         """Of an evaluated hypothesis; None where the model has no slope."""
         slope = problem.model.slope(step.stats, step.params)
         information = None if slope is None or not len(slope) else problem.model.information(step.stats, step.params)
         if slope is None or information is None or not (np.isfinite(slope).all() and np.isfinite(information).all()):
             return None
-        known = known or Curvature.unknown(len(slope))
+        known = Curvature.unknown(len(slope))
         return cls(slope, information, known, known.step(slope, information))
 
     def after(self, move: np.ndarray, new: "State", memory: int) -> "State":
@@ -99,11 +100,11 @@ class State:
 class Accelerated(Algorithm):
     """L-BFGS in units of the complete-data information, with an EM step where that fails. The objective never falls.
 
-    A step that leaves the domain, cannot be evaluated or lowers the objective is refused: the next one is shorter, and after three an EM step
-    is made and what was remembered is forgotten. Refused steps count as iterations, since each is an E-step; the parameters stay.
+    A step that leaves the domain, cannot be evaluated or lowers the objective is refused: the next one is shorter, and after three an EM
+    step is made and what was remembered is forgotten. Refused steps count as iterations, since each is an E-step; the parameters stay.
 
-    The fit has converged when twice in a row the quadratic model, known from at least eight steps, has less than ``tol`` still to gain, and
-    an EM step, asked then, agrees. With ``tol=0``, and for models without ``slope``, this is plain EM.
+    The fit has converged when twice in a row the quadratic model, known from at least eight steps, has less than a twentieth of ``tol``
+    still to gain, and an EM step, asked then, gains less than ``tol``. With ``tol=0``, and for models without ``slope``, this is plain EM.
 
     Parameters
     ----------
@@ -158,8 +159,8 @@ class Accelerated(Algorithm):
         doubts = state.doubts if not judged else 0 if 0.5 * gain <= said <= 2.0 * gain else state.doubts + 1
         if doubts >= _DOUBTS:
             warn(
-                f"{model.called} says a slope that is not that of its objective (an EM step gained {gain:.3g}, "
-                f"the slope promised {said:.3g}); the fit goes on by plain EM. See emkit.testing for checks"
+                f"the slope that {model.called} says is not that of its objective, as EM steps show: the fit goes on by plain EM. "
+                "emkit.testing.check_model compares slope and objective"
             )
             return replace(new, carried=_GIVEN_UP)
         idle = state.idle + 1 if abs(gain) <= problem.rounding(step.objective) else 0

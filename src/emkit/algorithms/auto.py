@@ -18,8 +18,8 @@ from emkit.core.result import Step, aitken
 class Auto(Algorithm):
     """EM for some iterations; then ``Accelerated``, if EM would need many more.
 
-    EM chooses among basins better than a method that takes long steps, and where it is quick nothing is quicker. Of 34 fits of 17 models,
-    those that EM ends within 50 iterations took 1.2 times as many, all others a fraction.
+    EM chooses among basins better than a method that takes long steps, and where it is quick nothing is quicker. Of 34 fits of 17
+    models, those that EM ends within 50 iterations took 1.2 times as many in all, the others a fraction.
 
     Parameters
     ----------

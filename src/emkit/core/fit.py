@@ -46,7 +46,7 @@ class Problem:
 
 
 class Algorithm(ABC):
-    """How E and M are put together. You implement ``advance``; you get the loop, the stop rule, restarts and checkpoints.
+    """How E and M are put together. You implement ``advance``; you get the loop, the stop rule, restarts, checkpoints.
 
     You may add: ``remaining`` and ``at_rest``, where Aitken's rule does not tell how near the end is.
     """
@@ -63,7 +63,7 @@ class Algorithm(ABC):
         """From one evaluated hypothesis to the next; what must be remembered goes into ``Step.carried``."""
 
     def remaining(self, problem: Problem, step: Step, trace: Sequence[float]) -> float:
-        """Estimated gain still to come, nats, inf where nothing can be said; ``trace`` has the objectives so far, that of ``step`` last.
+        """Estimated gain still to come, nats; inf where nothing can be said. ``trace``: the objectives so far, that of ``step`` last.
 
         A run ends when it is below ``tol``. By default Aitken's rule, which is right for algorithms that converge linearly.
         """

@@ -38,7 +38,7 @@ class Domain(ABC):
         """Inverse of ``pack``: the value, and how many entries of ``vector`` were used."""
 
     def pull(self, gradient: np.ndarray, value: np.ndarray, held: np.ndarray) -> np.ndarray | None:
-        """A gradient with respect to the value, as one with respect to the coordinates of ``pack``; None if the domain does not say."""
+        """A gradient with respect to the value, as one for the coordinates of ``pack``; None if the domain does not say."""
         return None
 
     def pull_information(self, information: np.ndarray, value: np.ndarray, held: np.ndarray) -> np.ndarray | None:

@@ -7,7 +7,7 @@ import numpy as np
 
 TINY = 1e-300
 """Stands for zero under a logarithm: coordinates and densities stay finite at the edge of the simplex."""
-_NOTHING = 1e-8
+_NOTHING = 1e-8  # of an observation
 
 
 def mode(counts: np.ndarray, held: np.ndarray, old: np.ndarray, *, reciprocal: bool = False) -> np.ndarray:
@@ -70,7 +70,7 @@ def gradient(counts: np.ndarray, p: np.ndarray) -> np.ndarray:
 
 
 def curvature(counts: np.ndarray, p: np.ndarray, held: np.ndarray) -> np.ndarray:
-    """Expected information about each entry of p, where so many free counts are drawn from it: n / p, for p within what the held ones leave."""
+    """Expected information about each entry of p in n free counts: n / p, for p within what the held ones leave."""
     free = np.isnan(held)
     total = np.where(free, np.maximum(counts, 0.0), 0.0).sum(axis=-1, keepdims=True)
     left = np.where(free, p, 0.0).sum(axis=-1, keepdims=True)
@@ -78,14 +78,14 @@ def curvature(counts: np.ndarray, p: np.ndarray, held: np.ndarray) -> np.ndarray
 
 
 def pull(gradient: np.ndarray, p: np.ndarray, held: np.ndarray) -> np.ndarray:
-    """From derivatives with respect to p to those with respect to the coordinates of ``pack``: p_i (g_i - sum_j s_j g_j), s the shares of the free."""
+    """From derivatives with respect to p to those for the coordinates of ``pack``: p_i (g_i - sum_j s_j g_j), s the shares."""
     free = np.isnan(held)
     weighted = np.where(free, p * gradient, 0.0)
     return np.asarray((weighted - _shares(p, free) * weighted.sum(axis=-1, keepdims=True))[_inner(free)])
 
 
 def pull_information(information: np.ndarray, p: np.ndarray, held: np.ndarray) -> np.ndarray:
-    """From information about p to that about the coordinates of ``pack``: sum_j p_j^2 (delta_ij - s_i)^2 information_j, s the shares."""
+    """From information about p to that about the coordinates of ``pack``: sum_j p_j^2 (delta_ij - s_i)^2 information_j."""
     free = np.isnan(held)
     s, squared = _shares(p, free), np.where(free, p * (p * information), 0.0)
     others = np.maximum(squared.sum(axis=-1, keepdims=True) - squared, 0.0)
@@ -93,7 +93,7 @@ def pull_information(information: np.ndarray, p: np.ndarray, held: np.ndarray) -
 
 
 def counted(information: np.ndarray) -> np.ndarray:
-    """Information about a logarithm is a number of observations; so few that they say nothing count as none: the value is at its edge."""
+    """Information about a logarithm is a number of observations; so few that they say nothing count as none: it is at its edge."""
     return np.where(information > _NOTHING, information, 0.0)
 
 

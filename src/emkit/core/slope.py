@@ -1,8 +1,8 @@
 """How the objective changes with the free parameters, from the statistics that the E-step has anyway.
 
-By Fisher's identity the gradient of the log-likelihood is that of Q, the expected complete-data log-likelihood, at the parameters that the
-statistics were taken at (Louis 1982, JRSS B 44, 226-233). A family says how Q changes with its parameters as they are; the chain rule of
-the coordinates that ``pack`` uses stands in the domains, once.
+By Fisher's identity the gradient of the log-likelihood is that of Q, the expected complete-data log-likelihood, at the parameters that
+the statistics were taken at (Louis 1982, JRSS B 44, 226-233). A family says how Q changes with its parameters as they are; the chain
+rule of the coordinates that ``pack`` uses stands in the domains, once.
 """
 
 from abc import ABC
@@ -25,7 +25,7 @@ class Sloped(ABC):  # noqa: B024 - nothing has to be said: without slopes there 
         return None
 
     def curvature(self, stats: Any, params: Any) -> _Arrays | None:
-        """Expected information about each entry of each declared parameter were nothing hidden, by name; None if it does not say."""
+        """Information about each entry of each declared parameter were nothing hidden, by name; None if it does not say."""
         return None
 
     def refuse_collapse(self: Any, params: Any) -> None:

@@ -12,7 +12,7 @@ _FAR = 600.0  # coordinates beyond this are the edge of a domain, where differen
 
 
 def slope_is_that_of_the_objective(case: Case) -> bool | None:
-    """``slope`` is the gradient of the objective, log prior included, along the coordinates of ``pack``: beside central differences."""
+    """``slope`` is the gradient of the objective, log prior included, along the coordinates of ``pack``."""
     subject = case.subject
     for params in (case.params, case.other):
         stats, vector = case.at(params).all()[0], subject.pack(params)
@@ -42,7 +42,7 @@ def _differences(f: Callable[[np.ndarray], float], at: np.ndarray, steps: np.nda
 
 
 def information_is_that_of_complete_data(case: Case) -> bool | None:
-    """``information`` is positive where there is a slope; where M-steps under the same statistics end, it is about minus the second difference of ``q``."""
+    """``information`` is positive where there is a slope, and about minus the second difference of ``q`` where M-steps end."""
     subject, params = case.subject, case.params
     for where in (case.params, case.other):
         found = subject.information(stats := case.at(where).all()[0], where)

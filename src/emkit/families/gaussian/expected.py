@@ -1,7 +1,7 @@
-"""The expected log-likelihood of a Gaussian from its moments: its value, and with the prior its derivatives and the information in it.
+"""The expected log-likelihood of a Gaussian from its moments: its value, and with the prior its derivatives and its information.
 
-With N rows and scatter M about the mean, behind a covariance S, it is - N/2 log|S| - tr(M S^-1)/2, whose derivative with respect to S is
-S^-1 (M - N S) S^-1 / 2 (Magnus and Neudecker 1988, Matrix Differential Calculus, section 15.3). Nothing is subtracted before it is
+With N rows and scatter M about the mean, behind a covariance S, it is - N/2 log|S| - tr(M S^-1)/2, whose derivative with respect to S
+is S^-1 (M - N S) S^-1 / 2 (Magnus and Neudecker 1988, Matrix Differential Calculus, section 15.3). Nothing is subtracted before it is
 whitened, so that no digits are lost to columns of different units.
 """
 
@@ -50,7 +50,7 @@ def gradient(stats: GaussianStats, params: GaussianParams, prior: GaussianPrior 
 
 
 def curvature(stats: GaussianStats, params: GaussianParams, prior: GaussianPrior | None) -> dict[str, np.ndarray]:
-    """About means, counts / variance given the other columns; about covariances, how many rows are behind them: see ``Covariance``."""
+    """About means, counts / variance given the other columns; of covariances, how many rows are behind them: see ``Covariance``."""
     counts, c = stats.counts, params.covariances
     moments = stats.about(params.means)
     if prior is not None and prior.mean_mass > 0:

@@ -55,8 +55,8 @@ COVARIANCE_TYPES = {
 class Covariance(Domain):
     """Covariances of one shape: each matrix or vector of variances is held whole or is free.
 
-    Coordinates: logarithms of variances; of matrices the Cholesky factor, with logarithms on its diagonal. Information about a covariance
-    is given as the number of rows behind it: what they say follows from the value.
+    Coordinates: logarithms of variances; of matrices the Cholesky factor, with logarithms on its diagonal. Information about a
+    covariance is given as the number of rows behind it: what they say follows from the value.
     """
 
     def __init__(self, shape: Shape):

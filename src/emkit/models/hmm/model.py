@@ -204,7 +204,7 @@ class HiddenMarkov(ChainConfiguration):
         return inner + sum(float(np.sum(n[n > 0] * logs[n > 0])) for n, logs in pairs)
 
     def gradient(self, stats: HMMStats, params: HMMParams) -> dict[str, np.ndarray]:
-        """Of starts, and of transitions and ends: counts, with the priors', over probabilities; a stationary start changes with the transitions."""
+        """Counts, with the priors', over probabilities; a stationary start changes with the transitions."""
         start, counts = self._posterior_counts(stats)
         slopes = simplex.gradient(counts, self._rows(params))
         if self.start == "stationary":
