@@ -8,7 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture as Sklearn
 
 from emkit import GaussianMixture
-from emkit.families.gaussian.family import worth_compiling
+from support.compiled import worth_compiling
 
 K, D, ITERATIONS = 3, 3, 7
 SIZES = {"numpy": 600, "compiled": 70_000}  # rows; below and above the threshold for compiled code

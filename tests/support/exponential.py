@@ -12,7 +12,7 @@ from emkit.families.sums import Sums
 
 @dataclass(frozen=True)
 class Exponential(Family):
-    """Independent exponential columns given the component, "rates" (K, d). A missing cell drops out."""
+    """Independent exponential columns given the component, "rates" (K, d). A missing cell contributes nothing."""
 
     parameters = (Parameter("rates", "K d", Positive()),)
     support = Positives()

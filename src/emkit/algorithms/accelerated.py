@@ -1,9 +1,9 @@
 """EM accelerated by a quasi-Newton method whose slopes come from the E-step.
 
-Jamshidian and Jennrich (1997), JRSS B 59, 569-587, had the idea. The gradient of the objective costs nothing beside the E-step that EM
-makes anyway (``Declared.slope``), and the complete-data information (``Declared.information``) is the unit in which steps are measured,
-so that those of the data do not matter. An iteration is one E-step, as in EM. EM steps come in between as referees: they begin, they help
-out where steps are refused, and they are asked before the end.
+Jamshidian and Jennrich (1997), JRSS B 59, 569-587, had the idea. The gradient of the objective costs nothing beside the E-step
+that EM makes anyway (``Declared.slope``), and the complete-data information (``Declared.information``) is the unit in which
+steps are measured, so that those of the data do not matter. An iteration is one E-step, as in EM. EM steps come in between as
+referees: they begin, they help out where steps are refused, and they are asked before the end.
 """
 
 import math
@@ -100,11 +100,13 @@ class State:
 class Accelerated(Algorithm):
     """L-BFGS in units of the complete-data information, with an EM step where that fails. The objective never falls.
 
-    A step that leaves the domain, cannot be evaluated or lowers the objective is refused: the next one is shorter, and after three an EM
-    step is made and what was remembered is forgotten. Refused steps count as iterations, since each is an E-step; the parameters stay.
+    A step that leaves the domain, cannot be evaluated or lowers the objective is refused: the next one is shorter, and after
+    three an EM step is made and what was remembered is forgotten. Refused steps count as iterations, since each is an E-step;
+    the parameters stay.
 
-    The fit has converged when twice in a row the quadratic model, known from at least eight steps, has less than a twentieth of ``tol``
-    still to gain, and an EM step, asked then, gains less than ``tol``. With ``tol=0``, and for models without ``slope``, this is plain EM.
+    The fit has converged when twice in a row the quadratic model, known from at least eight steps, has less than a twentieth of
+    ``tol`` still to gain, and an EM step, asked then, gains less than ``tol``. With ``tol=0``, and for models without
+    ``slope``, this is plain EM.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """What a quasi-Newton method remembers of the objective's curvature, and the step it makes of it.
 
-L-BFGS as in Nocedal and Wright (2006), Numerical Optimization, section 7.2, for a maximum: a turn is the slope before a move less that
-after it, so that along a move the objective bends by move . turn.
+L-BFGS as in Nocedal and Wright (2006), Numerical Optimization, section 7.2, for a maximum: a turn is the slope before a move
+less that after it, so that along a move the objective bends by move . turn.
 """
 
 from dataclasses import dataclass
@@ -39,8 +39,8 @@ class Curvature:
     def step(self, slope: np.ndarray, information: np.ndarray) -> np.ndarray:
         """H slope, where H is about minus the inverse of the Hessian: the compact form, equation 7.24.
 
-        It begins with the diagonal that ``information`` gives, scaled by the latest pair (equation 7.20) but never below 1: the data
-        say less than they would if nothing were hidden. Sums do not go through BLAS, whose order depends on its threads.
+        It begins with the diagonal that ``information`` gives, scaled by the latest pair (equation 7.20) but never below 1: the
+        data say less than they would if nothing were hidden. Sums do not go through BLAS, whose order depends on its threads.
         """
         first = _over(slope, information)
         if not self.pairs:

@@ -154,7 +154,7 @@ class Source(ABC):
 
     @abstractmethod
     def sample(self, n: int, rng: np.random.Generator) -> "Source":
-        """At most ``n`` rows (or enough whole sequences) drawn without replacement, as a source of its own; ``self`` if that is all."""
+        """At most ``n`` rows (or enough whole sequences), drawn without replacement, as a source; ``self`` if that is all."""
 
     def __iter__(self) -> Iterator[Block]:
         """The blocks, in order."""

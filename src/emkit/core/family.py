@@ -54,7 +54,10 @@ class Family(Declared):
 
     @abstractmethod
     def m_step(self, stats: Any, params: Any) -> Any:
-        """Argmax over the parameters of the expected log-likelihood plus log prior. What is held is put back afterwards, by ``update``."""
+        """Argmax over the parameters of the expected log-likelihood plus log prior.
+
+        What is held is put back afterwards, by ``update``.
+        """
 
     @abstractmethod
     def first_guess(self, stats: Any) -> Any:
@@ -71,7 +74,7 @@ class Family(Declared):
         return self
 
     def q(self, stats: Any, params: Any) -> float | None:
-        """Expected complete-data log-likelihood of ``params`` under ``stats``, up to a constant; None if the family does not say."""
+        """Expected complete-data log-likelihood of ``params`` under ``stats``, up to a constant; None if it is not known."""
         return None
 
     def moments(self, params: Any) -> tuple[np.ndarray, np.ndarray] | None:

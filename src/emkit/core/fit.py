@@ -63,14 +63,14 @@ class Algorithm(ABC):
         """From one evaluated hypothesis to the next; what must be remembered goes into ``Step.carried``."""
 
     def remaining(self, problem: Problem, step: Step, trace: Sequence[float]) -> float:
-        """Estimated gain still to come, nats; inf where nothing can be said. ``trace``: the objectives so far, that of ``step`` last.
+        """Estimated gain still to come, nats; inf where nothing can be said. ``trace``: objectives so far, that of ``step`` last.
 
         A run ends when it is below ``tol``. By default Aitken's rule, which is right for algorithms that converge linearly.
         """
         return aitken(list(trace))
 
     def at_rest(self, problem: Problem, step: Step, trace: Sequence[float]) -> bool:
-        """Whether nothing is gained any more, whatever ``remaining`` says: by default, two changes in a row that rounding could have made."""
+        """Whether nothing is gained any more: by default, after two changes in a row that rounding could have made."""
         limit = problem.rounding(trace[-1])
         return len(trace) >= 3 and max(abs(trace[-1] - trace[-2]), abs(trace[-2] - trace[-3])) <= limit
 

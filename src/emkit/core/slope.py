@@ -1,8 +1,8 @@
 """How the objective changes with the free parameters, from the statistics that the E-step has anyway.
 
-By Fisher's identity the gradient of the log-likelihood is that of Q, the expected complete-data log-likelihood, at the parameters that
-the statistics were taken at (Louis 1982, JRSS B 44, 226-233). A family says how Q changes with its parameters as they are; the chain
-rule of the coordinates that ``pack`` uses stands in the domains, once.
+By Fisher's identity the gradient of the log-likelihood is that of Q, the expected complete-data log-likelihood, at the
+parameters that the statistics were taken at (Louis 1982, JRSS B 44, 226-233). A family says how Q changes with its parameters
+as they are; the chain rule of the coordinates that ``pack`` uses stands in the domains, once.
 """
 
 from abc import ABC

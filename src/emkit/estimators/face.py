@@ -1,4 +1,7 @@
-"""What every estimator does, whatever its model: fit, warm start, order of components, criteria, files. A new one adds ``build``."""
+"""What every estimator does, whatever its model: fit, warm start, order of components, criteria, files.
+
+A new one adds ``build``.
+"""
 
 import os
 from dataclasses import dataclass, replace
@@ -10,7 +13,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from emkit.algorithms.starts import fit
 from emkit.core.block import Block, BlockSource
-from emkit.core.checks import mapping, one_of
+from emkit.core.checks import mapping
+from emkit.core.columns import Columns
 from emkit.core.describe import same_snapshot, snapshot
 from emkit.core.errors import ParameterError
 from emkit.core.fit import Problem
@@ -41,9 +45,11 @@ class Face(State, Settings):
         """Fit, and only then take on the new state: a fit that is refused leaves the earlier one as it was."""
         if source.total_weight < 0.01 * source.n_rows:
             warn(
-                f"sample_weight adds up to {source.total_weight:.3g} for {source.n_rows} rows; a weight says how many rows a row stands "
-                "for, so a prior worth about one row now outweighs the data. Multiply the weights, or give prior=None"
+                f"sample_weight adds up to {source.total_weight:.3g} for {source.n_rows} rows; a weight says how many rows a row "
+                "stands for, so a prior worth about one row now outweighs the data. Multiply the weights, or give prior=None"
             )
+        if not (self.order_by is None or callable(self.order_by) or (isinstance(self.order_by, str) and self.order_by == "auto")):
+            raise ParameterError(f"order_by={self.order_by!r}: give 'auto', None or a function", parameter="order_by")
         model = self.build(source.columns)
         asked = snapshot((model, source.columns))
         starts: Any = self.n_init
@@ -77,7 +83,7 @@ class Face(State, Settings):
         return same_snapshot(self.__dict__.get("_asked"), asked)
 
     def _ordered(self, result: Result, source: BlockSource) -> Result:
-        """Components in a reproducible order; the log-likelihood is taken again, since another order of sums has other last bits."""
+        """Components in a reproducible order; the log-likelihood is taken anew, since sums in another order differ in last bits."""
         model, k = result.model, result.model.n_hidden
         if self.order_by is None or k is None or k == 1:
             return result
@@ -87,14 +93,11 @@ class Face(State, Settings):
             key = np.asarray(self.order_by(model.part(child), getattr(result.params, child.field)), dtype=np.float64)
             if key.shape != (k,) or np.isnan(key).any():
                 raise ParameterError(f"order_by must return {k} numbers, one for each; it returned {key!r}", parameter="order_by")
-        elif isinstance(self.order_by, str):
-            one_of(self.order_by, ("auto",), "order_by")
+        else:
             moments = model.moments(result.params)
             if told_apart or moments is None:
                 return result
             key = moments[0][:, 0]
-        else:
-            raise ParameterError(f"order_by={self.order_by!r}: give 'auto', None or a function", parameter="order_by")
         order = np.argsort(key, kind="stable")
         if np.array_equal(order, np.arange(k)):
             return result
@@ -145,7 +148,7 @@ class Face(State, Settings):
         return current.log_likelihood, current.total_weight
 
     def summary(self) -> str:
-        """The fit in words and numbers, for a person."""
+        """The fit in words and numbers, as text for a person to read."""
         from emkit.estimators.summary import summary
 
         return summary(self, self._current())
@@ -249,11 +252,20 @@ class Face(State, Settings):
             settings={name: None if name in ("monitors", "checkpoint") else value for name, value in settings.items()},
             columns=self.columns_,
             width=np.dtype(self.__dict__.get("_width", np.float64)).name,
+            as_asked=self._unchanged(self._asks_for(self.columns_)),
         )
+
+    def _asks_for(self, columns: Columns) -> Any:
+        """What the settings ask for, to be compared; None if they ask for nothing that can be."""
+        try:
+            return snapshot((self.build(columns), columns))
+        except ParameterError:
+            return None
 
     @classmethod
     def _from_saved(cls, saved: Any) -> Self:
         face = cls(**saved.settings)
         face._adopt(saved.result, saved.columns, np.dtype(saved.width).type)
-        face._asked = snapshot((face.build(saved.columns), saved.columns))
+        if saved.as_asked:
+            face._asked = face._asks_for(saved.columns)
         return face

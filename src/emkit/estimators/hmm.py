@@ -30,13 +30,14 @@ class HMM(AfterTheFit, Face):
     n_states : int
         K.
     emission : {"gaussian", "categorical", "bernoulli", "poisson"} or Family
-        What a state emits at each step.
+        What a state emits at each step: a family, or the lower-case name of one.
     covariance_type : {"diag", "full", "tied", "spherical", "tied-diag", "tied-spherical"}
-        Of Gaussian emissions.
+        The shape of the covariances of Gaussian emissions.
     n_mix : int
         Above 1, each state emits a mixture of ``n_mix`` parts (GMM-HMM).
     n_categories : int, optional
-        Symbols of categorical emissions; default: the largest seen plus one, or the levels of a column of text or categories.
+        The number of symbols of categorical emissions. By default it is the largest symbol seen plus one, or the number of
+        levels of a column of text or categories.
     tie : sequence of int, optional
         For each state the number of its emission distribution: states with the same number share it.
     start : {"free", "stationary"}
@@ -44,13 +45,14 @@ class HMM(AfterTheFit, Face):
     end : bool
         Whether sequences end by a transition to an end state (fitted as ``endprob_``).
     startprob_init, transmat_init, endprob_init : array (K,), (K, K), (K,), optional
-        Starting values, as in ``init``; zeros are structural, they stay.
+        Starting values, as in ``init``; zeros are structural: they stay zero.
     means_init, covariances_init, rates_init, probs_init, weights_init : array, optional
         Starting values of emissions, in the shapes of the fitted attributes.
     prior : "weak", None or a Prior
-        Of the emissions; "weak" keeps Gaussian states from collapsing and is no prior for other emissions. None: maximum likelihood.
+        The prior of the emissions. "weak" keeps Gaussian states from collapsing and is no prior for other emissions; None is
+        maximum likelihood.
     startprob_prior, transmat_prior : Dirichlet or float, optional
-        Numbers are concentrations.
+        Priors of the start distribution and of each row of transitions; numbers are concentrations.
     sticky : float
         Pseudo-counts added to each self-transition.
     sequence, order : str, optional
@@ -59,10 +61,11 @@ class HMM(AfterTheFit, Face):
         What a jump in an integer ``order`` column means.
     unseen : {"error", "missing"}
         What a level of a category that was not there in the fit means.
-    init, fixed, order_by, tol, max_iter, algorithm, n_init, init_params, random_state, warm_start, n_jobs, verbose, verbose_interval, monitors,
-    checkpoint
-        As in every estimator: ``emkit.estimators.settings.Settings``. The parameters are "startprob", "transmat", "endprob" and those of the
-        emission: "means", "covariances", "rates", "probs", "weights".
+    init, fixed, order_by, tol, max_iter, algorithm, n_init, init_params, random_state, warm_start, n_jobs
+        As in every estimator: ``emkit.estimators.settings.Settings``. The parameters are "startprob", "transmat", "endprob" and
+        those of the emission: "means", "covariances", "rates", "probs", "weights".
+    verbose, verbose_interval, monitors, checkpoint
+        Likewise.
 
     Attributes
     ----------
@@ -193,9 +196,10 @@ class HMM(AfterTheFit, Face):
         Parameters
         ----------
         X : array (n, d) with ``lengths``, list of arrays (T_s, d), array (S, T, d), or data frame
-            NaN or null: a missing cell. A row of NaN: a missing step.
-        y : ignored
-            scikit-learn's pipelines pass it: an entry for each row. Lengths go by name.
+            NaN or null marks a missing cell, a row of NaN a missing step.
+        y : not used
+            scikit-learn's pipelines pass it. It is refused if it has neither an entry for each row nor one for each sequence, since
+            it is then most likely lengths.
         lengths : list of int, optional
             Of consecutive sequences; default: one sequence.
         sample_weight : array (S,), optional
@@ -203,9 +207,14 @@ class HMM(AfterTheFit, Face):
         states : array, optional
             What is known of the hidden states: (n,) state numbers, -1 or NaN where unknown; or (n, K), booleans for allowed
             states, or nonnegative numbers proportional to how probable the evidence is under each.
+
+        Raises
+        ------
+        DataError, ParameterError
+            Naming the sequence, column, row or parameter; an earlier fit is left as it was.
         """
         found = self._read(X, lengths)
-        refuse_lengths_as_y(y, found)
+        _refuse_lengths(y, found)
         source = self._source(found, sample_weight, states)
         with sequences_by_key(found):
             return self._fit(source, source.x.dtype.type)
@@ -255,7 +264,7 @@ class HMM(AfterTheFit, Face):
         ``sample_weight``: as in ``fit``.
         """
         found = self._new(X, lengths)
-        refuse_lengths_as_y(y, found)
+        _refuse_lengths(y, found)
         return self._score(found, sample_weight)
 
     def _score(self, found: Sequences, sample_weight: Any = None) -> float:
@@ -294,18 +303,18 @@ class HMM(AfterTheFit, Face):
         return self._score(found), float(len(found.x))
 
     def table(self, X: Any, lengths: Any = None) -> dict[str, np.ndarray]:
-        """What a prediction adds to the rows: ``state`` along the most probable path, and the smoothed probabilities ``p0``, ``p1``, ..."""
+        """Columns that a prediction adds: ``state`` on the most probable path, and smoothed probabilities ``p0``, ``p1``, ..."""
         added = {"state": self.predict(X, lengths)}
         return added | {f"p{k}": p for k, p in enumerate(self.predict_proba(X, lengths).T)}
 
 
-def refuse_lengths_as_y(y: Any, found: Sequences) -> None:
-    """Raise DataError if what comes second cannot be ``y``, an entry for each row: lengths must not be ignored without a word."""
+def _refuse_lengths(y: Any, found: Sequences) -> None:
+    """Raise DataError if ``y`` cannot be what scikit-learn means by it: hmmlearn's scripts give lengths there."""
     rows = len(found.x) if found.position is None else len(found.position)
-    if y is not None and hasattr(y, "__len__") and len(y) not in (rows, len(found.lengths) if found.listed else rows):
+    if y is not None and np.ndim(y) > 0 and len(y) not in (rows, len(found.lengths)):
         raise DataError(
-            f"what comes second is y, which is ignored and has an entry for each row, but this has {len(y)} for {rows} rows; "
-            "give lengths by name: lengths=[...]"
+            f"y has {len(y)} entries for {rows} rows; y is not used, but if these are lengths of sequences, say lengths=...",
+            parameter="lengths",
         )
 
 
@@ -316,9 +325,7 @@ def _sequence_weights(weights: Any, found: Sequences) -> np.ndarray | None:
     if weights is None or np.ndim(weights) != 1 or len(weights) == count:
         return check_weights(weights, count)
     if len(weights) != rows:
-        raise DataError(
-            f"sample_weight has {len(weights)} entries for {count} sequence(s): one for each sequence, not for each row"
-        )
+        raise DataError(f"sample_weight has {len(weights)} entries for {count} sequence(s) of {rows} rows: one for each sequence")
     given = np.asarray(check_weights(weights, rows))
     belongs = np.repeat(np.arange(count), found.lengths)[slice(None) if found.position is None else found.position]
     first = np.unique(belongs, return_index=True)[1]
@@ -328,7 +335,8 @@ def _sequence_weights(weights: Any, found: Sequences) -> np.ndarray | None:
         row, s = int(other[0]), int(belongs[other[0]])
         who = f"sequence {s if found.keys is None else found.keys[s]!r}"
         raise DataError(
-            f"sample_weight: a sequence has one weight, the same in all its rows; {who} has {each[s]:g} and {given[row]:g} (row {row})",
+            f"sample_weight: a sequence has one weight, the same in all its rows; {who} has {each[s]:g} and {given[row]:g} "
+            f"(row {row})",
             row=row,
             sequence=s,
         )

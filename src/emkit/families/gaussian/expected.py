@@ -1,8 +1,8 @@
 """The expected log-likelihood of a Gaussian from its moments: its value, and with the prior its derivatives and its information.
 
-With N rows and scatter M about the mean, behind a covariance S, it is - N/2 log|S| - tr(M S^-1)/2, whose derivative with respect to S
-is S^-1 (M - N S) S^-1 / 2 (Magnus and Neudecker 1988, Matrix Differential Calculus, section 15.3). Nothing is subtracted before it is
-whitened, so that no digits are lost to columns of different units.
+With N rows and scatter M about the mean, behind a covariance S, it is - N/2 log|S| - tr(M S^-1)/2, whose derivative with
+respect to S is S^-1 (M - N S) S^-1 / 2 (Magnus and Neudecker 1988, Matrix Differential Calculus, section 15.3). Nothing is
+subtracted before it is whitened, so that no digits are lost to columns of different units.
 """
 
 from dataclasses import replace

@@ -45,7 +45,7 @@ def best_covariances(moments: GaussianStats, params: GaussianParams, prior: Gaus
 
 
 def posterior_scatter(moments: GaussianStats, form: tuple[int, ...], prior: GaussianPrior | None) -> tuple[np.ndarray, np.ndarray]:
-    """Scatter about the pivot and counts behind each covariance, the prior's included: the one over the other is the best covariance.
+    """Scatter about the pivot and counts behind each covariance, with the prior's: one over the other is the best covariance.
 
     Covariances have the form ``form``; counts are shaped to divide by. A variance that columns share has a count for each of them.
     """
