@@ -192,7 +192,7 @@ class Failing(Accelerated):
 
     trouble: object = None
 
-    def _tried(self, problem, step, move):
+    def _tried(self, problem, step, vector):
         trouble = self.trouble
 
         class There(Threads):
@@ -201,7 +201,7 @@ class Failing(Accelerated):
                     raise trouble
                 return super().map_reduce(fn, source)[0], trouble
 
-        return super()._tried(replace(problem, executor=There(1)) if step.iteration % 4 else problem, step, move)
+        return super()._tried(replace(problem, executor=There(1)) if step.iteration % 4 else problem, step, vector)
 
 
 TROUBLE = [
@@ -259,10 +259,10 @@ def test_ctrl_c_in_mid_step_keeps_the_best():
     problem, start = made("numbers")
 
     class Interrupted(Accelerated):
-        def _tried(self, problem, step, move):
+        def _tried(self, problem, step, vector):
             if step.iteration >= 12:
                 raise KeyboardInterrupt
-            return super()._tried(problem, step, move)
+            return super()._tried(problem, step, vector)
 
     found = follow(problem, start, Interrupted())
     assert found.reason is StopReason.INTERRUPTED and found.n_iter <= 13

@@ -151,6 +151,18 @@ def test_the_kit_finds_a_wrong_slope():
         check_family(Wrong())
 
 
+class Careless(Poisson):
+    """Its information is in other units."""
+
+    def curvature(self, stats, params):
+        return {"rates": stats.mass}
+
+
+def test_the_kit_finds_wrong_information():
+    with pytest.raises(AssertionError, match="information_is_that_of_complete_data"):
+        check_family(Careless())
+
+
 def test_far_units_lose_no_digits():
     """Columns in units a million times larger or smaller: the slope in coordinates of log and correlation is the same."""
     rng = np.random.default_rng(0)

@@ -174,7 +174,8 @@ class Accelerated(Algorithm):
     def _quasi_newton_step(self, problem: Problem, step: Step, state: State) -> Step:
         """The step that the quadratic model has for the best, or a part of it."""
         length = 2.0**state.doubled * 0.5**state.refused
-        new = self._tried(problem, step, length * state.direction)
+        at = problem.model.pack(step.params)
+        new = self._tried(problem, step, at + length * state.direction)
         promised, rounding = length * float(state.slope @ state.direction), problem.rounding(step.objective)
         here = None
         if new is not None and new.objective >= step.objective + _RISE * promised - rounding:
@@ -182,7 +183,7 @@ class Accelerated(Algorithm):
         if new is None or here is None:
             stay = replace(state, refused=state.refused + 1, plain=0)
             return replace(step, iteration=step.iteration + 1, carried=stay.arrays())
-        move = problem.model.pack(new.params) - problem.model.pack(step.params)
+        move = problem.model.pack(new.params) - at
         here = state.after(move, here, self.memory)
         upward = float(move @ (state.slope - here.slope)) <= 0.0
         idle = state.idle + 1 if abs(new.objective - step.objective) <= rounding else 0
@@ -191,12 +192,12 @@ class Accelerated(Algorithm):
         here = replace(here, doubled=min(state.doubled + 1, _LONGEST) if upward else 0)
         return replace(new, carried=here.arrays())
 
-    def _tried(self, problem: Problem, step: Step, move: np.ndarray) -> Step | None:
-        """The hypothesis one move on, evaluated; None where that cannot be done."""
+    def _tried(self, problem: Problem, step: Step, vector: np.ndarray) -> Step | None:
+        """The hypothesis with these coordinates, evaluated; None where that cannot be done."""
         model = problem.model
         try:
             with np.errstate(all="ignore"):
-                params: Any = model.unpack(model.pack(step.params) + move, step.params)
+                params: Any = model.unpack(vector, step.params)
                 if not all(np.isfinite(array).all() for array in params.flatten().values()):
                     return None
                 model.refuse_collapse(params)
