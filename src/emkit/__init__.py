@@ -12,6 +12,8 @@ from emkit._version import __version__
 __all__ = ["__version__", *MODULES]
 
 if TYPE_CHECKING:
+    from emkit.algorithms.accelerated import Accelerated
+    from emkit.algorithms.auto import Auto
     from emkit.algorithms.em import EM
     from emkit.algorithms.starts import fit
     from emkit.core.block import Block, Source

@@ -109,3 +109,18 @@ def test_a_row_index_of_pandas_is_not_data(emkit, tmp_path):
     parquet.write_table(pa.table({"a": np.arange(9.0) ** 2, "__index_level_0__": np.arange(9)}), tmp_path / "d.parquet")
     result = emkit("fit", "d.parquet", "-k", 1, "--json")
     assert json.loads(result.stdout)["columns"] == ["a"] and "left out __index_level_0__" in result.stderr
+
+
+@pytest.mark.parametrize("model", ["gaussian-mixture", "hmm"])
+def test_the_algorithm_is_a_setting(emkit, data, model):
+    plain, fast = (
+        json.loads(
+            emkit(
+                "fit", "d.csv", "-k", 3, "--columns", "a,b", "--model", model, "--set", f"algorithm={word}", "--json", "--quiet"
+            ).stdout
+        )
+        for word in ("em", "auto")
+    )
+    assert fast["converged"] and fast["log_likelihood"] == pytest.approx(plain["log_likelihood"], abs=0.1)
+    refused = emkit("fit", "d.csv", "-k", 3, "--columns", "a,b", "--model", model, "--set", "algorithm=quick")
+    assert refused.exit_code == 2 and "give 'auto', 'em', 'accelerated'" in refused.stderr

@@ -13,7 +13,8 @@ LISTED = {name: getattr(import_module(MODULES[name]), name).examples() for name 
 EXAMPLES = [pytest.param(example, id=f"{name}-{i}") for name, all_of_it in LISTED.items() for i, example in enumerate(all_of_it)]
 FIRST = [pytest.param(all_of_it[0], id=name) for name, all_of_it in LISTED.items()]
 TIED = {"labels_do_not_matter", "configuration_follows_labels"}  # relabelling would break the ties, and is refused
-NOTHING_FREE = {"m_steps_end_where_nothing_is_to_gain", "fisher_identity"}
+SLOPES = {"slope_is_that_of_the_objective", "information_is_that_of_complete_data"}
+NOTHING_FREE = {"m_steps_end_where_nothing_is_to_gain", "fisher_identity", *SLOPES}
 
 
 def left_out(checked):

@@ -12,13 +12,7 @@ from emkit.families.sums import Sums
 
 @dataclass(frozen=True)
 class Exponential(Family):
-    """Independent exponential columns given the component. A missing cell contributes nothing.
-
-    Parameters
-    ----------
-    fixed, start_values : mapping, optional
-        "rates" (K, d).
-    """
+    """Independent exponential columns given the component, "rates" (K, d). A missing cell contributes nothing."""
 
     parameters = (Parameter("rates", "K d", Positive()),)
     support = Positives()
@@ -48,6 +42,13 @@ class Exponential(Family):
     def q(self, stats, params):
         """Optional: gives Fisher's identity and standard errors."""
         return float(np.sum(stats.mass * np.log(params.rates) - params.rates * stats.total))
+
+    def gradient(self, stats, params):
+        """Optional, like ``curvature``: gives acceleration."""
+        return {"rates": stats.mass / params.rates - stats.total}
+
+    def curvature(self, stats, params):
+        return {"rates": stats.mass / params.rates**2}
 
     def moments(self, params):
         """Optional: gives forecasts."""

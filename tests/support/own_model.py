@@ -90,6 +90,12 @@ class NoiseMixture(Model):
     def q(self, stats, params):
         return float(stats.counts @ np.log(params.weights)) + self.family.q(stats.components, params.components)
 
+    def gradient(self, stats, params):
+        return {"weights": simplex.gradient(stats.counts, params.weights)}
+
+    def curvature(self, stats, params):
+        return {"weights": simplex.curvature(stats.counts, params.weights, self.held("weights", params.weights.shape))}
+
     def simulate(self, params, n, rng):
         labels = rng.choice(self.n_hidden, size=n, p=params.weights)
         x = rng.uniform(self.low, self.high, size=(n, len(self.low)))

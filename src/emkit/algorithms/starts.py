@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from emkit.algorithms.auto import algorithm_of
 from emkit.algorithms.carry_on import HALTED, Progress, Waiting, finish, note
-from emkit.algorithms.em import EM
 from emkit.core.block import Source
 from emkit.core.checks import count
 from emkit.core.errors import CollapseError, ParameterError
@@ -29,7 +29,7 @@ def fit(
     source: Source,
     *,
     executor: Executor,
-    algorithm: Algorithm | None = None,
+    algorithm: Algorithm | str | None = "em",
     starts: int | Sequence[Any] = 8,
     tol: float = 1e-3,
     max_iter: int = 1000,
@@ -46,7 +46,8 @@ def fit(
     source : Source
     executor : Executor
         Where E-steps run, e.g. ``emkit.Threads()``.
-    algorithm : Algorithm, default ``EM()``
+    algorithm : {"auto", "em", "accelerated"} or Algorithm, optional
+        How steps are made: see ``emkit.Auto``, ``emkit.EM`` and ``emkit.Accelerated``; None is "auto".
     starts : int, or sequence of Params
         How many starts to try, or the starts themselves. Each makes 25 iterations on a subsample; the best quarter (two at
         least) are carried on there until they settle; those within 0.01 nats a row of the best that differ are carried on over
@@ -71,7 +72,7 @@ def fit(
         Only if it comes before there is anything to keep; otherwise the result says INTERRUPTED.
     """
     rules = Rules(tol, max_iter, monitors, checkpoint)
-    rng, algorithm, watch = rng or np.random.default_rng(), algorithm or EM(), rules.watch
+    rng, algorithm, watch = rng or np.random.default_rng(), algorithm_of("auto" if algorithm is None else algorithm), rules.watch
     model = model.resolve(source)
     problem = Problem(model, source, executor, float(np.finfo(_width(source)).eps))
     with executor.session():

@@ -3,7 +3,6 @@
 Everything that can be said of parameters without knowing what they mean stands here, once.
 """
 
-from abc import ABC
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field, make_dataclass, replace
 from typing import Any, ClassVar, Self
@@ -16,6 +15,7 @@ from emkit.core.errors import ParameterError
 from emkit.core.parameters import Parameter
 from emkit.core.prior import Prior
 from emkit.core.records import Params
+from emkit.core.slope import Sloped
 
 
 def _same(value: Any) -> Any:
@@ -45,7 +45,7 @@ class Child:
 
 
 @dataclass(frozen=True)
-class Declared(ABC):
+class Declared(Sloped):
     """Configuration only, immutable; every fitted number lives in the Params.
 
     Parameters
@@ -280,7 +280,7 @@ class Declared(ABC):
         parts = (self.part(child).parameter(name) for child in self.children)
         return own or next((p for p in parts if p is not None), None)
 
-    def check(self, source: Any) -> None:  # noqa: B027 - most have nothing to check
+    def check(self, source: Any) -> None:
         """Raise DataError for the first cell of a Source that it cannot describe."""
 
     # --- in words, for summaries --------------------------------------------------------------------------------------

@@ -31,9 +31,9 @@ class Family(Declared):
     You get: mixtures and HMMs of it, missing cells, weights, fixed and partly fixed parameters, starting values, restarts, threads,
     checkpoints, model files, the command line, and ``emkit.testing.check_family``.
 
-    You may add: ``q`` (standard errors, acceleration), ``moments`` (forecasts, order of states), ``cdf`` (pseudo-residuals),
-    ``ready`` (defaults that depend on data), ``examples`` (configurations for the conformance kit), and compiled twins of
-    ``joint_pass``, ``log_prob_block`` and ``stats_block``.
+    You may add: ``q`` (standard errors), ``gradient`` and ``curvature`` (acceleration), ``moments`` (forecasts, order of states),
+    ``cdf`` (pseudo-residuals), ``ready`` (defaults that depend on data), ``examples`` (configurations for the conformance kit), and
+    compiled twins of ``joint_pass``, ``log_prob_block`` and ``stats_block``.
     """
 
     seen: Seen | None = field(default=None, kw_only=True, repr=False)

@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -26,6 +26,8 @@ class Problem:
     executor: Executor
     precision: float = float(np.finfo(np.float64).eps)
     """Machine epsilon of the data's width: how well the objective can be known."""
+    tol: float = 1e-3
+    """Nats: a smaller gain is not worth going for; see ``Rules``, which a run takes it from."""
 
     def evaluate(self, params: Any, iteration: int = 0, carried: Mapping[str, np.ndarray] | None = None) -> Step:
         """E-step over all data: the value of ``params``, with the statistics that the next M-step needs."""
@@ -44,7 +46,10 @@ class Problem:
 
 
 class Algorithm(ABC):
-    """How E and M are put together. You implement ``advance``; you get the loop, the stop rule, restarts and checkpoints."""
+    """How E and M are put together. You implement ``advance``; you get the loop, the stop rule, restarts, checkpoints.
+
+    You may add: ``remaining`` and ``at_rest``, where Aitken's rule does not tell how near the end is.
+    """
 
     monotone = True
     """False: a fall of the objective is no error."""
@@ -56,6 +61,18 @@ class Algorithm(ABC):
     @abstractmethod
     def advance(self, problem: Problem, step: Step) -> Step:
         """From one evaluated hypothesis to the next; what must be remembered goes into ``Step.carried``."""
+
+    def remaining(self, problem: Problem, step: Step, trace: Sequence[float]) -> float:
+        """Estimated gain still to come, nats; inf where nothing can be said. ``trace``: objectives so far, that of ``step`` last.
+
+        A run ends when it is below ``tol``. By default Aitken's rule, which is right for algorithms that converge linearly.
+        """
+        return aitken(list(trace))
+
+    def at_rest(self, problem: Problem, step: Step, trace: Sequence[float]) -> bool:
+        """Whether nothing is gained any more: by default, after two changes in a row that rounding could have made."""
+        limit = problem.rounding(trace[-1])
+        return len(trace) >= 3 and max(abs(trace[-1] - trace[-2]), abs(trace[-2] - trace[-3])) <= limit
 
 
 class CheckpointStore(Protocol):
@@ -169,7 +186,7 @@ def run(
     KeyboardInterrupt
         Only if it comes before there is anything to keep.
     """
-    monitor = monitor or Monitor()
+    monitor, problem = monitor or Monitor(), replace(problem, tol=rules.tol)
     history, remaining, reason = list(trace), math.inf, StopReason.MAX_ITER
     best: Step | None = None
     try:
@@ -183,8 +200,8 @@ def run(
                 keep(step, history)
             asked = monitor.step(step)
             known = [*before[:-1], *history] if len(before) and before[-1] == history[0] else history
-            remaining = aitken(known)
-            if asked is None and rules.tol > 0 and _settled(problem, known, remaining, rules.tol):
+            remaining = algorithm.remaining(problem, step, known)
+            if asked is None and rules.tol > 0 and (remaining < rules.tol or algorithm.at_rest(problem, step, known)):
                 asked = StopReason.CONVERGED
             if asked is not None:
                 reason = asked
@@ -202,11 +219,3 @@ def run(
 def _fell(problem: Problem, step: Step, best: Step) -> bool:
     """Whether the objective fell by more than rounding, or is not a number."""
     return not step.objective >= best.objective - problem.rounding(best.objective)
-
-
-def _settled(problem: Problem, history: Sequence[float], remaining: float, tol: float) -> bool:
-    if remaining < tol:
-        return True
-    # A gain that rounding could have made says nothing about a rate: two in a row are the end of the road.
-    limit = problem.rounding(history[-1])
-    return len(history) >= 3 and max(abs(history[-1] - history[-2]), abs(history[-2] - history[-3])) <= limit

@@ -55,9 +55,9 @@ class Model(Declared):
     You get: every Algorithm, every Executor, restarts, monitors, checkpoints, files, estimators' predictions, and
     ``emkit.testing.check_model``.
 
-    You may add: ``q`` (Fisher's identity, standard errors), ``moments`` and ``label_table`` (summaries, order of labels),
-    ``support``, ``simulate``, ``compile``, ``kind_of_start``; ``examples`` (configurations for the conformance kit) and
-    ``draw`` (data for it, where rows of the first part will not do).
+    You may add: ``q`` (Fisher's identity, standard errors), ``gradient`` and ``curvature`` (acceleration), ``moments`` and
+    ``label_table`` (summaries, order of labels), ``support``, ``simulate``, ``compile``, ``kind_of_start``; ``examples``
+    (configurations for the conformance kit) and ``draw`` (data for it, where rows of the first part will not do).
     """
 
     @property

@@ -38,6 +38,17 @@ class Domain(ABC):
     def unpack(self, vector: np.ndarray, held: np.ndarray) -> tuple[np.ndarray, int]:
         """Inverse of ``pack``: the value, and how many entries of ``vector`` were used."""
 
+    def pull(self, gradient: np.ndarray, value: np.ndarray, held: np.ndarray) -> np.ndarray | None:
+        """A gradient with respect to the value, as one for the coordinates of ``pack``; None if the domain does not say."""
+        return None
+
+    def pull_information(self, information: np.ndarray, value: np.ndarray, held: np.ndarray) -> np.ndarray | None:
+        """Information about each entry of the value, as that about each coordinate of ``pack``; None if the domain does not say.
+
+        With coordinates c and entries v_j it is sum_j (dv_j / dc)^2 information_j.
+        """
+        return None
+
     def n_free(self, held: np.ndarray) -> int:
         """Coordinates of the free entries."""
         return int(np.isnan(held).sum())
@@ -96,6 +107,14 @@ class _Elementwise(Domain):
         out[free] = self.backward(np.asarray(vector[:used]))
         return out, used
 
+    def pull(self, gradient: np.ndarray, value: np.ndarray, held: np.ndarray) -> np.ndarray:
+        """Times the rate, for each free entry."""
+        return np.asarray((gradient * self.rate(value))[np.isnan(held)])
+
+    def pull_information(self, information: np.ndarray, value: np.ndarray, held: np.ndarray) -> np.ndarray:
+        """Times the squared rate, for each free entry."""
+        return np.asarray((information * self.rate(value) ** 2)[np.isnan(held)])
+
     def forward(self, value: np.ndarray) -> np.ndarray:
         """From values to coordinates."""
         return value
@@ -103,6 +122,10 @@ class _Elementwise(Domain):
     def backward(self, coordinate: np.ndarray) -> np.ndarray:
         """From coordinates to values."""
         return coordinate
+
+    def rate(self, value: np.ndarray) -> np.ndarray:
+        """Derivative of the value with respect to its coordinate."""
+        return np.ones_like(value)
 
 
 class Real(_Elementwise):
@@ -121,6 +144,14 @@ class Positive(_Elementwise):
     def backward(self, coordinate: np.ndarray) -> np.ndarray:
         """The exponential."""
         return np.asarray(np.exp(coordinate))
+
+    def rate(self, value: np.ndarray) -> np.ndarray:
+        """The value itself."""
+        return value
+
+    def pull_information(self, information: np.ndarray, value: np.ndarray, held: np.ndarray) -> np.ndarray:
+        """Times the squared value; none at the edge."""
+        return simplex.counted(super().pull_information(information, value, held))
 
 
 class Nonnegative(Positive):
@@ -143,6 +174,14 @@ class Unit(_Elementwise):
         """The logistic function."""
         with np.errstate(over="ignore"):
             return np.asarray(1.0 / (1.0 + np.exp(-coordinate)))
+
+    def rate(self, value: np.ndarray) -> np.ndarray:
+        """The value times its distance from 1."""
+        return np.asarray(value * (1.0 - value))
+
+    def pull_information(self, information: np.ndarray, value: np.ndarray, held: np.ndarray) -> np.ndarray:
+        """Times the squared rate; none at the edges."""
+        return simplex.counted(super().pull_information(information, value, held))
 
 
 class Simplex(Domain):
@@ -187,6 +226,14 @@ class Simplex(Domain):
         """See ``emkit.core.simplex``."""
         return simplex.unpack(vector, held)
 
+    def pull(self, gradient: np.ndarray, value: np.ndarray, held: np.ndarray) -> np.ndarray:
+        """See ``emkit.core.simplex``."""
+        return simplex.pull(gradient, value, held)
+
+    def pull_information(self, information: np.ndarray, value: np.ndarray, held: np.ndarray) -> np.ndarray:
+        """See ``emkit.core.simplex``."""
+        return simplex.pull_information(information, value, held)
+
 
 class Ordered(Domain):
     """Ascending numbers along the last axis, such as thresholds; held whole or free.
@@ -219,6 +266,22 @@ class Ordered(Domain):
         rows = np.asarray(vector[:used]).reshape(-1, held.shape[-1])
         out[free] = np.cumsum(np.concatenate([rows[:, :1], np.exp(rows[:, 1:])], axis=1), axis=1)
         return out, used
+
+    def pull(self, gradient: np.ndarray, value: np.ndarray, held: np.ndarray) -> np.ndarray:
+        """A step moves all values after it."""
+        after, steps = _after(gradient, held), np.diff(value[np.isnan(held).all(axis=-1)], axis=-1)
+        return np.concatenate([after[..., :1], steps * after[..., 1:]], axis=-1).ravel()
+
+    def pull_information(self, information: np.ndarray, value: np.ndarray, held: np.ndarray) -> np.ndarray:
+        """A step moves all values after it."""
+        after, steps = _after(information, held), np.diff(value[np.isnan(held).all(axis=-1)], axis=-1)
+        return np.concatenate([after[..., :1], steps**2 * after[..., 1:]], axis=-1).ravel()
+
+
+def _after(entries: np.ndarray, held: np.ndarray) -> np.ndarray:
+    """Sums of each free vector's entries from each one on."""
+    free = np.isnan(held).all(axis=-1)
+    return np.asarray(np.cumsum(entries[free][..., ::-1], axis=-1)[..., ::-1])
 
 
 @dataclass(frozen=True)

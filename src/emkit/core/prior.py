@@ -18,6 +18,14 @@ class Prior(ABC):
     def log_density(self, value: np.ndarray) -> np.ndarray:
         """Log density up to a constant, as contributions of the entries of ``value``: their sum counts."""
 
+    def gradient(self, value: np.ndarray) -> np.ndarray | None:
+        """Derivatives of the log density; None if the prior does not say."""
+        return None
+
+    def curvature(self, value: np.ndarray) -> np.ndarray | None:
+        """Information about each entry that so many pseudo-observations have; None if the prior does not say."""
+        return None
+
     def permuted(self, order: np.ndarray, axes: tuple[int, ...], ndim: int) -> "Prior":
         """The prior that goes with relabelled components along ``axes`` of a parameter of ``ndim`` axes."""
         return self
@@ -69,6 +77,15 @@ class Dirichlet(Prior):
     def log_density(self, value: np.ndarray) -> np.ndarray:
         """(concentration - 1) log p."""
         return np.asarray(np.broadcast_to(self.pseudo, value.shape) * np.log(np.maximum(value, TINY)))
+
+    def gradient(self, value: np.ndarray) -> np.ndarray:
+        """(concentration - 1) / p; none where p counts as 1e-300."""
+        return np.where(value > TINY, self.pseudo / np.maximum(value, TINY), 0.0)
+
+    def curvature(self, value: np.ndarray) -> np.ndarray:
+        """The pseudo-counts over p."""
+        total = np.maximum(np.broadcast_to(self.pseudo, value.shape), 0.0).sum(axis=-1, keepdims=True)
+        return np.asarray(total / np.maximum(value, TINY))
 
     def permuted(self, order: np.ndarray, axes: tuple[int, ...], ndim: int) -> "Dirichlet":
         """Concentrations follow their components."""

@@ -7,6 +7,7 @@ import numpy as np
 
 TINY = 1e-300
 """Stands for zero under a logarithm: coordinates and densities stay finite at the edge of the simplex."""
+_NOTHING = 1e-8  # of an observation
 
 
 def mode(counts: np.ndarray, held: np.ndarray, old: np.ndarray, *, reciprocal: bool = False) -> np.ndarray:
@@ -61,3 +62,46 @@ def unpack(vector: np.ndarray, held: np.ndarray) -> tuple[np.ndarray, int]:
             weight = np.exp(logits - logits.max())
             p[i, free] = left * weight / weight.sum()
     return p.reshape(held.shape), at
+
+
+def gradient(counts: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """Derivatives of sum counts log p."""
+    return np.asarray(counts / np.maximum(p, TINY))
+
+
+def curvature(counts: np.ndarray, p: np.ndarray, held: np.ndarray) -> np.ndarray:
+    """Expected information about each entry of p in n free counts: n / p, for p within what the held ones leave."""
+    free = np.isnan(held)
+    total = np.where(free, np.maximum(counts, 0.0), 0.0).sum(axis=-1, keepdims=True)
+    left = np.where(free, p, 0.0).sum(axis=-1, keepdims=True)
+    return np.asarray(total / np.maximum(left, TINY) / np.maximum(p, TINY))
+
+
+def pull(gradient: np.ndarray, p: np.ndarray, held: np.ndarray) -> np.ndarray:
+    """From derivatives with respect to p to those for the coordinates of ``pack``: p_i (g_i - sum_j s_j g_j), s the shares."""
+    free = np.isnan(held)
+    weighted = np.where(free, p * gradient, 0.0)
+    return np.asarray((weighted - _shares(p, free) * weighted.sum(axis=-1, keepdims=True))[_inner(free)])
+
+
+def pull_information(information: np.ndarray, p: np.ndarray, held: np.ndarray) -> np.ndarray:
+    """From information about p to that about the coordinates of ``pack``: sum_j p_j^2 (delta_ij - s_i)^2 information_j."""
+    free = np.isnan(held)
+    s, squared = _shares(p, free), np.where(free, p * (p * information), 0.0)
+    others = np.maximum(squared.sum(axis=-1, keepdims=True) - squared, 0.0)
+    return counted(((1.0 - s) ** 2 * squared + s**2 * others)[_inner(free)])
+
+
+def counted(information: np.ndarray) -> np.ndarray:
+    """Information about a logarithm is a number of observations; so few that they say nothing count as none: it is at its edge."""
+    return np.where(information > _NOTHING, information, 0.0)
+
+
+def _shares(p: np.ndarray, free: np.ndarray) -> np.ndarray:
+    mine = np.where(free, p, 0.0)
+    return np.asarray(mine / np.maximum(mine.sum(axis=-1, keepdims=True), TINY))
+
+
+def _inner(free: np.ndarray) -> np.ndarray:
+    """The free entries that have a coordinate: all of a vector's but the last."""
+    return np.asarray(free & (np.cumsum(free[..., ::-1], axis=-1)[..., ::-1] > 1))

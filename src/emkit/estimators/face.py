@@ -63,6 +63,7 @@ class Face(State, Settings):
             model,
             source,
             executor=self._executor(),
+            algorithm=self.algorithm,
             starts=starts,
             tol=self.tol,
             max_iter=self.max_iter,

@@ -39,7 +39,7 @@ class GaussianMixture(RowFace):
         The prior of means and covariances. "weak" (default) keeps components from collapsing; None is maximum likelihood.
     weights_prior : Dirichlet or float, optional
         The prior of the weights; a number is its concentration.
-    init, fixed, order_by, tol, max_iter, n_init, init_params, random_state, warm_start, n_jobs
+    init, fixed, order_by, tol, max_iter, algorithm, n_init, init_params, random_state, warm_start, n_jobs
         As in every estimator: ``emkit.estimators.settings.Settings``. The parameters are "weights", "means" and "covariances";
         a number for "covariances" is that variance for every column.
     verbose, verbose_interval, monitors, checkpoint

@@ -61,7 +61,7 @@ class HMM(AfterTheFit, Face):
         What a jump in an integer ``order`` column means.
     unseen : {"error", "missing"}
         What a level of a category that was not there in the fit means.
-    init, fixed, order_by, tol, max_iter, n_init, init_params, random_state, warm_start, n_jobs
+    init, fixed, order_by, tol, max_iter, algorithm, n_init, init_params, random_state, warm_start, n_jobs
         As in every estimator: ``emkit.estimators.settings.Settings``. The parameters are "startprob", "transmat", "endprob" and
         those of the emission: "means", "covariances", "rates", "probs", "weights".
     verbose, verbose_interval, monitors, checkpoint

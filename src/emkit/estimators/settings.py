@@ -34,7 +34,10 @@ class Settings(BaseEstimator):  # type: ignore[misc]
         Stop when the estimated remaining gain is below ``tol`` nats of the total objective. With 0 every start that is
         carried on makes exactly ``max_iter`` iterations.
     max_iter : int
-        The largest number of iterations of each start.
+        The largest number of iterations of each start. Each is a pass over the data.
+    algorithm : {"em", "auto", "accelerated"} or Algorithm
+        "em" is plain expectation-maximization. "auto" is the same, accelerated where it would take long; see ``emkit.Auto``.
+        "accelerated" is so from the first iteration on; see ``emkit.Accelerated``. With ``tol=0`` all three are plain.
     n_init : int
         The number of starts. ``result_.starts`` tells what became of each.
     init_params : {"auto", "kmeans", "k-means++", "random_from_data", "random"}
@@ -59,6 +62,7 @@ class Settings(BaseEstimator):  # type: ignore[misc]
     order_by: Any = None
     tol: float = 1e-3
     max_iter: int = 1000
+    algorithm: Any = "em"
     n_init: int = 8
     init_params: str = "auto"
     random_state: Any = None

@@ -11,7 +11,7 @@ from emkit.core.parameters import Parameter, Unit
 from emkit.core.prior import Prior
 from emkit.core.support import Binary
 from emkit.families.categorical import symbol_cdf
-from emkit.families.sums import Sums, logs_times
+from emkit.families.sums import Sums, logs_times, ratio
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,14 @@ class Beta(Prior):
     def log_density(self, value: np.ndarray) -> np.ndarray:
         """(a - 1) log p + (b - 1) log (1 - p)."""
         return np.asarray(logs_times(self.a - 1.0, value) + _rest_times(self.b - 1.0, value))
+
+    def gradient(self, value: np.ndarray) -> np.ndarray:
+        """(a - 1) / p - (b - 1) / (1 - p)."""
+        return ratio(self.a - 1.0, value) - ratio(self.b - 1.0, 1.0 - value)
+
+    def curvature(self, value: np.ndarray) -> np.ndarray:
+        """Of a + b - 2 pseudo-rows."""
+        return ratio(self.a + self.b - 2.0, value * (1.0 - value))
 
 
 @dataclass(frozen=True)
@@ -91,6 +99,15 @@ class Bernoulli(Family):
         """Sum of ones log p + zeros log (1 - p)."""
         p = params.probs
         return float(np.sum(logs_times(stats.total, p) + _rest_times(stats.mass - stats.total, p)))
+
+    def gradient(self, stats: Sums, params: Any) -> dict[str, np.ndarray]:
+        """Ones / p - zeros / (1 - p)."""
+        p = params.probs
+        return {"probs": ratio(stats.total, p) - ratio(stats.mass - stats.total, 1.0 - p)}
+
+    def curvature(self, stats: Sums, params: Any) -> dict[str, np.ndarray]:
+        """Rows / (p (1 - p))."""
+        return {"probs": ratio(stats.mass, params.probs * (1.0 - params.probs))}
 
     def moments(self, params: Any) -> tuple[np.ndarray, np.ndarray]:
         """The probability p, and p (1 - p)."""

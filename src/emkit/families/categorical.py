@@ -192,6 +192,14 @@ class Categorical(Family):
         """Sum of counts log p."""
         return float(logs_times(stats.counts, params.probs).sum())
 
+    def gradient(self, stats: SymbolCounts, params: Any) -> dict[str, np.ndarray]:
+        """Counts / p."""
+        return {"probs": simplex.gradient(stats.counts, params.probs)}
+
+    def curvature(self, stats: SymbolCounts, params: Any) -> dict[str, np.ndarray]:
+        """Of as many rows as were counted."""
+        return {"probs": simplex.curvature(stats.counts, params.probs, self.held("probs", params.probs.shape))}
+
     def moments(self, params: Any) -> tuple[np.ndarray, np.ndarray]:
         """A symbol counts as its number."""
         symbols = np.arange(params.probs.shape[2])

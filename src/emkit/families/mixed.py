@@ -176,6 +176,14 @@ class Mixed(Family):
         parts = self.family.q(stats.parts, params.parts)
         return None if parts is None else float(logs_times(stats.counts, params.weights).sum()) + parts
 
+    def gradient(self, stats: MixedStats, params: Any) -> dict[str, np.ndarray]:
+        """Of weights: counts / weights."""
+        return {"weights": simplex.gradient(stats.counts, params.weights)}
+
+    def curvature(self, stats: MixedStats, params: Any) -> dict[str, np.ndarray]:
+        """Of weights, from as many rows as were counted."""
+        return {"weights": simplex.curvature(stats.counts, params.weights, self.held("weights", params.weights.shape))}
+
     def moments(self, params: Any) -> tuple[np.ndarray, np.ndarray] | None:
         """Of the mixtures."""
         found = self.family.moments(params.parts)

@@ -10,7 +10,7 @@ from emkit.core.family import Family
 from emkit.core.parameters import Nonnegative, Parameter
 from emkit.core.prior import Prior
 from emkit.core.support import Counts
-from emkit.families.sums import Sums, logs_times
+from emkit.families.sums import Sums, logs_times, ratio
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,14 @@ class Gamma(Prior):
     def log_density(self, value: np.ndarray) -> np.ndarray:
         """(shape - 1) log rate - inverse_scale rate."""
         return np.asarray(logs_times(self.shape - 1.0, value) - self.inverse_scale * value)
+
+    def gradient(self, value: np.ndarray) -> np.ndarray:
+        """(shape - 1) / rate - inverse_scale."""
+        return ratio(self.shape - 1.0, value) - self.inverse_scale
+
+    def curvature(self, value: np.ndarray) -> np.ndarray:
+        """Of as many pseudo-rows, inverse_scale / rate."""
+        return ratio(self.inverse_scale, value)
 
 
 @dataclass(frozen=True)
@@ -101,6 +109,14 @@ class Poisson(Family):
     def q(self, stats: Sums, params: Any) -> float:
         """Sum of events log rate - exposure rate."""
         return float(np.sum(logs_times(stats.total, params.rates) - stats.mass * params.rates))
+
+    def gradient(self, stats: Sums, params: Any) -> dict[str, np.ndarray]:
+        """Events / rate - exposure."""
+        return {"rates": ratio(stats.total, params.rates) - stats.mass}
+
+    def curvature(self, stats: Sums, params: Any) -> dict[str, np.ndarray]:
+        """Exposure / rate."""
+        return {"rates": ratio(stats.mass, params.rates)}
 
     def moments(self, params: Any) -> tuple[np.ndarray, np.ndarray]:
         """Both are the rate."""

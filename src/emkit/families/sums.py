@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from emkit.core.records import Stats
+from emkit.core.simplex import TINY
 
 
 @dataclass(frozen=True)
@@ -29,3 +30,8 @@ def logs_times(count: Any, value: Any) -> np.ndarray:
     from scipy.special import xlogy
 
     return np.asarray(xlogy(count, value))
+
+
+def ratio(count: Any, value: Any) -> np.ndarray:
+    """Count / value, where a value of 0 stands for 1e-300: times the value it is the count, or 0."""
+    return np.asarray(count / np.maximum(value, TINY))

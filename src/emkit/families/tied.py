@@ -212,6 +212,18 @@ class Tied(Family):
         """As the family has it."""
         return self.family.q(stats, params)
 
+    def slope(self, stats: Any, params: Any) -> np.ndarray | None:
+        """The family's."""
+        return self.family.slope(stats, params)
+
+    def information(self, stats: Any, params: Any) -> np.ndarray | None:
+        """The family's."""
+        return self.family.information(stats, params)
+
+    def refuse_collapse(self, params: Any) -> None:
+        """The family's."""
+        self.family.refuse_collapse(params)
+
     def moments(self, params: Any) -> tuple[np.ndarray, np.ndarray] | None:
         """As the family has it, repeated for each component."""
         found = self.family.moments(params)

@@ -104,9 +104,12 @@ def _columns(schema: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Col
     return Columns(tuple(items), bool(schema["named"]))
 
 
+_BUILT = ("families", "models", "priors", "algorithms")  # groups of names that a file may name
+
+
 def known_classes(more: Sequence[type] = ()) -> dict[str, type]:
-    """Classes that a file may name: emkit's families, models and priors, and ``more``."""
-    own = [getattr(import_module(module), name) for group, name, module in NAMES if group in ("families", "models", "priors")]
+    """Classes that a file may name: emkit's families, models, priors and algorithms, and ``more``."""
+    own = [getattr(import_module(module), name) for group, name, module in NAMES if group in _BUILT]
     return {name_of(kind): kind for kind in (Seen, *own, *more)}
 
 

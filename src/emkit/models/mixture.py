@@ -146,6 +146,14 @@ class Mixture(Model):
         used = stats.counts > 0
         return None if inner is None else float(stats.counts[used] @ params.log_weights[used]) + inner
 
+    def gradient(self, stats: MixtureStats, params: MixtureParams) -> dict[str, np.ndarray]:
+        """Of weights: counts / weights."""
+        return {"weights": simplex.gradient(stats.counts, params.weights)}
+
+    def curvature(self, stats: MixtureStats, params: MixtureParams) -> dict[str, np.ndarray]:
+        """Of weights, from as many rows as were counted."""
+        return {"weights": simplex.curvature(stats.counts, params.weights, self.held("weights", params.weights.shape))}
+
     def infer(self, params: MixtureParams, block: Block, want: str, out: np.ndarray | None = None) -> Inference:
         """Log-likelihood of each row; responsibilities; the most probable component."""
         block = replace(block, weights=None)

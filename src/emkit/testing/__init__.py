@@ -23,16 +23,18 @@ from emkit.core.fit import Algorithm
 from emkit.core.model import Model
 from emkit.data.rows import ArraySource
 from emkit.models.mixture import Mixture
-from emkit.testing import family_laws, file_laws, model_laws, parameter_laws, reading_laws, statistics_laws
+from emkit.testing import family_laws, file_laws, model_laws, parameter_laws, reading_laws, slope_laws, statistics_laws
 from emkit.testing.cases import FamilyCase, Law, ModelCase, draw, moved, unit_weights
 from emkit.testing.compare import check
 
 __all__ = ["FAMILY_LAWS", "MODEL_LAWS", "check_family", "check_model", "draw"]
 
-FAMILY_LAWS: tuple[Law, ...] = (*statistics_laws.LAWS, *parameter_laws.LAWS, *family_laws.LAWS, *file_laws.LAWS)
+FAMILY_LAWS: tuple[Law, ...] = (*statistics_laws.LAWS, *parameter_laws.LAWS, *family_laws.LAWS, *slope_laws.LAWS, *file_laws.LAWS)
 """What ``check_family`` checks, in order."""
 
-MODEL_LAWS: tuple[Law, ...] = (*statistics_laws.LAWS, *parameter_laws.LAWS, *model_laws.LAWS, *reading_laws.LAWS, *file_laws.LAWS)
+MODEL_LAWS: tuple[Law, ...] = (
+    *statistics_laws.LAWS, *parameter_laws.LAWS, *model_laws.LAWS, *slope_laws.LAWS, *reading_laws.LAWS, *file_laws.LAWS,
+)  # fmt: skip
 """What ``check_model`` checks, in order."""
 
 

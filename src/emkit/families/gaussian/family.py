@@ -16,7 +16,7 @@ from emkit.core.family import Family
 from emkit.core.parameters import Parameter, Real
 from emkit.core.prior import Prior
 from emkit.core.support import Reals
-from emkit.families.gaussian import missing
+from emkit.families.gaussian import expected, missing
 from emkit.families.gaussian.m_step import best_covariances, best_means
 from emkit.families.gaussian.params import GaussianParams, GaussianStats
 from emkit.families.gaussian.prior import GaussianPrior, NormalInverseWishart, weak_prior
@@ -290,7 +290,7 @@ class Gaussian(Family):
             return GaussianParams(means, held)
         covariances = best_covariances(stats.about(means), params, self._prior)
         new = GaussianParams(means, np.where(np.isnan(held), covariances, held) if "covariances" in self.fixed else covariances)
-        self._refuse_collapse(new)
+        self.refuse_collapse(new)
         return new
 
     def update(self, stats: GaussianStats, params: GaussianParams) -> GaussianParams:
@@ -303,7 +303,7 @@ class Gaussian(Family):
             raise ParameterError("this Gaussian is not resolved: call resolve(source, k) first (fit does)")
         return self.prior
 
-    def _refuse_collapse(self, params: GaussianParams) -> None:
+    def refuse_collapse(self, params: GaussianParams) -> None:
         """Touches the whitener, so that it is computed once, here, and not by every thread."""
         whitener = params.whitener
         bad = ~np.isfinite(np.broadcast_to(whitener.log_norm, (len(params.means),)))
@@ -347,19 +347,15 @@ class Gaussian(Family):
 
     def q(self, stats: GaussianStats, params: GaussianParams) -> float:
         """Sum of counts log_norm - tr(scatter about the means S^-1) / 2."""
-        if stats.second is None:  # covariances are fixed: second moments about the pivot are a constant
-            form = params.covariances.shape
-            stats = replace(stats, second=np.zeros(form if len(form) == 3 else (len(params.means), form[1])))
-        moments = stats.about(params.means)
-        assert moments.second is not None
-        whitener, k = params.whitener, len(params.means)
-        log_norm = np.broadcast_to(whitener.log_norm, (k,))
-        inverse = whitener.precisions()
-        if (
-            inverse.ndim == 2 and moments.second.shape[1] != inverse.shape[1]
-        ):  # spherical: the second moments are summed over columns
-            inverse = inverse[:, :1]
-        return float(stats.counts @ log_norm - 0.5 * np.sum(moments.second * inverse))
+        return expected.value(stats, params)
+
+    def gradient(self, stats: GaussianStats, params: GaussianParams) -> dict[str, np.ndarray]:
+        """With the log prior's."""
+        return expected.gradient(stats, params, self._prior)
+
+    def curvature(self, stats: GaussianStats, params: GaussianParams) -> dict[str, np.ndarray]:
+        """With the prior's pseudo-observations."""
+        return expected.curvature(stats, params, self._prior)
 
     def moments(self, params: GaussianParams) -> tuple[np.ndarray, np.ndarray]:
         """Means, and diagonals of the covariances."""

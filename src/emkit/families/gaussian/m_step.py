@@ -38,10 +38,20 @@ def best_covariances(moments: GaussianStats, params: GaussianParams, prior: Gaus
 
     The result has the form of ``params.covariances``.
     """
+    scatter, total = posterior_scatter(moments, params.covariances.shape, prior)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        new = np.where(total > 0, scatter / total, params.covariances)
+    return np.asarray(0.5 * (new + np.swapaxes(new, 1, 2)) if new.ndim == 3 else new)
+
+
+def posterior_scatter(moments: GaussianStats, form: tuple[int, ...], prior: GaussianPrior | None) -> tuple[np.ndarray, np.ndarray]:
+    """Scatter about the pivot and counts behind each covariance, with the prior's: one over the other is the best covariance.
+
+    Covariances have the form ``form``; counts are shaped to divide by. A variance that columns share has a count for each of them.
+    """
     scatter, counts = moments.second, moments.counts
     assert scatter is not None
     d = moments.pivot.shape[1]
-    form = params.covariances.shape
     if prior is not None and prior.mean_mass > 0 and prior.mean is not None:
         off = moments.pivot - prior.mean
         scatter = scatter + prior.mean_mass * products(off, off, scatter.shape)
@@ -59,7 +69,4 @@ def best_covariances(moments: GaussianStats, params: GaussianParams, prior: Gaus
     if len(form) == 2 and form[1] == 1:
         scatter = scatter.sum(axis=1, keepdims=True)
         counts = counts * d
-    total = counts.reshape((-1,) + (1,) * (len(form) - 1))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        new = np.where(total > 0, scatter / total, params.covariances)
-    return np.asarray(0.5 * (new + np.swapaxes(new, 1, 2)) if new.ndim == 3 else new)
+    return scatter, counts.reshape((-1,) + (1,) * (len(form) - 1))

@@ -55,7 +55,8 @@ COVARIANCE_TYPES = {
 class Covariance(Domain):
     """Covariances of one shape: each matrix or vector of variances is held whole or is free.
 
-    Coordinates: logarithms of variances; of matrices the Cholesky factor, with logarithms on its diagonal.
+    Coordinates: logarithms of variances; of matrices the Cholesky factor, with logarithms on its diagonal. Information about a
+    covariance is given as the number of rows behind it: what they say follows from the value.
     """
 
     def __init__(self, shape: Shape):
@@ -125,6 +126,28 @@ class Covariance(Domain):
         lower[:, i, j] = np.where(i == j, np.exp(np.where(i == j, entries, 0.0)), entries)
         out[free] = lower @ np.swapaxes(lower, 1, 2)
         return out, used
+
+    def pull(self, gradient: np.ndarray, value: np.ndarray, held: np.ndarray) -> np.ndarray:
+        """Of matrices S = L L^T with derivatives G: 2 (G L)_ij, times L_ii on the diagonal."""
+        if not self.shape.matrix:
+            return np.asarray((gradient * value)[np.isnan(held)])
+        free = np.isnan(held[:, 0, 0])
+        lower = np.linalg.cholesky(value[free])
+        i, j = np.tril_indices(value.shape[-1])
+        return np.asarray(((2.0 * gradient[free] @ lower)[:, i, j] * np.where(i == j, lower[:, i, j], 1.0)).ravel())
+
+    def pull_information(self, information: np.ndarray, value: np.ndarray, held: np.ndarray) -> np.ndarray:
+        """Of n rows: n / 2 about the logarithm of a variance; n (S^-1)_ii about L_ij, n ((S^-1)_ii L_ii^2 + 1) about log L_ii.
+
+        From n/2 tr(S^-1 dS S^-1 dS), the expected information about S (Magnus and Neudecker 1988, section 15.4).
+        """
+        if not self.shape.matrix:
+            return np.asarray(0.5 * information[np.isnan(held)])
+        free = np.isnan(held[:, 0, 0])
+        lower = np.linalg.cholesky(value[free])
+        i, j = np.tril_indices(value.shape[-1])
+        inverse = np.sum(np.linalg.inv(lower) ** 2, axis=1)[:, i]
+        return np.asarray((information[free][:, i, j] * np.where(i == j, inverse * lower[:, i, j] ** 2 + 1.0, inverse)).ravel())
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from emkit.models.hmm.decoding import viterbi_block
 from emkit.models.hmm.params import HMMParams, HMMStats
 from emkit.models.hmm.paths import simulate
 from emkit.models.hmm.recursions import Counts, forward_backward, forward_backward_log
-from emkit.models.hmm.stationary import stationary_mode
+from emkit.models.hmm.stationary import stationary_mode, stationary_slope
 from emkit.models.hmm.steps import first_rows, log_chain
 
 
@@ -185,10 +185,15 @@ class HiddenMarkov(ChainConfiguration):
         if self.start == "stationary":
             rows = stationary_mode(stats.transitions, stats.start, held["transitions"], params.transmat, self._pseudo_rows())
             return self.made(params, {"transitions": rows}, {"emissions": emissions})
-        start = simplex.mode(stats.start + self._pseudo_start(), held["startprob"], params.startprob, reciprocal=True)
-        counts = np.column_stack([stats.transitions, stats.end]) if self.end else stats.transitions
-        rows = simplex.mode(counts + self._pseudo_rows(), held["transitions"], self._rows(params), reciprocal=True)
+        starts, counts = self._posterior_counts(stats)
+        start = simplex.mode(starts, held["startprob"], params.startprob, reciprocal=True)
+        rows = simplex.mode(counts, held["transitions"], self._rows(params), reciprocal=True)
         return self.made(params, {"startprob": start, "transitions": rows}, {"emissions": emissions})
+
+    def _posterior_counts(self, stats: HMMStats) -> tuple[np.ndarray, np.ndarray]:
+        """Starts, and rows of transitions and ends, with the priors' pseudo-counts."""
+        rows = np.column_stack([stats.transitions, stats.end]) if self.end else stats.transitions
+        return stats.start + self._pseudo_start(), rows + self._pseudo_rows()
 
     def q(self, stats: HMMStats, params: HMMParams) -> float | None:
         """Of starts, transitions and ends, and of the family."""
@@ -198,6 +203,23 @@ class HiddenMarkov(ChainConfiguration):
         log_start, log_trans, log_end = log_chain(params)
         pairs = [(stats.start, log_start), (stats.transitions, log_trans), (stats.end, log_end)]
         return inner + sum(float(np.sum(n[n > 0] * logs[n > 0])) for n, logs in pairs)
+
+    def gradient(self, stats: HMMStats, params: HMMParams) -> dict[str, np.ndarray]:
+        """Counts, with the priors', over probabilities; a stationary start changes with the transitions."""
+        start, counts = self._posterior_counts(stats)
+        slopes = simplex.gradient(counts, self._rows(params))
+        if self.start == "stationary":
+            pi = params.startprob
+            slopes = slopes + pi[:, None] * stationary_slope(params.transmat, pi, stats.start)
+        return {"startprob": simplex.gradient(start, params.startprob), "transitions": slopes}
+
+    def curvature(self, stats: HMMStats, params: HMMParams) -> dict[str, np.ndarray]:
+        """Of as many starts and transitions as were counted, the priors' included; a stationary start counts as a transition."""
+        start, counts = self._posterior_counts(stats)
+        if self.start == "stationary":
+            counts = counts + stats.start[:, None] * params.transmat
+        first = simplex.curvature(start, params.startprob, self.held("startprob", params.startprob.shape))
+        return {"startprob": first, "transitions": simplex.curvature(counts, self._rows(params), self._resolved()["transitions"])}
 
     # --- reading ------------------------------------------------------------------------------------------------------
 

@@ -22,9 +22,10 @@ def stationary_mode(
 ) -> np.ndarray:
     """The transition matrix that maximises Q = sum N_ij log A_ij + sum s_i log pi_i(A), pi(A) its stationary distribution.
 
-    No closed form. Where the derivative of Q is zero, A_ij is proportional to N_ij + A_ij pi_i z_j with z as in ``_slope``:
-    taken as an update, this settles in a few rounds, zeros included, where sequences are long. Where it does not, or ends below
-    ``old``, a quasi-Newton search goes on from the better of the two, so that the expected log posterior never falls.
+    No closed form. Where the derivative of Q is zero, A_ij is proportional to N_ij + A_ij pi_i z_j with z as in
+    ``stationary_slope``: taken as an update, this settles in a few rounds, zeros included, where sequences are long. Where it
+    does not, or ends below ``old``, a quasi-Newton search goes on from the better of the two, so that the expected log
+    posterior never falls.
     """
     counts = pair_counts + pseudo
     free = np.isnan(held)
@@ -32,7 +33,7 @@ def stationary_mode(
     new = simplex.mode(counts, held, old)
     for _ in range(100):
         pi = stationary(new)
-        z = _slope(new, pi, start_counts)
+        z = stationary_slope(new, pi, start_counts)
         # A constant added to z changes nothing; the least one that leaves no negative weight is the quickest.
         last, new = new, simplex.mode(np.maximum(counts, 0.0) + new * pi[:, None] * (z - z.min()), held, new)
         if np.abs(new - last).max() < 1e-13:
@@ -44,7 +45,7 @@ def stationary_mode(
     return max((best, found), key=objective.value)
 
 
-def _slope(a: np.ndarray, pi: np.ndarray, start_counts: np.ndarray) -> np.ndarray:
+def stationary_slope(a: np.ndarray, pi: np.ndarray, start_counts: np.ndarray) -> np.ndarray:
     """The vector z (K,) for which the derivative of sum s_i log pi_i(A) with respect to A_ij is pi_i z_j.
 
     From Schweitzer (1968), J. Applied Probability 5, 401-413: d pi = pi dA Z with Z = (I - A + 1 pi)^-1.
@@ -81,7 +82,7 @@ class _StationaryObjective:
             if not np.isfinite(here):
                 return 1e300, np.zeros_like(vector)
             pi = stationary(a)
-            slope = np.where(self.free, a * pi[:, None] * _slope(a, pi, self.start_counts) + self.counts, 0.0)
+            slope = np.where(self.free, a * pi[:, None] * stationary_slope(a, pi, self.start_counts) + self.counts, 0.0)
             share = np.where(mass > 0, a / np.where(mass > 0, mass, 1.0), 0.0)
             gradient = slope - share * slope.sum(axis=1, keepdims=True)
             flat = [row[keep][:-1] for row, keep in zip(gradient, self.free, strict=True)]

@@ -1,0 +1,207 @@
+"""EM accelerated by a quasi-Newton method whose slopes come from the E-step.
+
+Jamshidian and Jennrich (1997), JRSS B 59, 569-587, had the idea. The gradient of the objective costs nothing beside the E-step
+that EM makes anyway (``Declared.slope``), and the complete-data information (``Declared.information``) is the unit in which
+steps are measured, so that those of the data do not matter. An iteration is one E-step, as in EM. EM steps come in between as
+referees: they begin, they help out where steps are refused, and they are asked before the end.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from emkit.algorithms.em import EM
+from emkit.algorithms.lbfgs import Curvature
+from emkit.core.errors import ImpossibleSequenceError
+from emkit.core.fit import Algorithm, Problem
+from emkit.core.result import Step
+from emkit.core.warn import warn
+
+_REFUSALS = 3  # in a row, before an EM step
+_PAIRS = 8  # of moves and turns since the method began afresh, before a predicted gain is believed
+_MARGIN = 20.0  # in 42 fits of 14 models up to 20 times what was predicted was still to come
+_LONGEST = 6  # at most 2^6 EM steps, before the next try
+_DOUBTS = 3  # in a row, before the slope is
+_RISE = 1e-4  # of what the slope promises, the least that a step must bring (Nocedal and Wright 2006, equation 3.4)
+_GIVEN_UP = {"given_up": np.array(1)}  # no slope, or a wrong one: plain EM to the end
+_REFUSED = (ArithmeticError, np.linalg.LinAlgError, ImpossibleSequenceError)  # a CollapseError is an ArithmeticError
+
+
+@dataclass(frozen=True)
+class State:
+    """What is known at a hypothesis: it travels in ``Step.carried``."""
+
+    slope: np.ndarray
+    information: np.ndarray
+    known: Curvature
+    direction: np.ndarray
+    """Where the next step leads, at full length."""
+    predicted: np.ndarray = field(default_factory=lambda: np.full(2, np.inf))
+    """Gains still to come, nats, as the quadratic model had them before the last step and has them now."""
+    accepted: int = 0
+    """Steps of the quasi-Newton method since it last began afresh."""
+    refused: int = 0
+    """In a row."""
+    plain: int = 0
+    """EM steps in a row."""
+    idle: int = 0
+    """Steps in a row that changed the objective by no more than rounding."""
+    doubts: int = 0
+    """Referees in a row whose gain was not what the slope said."""
+    doubled: int = 0
+    """Times that the step is doubled, since the objective bent upward along the last ones."""
+    failed: int = 0
+    """Times in a row that the method soon had to begin afresh: the more of them, the longer EM goes on before the next try."""
+
+    @classmethod
+    def of(cls, carried: Mapping[str, np.ndarray]) -> "State | None":
+        """What a Step carries; None if it carries nothing."""
+        if "slope" not in carried:
+            return None
+        known = Curvature(carried["moves"], carried["turns"])
+        counts = (int(count) for count in carried["counts"])
+        return cls(carried["slope"], carried["information"], known, carried["direction"], carried["predicted"], *counts)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """To be carried."""
+        counts = np.array([self.accepted, self.refused, self.plain, self.idle, self.doubts, self.doubled, self.failed])
+        return {
+            "slope": self.slope, "information": self.information, "direction": self.direction, "predicted": self.predicted,
+            "moves": self.known.moves, "turns": self.known.turns, "counts": counts,
+        }  # fmt: skip
+
+    @classmethod
+    def at(cls, problem: Problem, step: Step) -> "State | None":
+        """Of an evaluated hypothesis; None where the model has no slope."""
+        slope = problem.model.slope(step.stats, step.params)
+        information = None if slope is None or not len(slope) else problem.model.information(step.stats, step.params)
+        if slope is None or information is None or not (np.isfinite(slope).all() and np.isfinite(information).all()):
+            return None
+        known = Curvature.unknown(len(slope))
+        return cls(slope, information, known, known.step(slope, information))
+
+    def after(self, move: np.ndarray, new: "State", memory: int) -> "State":
+        """``new``, one move on from here, with what is learned on the way."""
+        known = self.known.learned(move, self.slope - new.slope, new.information, memory)
+        direction = known.step(new.slope, new.information)
+        predicted = np.array([self.predicted[1], 0.5 * float(new.slope @ direction)])
+        return replace(new, known=known, direction=direction, predicted=predicted)
+
+    @property
+    def left(self) -> float:
+        """Nats that are not exceeded by what is still to gain; inf where too little is known to say so."""
+        return _MARGIN * float(self.predicted.max()) if self.accepted >= min(_PAIRS, len(self.slope)) else math.inf
+
+
+@dataclass(frozen=True)
+class Accelerated(Algorithm):
+    """L-BFGS in units of the complete-data information, with an EM step where that fails. The objective never falls.
+
+    A step that leaves the domain, cannot be evaluated or lowers the objective is refused: the next one is shorter, and after
+    three an EM step is made and what was remembered is forgotten. Refused steps count as iterations, since each is an E-step;
+    the parameters stay.
+
+    The fit has converged when twice in a row the quadratic model, known from at least eight steps, has less than a twentieth of
+    ``tol`` still to gain, and an EM step, asked then, gains less than ``tol``. With ``tol=0``, and for models without
+    ``slope``, this is plain EM.
+
+    Parameters
+    ----------
+    memory : int
+        How many steps are remembered.
+    """
+
+    memory: int = 30
+
+    def advance(self, problem: Problem, step: Step) -> Step:
+        """A quasi-Newton step, tried; or an EM step."""
+        if problem.tol == 0 or "given_up" in step.carried:
+            return replace(EM().advance(problem, step), carried=step.carried)
+        state = State.of(step.carried) or State.at(problem, step)
+        if state is None:
+            return replace(EM().advance(problem, step), carried=_GIVEN_UP)
+        asked = state.refused >= _REFUSALS or state.idle >= 2 or state.left < problem.tol
+        if asked or not step.carried or 0 < state.plain < 2**state.failed:
+            return self._plain_step(problem, step, state)
+        return self._quasi_newton_step(problem, step, state)
+
+    def remaining(self, problem: Problem, step: Step, trace: Sequence[float]) -> float:
+        """What the quadratic model predicts, once an EM step agrees; of EM steps, their own rule."""
+        state = State.of(step.carried)
+        if state is None:
+            return super().remaining(problem, step, trace) if "given_up" in step.carried else math.inf
+        if state.plain >= min(_PAIRS, len(trace) - 1):
+            return super().remaining(problem, step, trace[-state.plain - 1 :])
+        agreed = state.plain > 0 and not state.doubts and trace[-1] - trace[-2] < problem.tol
+        return state.left if agreed else math.inf
+
+    def at_rest(self, problem: Problem, step: Step, trace: Sequence[float]) -> bool:
+        """Whether neither the last steps nor an EM step after them changed more than rounding does."""
+        state = State.of(step.carried)
+        if state is None:
+            return "given_up" in step.carried and super().at_rest(problem, step, trace)
+        return state.plain > 0 and state.idle >= 2
+
+    def _plain_step(self, problem: Problem, step: Step, state: State) -> Step:
+        """An EM step: where the method begins, where it is lost, and where it believes to be at the end."""
+        model = problem.model
+        lost = state.refused >= _REFUSALS
+        new = EM().advance(problem, step)
+        here = State.at(problem, new)
+        if here is None:
+            return replace(new, carried=_GIVEN_UP)
+        gain, move = new.objective - step.objective, model.pack(new.params) - model.pack(step.params)
+        said = 0.5 * float((state.slope + here.slope) @ move)
+        known = replace(state, known=Curvature.unknown(len(move))) if lost else state
+        here = known.after(move, here, self.memory)
+        judged = (state.accepted > 0 or lost) and gain > 100.0 * problem.rounding(step.objective)
+        doubts = state.doubts if not judged else 0 if 0.5 * gain <= said <= 2.0 * gain else state.doubts + 1
+        if doubts >= _DOUBTS:
+            warn(
+                f"the slope that {model.called} says is not that of its objective, as EM steps show: the fit goes on by plain EM. "
+                "emkit.testing.check_model compares slope and objective"
+            )
+            return replace(new, carried=_GIVEN_UP)
+        idle = state.idle + 1 if abs(gain) <= problem.rounding(step.objective) else 0
+        accepted = 0 if lost or doubts or gain >= problem.tol else state.accepted
+        failed = min(state.failed + 1, _LONGEST) if lost and state.accepted < _PAIRS else state.failed
+        here = replace(here, accepted=accepted, plain=state.plain + 1, idle=idle, doubts=doubts, failed=failed)
+        return replace(new, carried=here.arrays())
+
+    def _quasi_newton_step(self, problem: Problem, step: Step, state: State) -> Step:
+        """The step that the quadratic model has for the best, or a part of it."""
+        length = 2.0**state.doubled * 0.5**state.refused
+        at = problem.model.pack(step.params)
+        new = self._tried(problem, step, at + length * state.direction)
+        promised, rounding = length * float(state.slope @ state.direction), problem.rounding(step.objective)
+        here = None
+        if new is not None and new.objective >= step.objective + _RISE * promised - rounding:
+            here = State.at(problem, new)
+        if new is None or here is None:
+            stay = replace(state, refused=state.refused + 1, plain=0)
+            return replace(step, iteration=step.iteration + 1, carried=stay.arrays())
+        move = problem.model.pack(new.params) - at
+        here = state.after(move, here, self.memory)
+        upward = float(move @ (state.slope - here.slope)) <= 0.0
+        idle = state.idle + 1 if abs(new.objective - step.objective) <= rounding else 0
+        failed = state.failed if state.accepted < _PAIRS else 0
+        here = replace(here, accepted=state.accepted + 1, idle=idle, doubts=state.doubts, failed=failed)
+        here = replace(here, doubled=min(state.doubled + 1, _LONGEST) if upward else 0)
+        return replace(new, carried=here.arrays())
+
+    def _tried(self, problem: Problem, step: Step, vector: np.ndarray) -> Step | None:
+        """The hypothesis with these coordinates, evaluated; None where that cannot be done."""
+        model = problem.model
+        try:
+            with np.errstate(all="ignore"):
+                params: Any = model.unpack(vector, step.params)
+                if not all(np.isfinite(array).all() for array in params.flatten().values()):
+                    return None
+                model.refuse_collapse(params)
+                new = problem.evaluate(params, step.iteration + 1)
+        except _REFUSED:
+            return None
+        return new if np.isfinite(new.objective) else None
