@@ -237,9 +237,9 @@ class Gaussian(Family):
         what = {"rows": rows, "responsibilities": responsibilities}
         if block.missing and params.covariances.ndim == 3 and not (rows or responsibilities):
             return missing.joint_pass(params, log_weights, block, self._with_second)
-        taken, made = (None, False) if block.labels is not None else road(params, block)
+        taken, made = (None, False) if block.labels is not None else road(params, block, log_weights)
         if taken is not None:
-            return product_pass(taken, params, log_weights, block, self._with_second, **what)
+            return product_pass(taken, log_weights, block, self._with_second, **what)
         if not made:
             return self.plain_pass(params, log_weights, block, **what)
         from emkit.families.gaussian.compiled import compiled_pass
@@ -250,7 +250,7 @@ class Gaussian(Family):
         """By features or compiled, where the data are complete."""
         taken, made = road(params, block)
         if taken is not None:
-            return product_log_prob(taken, params, out)
+            return product_log_prob(taken, out)
         if not made:
             return super().log_prob_block(params, block, out)
         from emkit.families.gaussian.compiled import compiled_log_prob
@@ -261,7 +261,7 @@ class Gaussian(Family):
         """By features or compiled, where the data are complete."""
         taken, made = road(params, block)
         if taken is not None:
-            return product_stats(taken, params, resp, self._with_second)
+            return product_stats(taken, resp, self._with_second)
         if not made:
             return super().stats_block(params, block, resp)  # type: ignore[no-any-return]
         from emkit.families.gaussian.compiled import compiled_stats

@@ -3,12 +3,13 @@
 A log density is linear in the features, and so are the moments: with the features of a block at hand, an E-step is the product of coefficients and
 features, Bayes' rule, and the product of responsibilities and features. They are made once for a block and kept as long as it.
 
-Two numbers that nearly cancel lose digits, so this is done only while no component is narrow beside its distance from the pivot, the
-columns' means: see ``Features.last``. The other passes take differences from each component's own mean and lose nothing.
+Numbers that nearly cancel lose digits, so this is done only while no component is narrow beside its distance from the pivot, the
+columns' means: see ``Expansion.lasts``. The other passes take differences from each component's own mean and lose nothing.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 import numpy as np
@@ -18,9 +19,9 @@ from emkit.core.block import Block
 from emkit.families.gaussian.params import GaussianParams, GaussianStats
 
 _MOST = 2**21  # numbers kept for all the blocks of a source: 16 MB
-# The largest square of a distance from the pivot in standard deviations: a row's log density then has an error of 1e-11, and a sum of them
-# one that is small beside what ``Problem.rounding`` allows for.
-_FAR = 1e5
+# What may cancel: see ``Expansion.loss``. Summed over the rows, what rounding makes of it is about what ``Problem.rounding`` allows for; and a
+# component's statistics have ten digits.
+_LOSS, _FAR = 1e3, 1e6
 _PRODUCT = 2**18  # multiplications of one product: BLAS does not split smaller ones among threads, and a slice stays in cache
 _LEAST = float(np.exp(-300.0))  # smaller responsibilities are zero, as in ``emkit.core.bayes.posterior``
 
@@ -39,16 +40,16 @@ class Features:
 
     @classmethod
     def of(cls, params: GaussianParams, block: Block) -> Self | None:
-        """Those of a block's rows, made when they are first asked for; None where they would take too much memory, or digits would not last."""
+        """Those of a block's rows, made when they are first asked for; None where they would take too much memory, or cannot be had."""
         d, form = params.means.shape[1], params.covariances.shape
         matrix, pooled = len(form) == 3, form[-1] == 1
         if (1 + d + squares(params)) * max(block.n, block.source_rows) > _MOST or block.missing or not isinstance(block.x, np.ndarray):
             return None
-        key = f"gaussian features {matrix} {pooled}"
+        key = ("gaussian features", matrix, pooled)
         found: Self | None = block.kept.get(key)
         if found is None:
             found = block.kept[key] = cls.made(block.x, matrix, pooled)
-        return found if found.last(params) else None
+        return found if found.usable else None
 
     @classmethod
     def made(cls, x: np.ndarray, matrix: bool, pooled: bool) -> Self:
@@ -70,61 +71,26 @@ class Features:
             usable = bool(np.isfinite(products.sum()))
         return cls(table, pivot, usable)
 
-    def last(self, params: GaussianParams) -> bool:
-        """Whether the digits last: no component is farther from the pivot, in its own standard deviations, than the root of ``_FAR``.
-
-        What correlated columns cancel counts too: distances are added up as if all went the same way. Rows far away do not: what they lose is small
-        beside their own log density.
-        """
-        if not self.usable:
-            return False
-        off, whitener = np.abs(params.means - self.pivot), params.whitener
-        if whitener.scales is not None:
-            reach = off * whitener.scales
-        else:
-            sd = np.sqrt(np.diagonal(params.covariances, axis1=1, axis2=2))
-            reach = np.matmul(np.abs(whitener.matrices), (off + sd)[:, :, None])[:, :, 0]  # type: ignore[arg-type]
-        return float(np.max(np.sum(reach * reach, axis=1))) <= _FAR
-
-    def coefficients(self, params: GaussianParams, log_weights: np.ndarray | float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-        """Of the features in each component's log density plus log weight: of 1 and x (K, 1 + d), and of the squares (K or 1, squares)."""
-        k, d = params.means.shape
-        whitener, off = params.whitener, params.means - self.pivot
-        precision = whitener.precisions()
-        if precision.ndim == 3:
-            pull = np.matmul(precision, off[:, :, None])[:, :, 0]
-            i, j = np.tril_indices(d)
-            quadratic = precision[:, i, j]
-            quadratic[:, i == j] *= 0.5
-            quadratic = -quadratic
-        else:
-            pull = precision * off
-            quadratic = np.broadcast_to(-0.5 * precision, (k, precision.shape[1]))
-        linear = np.empty((k, 1 + d))
-        linear[:, 0] = whitener.log_norm + log_weights - 0.5 * np.sum(off * pull, axis=1)
-        linear[:, 1:] = pull
-        return linear, quadratic
-
     def moments(self, params: GaussianParams, sums: np.ndarray, with_second: bool) -> GaussianStats:
         """Statistics about the means from responsibilities times features, (K, 1 + d + squares); squares of all components in the first row if tied."""
         k, d = params.means.shape
-        off = params.means - self.pivot
-        counts, about_pivot = sums[:, 0], sums[:, 1 : 1 + d]
-        first = about_pivot - counts[:, None] * off
+        off, counts, first = params.means - self.pivot, sums[:, 0], sums[:, 1 : 1 + d]
+        shift = counts[:, None] * off
+        half, first = first - 0.5 * shift, first - shift
         if not with_second:
             return GaussianStats(counts, first, None, params.means)
         second, form = sums[:, 1 + d :], params.covariances.shape
         if len(form) == 2:
-            cross = (about_pivot + first) * off
+            cross = 2.0 * half * off
             second = second - (cross if form[1] == d else cross.sum(axis=1, keepdims=True))
             return GaussianStats(counts, first, second, params.means)
-        i, j = np.tril_indices(d)
-        cross = about_pivot[:, i] * off[:, j] + off[:, i] * first[:, j]
-        second = second - cross if form[0] == k else second[:1] - cross.sum(axis=0)
-        out = np.empty(form)
-        out[:, i, j] = second
-        out[:, j, i] = second
-        return GaussianStats(counts, first, out, params.means)
+        cross = half[:, :, None] * off[:, None, :]
+        if form[0] < k:
+            second, cross = second[:1], cross.sum(axis=0, keepdims=True)
+        square = second.take(_triangle(d)[2], axis=1).reshape(form)
+        square -= cross
+        square -= np.swapaxes(cross, 1, 2)
+        return GaussianStats(counts, first, square, params.means)
 
     def slices(self, k: int) -> Iterator[slice]:
         """Rows in slices: a function of their number, that of features and that of components."""
@@ -139,52 +105,108 @@ def squares(params: GaussianParams) -> int:
     return form[1] * (form[1] + 1) // 2 if len(form) == 3 else form[1]
 
 
+@dataclass(frozen=True)
+class Expansion:
+    """The log densities of K components in a block's features: coefficients (K, 1 + d + squares), and how much cancels in each sum of them, (K,).
+
+    ``loss`` is the size of the terms that cancel, in nats: about the squared distance of a component from the pivot in its own standard
+    deviations, more where columns are correlated. Times the machine's epsilon it is the error of a row's log density near the mean.
+    """
+
+    features: Features
+    params: GaussianParams
+    coefficients: np.ndarray
+    loss: np.ndarray
+
+    @classmethod
+    def of(cls, features: Features, params: GaussianParams) -> Self:
+        """From a hypothesis."""
+        k, d = params.means.shape
+        whitener, off = params.whitener, params.means - features.pivot
+        precision = whitener.precisions()
+        out = np.empty((k, len(features.table)))
+        if precision.ndim == 3:
+            pull = np.matmul(precision, off[:, :, None])[:, :, 0]
+            flat, factor, _ = _triangle(d)
+            np.multiply(precision.reshape(len(precision), d * d).take(flat, axis=1), factor, out=out[:, 1 + d :])
+            reach = np.abs(off) + np.sqrt(np.diagonal(params.covariances, axis1=1, axis2=2))
+            terms = (precision * reach[:, :, None] * reach[:, None, :]).reshape(k, d * d)
+        else:
+            pull = precision * off
+            np.multiply(precision, -0.5, out=out[:, 1 + d :])
+            terms = (np.abs(off) * whitener.scales + 1.0) ** 2
+        square = np.einsum("kd,kd->k", off, pull)
+        out[:, 0] = whitener.log_norm - 0.5 * square
+        out[:, 1 : 1 + d] = pull
+        return cls(features, params, out, square + np.sqrt(np.einsum("kt,kt->k", terms, terms)))
+
+    def lasts(self, log_weights: np.ndarray | None = None) -> bool:
+        """Whether the digits last, in each component's statistics and, weighted by the components' shares, in the log-likelihood."""
+        mean = self.loss.mean() if log_weights is None else self.loss @ np.exp(log_weights)
+        return bool(mean <= _LOSS) and bool(self.loss.max() <= _FAR)
+
+    def no_sums(self, with_second: bool) -> np.ndarray:
+        """Zeros, one for each component and feature that statistics need."""
+        k, d = self.params.means.shape
+        return np.zeros((k, len(self.features.table) if with_second else 1 + d))
+
+    @property
+    def own(self) -> int:
+        """How many features have a coefficient for each component: those of second order have one for all of them where a matrix is tied."""
+        k, d = self.params.means.shape
+        return 1 + d if self.params.covariances.ndim == 3 and len(self.params.covariances) < k else len(self.features.table)
+
+
+@lru_cache(maxsize=64)
+def _triangle(d: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where the products stand in a flat matrix (d d), by what a precision is multiplied to be their coefficient, and from which product each entry is."""
+    i, j = np.tril_indices(d)
+    largest, smallest = np.maximum(*np.indices((d, d))), np.minimum(*np.indices((d, d)))
+    return i * d + j, np.where(i == j, -0.5, -1.0), (largest * (largest + 1) // 2 + smallest).ravel()
+
+
 def product_pass(
-    features: Features,
-    params: GaussianParams,
-    log_weights: np.ndarray,
-    block: Block,
-    with_second: bool,
-    *,
-    rows: bool = False,
-    responsibilities: bool = False,
+    expansion: Expansion, log_weights: np.ndarray, block: Block, with_second: bool, *, rows: bool = False, responsibilities: bool = False
 ) -> Pass:
     """The twin of ``emkit.core.bayes.sliced_pass``, without labels."""
-    k, table = len(log_weights), features.table
-    linear, quadratic = features.coefficients(params, log_weights)
-    tied = len(quadratic) < k
-    whole = linear if tied else np.hstack([linear, quadratic])
-    n, width = block.n, whole.shape[1]
-    sums, total = np.zeros((k, len(table) if with_second else linear.shape[1])), 0.0
+    features, coefficients, own = expansion.features, expansion.coefficients.copy(), expansion.own
+    coefficients[:, 0] += log_weights
+    n, k, linear = block.n, len(log_weights), coefficients[:, :own]
+    sums, total = expansion.no_sums(with_second), 0.0
     out_rows, out_resp = np.empty(n) if rows else None, np.empty((n, k)) if responsibilities else None
     for part in features.slices(k):
-        here = table[:, part]
-        resp = whole @ here[:width]
+        here = features.table[:, part]
+        resp = linear @ here[:own]
         row = _bayes(resp)
-        if tied:
-            row += quadratic[0] @ here[width:]
-        weights = None if block.weights is None else np.asarray(block.weights[part], dtype=np.float64)
-        total += float(row.sum() if weights is None else np.sum(row[weights > 0] * weights[weights > 0]))
+        if own < len(here):
+            row += coefficients[0, own:] @ here[own:]
+        if block.weights is None:
+            total += float(row.sum())
+        else:
+            weights = np.asarray(block.weights[part], dtype=np.float64)
+            total += float(np.sum(row[weights > 0] * weights[weights > 0]))
         if out_rows is not None:
             out_rows[part] = row
         if out_resp is not None:
             out_resp[part] = resp.T
         if not (rows or responsibilities):
-            if weights is not None:
+            if block.weights is not None:
                 resp *= weights
-            _add_products(sums, resp, here, width)
+            _add_products(sums, resp, here, own)
     if rows or responsibilities:
         return Pass(total, rows=out_rows, responsibilities=out_resp)
-    stats = features.moments(params, sums, with_second)
+    stats = features.moments(expansion.params, sums, with_second)
     return Pass(total, stats.counts, stats)
 
 
-def _add_products(sums: np.ndarray, resp: np.ndarray, here: np.ndarray, width: int) -> None:
-    """Responsibilities (K, n) times features; where covariances are tied, those beyond ``width`` times the rows' weights, into the first row."""
+def _add_products(sums: np.ndarray, resp: np.ndarray, here: np.ndarray, own: int) -> None:
+    """Responsibilities (K, n) times features; those beyond ``own`` times the rows' weights, into the first row."""
     wanted = sums.shape[1]
-    sums[:, :width] += resp @ here[: min(width, wanted)].T
-    if wanted > width:
-        sums[0, width:] += here[width:] @ resp.sum(axis=0)
+    if wanted <= own:
+        sums += resp @ here[:wanted].T
+    else:
+        sums[:, :own] += resp @ here[:own].T
+        sums[0, own:] += here[own:] @ resp.sum(axis=0)
 
 
 def _bayes(joint: np.ndarray) -> np.ndarray:
@@ -201,27 +223,22 @@ def _bayes(joint: np.ndarray) -> np.ndarray:
     return np.asarray(total)
 
 
-def product_log_prob(features: Features, params: GaussianParams, out: np.ndarray | None = None) -> np.ndarray:
+def product_log_prob(expansion: Expansion, out: np.ndarray | None = None) -> np.ndarray:
     """Log densities of all rows under all components, (n, K); in ``out`` if that is given."""
-    table, (linear, quadratic) = features.table, features.coefficients(params)
-    k, d = params.means.shape
+    table, coefficients, own = expansion.features.table, expansion.coefficients, expansion.own
+    k = len(coefficients)
     out = np.empty((table.shape[1], k)) if out is None else out
-    for part in features.slices(k):
+    for part in expansion.features.slices(k):
         here = table[:, part]
-        if len(quadratic) < k:
-            out[part] = here[: 1 + d].T @ linear.T + (quadratic[0] @ here[1 + d :])[:, None]
-        else:
-            out[part] = here.T @ np.hstack([linear, quadratic]).T
+        np.matmul(here[:own].T, coefficients[:, :own].T, out=out[part])
+        if own < len(table):
+            out[part] += (coefficients[0, own:] @ here[own:])[:, None]
     return out
 
 
-def product_stats(features: Features, params: GaussianParams, resp: np.ndarray, with_second: bool) -> GaussianStats:
+def product_stats(expansion: Expansion, resp: np.ndarray, with_second: bool) -> GaussianStats:
     """Moments of rows with given responsibilities (n, K)."""
-    k, d = params.means.shape
-    form = params.covariances.shape
-    tied = len(form) == 3 and form[0] < k
-    width = 1 + d if tied or not with_second else len(features.table)
-    sums = np.zeros((k, len(features.table) if with_second else width))
-    for part in features.slices(k):
-        _add_products(sums, np.asarray(resp[part], dtype=np.float64).T, features.table[:, part], width)
-    return features.moments(params, sums, with_second)
+    features, sums = expansion.features, expansion.no_sums(with_second)
+    for part in features.slices(len(sums)):
+        _add_products(sums, np.asarray(resp[part], dtype=np.float64).T, features.table[:, part], expansion.own)
+    return features.moments(expansion.params, sums, with_second)
