@@ -19,8 +19,19 @@ def road(params: GaussianParams, block: Block, log_weights: np.ndarray | None = 
     rows, f = max(block.n, block.source_rows), 1 + d + squares(params)
     compiled = rows * k * (2.0 + 0.5 * f)
     if not worth_compiling(rows * (5.0 + 0.5 * f + k * (5.0 + 0.3 * f)), compiled):
-        features = Features.of(params, block)
-        expansion = None if features is None else Expansion.of(features, params)
+        expansion = _expansion(params, block)
         if expansion is not None and expansion.lasts(log_weights):
             return expansion, False
     return None, worth_compiling(rows * k * (10.0 + 4.0 * d + 0.5 * d * d), compiled)
+
+
+def _expansion(params: GaussianParams, block: Block) -> Expansion | None:
+    """The one made last is kept: both halves of an HMM's E-step want it."""
+    last: Expansion | None = block.kept.get("expansion")
+    if last is not None and last.params is params:
+        return last
+    features = Features.of(params, block)
+    if features is None:
+        return None
+    found = block.kept["expansion"] = Expansion.of(features, params)
+    return found

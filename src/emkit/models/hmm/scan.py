@@ -15,6 +15,7 @@ from emkit.models.hmm.steps import first_rows
 
 # A product whose largest entry is smaller, beside those of its factors, has lost what it was made of: the step-by-step recursions do it then.
 _SMALL, _LARGE = 1e-150, 1e90
+_FEW = 5  # states up to which a product of small matrices is made number by number
 
 
 def forward_backward_scan(
@@ -31,130 +32,145 @@ def forward_backward_scan(
     lasts = firsts + lengths - 1
     can_be_in = reachable(startprob, transmat)
     edge = can_be_in * (np.ones(k) if endprob is None else endprob)
-    peak = log_b.max(axis=1)
+    b = np.array(log_b.T, order="C")  # one state after another: long rows are what NumPy is fast at
+    peak = b.max(axis=0)
     if not np.isfinite(peak).all():
         return None
-    b = log_b - peak[:, None]
+    b -= peak
     least = float(b.min())
-    if least < CLIP:
-        b = np.where(b > CLIP, np.exp(np.maximum(b, CLIP)), 0.0)
-    else:
-        np.exp(b, out=b)
-    chain = _Chain(np.stack([transmat, (transmat * can_be_in[:, None]).T]), np.stack([startprob, edge]), (firsts, n - 1 - lasts[::-1]))
+    b = np.exp(b) if least >= CLIP else np.where(b > CLIP, np.exp(np.maximum(b, CLIP)), 0.0)
+    chain = _Chain(np.stack([transmat.T, transmat * can_be_in[:, None]]), np.stack([startprob, edge]), (firsts, n - 1 - lasts[::-1]))
     found = chain.vectors(b, least)
     if found is None:
         return None
-    alpha, w = found[0], found[1][::-1]
+    alpha, w = found[0], found[1, :, ::-1]
     alpha = np.where(alpha > LOST, alpha, 0.0)
-    reached = np.empty_like(alpha)
-    reached[1:] = alpha[:-1] @ transmat
-    reached[firsts] = startprob
-    scale = np.einsum("nk,nk->n", reached, b)
-    beta = np.empty_like(alpha)
-    beta[:-1] = w[1:] @ chain.matrices[1]
-    beta[lasts] = edge
-    meet = np.einsum("nk,nk->n", alpha, beta)
-    ending = np.ones(len(lengths)) if endprob is None else alpha[lasts] @ endprob
+    scale = (chain.one_step(0, alpha, firsts) * b).sum(axis=0)
+    beta = chain.one_step(1, w[:, ::-1], chain.anew[1])[:, ::-1]
+    meet = (alpha * beta).sum(axis=0)
+    ending = np.ones(len(lengths)) if endprob is None else endprob @ alpha[:, lasts]
     smallest = min(float(scale.min()), float(ending.min()))
     if not (smallest > _SMALL and float(meet.min()) > _SMALL):
         return None
-    beta /= meet[:, None]
+    beta /= meet
     if not float(beta.max()) < _LARGE * smallest:
         return None
     logs = np.log(scale)
     logs += peak
     totals = np.add.reduceat(logs, firsts) + np.log(ending)
-    onward = np.repeat(weights, lengths) / meet
+    row_weights = np.repeat(weights, lengths)
+    onward = row_weights / meet
     onward[lasts] = 0.0
-    pairs = (alpha[:-1] * onward[:-1, None]).T @ w[1:]
-    np.multiply(alpha, beta, out=log_b)
-    log_b *= np.repeat(weights, lengths)[:, None]
-    return Counts(log_b[firsts].sum(axis=0), expected_transitions(transmat, pairs), log_b[lasts].sum(axis=0), totals)
+    pairs = (alpha[:, :-1] * onward[:-1]) @ w[:, 1:].T
+    alpha *= beta
+    alpha *= row_weights
+    log_b[:] = alpha.T
+    return Counts(alpha[:, firsts].sum(axis=1), expected_transitions(transmat, pairs), alpha[:, lasts].sum(axis=1), totals)
 
 
 @dataclass(frozen=True)
 class _Chain:
-    """Two recursions v <- (v matrix) * b, forward and from the other end: matrices (2, K, K), what they begin with (2, K), and at which rows."""
+    """Two recursions v <- (matrix v) * b, forward and from the other end: matrices (2, K, K), what they begin with (2, K), and at which rows."""
 
     matrices: np.ndarray
     begin: np.ndarray
     anew: tuple[np.ndarray, np.ndarray]
 
-    def vectors(self, b: np.ndarray, least: float) -> np.ndarray | None:
-        """All vectors, (2, n, K), each adding up to 1, those of the second recursion from its own beginning; None if too much is lost.
+    def one_step(self, which: int, vectors: np.ndarray, anew: np.ndarray) -> np.ndarray:
+        """Where one recursion comes to from each row's vector, before the next emission, (K, n): row t from row t - 1."""
+        out = np.empty_like(vectors)
+        np.matmul(self.matrices[which], vectors[:, :-1], out=out[:, 1:])
+        out[:, anew] = self.begin[which][:, None]
+        return out
 
-        ``b`` (n, K): emissions, of which the largest of each row is 1; ``least``: the logarithm of the smallest.
+    def vectors(self, b: np.ndarray, least: float) -> np.ndarray | None:
+        """All vectors, (2, K, n), each adding up to 1, those of the second recursion from its own beginning; None if too much is lost.
+
+        ``b`` (K, n): emissions, of which the largest of each row is 1; ``least``: the logarithm of the smallest.
         """
-        n, k = b.shape
-        size = 4 if n < 400 else 8 if n < 4000 else 16
+        k, n = b.shape
+        size = _size(n, k)
         count = -(-n // size)
         every = max(1, min(size, int(-200.0 / least))) if least < 0 else size
-        steps = np.ones((2, count * size, k))
-        steps[0, :n], steps[1, :n] = b, b[::-1]
-        steps = steps.reshape(2, count, size, k)
-        where = [self._rows(size, s) for s in range(size)]
+        steps = np.ones((2, k, count * size))
+        steps[0, :, :n], steps[1, :, :n] = b, b[:, ::-1]
+        steps = np.array(np.moveaxis(steps.reshape(2, k, count, size), 3, 0), order="C")  # (size, 2, K, chunks)
+        where = self._where(size)
         products = self._products(steps, where, every)
-        before = None if products is None else _prefixes(products)
-        if before is None:
+        now = None if products is None else _prefixes(products)
+        if now is None:
             return None
-        out = np.empty((2, count, size, k))
-        now = before
+        out = np.empty_like(steps)
         for s in range(size):
-            now = np.matmul(now, self.matrices)
-            self._begin(now, where[s])
-            now *= steps[:, :, s]
+            now = np.matmul(self.matrices, now)
+            self._begin(now, where, s)
+            now = np.multiply(now, steps[s], out=out[s])
             if (s + 1) % every == 0:
-                now /= np.maximum(now.sum(axis=2, keepdims=True), 1e-300)
-            out[:, :, s] = now
-        found = out.reshape(2, count * size, k)[:, :n]
-        total = found.sum(axis=2, keepdims=True)
+                now /= np.maximum(now.sum(axis=1, keepdims=True), 1e-300)
+        found = np.moveaxis(out, 0, 3).reshape(2, k, count * size)[:, :, :n]
+        total = found.sum(axis=1, keepdims=True)
         if not float(total.min()) > _SMALL:
             return None
         found /= total
         return found
 
-    def _rows(self, size: int, s: int) -> tuple[np.ndarray, np.ndarray]:
-        """The chunks in which a sequence begins at step ``s``, for both recursions."""
-        return tuple(rows[rows % size == s] // size for rows in self.anew)  # type: ignore[return-value]
+    def _where(self, size: int) -> dict[int, list[tuple[int, np.ndarray]]]:
+        """For each step of a chunk at which some sequence begins: in which recursion, and in which chunks."""
+        found: dict[int, list[tuple[int, np.ndarray]]] = {}
+        for which, rows in enumerate(self.anew):
+            at = rows % size
+            for s in set(at.tolist()):
+                found.setdefault(s, []).append((which, rows[at == s] // size))
+        return found
 
-    def _begin(self, vectors: np.ndarray, where: tuple[np.ndarray, np.ndarray]) -> None:
-        """Begin anew: vectors (2, chunks, K) or matrices (2, chunks, K, K), which then forget what was before."""
-        for direction in (0, 1):
-            if len(where[direction]):
-                vectors[direction, where[direction]] = self.begin[direction]
+    def _begin(self, vectors: np.ndarray, where: dict[int, list[tuple[int, np.ndarray]]], s: int) -> None:
+        """Begin anew: vectors (2, K, chunks), or matrices (2, K, K, chunks), which then forget what was before."""
+        for which, chunks in where.get(s, ()):
+            vectors[which][..., chunks] = self.begin[which].reshape((-1,) + (1,) * (vectors.ndim - 2))
 
-    def _products(self, steps: np.ndarray, where: list[tuple[np.ndarray, np.ndarray]], every: int) -> np.ndarray | None:
-        """Each chunk's product of matrices, (2, chunks, K, K), the largest entry 1; None if too much is lost."""
-        _, count, size, k = steps.shape
-        out = np.broadcast_to(self.matrices[:, None], (2, count, k, k)).copy()
-        least = 1.0
+    def _products(self, steps: np.ndarray, where: dict[int, list[tuple[int, np.ndarray]]], every: int) -> np.ndarray | None:
+        """Each chunk's product of matrices, (2, K, K, chunks), the largest entry 1; None if too much is lost. From the state that is second."""
+        size, _, k, count = steps.shape
+        out = np.empty((2, k, k, count))
+        out[:] = self.matrices[:, :, :, None]
         for s in range(size):
             if s > 0:
-                out = np.matmul(out.reshape(2, count * k, k), self.matrices).reshape(2, count, k, k)
-            self._begin(out, where[s])
-            out *= steps[:, :, s, None, :]
+                out = np.matmul(self.matrices, out.reshape(2, k, k * count)).reshape(2, k, k, count)
+            self._begin(out, where, s)
+            out *= steps[s][:, :, None]
             if (s + 1) % every == 0 or s == size - 1:
-                most = out.max(axis=(2, 3), keepdims=True)
-                least = min(least, float(most.min()))
-                if not least > _SMALL:
+                most = out.max(axis=(1, 2), keepdims=True)
+                if not float(most.min()) > _SMALL:
                     return None
                 out /= most
         return out
 
 
 def _prefixes(products: np.ndarray) -> np.ndarray | None:
-    """For each chunk the vector it begins with, (2, chunks, K): a row of the product of all chunks before. None if too much is lost."""
-    _, count, k, _ = products.shape
-    x = np.ascontiguousarray(np.moveaxis(products, (2, 3), (0, 1)))  # (K, K, 2, chunks)
-    off = 1
+    """For each chunk the vector it begins with, (2, K, chunks): a column of the product of all chunks before. None if too much is lost."""
+    _, k, _, count = products.shape
+    x, off = products, 1
     while off < count - 1:
-        new = (x[:, :, None, :, :-off] * x[None, :, :, :, off:]).sum(axis=1)
-        most = new.max(axis=(0, 1))
+        left, right = x[..., off:], x[..., :-off]
+        if k <= _FEW:
+            new = (left[:, :, :, None] * right[:, None]).sum(axis=2)
+        else:
+            new = np.moveaxis(np.matmul(_last_first(left), _last_first(right)), 1, 3)
+        most = new.max(axis=(1, 2), keepdims=True)
         if not float(most.min()) > _SMALL:
             return None
-        new /= most
-        x = np.concatenate([x[..., :off], new], axis=3)
+        x = np.concatenate([x[..., :off], new / most], axis=3)
         off *= 2
-    before = np.ones((2, count, k))
-    before[:, 1:] = np.moveaxis(x[0, :, :, :-1], 0, 2)  # every product begins with a start: its rows are all the same
+    before = np.ones((2, k, count))
+    before[:, :, 1:] = x[:, :, 0, :-1]  # every product begins with a start: its columns are all the same
     return before
+
+
+def _last_first(x: np.ndarray) -> np.ndarray:
+    """Matrices (2, K, K, chunks) as (2, chunks, K, K)."""
+    return np.ascontiguousarray(np.moveaxis(x, 3, 1))
+
+
+def _size(n: int, k: int) -> int:
+    """Steps of a chunk."""
+    return 8 if n * k < 2500 else 16 if n * k < 15000 else 32
