@@ -36,11 +36,12 @@ class Problem:
         """A difference in the objective that rounding alone can make.
 
         Each row's log-likelihood carries a relative error of a few epsilon; n of them add up like a random walk, but for a small
-        part that rows have in common (a tenth of an epsilon is three times what was measured), and the float64 sum adds its own.
+        part that rows have in common (a tenth of an epsilon is three times what was measured), and float64 sums add their own: the
+        larger of what adding up costs and of what ``emkit.families.gaussian.features`` may lose.
         """
         n = max(self.source.n_rows, 1)
         size = abs(objective) + n
-        return self.precision * size * (16.0 / math.sqrt(n) + 0.1) + 16.0 * float(np.finfo(np.float64).eps) * size
+        return self.precision * size * (16.0 / math.sqrt(n) + 0.1) + 64.0 * float(np.finfo(np.float64).eps) * size
 
 
 class Algorithm(ABC):

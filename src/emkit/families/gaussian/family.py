@@ -271,8 +271,10 @@ class Gaussian(Family):
     def compile(self, source: Source, k: int) -> None:
         """Load or compile the pass that the first block will use."""
         block = next(iter(source))
-        params = self.anchor(k, source.n_features)
-        if road(params, replace(block, missing=False, source_rows=source.n_rows))[1]:
+        if block.missing or block.source_rows < source.n_rows:  # other blocks may be complete
+            block = replace(block, missing=False, source_rows=source.n_rows)
+        params = self.null(k, source.n_features) if self.seen is None else self.anchor(k, source.n_features)
+        if road(params, block)[1]:
             from emkit.families.gaussian.compiled import compiled_pass
 
             tiny = Block(np.zeros((1, source.n_features), dtype=block.x.dtype))

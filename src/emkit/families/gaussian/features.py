@@ -21,7 +21,7 @@ from emkit.families.gaussian.params import GaussianParams, GaussianStats
 _MOST = 2**21  # numbers kept for all the blocks of a source: 16 MB
 # What may cancel: see ``Expansion.loss``. Summed over the rows, what rounding makes of it is about what ``Problem.rounding`` allows for; and a
 # component's statistics have ten digits.
-_LOSS, _FAR = 1e3, 1e6
+_LOSS, _FAR = 5e2, 1e6
 _PRODUCT = 2**18  # multiplications of one product: BLAS does not split smaller ones among threads, and a slice stays in cache
 _LEAST = float(np.exp(-300.0))  # smaller responsibilities are zero, as in ``emkit.core.bayes.posterior``
 
@@ -170,7 +170,7 @@ def product_pass(
 ) -> Pass:
     """The twin of ``emkit.core.bayes.sliced_pass``, without labels."""
     features, coefficients, own = expansion.features, expansion.coefficients.copy(), expansion.own
-    coefficients[:, 0] += log_weights
+    coefficients[:, 0] += np.maximum(log_weights, -1e300)  # not -inf, of which BLAS makes NaN
     n, k, linear = block.n, len(log_weights), coefficients[:, :own]
     sums, total = expansion.no_sums(with_second), 0.0
     out_rows, out_resp = np.empty(n) if rows else None, np.empty((n, k)) if responsibilities else None

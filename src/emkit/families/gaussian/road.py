@@ -17,12 +17,12 @@ def road(params: GaussianParams, block: Block, log_weights: np.ndarray | None = 
         return None, False
     k, d = params.means.shape
     rows, f = max(block.n, block.source_rows), 1 + d + squares(params)
-    compiled = rows * k * (2.0 + 0.5 * f)
-    if not worth_compiling(rows * (5.0 + 0.5 * f + k * (5.0 + 0.3 * f)), compiled):
+    by_features, compiled = rows * (2.0 + 0.3 * f + k * (2.0 + 0.2 * f)), rows * (2.0 + k * (1.5 + 0.2 * f))
+    if not worth_compiling(by_features, compiled):
         expansion = _expansion(params, block)
         if expansion is not None and expansion.lasts(log_weights):
             return expansion, False
-    return None, worth_compiling(rows * k * (10.0 + 4.0 * d + 0.5 * d * d), compiled)
+    return None, worth_compiling(rows * k * (50.0 + 5.0 * d + 0.3 * d * d), compiled)
 
 
 def _expansion(params: GaussianParams, block: Block) -> Expansion | None:
