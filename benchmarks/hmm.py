@@ -192,6 +192,7 @@ def main(arguments: Any) -> None:
         long = measure.in_fresh_process(["hmm", "--memory", LONG.name])
         result["long"] = {**long, "problem": LONG.name, "allowed_mb": LONG.memory_allowed_mb}
         print(
-            f"{LONG.name}   memory {long['mb']:.0f} MB (allowed {LONG.memory_allowed_mb:.0f})   {long['seconds']:.1f} s for two iterations"
+            f"{LONG.name}   memory {long['mb']:.0f} MB (allowed {LONG.memory_allowed_mb:.0f})   "
+            f"{long['seconds']:.1f} s for two iterations"
         )
     print(f"\nsaved {measure.save('hmm', result)}")

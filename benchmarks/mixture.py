@@ -95,7 +95,7 @@ def _take_start(model: Theirs, start: dict[str, Any], x: np.ndarray) -> None:
 
 
 def agree(problem: Problem, x: np.ndarray, start: dict[str, Any]) -> float:
-    """Largest difference of means after three iterations, in units of a standard deviation; with a known variance, theirs differs."""
+    """Largest difference of means after three iterations, in standard deviations; with a known variance, theirs differs."""
     if problem.known:
         return float("nan")
     ours, theirs = fit_ours(problem, x, start, 3), fit_theirs(problem, x, start, 3)
@@ -127,7 +127,8 @@ def peak_above_data(problem: Problem, who: str) -> float:
 def iterations_table(problems: list[Problem], repeats: int) -> list[dict[str, Any]]:
     rows = []
     print(
-        f"{'problem':26}{'ours':>10}{'sklearn':>10}{'ratio':>8}{'asked':>7}{'MB ours':>9}{'MB theirs':>10}   (ns per row and component)"
+        f"{'problem':26}{'ours':>10}{'sklearn':>10}{'ratio':>8}{'asked':>7}{'MB ours':>9}{'MB theirs':>10}   "
+        "(ns per row and component)"
     )
     for problem in problems:
         x = problem.data()
@@ -195,10 +196,11 @@ SOLUTION = (
 
 
 def solution_table(repeats: int) -> list[dict[str, Any]]:
-    """Default settings of each: time, and whether within 1e-3 nats per 1,000 rows of the best log-likelihood anybody found."""
+    """Default settings of each: time, and whether within 1e-3 nats per 1,000 rows of the best log-likelihood that any fit found."""
     rows = []
     print(
-        f"\n{'time to solution, defaults':30}{'ours s':>9}{'sklearn s':>10}{'ours reached':>14}{'theirs reached':>16}{'their gap':>12}"
+        f"\n{'time to solution, defaults':30}{'ours s':>9}{'sklearn s':>10}"
+        f"{'ours reached':>14}{'theirs reached':>16}{'our gap':>10}{'their gap':>12}"
     )
     for problem in SOLUTION:
         x = problem.data()

@@ -136,7 +136,7 @@ def link(title: str) -> str:
 
 
 def members(cls: type, stop: tuple[type, ...] = ()) -> list[str]:
-    """Public methods and properties that emkit wrote and described, those of its bases included, but for bases in ``stop`` and theirs."""
+    """Public methods and properties that emkit described, inherited ones included, but for those of ``stop`` and above."""
     out: list[str] = []
     seen: set[str] = set()
     left_out = {above for base in stop if base is not cls and issubclass(cls, base) for above in base.__mro__}

@@ -1,7 +1,7 @@
 """The one table of public names: group, name, module.
 
-The package, ``load``, the command line, the reference page and the conformance tests read it: what is listed here is public, can be loaded from a
-model file, and is tested.
+The package, ``load``, the command line, the reference page and the conformance tests read it: what is listed here is public,
+can be loaded from a model file, and is tested.
 """
 
 NAMES: tuple[tuple[str, str, str], ...] = (

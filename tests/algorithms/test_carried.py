@@ -1,4 +1,4 @@
-"""What an algorithm remembers beside the parameters: it travels in the Step, through starts that wait for others, and through checkpoints."""
+"""What an algorithm remembers beside the parameters travels in the Step, through starts that wait, and through checkpoints."""
 
 from dataclasses import dataclass
 from itertools import islice
@@ -174,8 +174,9 @@ class CrashAfter(Monitor):
 
 def run_fit(source, path=None, monitors=(), starts=1, algorithm=None, every=1, **settings):
     return fitted(
-        Mixture(Gaussian("diag"), 3, seeding="random_from_data"), source, seed=5, algorithm=algorithm or Overrelaxed(), starts=starts,
-        monitors=monitors, checkpoint=None if path is None else Checkpoint(path, every=every), **settings,
+        Mixture(Gaussian("diag"), 3, seeding="random_from_data"), source, seed=5,
+        algorithm=algorithm or Overrelaxed(), starts=starts, monitors=monitors,
+        checkpoint=None if path is None else Checkpoint(path, every=every), **settings,
     )  # fmt: skip
 
 

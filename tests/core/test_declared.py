@@ -1,4 +1,4 @@
-"""What follows from a declaration: held and starting values, shapes shown, packing, relabelling; the same for every family and model."""
+"""What follows from a declaration, for every family and model: held and starting values, shapes, packing, relabelling."""
 
 import pickle
 from dataclasses import dataclass, replace

@@ -64,7 +64,7 @@ def test_a_masked_weight_is_refused():
 
 def test_a_masked_length_is_refused():
     with pytest.raises(DataError, match=r"lengths entry 1 is missing \(masked\)"):
-        HMM(1).fit(X, np.ma.masked_array([20, 20], [False, True]))
+        HMM(1).fit(X, lengths=np.ma.masked_array([20, 20], [False, True]))
 
 
 def test_a_masked_label_is_unknown():

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from emkit import HMM, DataError, GaussianMixture
-from emkit.data.tables import read_matrix
+from emkit.data.tables import read_table
 
 VALUES = [0.0, 3.0, 1.0]
 HOLES = [0.0, None, 1.0]
@@ -40,8 +40,8 @@ MISSING = {
 
 @pytest.mark.parametrize("kind", WHOLE)
 def test_every_type_of_number_is_read(kind):
-    matrix, names = read_matrix(WHOLE[kind]())
-    assert matrix.ravel().tolist() == VALUES and names == ("a",)
+    found = read_table(WHOLE[kind]())
+    assert found.x.ravel().tolist() == VALUES and found.columns.names == ("a",) and found.columns.named
     gm = GaussianMixture(1).fit(WHOLE[kind]())
     assert gm.means_[0, 0] == GaussianMixture(1).fit(np.array(VALUES)[:, None]).means_[0, 0]
     assert gm.feature_names_in_.tolist() == ["a"]
@@ -49,14 +49,16 @@ def test_every_type_of_number_is_read(kind):
 
 @pytest.mark.parametrize("kind", MISSING)
 def test_with_missing_cells(kind):
-    np.testing.assert_array_equal(read_matrix(MISSING[kind]())[0].ravel(), [0, np.nan, 1])
+    np.testing.assert_array_equal(read_table(MISSING[kind]()).x.ravel(), [0, np.nan, 1])
 
 
 def test_sparse_columns_beside_dense_ones_and_as_keys():
     frame = pd.DataFrame({"s": pd.array([0, 1, 0], dtype=pd.SparseDtype(int, 0)), "a": VALUES})
     assert HMM(1, sequence="s").fit(frame).means_.shape == (1, 1)
-    with pytest.raises(DataError, match=r"column 'b' is of type .*not numbers"):
-        read_matrix(pd.DataFrame({"a": VALUES, "b": pd.array(["x", "y", "x"], dtype=pd.SparseDtype(object, "x"))}))
+    texts = pd.DataFrame({"a": VALUES, "b": pd.array(["x", "y", "x"], dtype=pd.SparseDtype(object, "x"))})
+    with pytest.raises(DataError, match=r"column 'b' row 0 is the text 'x', not a number"):
+        HMM(1).fit(texts)
+    assert read_table(texts).columns[1].levels == ("x", "y")
 
 
 @pytest.mark.parametrize(
@@ -73,7 +75,9 @@ def test_sparse_columns_beside_dense_ones_and_as_keys():
     ids=["datetime", "time zone", "date", "date32", "duration", "time", "period"],
 )
 def test_dates_in_a_data_column_are_refused_with_advice(values):
-    with pytest.raises(DataError, match=r"column 'day' is of type .*not numbers \(row 0 .*convert it to numbers.*named as order"):
+    with pytest.raises(
+        DataError, match=r"column 'day' row 0 is .*date or time, not a number: convert the column to numbers.*named as order"
+    ):
         HMM(1).fit(pd.DataFrame({"a": VALUES, "day": values}))
 
 

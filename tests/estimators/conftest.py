@@ -17,3 +17,10 @@ def holes(blobs):
     out = blobs.copy()
     out[np.random.default_rng(8).random(out.shape) < 0.15] = np.nan
     return out
+
+
+@pytest.fixture(scope="session")
+def rows():
+    """Two groups of 300 rows, about (0, 0) and (6, 6), sd 1."""
+    rng = np.random.default_rng(0)
+    return np.concatenate([rng.normal(0, 1, (300, 2)), rng.normal(6, 1, (300, 2))])

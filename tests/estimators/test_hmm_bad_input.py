@@ -51,13 +51,22 @@ def blank(rows):
 )
 def test_data(data, lengths, message):
     with pytest.raises(DataError, match=message):
-        HMM(2).fit(data, lengths)
+        HMM(2).fit(data, lengths=lengths)
+
+
+@pytest.mark.parametrize("lengths", [[10, 10], (5, 5, 10), np.array([19, 1])])
+def test_lengths_in_the_place_of_y_are_not_ignored(lengths):
+    """As in hmmlearn's scripts; emkit's own HMM has scikit-learn's y there."""
+    with pytest.raises(DataError, match="if these are lengths of sequences, say lengths="):
+        HMM(2).fit(X, lengths)
+    with pytest.raises(DataError, match="if these are lengths of sequences, say lengths="):
+        HMM(2, random_state=0).fit(X).score(X, lengths)
 
 
 def test_one_sequence_of_several_may_be_missing():
     """It says nothing, and its likelihood is one."""
     x = blank(slice(0, 10))
-    model = HMM(2, random_state=0).fit(x, [10, 10])
+    model = HMM(2, random_state=0).fit(x, lengths=[10, 10])
     scores = model.sequence_scores(x, [10, 10])
     assert scores[0] == pytest.approx(0.0, abs=1e-12) and np.isfinite(scores[1])
 
@@ -80,12 +89,12 @@ def test_more_states_than_steps():
         ({"fixed": {"transmat": [[0.2, 0.2], [0.5, 0.5]]}}, r"fixed\['transmat'\] row 0 adds up to 0.4"),
         ({"fixed": {"transmat": np.ones((2, 2), bool)}}, "is a mask, so transmat_init must say"),
         ({"fixed": {"transmat": np.ones((3, 3), bool), "startprob": None}, "transmat_init": np.eye(2)}, "shape"),
-        ({"fixed": {"rates": 1.0}}, "gaussian emissions have means, covariances"),
+        ({"fixed": {"rates": 1.0}}, "the parameters are .*'means', 'covariances'"),
         ({"end": True, "transmat_init": [[0.8, 0.1], [0.1, 0.8]], "endprob_init": [0.1, 0.3]}, "row 1 adds up to 1.2"),
         ({"endprob_init": [0.1, 0.1]}, "endprob is given, but end=False"),
         ({"start": "stationary", "end": True}, "a chain that ends has no stationary distribution"),
         ({"start": "stationary", "fixed": {"startprob": [0.5, 0.5]}}, "startprob cannot be fixed"),
-        ({"start": "now"}, "choose 'free' or 'stationary'"),
+        ({"start": "now"}, "choose one of 'free', 'stationary'"),
         ({"sticky": -1.0}, "at least 0"),
         ({"transmat_prior": 0.0}, "every concentration must be positive"),
         ({"tie": [0, 2]}, "number the shared distributions 0, 1, ... without gaps"),
@@ -96,13 +105,16 @@ def test_more_states_than_steps():
         ({"n_mix": 0}, "n_mix"),
         ({"gaps": "fill"}, "choose one of 'error', 'missing', 'ignore'"),
         ({"order_by": "size"}, "give 'auto', None or a function"),
-        ({"weights_init": [[0.5, 0.5]] * 2}, "mixture weights are given, but n_mix=1"),
-        ({"emission": "poisson", "prior": "strong"}, "the prior of Poisson rates must be a Gamma"),
+        (
+            {"weights_init": [[0.5, 0.5]] * 2},
+            r"init=\['weights'\]: the parameters are 'startprob', 'transmat', 'endprob', 'means', 'covariances'",
+        ),
+        ({"emission": "poisson", "prior": "strong"}, "the prior of rates must be a Gamma, got 'strong'"),
         ({"transmat_prior": [1.0, 2.0, 3.0]}, r"transmat_prior has shape \(3,\); give one concentration, or an array \(2, 2\)"),
         ({"startprob_prior": [1.0, 2.0, 3.0]}, r"startprob_prior has shape \(3,\)"),
         ({"transmat_prior": "a"}, "transmat_prior is not numeric"),
-        ({"sticky": "a"}, "sticky is not numeric"),
-        ({"fixed": ["means"]}, "give a dict of names and values"),
+        ({"sticky": "a"}, "sticky='a': give a number of pseudo-counts, at least 0"),
+        ({"fixed": ["means"]}, "give a dict of parameter names and values"),
         ({"order_by": lambda family, params: [1.0]}, "order_by must return 2 numbers"),
         ({"order_by": lambda family, params: [np.nan, 1.0]}, "order_by must return 2 numbers"),
     ],
@@ -115,14 +127,18 @@ def test_settings(settings, message):
 @pytest.mark.parametrize(
     ("emission", "data", "message"),
     [
-        ("categorical", SYMBOLS + 0.5, r"column 'x0' row 0 is \d.5, expected a category 0, 1, 2"),
-        ("categorical", SYMBOLS - 1, "column 'x0' holds -1; categories are numbered"),
-        ("categorical", np.eye(3)[SYMBOLS[:, 0]], r"look one-hot encoded .* x.argmax\(axis=1\).reshape\(-1, 1\)"),
+        ("categorical", SYMBOLS + 0.5, r"column 0 row 0 is \d.5, expected a category 0, 1, 2"),
+        ("categorical", SYMBOLS - 1, r"column 0 row \d is -1, expected a category 0, 1, 2"),
+        (
+            "categorical",
+            np.eye(3)[SYMBOLS[:, 0]],
+            r"look one-hot encoded .* the place of each row's 1, x\.argmax\(axis=1\)\.reshape\(-1, 1\)",
+        ),
         ("categorical", np.eye(2)[SYMBOLS[:, 0] % 2], "the 2 columns look one-hot encoded"),
-        ("poisson", SYMBOLS - 1, "column 'x0' holds -1; counts are not negative"),
+        ("poisson", SYMBOLS - 1, r"column 0 row \d is -1, expected a count 0, 1, 2"),
         ("poisson", SYMBOLS + 0.5, "expected a count 0, 1, 2"),
         ("categorical", np.array([[0], [10**9], [1]]), "holds the symbol 1000000000, so 1000000001 categories"),
-        ("bernoulli", SYMBOLS, "column 'x0' row 0 is 2, expected 0 or 1"),
+        ("bernoulli", SYMBOLS, "column 0 row 0 is 2, expected 0 or 1"),
     ],
 )
 def test_emissions(emission, data, message):
@@ -135,7 +151,7 @@ def test_a_cell_is_named_as_the_user_has_it():
     frame = pd.DataFrame({"id": list("babab"), "t": [2, 3, 1, 1, 3], "v": [1.0, 2.0, 0.0, 3.5, 1.0]})
     with pytest.raises(DataError, match=r"column 'v' row 3 is 3.5, expected a count"):
         HMM(2, "poisson", sequence="id", order="t", gaps="ignore").fit(frame)
-    with pytest.raises(DataError, match=r"column 'x0' sequence 1 step 2 is 0.5, expected a category"):
+    with pytest.raises(DataError, match=r"column 0 sequence 1 step 2 is 0.5, expected a category"):
         HMM(2, "categorical").fit([SYMBOLS[:4], np.array([[1.0], [0.0], [0.5]])])
     with pytest.raises(DataError, match=r"sequence 1: column 0 row 2 is inf"):
         HMM(2).fit([X[:4, :1], np.array([[1.0], [0.0], [np.inf]])])
@@ -194,7 +210,8 @@ def test_cells_a_fitted_model_cannot_produce(emission, wrong):
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        (np.ones(20), r"sample_weight has 20 entries for 2 sequence\(s\): one for each sequence, not for each row"),
+        (np.ones(3), r"sample_weight has 3 entries for 2 sequence\(s\) of 20 rows: one for each sequence"),
+        (np.arange(20), r"a sequence has one weight, the same in all its rows; sequence 0 has 0 and 1 \(row 1\)"),
         ([1.0, -1.0], "row 1 is negative"),
         ([1.0, np.nan], "row 1 is NaN"),
         ([0.0, 0.0], "every weight is zero"),
@@ -202,18 +219,18 @@ def test_cells_a_fitted_model_cannot_produce(emission, wrong):
 )
 def test_weights(weights, message):
     with pytest.raises(DataError, match=message):
-        HMM(2).fit(X, [10, 10], sample_weight=weights)
+        HMM(2).fit(X, lengths=[10, 10], sample_weight=weights)
 
 
 @pytest.mark.parametrize(
     ("states", "message"),
     [
-        (known(t3=5), "states row 3 is 5; states are numbered 0 to 1, -1 where unknown"),
+        (known(t3=5), "states row 3 is 5; they are numbered 0 to 1, -1 where unknown"),
         (known(t3=-2), "states row 3 is -2"),
         (UNKNOWN + 0.5, "states row 0 is -0.5"),
         (UNKNOWN[:5], r"states has shape \(5,\), expected \(20,\) or \(20, 2\)"),
         (["hot"] * 20, "states must be numbers 0 to 1"),
-        (np.arange(20)[:, None] != [[4, 4]], "states row 4 rules out every state"),
+        (np.arange(20)[:, None] != [[4, 4]], "states row 4 rules out every label"),
         (np.where(np.arange(20)[:, None] == [[4, 4]], -1.0, 1.0), "finite nonnegative"),
     ],
 )
@@ -233,7 +250,7 @@ def test_labels(states, message):
 )
 def test_labels_contradicting_zeros(settings, states, sequence):
     with pytest.raises(ImpossibleSequenceError, match=f"sequence {sequence} has probability zero.*labels that contradict"):
-        HMM(2, **settings).fit(X, [10, 10], states=states)
+        HMM(2, **settings).fit(X, lengths=[10, 10], states=states)
 
 
 def changed(column, row, value):
@@ -260,7 +277,7 @@ def test_tables(frame, message):
 
 def test_a_sequence_column_and_lengths():
     with pytest.raises(DataError, match="not both"):
-        HMM(2, sequence="id").fit(FRAME, [10, 10])
+        HMM(2, sequence="id").fit(FRAME, lengths=[10, 10])
 
 
 def test_new_data_must_look_like_the_old():

@@ -28,7 +28,7 @@ def same_model(a, b, exactly=True):
 
 @pytest.fixture(scope="module")
 def fitted():
-    return HMM(2, random_state=0).fit(X, LENGTHS)
+    return HMM(2, random_state=0).fit(X, lengths=LENGTHS)
 
 
 # --- data -----------------------------------------------------------------------------------------------------------------
@@ -42,17 +42,17 @@ def test_list_of_arrays(fitted):
 
 def test_three_dimensions():
     cube = X[:60].reshape(5, 12, 2)
-    same_model(HMM(2, random_state=0).fit(cube), HMM(2, random_state=0).fit(X[:60], [12] * 5))
+    same_model(HMM(2, random_state=0).fit(cube), HMM(2, random_state=0).fit(X[:60], lengths=[12] * 5))
 
 
 @pytest.mark.parametrize("frame", [SHUFFLED, pl.from_pandas(SHUFFLED)], ids=["pandas", "polars"])
 def test_shuffled_tables(frame):
     """Rows in any order: steps are put in order for the fit, results come back in the rows' order."""
     model = HMM(2, sequence="who", order="t", random_state=0, tol=1e-8).fit(frame)
-    plain = HMM(2, random_state=0, tol=1e-8).fit(X, LENGTHS)
+    plain = HMM(2, random_state=0, tol=1e-8).fit(X, lengths=LENGTHS)
     np.testing.assert_allclose(model.transmat_, plain.transmat_, atol=1e-4)
     assert model.feature_names_in_.tolist() == ["u", "v"]
-    assert model.score(frame) == pytest.approx(plain.score(X, LENGTHS), abs=1e-5)
+    assert model.score(frame) == pytest.approx(plain.score(X, lengths=LENGTHS), abs=1e-5)
     np.testing.assert_allclose(model.predict_proba(frame), plain.predict_proba(X, LENGTHS)[SHUFFLED.index], atol=1e-4)
     np.testing.assert_array_equal(model.predict(frame), plain.predict(X, LENGTHS)[SHUFFLED.index])
 
@@ -62,16 +62,16 @@ def test_gaps_are_missing_steps():
     holes = X.copy()
     holes[~keep] = np.nan
     model = HMM(2, sequence="who", order="t", gaps="missing", random_state=0, tol=1e-8).fit(FRAME[keep])
-    expected = HMM(2, random_state=0, tol=1e-8).fit(holes, LENGTHS)
+    expected = HMM(2, random_state=0, tol=1e-8).fit(holes, lengths=LENGTHS)
     same_model(model, expected, exactly=False)
     np.testing.assert_allclose(model.predict_proba(FRAME[keep]), expected.predict_proba(holes, LENGTHS)[keep], atol=1e-4)
     ignoring = HMM(2, sequence="who", order="t", gaps="ignore", random_state=0, tol=1e-8).fit(FRAME[keep])
-    same_model(ignoring, HMM(2, random_state=0, tol=1e-8).fit(X[keep], [28, 11, 25, 1]), exactly=False)
+    same_model(ignoring, HMM(2, random_state=0, tol=1e-8).fit(X[keep], lengths=[28, 11, 25, 1]), exactly=False)
 
 
 def test_labels_follow_shuffled_rows():
     states = np.where(np.arange(68) % 3 == 0, (X[:, 0] < 2).astype(int), -1)  # state 1 is the low one
-    model = HMM(2, random_state=0, tol=1e-8).fit(X, LENGTHS, states=states)
+    model = HMM(2, random_state=0, tol=1e-8).fit(X, lengths=LENGTHS, states=states)
     table = HMM(2, sequence="who", order="t", random_state=0, tol=1e-8).fit(SHUFFLED, states=states[SHUFFLED.index])
     assert model.means_[0, 0] > model.means_[1, 0]
     np.testing.assert_allclose(table.means_, model.means_, atol=1e-4)
@@ -86,7 +86,7 @@ def test_weights_are_repeated_sequences(settings):
     start |= {"rates_init": [[1.0, 1.0], [4.0, 1.0]]} if "emission" in settings else {"means_init": [[0.0, 1.0], [4.0, 1.0]]}
     start |= {} if "emission" in settings else {"covariances_init": np.ones((2, 2))}
     start |= {"prior": None, **settings}
-    weighted = HMM(2, **start).fit(x, LENGTHS, sample_weight=[2, 0, 1, 3])
+    weighted = HMM(2, **start).fit(x, lengths=LENGTHS, sample_weight=[2, 0, 1, 3])
     parts = np.split(x, np.cumsum(LENGTHS)[:-1])
     repeated = HMM(2, **start).fit([parts[i] for i in (0, 0, 2, 3, 3, 3)])
     assert weighted.result_.log_likelihood == pytest.approx(repeated.result_.log_likelihood, rel=1e-11)
@@ -99,10 +99,10 @@ def test_weights_are_repeated_sequences(settings):
 
 def test_states_are_numbered_by_their_means(fitted):
     assert fitted.means_[0, 0] < fitted.means_[1, 0]
-    other_way = HMM(2, random_state=0, order_by=lambda family, params: -params.means[:, 0]).fit(X, LENGTHS)
+    other_way = HMM(2, random_state=0, order_by=lambda family, params: -params.means[:, 0]).fit(X, lengths=LENGTHS)
     assert other_way.means_[0, 0] > other_way.means_[1, 0]
     np.testing.assert_array_equal(other_way.transmat_, fitted.transmat_[::-1, ::-1])
-    assert other_way.score(X, LENGTHS) == other_way.result_.log_likelihood
+    assert other_way.score(X, lengths=LENGTHS) == other_way.result_.log_likelihood
 
 
 def test_mixtures_begin_where_they_are_told_to():
@@ -134,8 +134,8 @@ def test_far_outliers_leave_posteriors_alone():
 def test_fixed_values_follow_their_states():
     """What is held for a state is held wherever the state ends up."""
     fixed = {"means": [[-1.0, 0.0], [2.0, 1.0]], "transmat": [[0.9, np.nan], [np.nan, np.nan]]}
-    as_given = HMM(2, fixed=fixed, random_state=0).fit(X, LENGTHS)
-    turned = HMM(2, fixed=fixed, random_state=0, order_by=lambda family, params: -params.means[:, 0]).fit(X, LENGTHS)
+    as_given = HMM(2, fixed=fixed, random_state=0).fit(X, lengths=LENGTHS)
+    turned = HMM(2, fixed=fixed, random_state=0, order_by=lambda family, params: -params.means[:, 0]).fit(X, lengths=LENGTHS)
     np.testing.assert_array_equal(turned.means_, as_given.means_[::-1])
     model, params = turned.model_, turned.result_.params
     stats, _ = model.e_step(params, next(iter(SequenceSource(X, LENGTHS))))
@@ -156,9 +156,9 @@ def test_priors_follow_their_states():
 
 
 def test_warm_start(fitted):
-    model = HMM(2, random_state=0, warm_start=True, max_iter=3, tol=0).fit(X, LENGTHS)
+    model = HMM(2, random_state=0, warm_start=True, max_iter=3, tol=0).fit(X, lengths=LENGTHS)
     first = model.result_.trace
-    model.fit(X, LENGTHS)
+    model.fit(X, lengths=LENGTHS)
     assert model.result_.trace[0] == pytest.approx(first[-1], rel=1e-13)
     assert model.result_.trace[-1] > first[-1]
 
@@ -167,7 +167,7 @@ def test_fixed_mask():
     """Marked entries are held at their starting values; the others share what is left."""
     init = np.array([[0.9, 0.1, 0.0], [0.05, 0.9, 0.05], [0.2, 0.2, 0.6]])
     mask = np.array([[True, False, False], [True, False, False], [False, False, False]])
-    model = HMM(3, transmat_init=init, fixed={"transmat": mask}, random_state=0).fit(X, LENGTHS)
+    model = HMM(3, transmat_init=init, fixed={"transmat": mask}, random_state=0).fit(X, lengths=LENGTHS)
     assert model.transmat_[0].tolist() == pytest.approx([0.9, 0.1, 0.0], abs=1e-15)
     assert model.transmat_[1, 0] == 0.05
     assert model.transmat_[0, 2] == 0.0
@@ -186,18 +186,18 @@ def test_criteria_count_what_is_free():
         ({"fixed": {"startprob": [0.2, 0.3, 0.5]}}, 6),
         ({"fixed": {"transmat": [[0.9, np.nan, np.nan], [np.nan] * 3, [0.1, 0.2, 0.7]]}}, 2 + 1 + 2),
     ]:
-        model = HMM(3, "poisson", random_state=0, n_init=1, max_iter=2, tol=0, **settings).fit(np.round(np.abs(X)), LENGTHS)
+        model = HMM(3, "poisson", random_state=0, n_init=1, max_iter=2, tol=0, **settings).fit(np.round(np.abs(X)), lengths=LENGTHS)
         free = chain + emissions
         assert model.aic() == pytest.approx(-2 * model.result_.log_likelihood + 2 * free)
         assert model.bic() == pytest.approx(-2 * model.result_.log_likelihood + free * np.log(68))
-    fixed = HMM(2, "poisson", fixed={"rates": [[1.0, 1.0], [4.0, 1.0]]}).fit(np.round(np.abs(X)), LENGTHS)
+    fixed = HMM(2, "poisson", fixed={"rates": [[1.0, 1.0], [4.0, 1.0]]}).fit(np.round(np.abs(X)), lengths=LENGTHS)
     assert fixed.aic() == pytest.approx(-2 * fixed.result_.log_likelihood + 2 * 3)
-    tied = HMM(3, Poisson(), tie=[0, 1, 0], random_state=0, n_init=1, max_iter=2, tol=0).fit(np.round(np.abs(X)), LENGTHS)
+    tied = HMM(3, Poisson(), tie=[0, 1, 0], random_state=0, n_init=1, max_iter=2, tol=0).fit(np.round(np.abs(X)), lengths=LENGTHS)
     assert tied.aic() == pytest.approx(-2 * tied.result_.log_likelihood + 2 * (8 + 4))
 
 
 def test_tied_states_share_their_emissions():
-    model = HMM(3, tie=[0, 1, 0], random_state=0).fit(X, LENGTHS)
+    model = HMM(3, tie=[0, 1, 0], random_state=0).fit(X, lengths=LENGTHS)
     np.testing.assert_array_equal(model.means_[0], model.means_[2])
     assert model.means_.shape == (3, 2) and abs(model.means_[0, 0] - model.means_[1, 0]) > 2
 
@@ -208,7 +208,7 @@ def test_sticky_prior():
     start |= {"covariances_init": np.ones((2, 2))}
     stays = []
     for sticky in (0.0, 5.0, 100.0):
-        model = HMM(2, sticky=sticky, **start).fit(X, LENGTHS)
+        model = HMM(2, sticky=sticky, **start).fit(X, lengths=LENGTHS)
         stays.append(np.diag(model.transmat_).min())
         own = sticky * np.log(np.diag(model.transmat_)).sum()
         emissions = model.model_.family.log_prior(model.result_.params.emissions)
@@ -236,22 +236,22 @@ FACES = {
 @cache
 def fit_face(which):
     face, data = FACES[which]
-    args = (data,) if which == "HMM table" else (data, LENGTHS)
-    return clone(face).fit(*args), args
+    given = {"X": data} if which == "HMM table" else {"X": data, "lengths": LENGTHS}
+    return clone(face).fit(**given), given
 
 
 @pytest.mark.parametrize("which", FACES)
 def test_files_copies_and_pickles(which, tmp_path):
     """Read back, a model gives the same bits."""
-    model, args = fit_face(which)
+    model, given = fit_face(which)
     model.save(tmp_path / "model.safetensors")
     for back in (load(tmp_path / "model.safetensors"), pickle.loads(pickle.dumps(model))):
         assert type(back) is type(model)
-        assert back.score(*args) == model.score(*args)
-        np.testing.assert_array_equal(back.predict_proba(*args), model.predict_proba(*args))
-        np.testing.assert_array_equal(back.predict(*args), model.predict(*args))
+        assert back.score(**given) == model.score(**given)
+        np.testing.assert_array_equal(back.predict_proba(**given), model.predict_proba(**given))
+        np.testing.assert_array_equal(back.predict(**given), model.predict(**given))
         assert back.bic() == model.bic()
-    assert model.score(*args) == model.result_.log_likelihood
+    assert model.score(**given) == model.result_.log_likelihood
     fresh = clone(model)
     assert not hasattr(fresh, "transmat_")
     assert repr(fresh.get_params()) == repr(model.get_params())
@@ -284,7 +284,7 @@ def test_init_params_letters():
     model = PoissonHMM(2, init_params="s", n_iter=0, tol=0)
     model.transmat_ = np.array([[0.5, 0.5], [0.25, 0.75]])
     model.lambdas_ = np.array([[0.5], [1.5]])
-    model.fit(SYMBOLS, LENGTHS)
+    model.fit(SYMBOLS, lengths=LENGTHS)
     np.testing.assert_array_equal(model.transmat_, [[0.5, 0.5], [0.25, 0.75]])
     np.testing.assert_array_equal(model.lambdas_, [[0.5], [1.5]])
     assert model.monitor_.iter == 0 and len(model.monitor_.history) == 1
@@ -292,9 +292,9 @@ def test_init_params_letters():
 
 def test_changed_after_the_fit():
     """Attributes assigned to after a fit are what predictions use."""
-    model = PoissonHMM(2, random_state=0, n_init=1).fit(SYMBOLS, LENGTHS)
-    before = model.score(SYMBOLS, LENGTHS)
+    model = PoissonHMM(2, random_state=0, n_init=1).fit(SYMBOLS, lengths=LENGTHS)
+    before = model.score(SYMBOLS, lengths=LENGTHS)
     model.transmat_ = np.array([[0.5, 0.5], [0.5, 0.5]])
     model.lambdas_ = np.array([[1.0], [1.0]])
-    single = HMM(1, "poisson", fixed={"rates": [[1.0]]}).fit(SYMBOLS, LENGTHS)
-    assert model.score(SYMBOLS, LENGTHS) == pytest.approx(single.score(SYMBOLS, LENGTHS)) != before
+    single = HMM(1, "poisson", fixed={"rates": [[1.0]]}).fit(SYMBOLS, lengths=LENGTHS)
+    assert model.score(SYMBOLS, lengths=LENGTHS) == pytest.approx(single.score(SYMBOLS, lengths=LENGTHS)) != before

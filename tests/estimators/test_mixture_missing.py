@@ -54,7 +54,8 @@ def test_densities_are_those_of_the_observed_cells(covariance_type):
     eye = np.eye(3)
     matrices = {
         "full": lambda c: c, "tied": lambda c: [c] * 3, "diag": lambda c: [np.diag(v) for v in c],
-        "spherical": lambda c: [v * eye for v in c], "tied-diag": lambda c: [np.diag(c)] * 3, "tied-spherical": lambda c: [c * eye] * 3,
+        "spherical": lambda c: [v * eye for v in c], "tied-diag": lambda c: [np.diag(c)] * 3,
+        "tied-spherical": lambda c: [c * eye] * 3,
     }[covariance_type](gm.covariances_)  # fmt: skip
     joint = np.tile(np.log(gm.weights_), (len(x), 1))
     for i, row in enumerate(x):

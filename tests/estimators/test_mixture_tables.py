@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from emkit import GaussianMixture
+from emkit.data.tables import read_table
 
 MAKERS = {
     "pandas": lambda x, names: pd.DataFrame(x, columns=names),
@@ -75,16 +76,18 @@ def numbers(kind):
         "polars decimal": lambda: pl.DataFrame({"a": pl.Series(values).cast(pl.Decimal(10, 2)), "b": b}),
         "pyarrow int": lambda: pa.table({"a": values, "b": b}),
         "pyarrow bool": lambda: pa.table({"a": flags, "b": b}),
-        "pyarrow chunked": lambda: pa.concat_tables([pa.table({"a": values[:2], "b": b[:2]}), pa.table({"a": values[2:], "b": b[2:]})]),
+        "pyarrow chunked": lambda: pa.concat_tables(
+            [pa.table({"a": values[:2], "b": b[:2]}), pa.table({"a": values[2:], "b": b[2:]})]
+        ),
         "list of lists": lambda: [[np.nan if v is None else v, w] for v, w in zip(values, b, strict=True)],
         "object array": lambda: np.array([[v, w] for v, w in zip(values, b, strict=True)], dtype=object),
     }[kind]()  # fmt: skip
 
 
 KINDS = [
-    "pandas float64", "pandas Int64", "pandas Float32", "pandas object", "pandas object with NA", "pandas boolean", "pandas arrow int",
-    "pandas arrow bool", "polars int", "polars UInt8", "polars bool", "polars decimal", "pyarrow int", "pyarrow bool", "pyarrow chunked",
-    "list of lists", "object array",
+    "pandas float64", "pandas Int64", "pandas Float32", "pandas object", "pandas object with NA", "pandas boolean",
+    "pandas arrow int", "pandas arrow bool", "polars int", "polars UInt8", "polars bool", "polars decimal", "pyarrow int",
+    "pyarrow bool", "pyarrow chunked", "list of lists", "object array",
 ]  # fmt: skip
 
 
@@ -99,10 +102,12 @@ def test_integers_booleans_and_nullable_columns(kind):
 
 def test_float32_tables_stay_float32(blobs):
     table = pl.DataFrame(dict(zip(NAMES, blobs.astype(np.float32).T, strict=True)))
-    gm = GaussianMixture(2, random_state=0, n_init=1)
-    assert gm._matrix_source(table, None, reset=True).x.dtype == np.float32
+    assert read_table(table).x.dtype == np.float32
     mixed = table.with_columns(pl.col("waiting").cast(pl.Float64))
-    assert gm._matrix_source(mixed, None, reset=True).x.dtype == np.float64
+    assert read_table(mixed).x.dtype == np.float64
+    gm = GaussianMixture(2, random_state=0, n_init=1)
+    assert gm.fit(table).means_.dtype == np.float32
+    assert gm.fit(mixed).means_.dtype == np.float64
 
 
 def test_pandas_with_numbered_columns_has_no_names(blobs):

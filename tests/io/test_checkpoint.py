@@ -15,8 +15,8 @@ def source():
 def run_fit(source, path=None, *, monitors=(), starts=4, every=1, covariance_type="diag", **settings):
     checkpoint = Checkpoint(path, every=every) if path is not None else None
     return fit(
-        Mixture(Gaussian(covariance_type), 3, seeding="random_from_data"), source, executor=Threads(1), starts=starts, tol=1e-3, max_iter=200,
-        rng=np.random.default_rng(5), monitors=monitors, checkpoint=checkpoint, **settings,
+        Mixture(Gaussian(covariance_type), 3, seeding="random_from_data"), source, executor=Threads(1), starts=starts,
+        tol=1e-3, max_iter=200, rng=np.random.default_rng(5), monitors=monitors, checkpoint=checkpoint, **settings,
     )  # fmt: skip
 
 

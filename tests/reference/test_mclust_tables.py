@@ -1,6 +1,7 @@
 """BIC tables of mclust 6.0.0 (R) for the six covariance structures we share with it, one to five components.
 
-mclust starts from hierarchical clustering and stops at the nearest local optimum, so its values are floors. Sign: its BIC is minus ours.
+mclust starts from hierarchical clustering and stops at the nearest local optimum, so its values are floors. Sign: its BIC is
+minus ours.
 """
 
 import csv

@@ -70,7 +70,8 @@ def judge(x, params):
 
 
 def test_faithful_with_three_components_of_one_shape_as_printed(datasets):
-    """mclust stops early (0.01 nats short), and prints the BIC, ICL and sizes of its last E-step beside the parameters of the M-step after it.
+    """mclust stops early (0.01 nats short), and prints the BIC, ICL and sizes of its last E-step beside the parameters of the
+    M-step after it.
 
     The hypothesis of that E-step is found by going one update back, along the direction in which EM converges last.
     """

@@ -21,7 +21,7 @@ def solve(x):
 
 
 def printed_formula(x):
-    """What the notebook computes: its parentheses leave the squared distance outside the exponential, where the constant cancels."""
+    """What the notebook computes: its parentheses leave the squared distance outside the exponential; the constant cancels."""
     means = np.array([0.0, 1.0])
     for _ in range(20):
         distance = (x[:, None] - means) ** 2

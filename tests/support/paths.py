@@ -8,7 +8,7 @@ from emkit.models.hmm.params import HMMParams
 
 
 def random_chain(k, seed, *, end=False, zeros=False):
-    """HMMParams without emissions; ``zeros``: about a third of the transitions, and one start, are impossible (never the diagonal)."""
+    """HMMParams without emissions; ``zeros``: about a third of the transitions, and one start, are 0 (never the diagonal)."""
     rng = np.random.default_rng(seed)
     start = rng.dirichlet(np.ones(k))
     rows = rng.dirichlet(np.ones(k + int(end)), size=k)

@@ -1,7 +1,7 @@
 """Forward-backward in every implementation there is, each called alike and made to take one way.
 
-Each takes (log_b, lengths, weights, params), overwrites ``log_b`` with posteriors times weights, and returns the counts and which sequences
-must be done again.
+Each takes (log_b, lengths, weights, params), overwrites ``log_b`` with posteriors times weights, and returns the counts and
+which sequences must be done again.
 """
 
 import numpy as np

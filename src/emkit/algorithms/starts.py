@@ -50,15 +50,17 @@ def fit(
         Default: ``EM()``.
     starts : int, or sequence of Params
         How many starts to try, or the starts themselves. Each makes 25 iterations on a subsample; the best quarter (two at
-        least) are carried on there until they settle; those within 0.01 nats a row of the best that differ are carried on over all the data.
-        Where the data are no larger than the subsample, every start makes up to 100 iterations; those that have not met the stop rule by
-        then are carried on only if they are among the best quarter, and their estimated remaining gain could make up for what they lack.
+        least) are carried on there until they settle; those within 0.01 nats a row of the best that differ are carried on over
+        all the data. Where the data are no larger than the subsample, every start makes up to 100 iterations; those that have
+        not met the stop rule by then are carried on only if they are among the best quarter, and their estimated remaining gain
+        could make up for what they lack.
     tol, max_iter, monitors, checkpoint
         See ``emkit.core.fit.Rules``.
     rng : numpy Generator, optional
         Of every random choice.
     before : sequence of float
-        Objectives of an earlier fit that ended where the only start begins, so that the stop rule knows the rate at which it was gaining.
+        Objectives of an earlier fit that ended where the only start begins, so that the stop rule knows the rate at which it
+        was gaining.
 
     Returns
     -------

@@ -34,9 +34,7 @@ CovarianceType = Annotated[
 ]
 Emission = Annotated[
     str | None,
-    typer.Option(
-        help="What the states of an hmm emit: gaussian (default), poisson, categorical, bernoulli, or another family by its name."
-    ),
+    typer.Option(help="What the states of an hmm emit: gaussian (default), poisson, categorical, bernoulli, or any family."),
 ]
 Sequence = Annotated[
     str | None, typer.Option(metavar="COLUMN", help="Which sequence a row of an hmm belongs to; without it all are one.")

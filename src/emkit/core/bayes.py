@@ -49,7 +49,7 @@ def add_labels(log_prob: np.ndarray, labels: Any) -> np.ndarray:
 def informed(resp: np.ndarray, labels: Any) -> np.ndarray:
     """A first guess at responsibilities (n, K), corrected by what is known about the labels.
 
-    The guessed groups have no names; each takes the label that the known rows in it have most, so that a few of these name them all.
+    The guessed groups have no names; each takes the label that its known rows have most, so that a few of these name them all.
     """
     known = np.asarray(labels)
     if known.ndim == 1:
@@ -68,7 +68,7 @@ def informed(resp: np.ndarray, labels: Any) -> np.ndarray:
 
 
 def _matched(agreement: np.ndarray) -> np.ndarray:
-    """For each label the group that goes with it: pairs taken one by one, those that agree most first; as they are if nothing is known."""
+    """For each label the group that goes with it: pairs taken one by one, those that agree most first."""
     k = len(agreement)
     group = np.arange(k)
     if not agreement.any():

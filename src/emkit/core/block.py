@@ -93,7 +93,7 @@ class Block:
 
     @cached_property
     def kept(self) -> dict[Any, Any]:
-        """What others have computed from the rows and want again at the next E-step. It goes with the block, and is not sent anywhere."""
+        """What others have computed from the rows and want again at the next E-step. It goes with the block; nobody sends it."""
         return {}
 
     def rows(self, part: slice) -> "Block":
@@ -164,7 +164,7 @@ class Source(ABC):
 
     @abstractmethod
     def sample(self, n: int, rng: np.random.Generator) -> "Source":
-        """At most ``n`` rows (or enough whole sequences) drawn without replacement, as a source of its own; ``self`` if that is all."""
+        """At most ``n`` rows (or enough whole sequences), drawn without replacement, as a source; ``self`` if that is all."""
 
     def __iter__(self) -> Iterator[Block]:
         """The blocks, in order."""

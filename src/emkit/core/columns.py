@@ -64,6 +64,11 @@ class Columns:
         """Their names."""
         return tuple(column.name for column in self.items)
 
+    @property
+    def has_levels(self) -> bool:
+        """Whether some column is of text or categories."""
+        return any(column.levels is not None for column in self.items)
+
     def called(self, j: int) -> str:
         """How messages name column ``j``."""
         return f"column {self.items[j].name!r}" if self.named else f"column {j}"

@@ -9,10 +9,11 @@ _always: bool | None = None
 
 
 def worth_compiling(plain: float, compiled: float = 0.0, passes: float = PASSES) -> bool:
-    """Whether compiled code repays its loading: ``passes`` over the data that take NumPy ``plain`` nanoseconds each, and compiled code ``compiled``.
+    """Whether compiled code repays its loading over so many passes, of which one takes ``plain`` nanoseconds without it.
 
-    The estimates are functions of the data's shape alone, never of the machine, nor of what this process has loaded already: results do not
-    depend on where or when they were computed, and a log-likelihood that a fit reports is exactly what ``score`` gives later.
+    The estimates are functions of the data's shape alone, never of the machine, nor of what this process has loaded already:
+    results do not depend on where or when they were computed, and a log-likelihood that a fit reports is exactly what ``score``
+    gives later.
     """
     return (plain - compiled) * passes >= _LOADING if _always is None else _always
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from emkit.core.block import Block
-from emkit.core.checks import mapping
+from emkit.core.checks import mapping, numbers
 from emkit.core.errors import ParameterError
 from emkit.core.parameters import Parameter
 from emkit.core.prior import Prior
@@ -51,8 +51,8 @@ class Declared(ABC):
     Parameters
     ----------
     fixed : mapping of names to values
-        Parameters that are held at these values and not counted as free. NaN marks entries that stay free; a boolean mask holds the marked
-        entries at their starting values.
+        Parameters that are held at these values and not counted as free. NaN marks entries that stay free; a boolean mask holds
+        the marked entries at their starting values.
     start_values : mapping of names to values
         Starting values.
     """
@@ -102,7 +102,7 @@ class Declared(ABC):
 
     @property
     def priors(self) -> dict[str, Prior]:
-        """Prior of each parameter that has one: the field ``prior`` is that of the parameter whose declaration names a kind of prior."""
+        """The priors by parameter: the field ``prior`` belongs to the parameter whose declaration names a kind of prior."""
         own: Any = self
         return {p.name: own.prior for p in self.parameters if p.prior is not None and own.prior is not None}
 
@@ -136,7 +136,7 @@ class Declared(ABC):
         fixed = {}
         for p in self._given(self.fixed):
             value, name = self.fixed[p.name], f"fixed[{p.name!r}]"
-            if np.asarray(value).dtype == bool:
+            if is_mask(value):
                 value = masked(value, init.get(p.name), name, p.name)
             fixed[p.name] = p.read(value, sizes, name, partial=True)
         return replace(self, fixed=fixed, start_values=init)
@@ -151,7 +151,10 @@ class Declared(ABC):
 
     def is_held(self, name: str) -> bool:
         """Whether all of a parameter is held."""
-        return name in self.fixed and not np.isnan(np.asarray(self.fixed[name], dtype=np.float64)).any()
+        value = self.fixed.get(name)
+        if value is None:
+            return False
+        return not np.isnan(value if isinstance(value, np.ndarray) else numbers(value, f"fixed[{name!r}]", finite=False)).any()
 
     def own(self, params: Any) -> dict[str, np.ndarray]:
         """Values of the declared parameters, by name."""
@@ -220,7 +223,10 @@ class Declared(ABC):
         return tuple(dict.fromkeys([*self.names, *parts]))
 
     def configured(self, fixed: Mapping[str, Any], init: Mapping[str, Any]) -> Self:
-        """The same configuration with these values too, each given to whoever declares the name. Raises ParameterError for others."""
+        """The same configuration with these values too, each given to whoever declares the name.
+
+        Raises ParameterError for others.
+        """
         changes: dict[str, Any] = {}
         for where, values in (("fixed", fixed), ("start_values", init)):
             unknown = sorted(set(values) - set(self.all_names))
@@ -262,7 +268,7 @@ class Declared(ABC):
         return None
 
     def without_data(self, values: Mapping[str, Any], d: int) -> Self:
-        """As good as resolved, where parameters are set by hand and there are no data: nothing is held, defaults from data are left out."""
+        """As good as resolved, where parameters are set by hand and there are no data: nothing is held, no default is filled in."""
         parts: dict[str, Any] = {}
         for child in self.children:
             parts[child.name] = self.part(child).without_data(self.inside(child, values), d)
@@ -365,6 +371,14 @@ class Declared(ABC):
             free = np.isnan(self.held(name, values[name].shape))
             total += float(np.sum(prior.log_density(values[name])[free]))
         return total + sum(self.part(child).log_prior(getattr(params, child.field)) for child in self.children)
+
+
+def is_mask(value: Any) -> bool:
+    """Whether a fixed value is a boolean mask."""
+    try:
+        return np.asarray(value).dtype == bool
+    except ValueError:  # ragged: whoever reads it says so
+        return False
 
 
 def masked(mask: Any, init: np.ndarray | None, name: str, parameter: str) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Configuration to JSON and back, once for everything: dataclasses, arrays, numbers and text.
 
-Arrays are put aside under a path of their own, so that a file can store them as they are; the JSON refers to them. What is read back is built
-only from classes that the reader was given by name: nothing is imported because a file says so.
+Arrays are put aside under a path of their own, so that a file can store them as they are; the JSON refers to them. What is read
+back is built only from classes that the reader was given by name: nothing is imported because a file says so.
 """
 
 from collections.abc import Mapping
@@ -88,8 +88,8 @@ def rebuild(description: Any, arrays: Mapping[str, np.ndarray], known: Mapping[s
 def _class(name: str, known: Mapping[str, type]) -> type:
     if name not in known:
         raise ModelFileError(
-            f"it needs the class {name.rpartition(':')[2]!r} of {name.rpartition(':')[0]!r}, which is not part of this emkit; pass the class "
-            "to load(path, classes=[...]) if it is yours, or upgrade emkit"
+            f"it needs the class {name.rpartition(':')[2]!r} of {name.rpartition(':')[0]!r}, which is not part of this emkit; "
+            "pass the class to load(path, classes=[...]) if it is yours, or upgrade emkit"
         )
     return known[name]
 

@@ -66,7 +66,7 @@ class ImpossibleSequenceError(DataError):
 
     def __init__(self, sequence: int, name: str | None = None):
         super().__init__(
-            f"{name or f'sequence {sequence}'} has probability zero under the model: some step is impossible in every state that can "
-            "be reached; look for zeros in startprob, transmat or the emissions, or labels that contradict them",
+            f"{name or f'sequence {sequence}'} has probability zero under the model: some step is impossible in every state that "
+            "can be reached; look for zeros in startprob, transmat or the emissions, or labels that contradict them",
             sequence=sequence,
         )

@@ -8,7 +8,10 @@ from emkit.core.block import Block, Source
 
 
 class Executor(Protocol):
-    """Maps a function over the parts of a source, each read where it is used. Sums are taken in the order of the parts, whatever ran first."""
+    """Maps a function over the parts of a source, each read where it is used.
+
+    Sums are taken in the order of the parts, whatever ran first.
+    """
 
     def map_reduce(self, fn: Callable[[Block], tuple[Any, float]], source: Source) -> tuple[Any, float]:
         """Sum of ``fn(block)`` over the source."""

@@ -31,9 +31,9 @@ class Family(Declared):
     You get: mixtures and HMMs of it, missing cells, weights, fixed and partly fixed parameters, starting values, restarts, threads,
     checkpoints, model files, the command line, and ``emkit.testing.check_family``.
 
-    You may add: ``q`` (standard errors, acceleration), ``moments`` (forecasts, order of states), ``cdf`` (pseudo-residuals), ``ready``
-    (defaults that depend on data), ``examples`` (configurations for the conformance kit), and compiled twins of ``joint_pass``,
-    ``log_prob_block`` and ``stats_block``.
+    You may add: ``q`` (standard errors, acceleration), ``moments`` (forecasts, order of states), ``cdf`` (pseudo-residuals),
+    ``ready`` (defaults that depend on data), ``examples`` (configurations for the conformance kit), and compiled twins of
+    ``joint_pass``, ``log_prob_block`` and ``stats_block``.
     """
 
     seen: Seen | None = field(default=None, kw_only=True, repr=False)
@@ -54,7 +54,10 @@ class Family(Declared):
 
     @abstractmethod
     def m_step(self, stats: Any, params: Any) -> Any:
-        """Argmax over the parameters of the expected log-likelihood plus log prior. What is held is put back afterwards, by ``update``."""
+        """Argmax over the parameters of the expected log-likelihood plus log prior.
+
+        What is held is put back afterwards, by ``update``.
+        """
 
     @abstractmethod
     def first_guess(self, stats: Any) -> Any:
@@ -71,7 +74,7 @@ class Family(Declared):
         return self
 
     def q(self, stats: Any, params: Any) -> float | None:
-        """Expected complete-data log-likelihood of ``params`` under ``stats``, up to a constant; None if the family does not say."""
+        """Expected complete-data log-likelihood of ``params`` under ``stats``, up to a constant; None if it is not known."""
         return None
 
     def moments(self, params: Any) -> tuple[np.ndarray, np.ndarray] | None:

@@ -21,8 +21,8 @@ class Inference:
     Attributes
     ----------
     log_likelihood : array of shape (units,)
-        Of each unit, nats; -inf where it is impossible. For ``mode`` of a model with dependent labels: joint log probability of the mode
-        and the unit.
+        Of each unit, nats; -inf where it is impossible. For ``mode`` of a model with dependent labels: joint log probability of
+        the mode and the unit.
     marginals : array of shape (n, K) or None
         Posterior probability of each label at each row.
     mode : int array of shape (n,) or None
@@ -49,14 +49,15 @@ class Inference:
 class Model(Declared):
     """Latent structure over families: Mixture, HiddenMarkov, ... Configuration only, immutable.
 
-    You implement these: ``n_hidden``, ``resolve``, ``init``, ``e_step``, ``m_step``, ``infer``; ``parameters`` and ``children`` are declared.
+    You implement these: ``n_hidden``, ``resolve``, ``init``, ``e_step``, ``m_step``, ``infer``; ``parameters`` and ``children``
+    are declared.
 
     You get: every Algorithm, every Executor, restarts, monitors, checkpoints, files, estimators' predictions, and
     ``emkit.testing.check_model``.
 
-    You may add: ``q`` (Fisher's identity, standard errors), ``moments`` and ``label_table`` (summaries, order of labels), ``support``, ``simulate``,
-    ``compile``, ``kind_of_start``; ``examples`` (configurations for the conformance kit) and ``draw`` (data for it, where rows of the first part
-    will not do).
+    You may add: ``q`` (Fisher's identity, standard errors), ``moments`` and ``label_table`` (summaries, order of labels),
+    ``support``, ``simulate``, ``compile``, ``kind_of_start``; ``examples`` (configurations for the conformance kit) and
+    ``draw`` (data for it, where rows of the first part will not do).
     """
 
     @property

@@ -15,7 +15,7 @@ _local = threading.local()
 
 @contextmanager
 def lend(pool: ThreadPoolExecutor | None) -> Iterator[None]:
-    """Code in this thread may use ``pool`` until the end of the block: an executor says so while it has a single block to work on."""
+    """Lend ``pool`` to code in this thread for a while: an executor does so while it has a single block to work on."""
     before = getattr(_local, "pool", None)
     _local.pool = pool
     try:

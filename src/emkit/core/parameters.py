@@ -1,7 +1,8 @@
 """Parameters declared once: name, shape in letters, domain.
 
-From the declaration come the checks of fixed and starting values, null parameters, ``n_free``, ``pack`` and ``unpack``, relabelling, and the names
-in files, summaries and the command line. A value that is held is described by ``held``: the number where an entry is held, NaN where it is free.
+From the declaration come the checks of fixed and starting values, null parameters, ``n_free``, ``pack`` and ``unpack``,
+relabelling, and the names in files, summaries and the command line. A value that is held is described by ``held``: the number
+where an entry is held, NaN where it is free.
 """
 
 from abc import ABC, abstractmethod
@@ -188,7 +189,10 @@ class Simplex(Domain):
 
 
 class Ordered(Domain):
-    """Ascending numbers along the last axis, such as thresholds; held whole or free. Coordinates: the first, and logarithms of the steps."""
+    """Ascending numbers along the last axis, such as thresholds; held whole or free.
+
+    Coordinates: the first, and logarithms of the steps.
+    """
 
     def check(self, value: np.ndarray, name: str, parameter: str) -> np.ndarray:
         """Strictly ascending."""
@@ -226,8 +230,8 @@ class Parameter:
     name : str
         As users write it, in ``fixed``, ``init``, attributes (with an underscore at the end), files and summaries.
     letters : str
-        Shape, a letter for each axis, e.g. ``"K d"``: K components or states, d columns; others are the family's own. Axes "K" follow the
-        components when these are relabelled.
+        Shape, a letter for each axis, e.g. ``"K d"``: K components or states, d columns; others are the family's own. Axes "K"
+        follow the components when these are relabelled.
     domain : Domain
     prior : type of Prior, optional
         What kind of prior the owner's ``prior`` is, if it is this parameter's.

@@ -173,8 +173,8 @@ class Result:
 def aitken(trace: list[float] | tuple[float, ...]) -> float:
     """Estimated gain still to come, from the last gains of a linearly converging sequence.
 
-    With gains g1, g2, g3 and rate a = max(g2 / g1, g3 / g2), the rest of the geometric series is g3 a / (1 - a); inf where the gains
-    are not yet shrinking. Taking the larger of two rates guards against one lucky ratio. Aitken's acceleration as a
+    With gains g1, g2, g3 and rate a = max(g2 / g1, g3 / g2), the rest of the geometric series is g3 a / (1 - a); inf where the
+    gains are not yet shrinking. Taking the larger of two rates guards against one lucky ratio. Aitken's acceleration as a
     stop rule: Boehning et al. (1994), Ann. Inst. Statist. Math. 46, 373-388.
     """
     if len(trace) < 3:

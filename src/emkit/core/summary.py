@@ -24,7 +24,8 @@ class ColumnSummary:
     whole : bool array of shape (d,)
         Whether every observed cell is an integer.
     rows : array of shape (m, d)
-        Sampled rows: those whose row number has the smallest hash, so that neither blocks nor threads matter. All rows of small data.
+        Sampled rows: those whose row number has the smallest hash, so that neither blocks nor threads matter. All rows of small
+        data.
     hashes : uint64 array of shape (m,)
     row_weights : array of shape (m,) or None
     """
@@ -88,7 +89,8 @@ def summarise(x: np.ndarray, weights: np.ndarray | None, first_row: int = 0) -> 
     total, first, _ = _sums(x, weights, pivot)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(total > 0, pivot + first / total, pivot)
-    # A second time about the mean itself, while the block is in cache: E[x^2] - mean^2 loses its digits when the pivot was an outlier.
+    # A second time about the mean itself, while the block is in cache: E[x^2] - mean^2 loses its digits when the pivot was an
+    # outlier.
     scatter = _sums(x, weights, mean)[2]
     low, high, whole = _ranges(x)
     used = None if weights is None else np.asarray(weights, dtype=np.float64)

@@ -12,7 +12,8 @@ from emkit.core.errors import DataError
 class Support(ABC):
     """The values that a family's columns can take; a missing cell is always allowed.
 
-    You implement ``holds`` and ``draw``; you get the check of data with errors that name the cell, seeding, and data for the conformance kit.
+    You implement ``holds`` and ``draw``; you get the check of data with errors that name the cell, seeding, and data for the
+    conformance kit.
     """
 
     words: ClassVar[str]
@@ -77,8 +78,8 @@ def refuse_categories(source: Source, support: Support) -> None:
             row += block.n
         what = "text" if isinstance(value, str) else "category"
         raise DataError(
-            f"{source.columns.called(j)} {source.place(i)} is the {what} {value!r}, not a number: it cannot be {support.words}; drop "
-            "the column, encode it as numbers, or give it a categorical family",
+            f"{source.columns.called(j)} {source.place(i)} is the {what} {value!r}, expected {support.words}; drop the column, "
+            "encode it as numbers, or give it a categorical family",
             column=column.name,
             row=source.user_row(i),
         )

@@ -92,8 +92,8 @@ def _refuse_first(values: Sequence[Any], shown: str, name: str | None) -> None:
             continue
         if is_time(value):
             raise DataError(
-                f"column {shown} row {row} is {value!r}, a date or time, not a number: convert the column to numbers, such as days since "
-                "the first; a HMM puts steps in order by such a column if it is named as order",
+                f"column {shown} row {row} is {value!r}, a date or time, not a number: convert the column to numbers, such as days "
+                "since the first; an HMM puts steps in order by such a column if it is named as order",
                 column=name,
                 row=row,
             )
@@ -108,22 +108,31 @@ def _refuse_first(values: Sequence[Any], shown: str, name: str | None) -> None:
 def _texts(
     values: Sequence[Any], like: Column | None, shown: str, name: str, unseen: str, declared: tuple[Any, ...]
 ) -> tuple[np.ndarray, Column]:
-    seen = {value for value in values if not (is_absent(value) or value != value)}
     if like is not None:  # a column of numbers in the fit
+        return numbers_of(values, shown, name), Column(name)
+    if any(is_time(value) for value in values):
         _refuse_first(values, shown, name)
-    levels = declared if seen <= set(declared) else _sorted(seen)
+    seen = {_level(value) for value in values if not (is_absent(value) or value != value)}
+    levels = declared if seen <= set(declared) else sorted_levels(seen)
     many = len(seen) > _IDENTIFIERS and len(seen) == sum(not (is_absent(v) or v != v) for v in values)
     if many and isinstance(next(iter(seen)), str):
         raise DataError(
-            f"column {shown} holds {len(seen)} different texts, one in each row: an identifier, which says nothing about a row; drop the column",
+            f"column {shown} holds {len(seen)} different texts, one in each row: an identifier, which says nothing about a row; "
+            "drop the column",
             column=name,
         )
     column = Column(name, "category", levels)
     return _coded(values, column, unseen, shown), column
 
 
-def _sorted(levels: set[Any]) -> tuple[Any, ...]:
-    """In an order that does not depend on that of the rows."""
+def _level(value: Any) -> Any:
+    """A cell of a category as a level that can be compared and saved: a plain text, number or boolean; others, such as intervals, by their text."""
+    value = value.item() if isinstance(value, np.generic) else value
+    return value if isinstance(value, str | bool | int | float) else str(value)
+
+
+def sorted_levels(levels: set[Any]) -> tuple[Any, ...]:
+    """Levels in an order that does not depend on that of the rows."""
     try:
         return tuple(sorted(levels))
     except TypeError:  # of several types
@@ -138,14 +147,14 @@ def _coded(values: Sequence[Any], column: Column, unseen: str, shown: str) -> np
     for row, value in enumerate(values):
         if is_absent(value) or value != value:
             continue
-        code = number.get(value)
+        code = number.get(_level(value))
         if code is not None:
             out[row] = code
         elif unseen != "missing":
             known = ", ".join(map(repr, column.levels[:10])) + (", ..." if len(column.levels) > 10 else "")
             raise DataError(
-                f"column {shown} row {row} is {value!r}, a level that was not there in the fit (it had {known}); correct the cell, or "
-                "say unseen='missing' to treat such cells as missing",
+                f"column {shown} row {row} is {value!r}, a level that was not there in the fit (it had {known}); correct the cell, "
+                "or say unseen='missing' to treat such cells as missing",
                 column=column.name,
                 row=row,
                 parameter="unseen",

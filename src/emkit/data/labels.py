@@ -32,14 +32,20 @@ def read_labels(labels: Any, rows: int, k: int, what: str = "labels") -> np.ndar
         bad = (numbers != np.round(numbers)) | (numbers < -1) | (numbers >= k)
         if bad.any():
             i = int(np.flatnonzero(bad)[0])
-            raise DataError(f"{what} row {i} is {numbers[i]:g}; they are numbered 0 to {k - 1}, -1 where unknown")
+            raise DataError(f"{what} row {i} is {numbers[i]:g}; they are numbered 0 to {k - 1}, -1 where unknown", row=i)
         return numbers.astype(np.int64)
     if array.shape == (rows, k):
-        allowed = array.astype(np.float64)
-        if not (np.isfinite(allowed).all() and (allowed >= 0).all()):
-            raise DataError(f"{what} (n, K) must hold booleans or finite nonnegative numbers")
+        try:
+            allowed = array.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"{what} (n, K) must hold booleans or finite nonnegative numbers") from error
+        bad = ~(np.isfinite(allowed) & (allowed >= 0)).all(axis=1)
+        if bad.any():
+            i = int(np.flatnonzero(bad)[0])
+            raise DataError(f"{what} row {i} is {allowed[i]}; (n, K) must hold booleans or finite nonnegative numbers", row=i)
         empty = ~(allowed > 0).any(axis=1)
         if empty.any():
-            raise DataError(f"{what} row {int(np.flatnonzero(empty)[0])} rules out every label")
+            i = int(np.flatnonzero(empty)[0])
+            raise DataError(f"{what} row {i} rules out every label", row=i)
         return allowed
     raise DataError(f"{what} has shape {array.shape}, expected ({rows},) or ({rows}, {k})")

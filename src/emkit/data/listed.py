@@ -13,8 +13,8 @@ def as_sequences(x: Any, *, has_lengths: bool = False) -> list[Any] | None:
     """The sequences that ``x`` lists, one-dimensional ones as a column; None if it is one matrix, or a table.
 
     Lists, tuples and generators of arrays or tables are lists of sequences, and so are Series and arrays of objects whose every
-    entry is an array or a list. Lists of lists of numbers are a matrix; with lengths of their own (``has_lengths``), so are lists of
-    one-dimensional arrays of equal length.
+    entry is an array or a list. Lists of lists of numbers are a matrix; with lengths of their own (``has_lengths``), so are
+    lists of one-dimensional arrays of equal length.
 
     Raises
     ------

@@ -47,31 +47,36 @@ def read_order(series: Any, name: str) -> Places:
             return Places(_ranks(values, name), True, lambda i: str(series[i]))
     if values.dtype.kind in "iu" or (values.dtype.kind == "O" and all(type(v) is int for v in values)):
         if len(values) and (int(values.max()) >= 2**63 or int(values.min()) < -(2**63)):
-            raise DataError(f"column {name!r} holds integers beyond 64 bits; subtract the smallest, to put steps in order")
+            raise DataError(
+                f"column {name!r} holds integers beyond 64 bits; subtract the smallest, to put steps in order", column=name
+            )
         return Places(values.astype(np.int64), False, lambda i: str(values[i]))
     try:
         place = values.astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise DataError(f"column {name!r} must hold numbers or dates, to put steps in order") from error
+        raise DataError(f"column {name!r} must hold numbers or dates, to put steps in order", column=name) from error
     _refuse_missing(~np.isfinite(place), name)
     return Places(place, False, lambda i: f"{place[i]:.15g}")
 
 
 def _refuse_missing(missing: np.ndarray, name: str) -> None:
     if missing.any():
-        raise DataError(f"column {name!r} row {int(np.flatnonzero(missing)[0])} is missing; every row needs its place")
+        row = int(np.flatnonzero(missing)[0])
+        raise DataError(f"column {name!r} row {row} is missing; every row needs its place", column=name, row=row)
 
 
 def _ranks(values: np.ndarray, name: str) -> np.ndarray:
     """Numbers of the distinct values in their order, int64."""
     kinds = {_kind(v) for v in values}
     if len(kinds) > 1:
-        raise DataError(f"column {name!r} mixes {' and '.join(sorted(kinds))}; give one kind, to put steps in order")
+        raise DataError(f"column {name!r} mixes {' and '.join(sorted(kinds))}; give one kind, to put steps in order", column=name)
     keys: list[Any] = [_instant(v) if isinstance(v, date) else v for v in values]
     try:
         rank: dict[Hashable, int] = {key: i for i, key in enumerate(sorted(set(keys)))}
     except TypeError as error:
-        raise DataError(f"column {name!r} must hold numbers or dates that can be compared, to put steps in order") from error
+        raise DataError(
+            f"column {name!r} must hold numbers or dates that can be compared, to put steps in order", column=name
+        ) from error
     return np.array([rank[key] for key in keys], dtype=np.int64)
 
 

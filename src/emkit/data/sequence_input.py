@@ -3,18 +3,18 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from emkit.core.checks import one_of
 from emkit.core.columns import Columns
 from emkit.core.errors import DataError
-from emkit.data.cells import is_absent
+from emkit.data.cells import is_absent, sorted_levels
 from emkit.data.listed import as_sequences
 from emkit.data.order import Places, read_order
 from emkit.data.sequences import check_lengths
-from emkit.data.tables import Table, is_table, read_frame, read_table
+from emkit.data.tables import Table, holds_texts, is_table, read_frame, read_table
 from emkit.data.validate import check_matrix, unmask
 
 GAPS = ("error", "missing", "ignore")
@@ -101,6 +101,7 @@ def read_sequences(
     def read(table: Any, *, every_column: bool = every_column) -> Table:
         return read_table(table, like=like, unseen=unseen, every_column=every_column)
 
+    coded = like is not None and like.has_levels
     items = as_sequences(x, has_lengths=lengths is not None)
     if items is not None and any(is_table(item) for item in items):
         return _from_tables(items, lengths, sequence, order, gaps, every_column, read)
@@ -111,17 +112,19 @@ def read_sequences(
             raise DataError("give lengths, or a sequence column, not both")
         return _from_table(x, sequence, order, gaps, read)
     if items is not None:
-        return _from_list(items, lengths, every_column, read)
+        return _from_list(items, lengths, every_column, read, coded)
     if not is_table(x) and getattr(x, "ndim", 0) == 3:
-        return _from_list(list(np.asarray(unmask(x))), lengths, every_column, read)
+        return _from_list(list(np.asarray(unmask(x))), lengths, every_column, read, coded)
     found = read(x)
     return Sequences(found.x, check_lengths(lengths, len(found.x)), found.columns)
 
 
 Read = Callable[..., Table]
+Found = TypeVar("Found")
 
 
-def _from_list(items: Sequence[Any], lengths: Any, every_column: bool, read: Read) -> Sequences:
+def _from_list(items: Sequence[Any], lengths: Any, every_column: bool, read: Read, coded: bool) -> Sequences:
+    """A list of arrays, one for each sequence; ``coded``: whether some column of the fit had levels."""
     if lengths is not None:
         raise DataError("a list of sequences or a 3-D array has its own lengths; leave lengths out")
     if not items:
@@ -131,21 +134,20 @@ def _from_list(items: Sequence[Any], lengths: Any, every_column: bool, read: Rea
         try:
             part = np.asarray(unmask(item))
         except (TypeError, ValueError) as error:
-            raise DataError(f"sequence {i} cannot be read as an array of numbers: {error}") from error
+            raise DataError(f"sequence {i} cannot be read as an array of numbers: {error}", sequence=i) from error
         if part.ndim != 2:
             raise DataError(
-                f"sequence {i} has {part.ndim} dimension(s), expected steps and columns: x.reshape(-1, 1) for a single column"
+                f"sequence {i} has {part.ndim} dimension(s), expected steps and columns: x.reshape(-1, 1) for a single column",
+                sequence=i,
             )
         if not len(part):
-            raise DataError(f"sequence {i} is empty; drop it")
+            raise DataError(f"sequence {i} is empty; drop it", sequence=i)
         if parts and part.shape[1] != parts[0].shape[1]:
-            raise DataError(f"sequence {i} has {part.shape[1]} columns, sequence 0 has {parts[0].shape[1]}")
+            raise DataError(f"sequence {i} has {part.shape[1]} columns, sequence 0 has {parts[0].shape[1]}", sequence=i)
         parts.append(part)
+    if coded or any(holds_texts(part) for part in parts):
+        return _joined([_part(i, partial(_of_array, part, read)) for i, part in enumerate(parts)], every_column)
     sizes = np.array([len(part) for part in parts], dtype=np.int64)
-    texts = any(part.dtype.kind in "OU" and any(isinstance(v, str) for v in part.ravel()) for part in parts)
-    if texts:
-        found = read(np.concatenate([part.astype(object) for part in parts]))
-        return Sequences(found.x, sizes, found.columns, listed=True)
     if len({part.dtype.kind in "biuf" for part in parts}) > 1 or any(part.dtype.kind not in "biuf" for part in parts):
         parts = [_numbers_of(i, part) for i, part in enumerate(parts)]
     try:
@@ -159,10 +161,21 @@ def _from_list(items: Sequence[Any], lengths: Any, every_column: bool, read: Rea
 
 def _numbers_of(i: int, part: np.ndarray) -> np.ndarray:
     """Sequence ``i`` as a float matrix, or a DataError that names it."""
+    return _part(i, partial(check_matrix, part, every_column=False))
+
+
+def _part(i: int, read: Callable[[], Found]) -> Found:
+    """What ``read`` returns for sequence ``i``, or a DataError that names the sequence too."""
     try:
-        return check_matrix(part, every_column=False)
+        return read()
     except DataError as error:
-        raise DataError(f"sequence {i}: {error}") from None
+        raise DataError(f"sequence {i}: {error}", column=error.column, row=error.row, sequence=i) from None
+
+
+def _of_array(part: np.ndarray, read: Read) -> Sequences:
+    """One sequence, whose columns may be of texts."""
+    table = read(part, every_column=False)
+    return Sequences(table.x, np.array([len(table.x)], dtype=np.int64), table.columns)
 
 
 def _from_tables(
@@ -177,18 +190,21 @@ def _from_tables(
     for i, item in enumerate(items):
         if not is_table(item):
             raise DataError(
-                f"sequence {i} is a {type(item).__name__}, but the list holds data frames; give frames, or arrays, throughout"
+                f"sequence {i} is a {type(item).__name__}, but the list holds data frames; give frames, or arrays, throughout",
+                sequence=i,
             )
-        try:
-            part = _from_table(item, None, order, gaps, partial(read, every_column=False))
-        except DataError as error:
-            raise DataError(f"sequence {i}: {error}", column=error.column, row=error.row, sequence=i) from None
+        part = _part(i, partial(_from_table, item, None, order, gaps, partial(read, every_column=False)))
         if parts and part.columns.names != parts[0].columns.names:
             raise DataError(
                 f"sequence {i} has the columns {list(part.columns.names)}, sequence 0 has {list(parts[0].columns.names)}",
                 sequence=i,
             )
         parts.append(part)
+    return _joined(parts, every_column)
+
+
+def _joined(parts: list[Sequences], every_column: bool) -> Sequences:
+    """Sequences that were read one by one."""
     parts, columns = _one_schema(parts)
     matrix = check_matrix(np.concatenate([part.x for part in parts]), columns, every_column=every_column)
     sizes = np.array([len(part.x) for part in parts], dtype=np.int64)
@@ -201,27 +217,36 @@ def _from_tables(
 
 
 def _one_schema(parts: list[Sequences]) -> tuple[list[Sequences], Columns]:
-    """Frames with the same columns, whose categories may have different levels: all of them, and the cells numbered by these."""
+    """Parts with the same columns, whose categories may have different levels: all of them, and the cells numbered by these.
+
+    A column with nothing in it is of the kind that it is of elsewhere. Raises DataError where a column mixes numbers and texts.
+    """
     if all(part.columns == parts[0].columns for part in parts):
         return parts, parts[0].columns
     items, xs = list(parts[0].columns.items), [part.x.copy() for part in parts]
     for j, first in enumerate(items):
-        each = [part.columns[j] for part in parts]
-        if any(column.levels is None for column in each) and any(column.levels is not None for column in each):
-            i = next(i for i, column in enumerate(each) if (column.levels is None) != (first.levels is None))
+        seen = [~np.isnan(part.x[:, j]) for part in parts]
+        each = {i: part.columns[j] for i, part in enumerate(parts) if seen[i].any() or part.columns[j].levels is not None}
+        coded = [i for i, column in each.items() if column.levels is not None]
+        if not coded:
+            kinds = {column.kind for column in each.values()}
+            items[j] = replace(first, kind=kinds.pop() if len(kinds) == 1 else "real")
+            continue
+        plain = [i for i in each if i not in coded]
+        if plain:
+            i = max(plain[0], coded[0])
+            here, before = ("texts", "numbers") if i in coded else ("numbers", "texts")
             raise DataError(
-                f"column {first.name!r} holds numbers in some sequences, texts in others, such as sequence {i}", sequence=i
+                f"{parts[0].columns.called(j)} holds {here} in sequence {i}, {before} before; "
+                "correct the cells, or give texts throughout",
+                column=first.name,
+                sequence=i,
             )
-        if first.levels is not None:
-            levels = tuple(sorted({level for column in each for level in column.levels or ()}))
-            for x, column in zip(xs, each, strict=True):
-                number = np.array([levels.index(level) for level in column.levels or ()] or [0], dtype=x.dtype)
-                seen = ~np.isnan(x[:, j])
-                x[seen, j] = number[x[seen, j].astype(np.intp)]
-            items[j] = replace(first, levels=levels)
-        else:
-            kinds = {column.kind for column in each}
-            items[j] = first if len(kinds) == 1 else replace(first, kind="real")
+        levels = sorted_levels({level for i in coded for level in each[i].levels or ()})
+        for i in coded:
+            number = np.array([levels.index(level) for level in each[i].levels or ()] or [0], dtype=xs[i].dtype)
+            xs[i][seen[i], j] = number[xs[i][seen[i], j].astype(np.intp)]
+        items[j] = replace(each[coded[0]], levels=levels)
     columns = replace(parts[0].columns, items=tuple(items))
     return [replace(part, x=x) for part, x in zip(parts, xs, strict=True)], columns
 
@@ -230,7 +255,7 @@ def _from_table(x: Any, sequence: str | None, order: str | None, gaps: str, read
     frame = read_frame(x)
     for name in (sequence, order):
         if name is not None and name not in frame.columns:
-            raise DataError(f"no column {name!r}; the columns are {', '.join(map(str, frame.columns))}")
+            raise DataError(f"no column {name!r}; the columns are {', '.join(map(str, frame.columns))}", column=name)
     rest = [c for c in frame.columns if c not in (sequence, order)]
     table = read(frame.select(rest).to_native())
     matrix, columns = table.x, table.columns

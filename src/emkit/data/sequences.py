@@ -33,7 +33,8 @@ def check_lengths(lengths: Any, n_rows: int) -> np.ndarray:
     if found.dtype.kind not in "iu" and not (found.dtype.kind == "f" and np.all(found == np.round(found))):
         raise DataError(f"lengths must be integers, got {found.dtype}")
     if not np.isfinite(found).all():
-        raise DataError(f"lengths must be integers; entry {int(np.flatnonzero(~np.isfinite(found))[0])} is not finite")
+        i = int(np.flatnonzero(~np.isfinite(found))[0])
+        raise DataError(f"lengths must be integers; entry {i} is not finite", sequence=i)
     found = found.astype(np.int64)
     if (found < 1).any():
         i = int(np.flatnonzero(found < 1)[0])

@@ -1,6 +1,7 @@
 """Data frames (pandas, polars, pyarrow, anything narwhals reads) and arrays, as a float matrix with its schema."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -55,23 +56,39 @@ def read_table(
     labels = list(frame.columns)
     if not labels:
         raise DataError(f"found 0 feature(s) (shape=({len(frame)}, 0)) while a minimum of 1 is required.")
-    known = {} if like is None or not like.named else {column.name: column for column in like.items}
-    cells = [read_cells(series, known.get(str(series.name)), unseen) for series in frame.iter_columns()]
+    named = all(isinstance(label, str) for label in labels)
+    known = _columns_of_the_fit(like, len(labels), labels if named else None)
+    cells = [read_cells(series, column, unseen) for series, column in zip(frame.iter_columns(), known, strict=True)]
     width = np.float32 if all(c.dtype == np.float32 for c, _ in cells) else np.float64
     matrix = np.empty((len(frame), len(labels)), dtype=width)
     for j, (values, _) in enumerate(cells):
         matrix[:, j] = values
-    columns = Columns(tuple(column for _, column in cells), named=all(isinstance(label, str) for label in labels))
+    items = [column for _, column in cells]
+    columns = Columns(tuple(items if named else (replace(column, name=f"x{j}") for j, column in enumerate(items))), named)
     return Table(check_matrix(matrix, columns, min_rows=min_rows, every_column=every_column), columns)
+
+
+def _columns_of_the_fit(like: Columns | None, count: int, names: Sequence[str] | None = None) -> list[Column | None]:
+    """What each of ``count`` columns was in the fit: by name if both have names, else by place; None where that cannot be told."""
+    if like is not None and like.named and names is not None:
+        by_name = {column.name: column for column in like.items}
+        return [by_name.get(name) for name in names]
+    return list(like.items) if like is not None and len(like) == count else [None] * count
+
+
+def holds_texts(array: Any) -> bool:
+    """Whether an array holds texts, alone or among other objects."""
+    kind = getattr(getattr(array, "dtype", None), "kind", "?")
+    return kind in "UT" or (kind == "O" and any(isinstance(value, str) for value in array.ravel()))
 
 
 def _read_array(x: Any, like: Columns | None, unseen: str, min_rows: int, every_column: bool) -> Table:
     x = unmask(x)
     array = x if hasattr(x, "dtype") or hasattr(x, "toarray") else _as_array(x)
     kind = getattr(getattr(array, "dtype", None), "kind", "?")
-    if kind in "OU" and np.ndim(array) == 2 and np.size(array) and (kind == "U" or any(isinstance(v, str) for v in array.ravel())):
-        known = [None] * array.shape[1] if like is None or len(like) != array.shape[1] else list(like.items)
-        cells = [read_objects(c.tolist(), known[j], unseen, str(j)) for j, c in enumerate(np.asarray(array).T)]
+    if np.ndim(array) == 2 and np.size(array) and (holds_texts(array) or (like is not None and like.has_levels)):
+        known = _columns_of_the_fit(like, array.shape[1])
+        cells = [read_objects(c.tolist(), known[j], unseen, str(j), f"x{j}") for j, c in enumerate(np.asarray(array).T)]
         items = tuple(Column(f"x{j}", column.kind, column.levels) for j, (_, column) in enumerate(cells))
         columns = Columns(items, named=False)
         matrix = np.column_stack([values for values, _ in cells])

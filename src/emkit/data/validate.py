@@ -18,6 +18,13 @@ def column_name(columns: Columns | Sequence[str] | None, j: int) -> str:
     return f"column {columns[j]!r}" if columns is not None else f"column {j}"
 
 
+def _field(columns: Columns | Sequence[str] | None, j: int) -> str:
+    """A column's name, as errors carry it."""
+    if isinstance(columns, Columns):
+        return columns[j].name
+    return columns[j] if columns is not None else f"x{j}"
+
+
 def unmask(x: Any) -> Any:
     """A masked array with NaN, or None among objects, where the mask is, and lists of such arrays; anything else as it is.
 
@@ -39,7 +46,7 @@ def refuse_masked(x: Any, what: str) -> None:
     """Raise DataError if an entry of ``x`` is masked: where nothing may be missing."""
     if isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x):
         row = int(np.argwhere(np.ma.getmaskarray(x).reshape(-1))[0, 0])
-        raise DataError(f"{what} {row} is missing (masked); give a value, or leave out what it belongs to")
+        raise DataError(f"{what} {row} is missing (masked); give a value, or leave out what it belongs to", row=row)
 
 
 def check_matrix(
@@ -78,11 +85,17 @@ def check_matrix(
         if bad.any():
             i, j = (int(v) for v in np.argwhere(bad)[0])
             value = "-inf" if part[i, j] < 0 else "inf"
-            raise DataError(f"{column_name(columns, j)} row {a + i} is {value} (infinity); drop the row or mark it missing (NaN)")
+            raise DataError(
+                f"{column_name(columns, j)} row {a + i} is {value} (infinity); drop the row or mark it missing (NaN)",
+                column=_field(columns, j),
+                row=a + i,
+            )
         observed |= finite.any(axis=0)
     if every_column and not observed.all():
         j = int(np.flatnonzero(~observed)[0])
-        raise DataError(f"{column_name(columns, j)} has no observed value (all missing); drop the column")
+        raise DataError(
+            f"{column_name(columns, j)} has no observed value (all missing); drop the column", column=_field(columns, j)
+        )
     return x
 
 
@@ -125,7 +138,9 @@ def _refuse_text(array: np.ndarray, columns: Columns | Sequence[str] | None) -> 
         value = cells[i, j]
         if isinstance(value, str | bytes):
             raise DataError(
-                f"{column_name(columns, j)} row {i} is the text {value!r}, not a number; drop the column, or encode it as numbers"
+                f"{column_name(columns, j)} row {i} is the text {value!r}, not a number; drop the column, or encode it as numbers",
+                column=_field(columns, j),
+                row=i,
             )
         if value is not None and not isinstance(value, int | float | np.number | np.bool_):
             raise TypeError(
@@ -157,7 +172,7 @@ def check_weights(weights: Any, n: int) -> np.ndarray | None:
     for what, bad in (("NaN", np.isnan(w)), ("infinite", np.isinf(w)), ("negative", w < 0)):
         if bad.any():
             i = int(np.flatnonzero(bad)[0])
-            raise DataError(f"sample_weight row {i} is {what} ({w[i]}); weights must be finite and nonnegative")
+            raise DataError(f"sample_weight row {i} is {what} ({w[i]}); weights must be finite and nonnegative", row=i)
     if not (w > 0).any():
         raise DataError("sample_weight: every weight is zero, so there are no data; give some rows a positive weight")
     return w

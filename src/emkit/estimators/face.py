@@ -1,4 +1,7 @@
-"""What every estimator does, whatever its model: fit, warm start, order of components, criteria, files. A new one adds ``build``."""
+"""What every estimator does, whatever its model: fit, warm start, order of components, criteria, files.
+
+A new one adds ``build``.
+"""
 
 import os
 from dataclasses import dataclass, replace
@@ -10,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from emkit.algorithms.starts import fit
 from emkit.core.block import Block, BlockSource
-from emkit.core.checks import mapping, one_of
+from emkit.core.checks import mapping
 from emkit.core.describe import same_snapshot, snapshot
 from emkit.core.errors import ParameterError
 from emkit.core.fit import Problem
@@ -41,9 +44,11 @@ class Face(State, Settings):
         """Fit, and only then take on the new state: a fit that is refused leaves the earlier one as it was."""
         if source.total_weight < 0.01 * source.n_rows:
             warn(
-                f"sample_weight adds up to {source.total_weight:.3g} for {source.n_rows} rows; a weight says how many rows a row stands "
-                "for, so a prior worth about one row now outweighs the data. Multiply the weights, or give prior=None"
+                f"sample_weight adds up to {source.total_weight:.3g} for {source.n_rows} rows; a weight says how many rows a row "
+                "stands for, so a prior worth about one row now outweighs the data. Multiply the weights, or give prior=None"
             )
+        if not (self.order_by is None or callable(self.order_by) or (isinstance(self.order_by, str) and self.order_by == "auto")):
+            raise ParameterError(f"order_by={self.order_by!r}: give 'auto', None or a function", parameter="order_by")
         model = self.build(source.columns)
         asked = snapshot((model, source.columns))
         starts: Any = self.n_init
@@ -76,7 +81,7 @@ class Face(State, Settings):
         return same_snapshot(self.__dict__.get("_asked"), asked)
 
     def _ordered(self, result: Result, source: BlockSource) -> Result:
-        """Components in a reproducible order; the log-likelihood is taken again, since another order of sums has other last bits."""
+        """Components in a reproducible order; the log-likelihood is taken anew, since sums in another order differ in last bits."""
         model, k = result.model, result.model.n_hidden
         if self.order_by is None or k is None or k == 1:
             return result
@@ -86,14 +91,11 @@ class Face(State, Settings):
             key = np.asarray(self.order_by(model.part(child), getattr(result.params, child.field)), dtype=np.float64)
             if key.shape != (k,) or np.isnan(key).any():
                 raise ParameterError(f"order_by must return {k} numbers, one for each; it returned {key!r}", parameter="order_by")
-        elif isinstance(self.order_by, str):
-            one_of(self.order_by, ("auto",), "order_by")
+        else:
             moments = model.moments(result.params)
             if told_apart or moments is None:
                 return result
             key = moments[0][:, 0]
-        else:
-            raise ParameterError(f"order_by={self.order_by!r}: give 'auto', None or a function", parameter="order_by")
         order = np.argsort(key, kind="stable")
         if np.array_equal(order, np.arange(k)):
             return result

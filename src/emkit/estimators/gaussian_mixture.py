@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from emkit.core.checks import numbers
+from emkit.core.checks import mapping, numbers
 from emkit.core.columns import Columns
 from emkit.core.errors import ParameterError
 from emkit.estimators.rows import RowFace
@@ -28,8 +28,8 @@ class GaussianMixture(RowFace):
     covariance_type : {"full", "tied", "diag", "spherical", "tied-diag", "tied-spherical"}
         full: each component its own matrix; tied: one for all; diag: own variances, no correlation; spherical: one variance each.
     reg_covar : float
-        scikit-learn's regularisation, as a prior: pseudo-observations of variance ``reg_covar``, a component of average size having as
-        many as rows, so that it adds about ``reg_covar`` to each variance. In squared units of the columns. 0: none.
+        scikit-learn's regularisation, as a prior: pseudo-observations of variance ``reg_covar``, a component of average size
+        having as many as rows, so that it adds about ``reg_covar`` to each variance. In squared units of the columns. 0: none.
     weights_init, means_init : array (K,), (K, d), optional
         Starting values, as scikit-learn calls them; so does ``init``.
     precisions_init, covariances_init : array in the shape of ``covariances_``, optional
@@ -38,9 +38,11 @@ class GaussianMixture(RowFace):
         Of means and covariances. "weak" (default) keeps components from collapsing; None is maximum likelihood.
     weights_prior : Dirichlet or float, optional
         Of the weights; a number is the concentration.
-    init, fixed, order_by, tol, max_iter, n_init, init_params, random_state, warm_start, n_jobs, verbose, verbose_interval, monitors, checkpoint
-        As in every estimator: ``emkit.estimators.settings.Settings``. The parameters are "weights", "means" and "covariances"; a number for
-        "covariances" is that variance for every column.
+    init, fixed, order_by, tol, max_iter, n_init, init_params, random_state, warm_start, n_jobs
+        As in every estimator: ``emkit.estimators.settings.Settings``. The parameters are "weights", "means" and "covariances";
+        a number for "covariances" is that variance for every column.
+    verbose, verbose_interval, monitors, checkpoint
+        Likewise.
 
     Attributes
     ----------
@@ -95,17 +97,16 @@ class GaussianMixture(RowFace):
     def build(self, columns: Columns | None) -> Mixture:
         """A Mixture of Gaussians."""
         family = Gaussian(self.covariance_type, self.prior, self.reg_covar)
-        model = self._with_values(Mixture(family, self.n_components, self.weights_prior, self.init_params))
-        assert isinstance(model, Mixture)
-        return model
-
-    def _starting_values(self) -> dict[str, Any]:
-        given = super()._starting_values()
+        model = Mixture(family, self.n_components, self.weights_prior, self.init_params)
+        given = self._starting_values()
         if "precisions" in given:
             if "covariances" in given:
-                raise ParameterError("give covariances_init or precisions_init, not both", parameter="precisions_init")
-            given["covariances"] = _inverse(given.pop("precisions"), self.covariance_type, "precisions_init")
-        return given
+                raise ParameterError("give covariances_init or precisions_init, not both", parameter="precisions")
+            declared = family.parameter("covariances")
+            assert declared is not None
+            form = None if columns is None else declared.form(family.sizes(model.n_hidden, len(columns)))
+            given["covariances"] = _inverse(given.pop("precisions"), self.covariance_type, "precisions_init", form)
+        return model.configured(mapping(self.fixed, "fixed"), given)
 
     # --- scikit-learn's further attributes ----------------------------------------------------------------------------
 
@@ -120,7 +121,9 @@ class GaussianMixture(RowFace):
 
     @property
     def precisions_cholesky_(self) -> np.ndarray:
-        """The upper-triangular factor P of each precision P P^T, so that (x - mean) P is white; of variances, one over their square roots."""
+        """The upper-triangular factor P of each precision P P^T, so that (x - mean) P is white; of variances, one over their
+        square roots.
+        """
         whitener = self._current().params.components.whitener
         return self._as_covariances(whitener.scales if whitener.scales is not None else np.swapaxes(whitener.matrices, 1, 2))
 
@@ -148,19 +151,19 @@ class GaussianMixture(RowFace):
         return [value / result.total_weight for value in result.trace]
 
 
-def _inverse(precisions: Any, covariance_type: Any, name: str) -> np.ndarray:
-    """Covariances from precisions, checked here so that messages name what the user gave."""
-    value = numbers(precisions, name)
+def _inverse(precisions: Any, covariance_type: Any, name: str, form: tuple[int, ...] | None = None) -> np.ndarray:
+    """Covariances from precisions, checked here so that messages name what the user gave; ``form``: their internal shape."""
+    value = numbers(precisions, name, parameter="precisions")
     shape = COVARIANCE_TYPES.get(covariance_type) if isinstance(covariance_type, str) else None
     if shape is None:
         return value  # the family will say so
-    if not shape.matrix:
+    if form is not None:
+        value = Covariance(shape).read(value, form, name, "precisions")
+    if not shape.matrix or not value.ndim:
         if not (value > 0).all():
-            raise ParameterError(f"{name}: every precision must be positive, found {value.min():g}", parameter=name)
+            raise ParameterError(f"{name}: every precision must be positive, found {value.min():g}", parameter="precisions")
         return np.asarray(1.0 / value)
-    if value.ndim not in (0, 2, 3) or (value.ndim and value.shape[-1] != value.shape[-2]):
-        raise ParameterError(f"{name} has shape {value.shape}, expected square matrices", parameter=name)
-    if not value.ndim:
-        return np.asarray(1.0 / value)
+    if value.ndim not in (2, 3) or value.shape[-1] != value.shape[-2]:
+        raise ParameterError(f"{name} has shape {value.shape}, expected square matrices", parameter="precisions")
     matrices = value.reshape(-1, *value.shape[-2:])
-    return np.asarray(np.linalg.inv(Covariance(shape).check(matrices, name, name))).reshape(value.shape)
+    return np.asarray(np.linalg.inv(Covariance(shape).check(matrices, name, "precisions"))).reshape(value.shape)

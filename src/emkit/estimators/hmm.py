@@ -48,7 +48,8 @@ class HMM(AfterTheFit, Face):
     means_init, covariances_init, rates_init, probs_init, weights_init : array, optional
         Starting values of emissions, in the shapes of the fitted attributes.
     prior : "weak", None or a Prior
-        Of the emissions; "weak" keeps Gaussian states from collapsing and is no prior for other emissions. None: maximum likelihood.
+        Of the emissions; "weak" keeps Gaussian states from collapsing and is no prior for other emissions. None: maximum
+        likelihood.
     startprob_prior, transmat_prior : Dirichlet or float, optional
         Numbers are concentrations.
     sticky : float
@@ -59,9 +60,11 @@ class HMM(AfterTheFit, Face):
         What a jump in an integer ``order`` column means.
     unseen : {"error", "missing"}
         What a level of a category that was not there in the fit means.
-    init, fixed, order_by, tol, max_iter, n_init, init_params, random_state, warm_start, n_jobs, verbose, verbose_interval, monitors, checkpoint
-        As in every estimator: ``emkit.estimators.settings.Settings``. The parameters are "startprob", "transmat", "endprob" and those of the
-        emission: "means", "covariances", "rates", "probs", "weights".
+    init, fixed, order_by, tol, max_iter, n_init, init_params, random_state, warm_start, n_jobs
+        As in every estimator: ``emkit.estimators.settings.Settings``. The parameters are "startprob", "transmat", "endprob" and
+        those of the emission: "means", "covariances", "rates", "probs", "weights".
+    verbose, verbose_interval, monitors, checkpoint
+        Likewise.
 
     Attributes
     ----------
@@ -194,7 +197,8 @@ class HMM(AfterTheFit, Face):
         X : array (n, d) with ``lengths``, list of arrays (T_s, d), array (S, T, d), or data frame
             NaN or null: a missing cell. A row of NaN: a missing step.
         y : ignored
-            scikit-learn's pipelines pass it: an entry for each row. Lengths go by name.
+            scikit-learn's pipelines pass it. Refused if it has neither an entry for each row nor one for each sequence: most
+            likely it is meant as lengths.
         lengths : list of int, optional
             Of consecutive sequences; default: one sequence.
         sample_weight : array (S,), optional
@@ -204,7 +208,7 @@ class HMM(AfterTheFit, Face):
             states, or nonnegative numbers proportional to how probable the evidence is under each.
         """
         found = self._read(X, lengths)
-        refuse_lengths_as_y(y, found)
+        _refuse_lengths(y, found)
         source = self._source(found, sample_weight, states)
         with sequences_by_key(found):
             return self._fit(source, source.x.dtype.type)
@@ -254,7 +258,7 @@ class HMM(AfterTheFit, Face):
         ``sample_weight``: as in ``fit``.
         """
         found = self._new(X, lengths)
-        refuse_lengths_as_y(y, found)
+        _refuse_lengths(y, found)
         return self._score(found, sample_weight)
 
     def _score(self, found: Sequences, sample_weight: Any = None) -> float:
@@ -293,18 +297,18 @@ class HMM(AfterTheFit, Face):
         return self._score(found), float(len(found.x))
 
     def table(self, X: Any, lengths: Any = None) -> dict[str, np.ndarray]:
-        """What a prediction adds to the rows: ``state`` along the most probable path, and the smoothed probabilities ``p0``, ``p1``, ..."""
+        """Columns that a prediction adds: ``state`` on the most probable path, and smoothed probabilities ``p0``, ``p1``, ..."""
         added = {"state": self.predict(X, lengths)}
         return added | {f"p{k}": p for k, p in enumerate(self.predict_proba(X, lengths).T)}
 
 
-def refuse_lengths_as_y(y: Any, found: Sequences) -> None:
-    """Raise DataError if what comes second cannot be ``y``, an entry for each row: lengths must not be ignored without a word."""
+def _refuse_lengths(y: Any, found: Sequences) -> None:
+    """Raise DataError if ``y`` cannot be what scikit-learn means by it: hmmlearn's scripts give lengths there."""
     rows = len(found.x) if found.position is None else len(found.position)
-    if y is not None and hasattr(y, "__len__") and len(y) not in (rows, len(found.lengths) if found.listed else rows):
+    if y is not None and np.ndim(y) > 0 and len(y) not in (rows, len(found.lengths)):
         raise DataError(
-            f"what comes second is y, which is ignored and has an entry for each row, but this has {len(y)} for {rows} rows; "
-            "give lengths by name: lengths=[...]"
+            f"y has {len(y)} entries for {rows} rows; y is not used, but if these are lengths of sequences, say lengths=...",
+            parameter="lengths",
         )
 
 
@@ -315,9 +319,7 @@ def _sequence_weights(weights: Any, found: Sequences) -> np.ndarray | None:
     if weights is None or np.ndim(weights) != 1 or len(weights) == count:
         return check_weights(weights, count)
     if len(weights) != rows:
-        raise DataError(
-            f"sample_weight has {len(weights)} entries for {count} sequence(s): one for each sequence, not for each row"
-        )
+        raise DataError(f"sample_weight has {len(weights)} entries for {count} sequence(s) of {rows} rows: one for each sequence")
     given = np.asarray(check_weights(weights, rows))
     belongs = np.repeat(np.arange(count), found.lengths)[slice(None) if found.position is None else found.position]
     first = np.unique(belongs, return_index=True)[1]
@@ -327,7 +329,8 @@ def _sequence_weights(weights: Any, found: Sequences) -> np.ndarray | None:
         row, s = int(other[0]), int(belongs[other[0]])
         who = f"sequence {s if found.keys is None else found.keys[s]!r}"
         raise DataError(
-            f"sample_weight: a sequence has one weight, the same in all its rows; {who} has {each[s]:g} and {given[row]:g} (row {row})",
+            f"sample_weight: a sequence has one weight, the same in all its rows; {who} has {each[s]:g} and {given[row]:g} "
+            f"(row {row})",
             row=row,
             sequence=s,
         )

@@ -87,7 +87,7 @@ class AfterTheFit:
         dtype: Any = np.float64,
         states: Any = None,
     ) -> tuple[np.ndarray, list[Any]]:
-        """What ``fill`` writes for each block into its rows of an array (n, *shape), in the order of the user's rows; and what it returns."""
+        """What ``fill`` writes for each block into its rows of an array (n, *shape), in the user's order; and what it returns."""
         found = X if isinstance(X, Sequences) else self._new(X, lengths)
         source = self._source(found, None, states)
         out = np.empty((source.n_rows, *shape), dtype)
@@ -124,8 +124,8 @@ class AfterTheFit:
     def decode(self, X: Any, lengths: Any = None, *, algorithm: str = "viterbi", states: Any = None) -> tuple[float, np.ndarray]:
         """Most probable states, and a log probability.
 
-        ``algorithm="viterbi"``: the most probable path of each sequence, and its log probability together with the data (summed over
-        sequences). ``"map"``: the most probable state of each step, and the sum of the log probabilities of those states.
+        ``algorithm="viterbi"``: the most probable path of each sequence, and its log probability together with the data (summed
+        over sequences). ``"map"``: the most probable state of each step, and the sum of the log probabilities of those states.
         """
         if algorithm == "map":
             gamma = self.predict_proba(X, lengths, states=states)
@@ -209,7 +209,8 @@ class AfterTheFit:
         rows : int array of shape (S,)
             For each sequence the row of ``X`` that is its last step.
         columns : dict of arrays of shape (S * horizon,)
-            ``step``; ``survival`` if there is an end state; ``p0``, ``p1``, ..., the states' probabilities; ``mean_`` and ``sd_`` of each column.
+            ``step``; ``survival`` if there is an end state; ``p0``, ``p1``, ..., the states' probabilities; ``mean_`` and
+            ``sd_`` of each column.
         """
         found = self._new(X, None)
         last = np.cumsum(found.lengths) - 1
@@ -232,9 +233,11 @@ class AfterTheFit:
         return last, ahead
 
     def forecast_log_density(self, X: Any, values: Any, horizon: int = 1) -> np.ndarray:
-        """Log density or probability of each of ``values`` (m, d), or (m,) for one column, 1 to ``horizon`` steps after the end of one sequence.
+        """Log density or probability of each of ``values`` (m, d), or (m,) for one column, 1 to ``horizon`` steps after the end
+        of one sequence.
 
-        (H, m). For a chain with end probabilities: given that the sequence goes on so long. Raises DataError for another number of columns.
+        (H, m). For a chain with end probabilities: given that the sequence goes on so long. Raises DataError for another number
+        of columns.
         """
         values = np.asarray(unmask(values))
         values = values.reshape(-1, 1) if values.ndim == 1 and self._n_columns() == 1 else values
@@ -272,7 +275,8 @@ class AfterTheFit:
         return self._emitted(x), states, sizes
 
     def pseudo_residuals(self, X: Any, lengths: Any = None) -> np.ndarray:
-        """Forecast pseudo-residuals, (n,): standard normal if the model is right (Zucchini, MacDonald and Langrock 2016, section 6.2).
+        """Forecast pseudo-residuals, (n,): standard normal if the model is right (Zucchini, MacDonald and Langrock 2016,
+        section 6.2).
 
         For one column. Counts and symbols get the middle of their segment; missing steps NaN.
         """

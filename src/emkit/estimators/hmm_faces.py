@@ -202,7 +202,10 @@ def _matrices(covariances: Any, kind: str, d: int) -> np.ndarray:
 
 
 def _from_matrices(value: np.ndarray, kind: Any) -> np.ndarray:
-    """Inverse of ``_matrices``; values in the shape of the type are left as they are. Raises ParameterError if they are not of the type."""
+    """Inverse of ``_matrices``; values in the shape of the type are left as they are.
+
+    Raises ParameterError if they are not of the type.
+    """
     if value.ndim != 3 or kind == "full" or kind not in ("tied", "diag", "spherical", "tied-diag", "tied-spherical"):
         return value
     if kind.startswith("tied"):

@@ -84,8 +84,8 @@ class HmmlearnFace(AfterTheFit, BaseEstimator):  # type: ignore[misc]
     random_state, n_iter, tol, verbose, n_init, n_jobs, order_by
         As in ``HMM``; ``n_iter`` is its ``max_iter``.
     params, init_params : str
-        Letters of what is fitted, and of what is guessed. An attribute that was set, and whose letter is not in ``init_params``, is a starting
-        value. ``init_params`` may also say how to guess, as in ``HMM``.
+        Letters of what is fitted, and of what is guessed. An attribute that was set, and whose letter is not in
+        ``init_params``, is a starting value. ``init_params`` may also say how to guess, as in ``HMM``.
     implementation
         Not used: sums are scaled, and taken in logarithms where that underflows.
     prior, fixed, startprob_init, transmat_init, monitors, checkpoint
@@ -179,8 +179,8 @@ class HmmlearnFace(AfterTheFit, BaseEstimator):  # type: ignore[misc]
     def fit(self, X: Any, y: Any = None, *, lengths: Any = None, sample_weight: Any = None, states: Any = None) -> Self:
         """Fit to sequences, as ``HMM.fit``.
 
-        What comes second is ``lengths``, as in hmmlearn, unless it has an entry for each row, which lengths would have only if all were 1: then it
-        is scikit-learn's ``y``, and ignored.
+        What comes second is ``lengths``, as in hmmlearn, unless it has an entry for each row, which lengths would have only if
+        all were 1: then it is scikit-learn's ``y``, and ignored.
         """
         inner = self._inner()
         known = {**_LETTERS, **self.letters}
@@ -195,7 +195,8 @@ class HmmlearnFace(AfterTheFit, BaseEstimator):  # type: ignore[misc]
                 values[name] = inner._value(name)
             elif guessed and inner.is_set_by_hand(name):
                 warn(
-                    f"{name}_ was set by hand, but fit overwrites it, since init_params has its letter {letter!r}; leave the letter out"
+                    f"{name}_ was set by hand, but fit overwrites it, since init_params has its letter {letter!r}; "
+                    "leave the letter out"
                 )
         held = [name for letter, name in known.items() if letter not in self.params and name not in fixed and self._is_free(name)]
         missing = [name for name in held if name not in values]
@@ -225,7 +226,10 @@ class HmmlearnFace(AfterTheFit, BaseEstimator):  # type: ignore[misc]
 
     @n_features.setter
     def n_features(self, value: Any) -> None:
-        """Scripts for hmmlearn set it; the parameters tell it here, so that it can only agree. Raises ParameterError if it does not."""
+        """Scripts for hmmlearn set it; the parameters tell it here, so that it can only agree.
+
+        Raises ParameterError if it does not.
+        """
         known = self._n_columns() if self.__sklearn_is_fitted__() else value
         if value != known:
             raise ParameterError(f"n_features={value!r}, but the parameters are of {known} column(s)", parameter="n_features")

@@ -18,7 +18,10 @@ from emkit.estimators.settings import make_rng
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class RowFace(Face):
-    """Base of estimators of rows. You implement ``build`` and your own settings; you get the methods below, and those of ``Face``."""
+    """Base of estimators of rows.
+
+    You implement ``build`` and your own settings; you get the methods below, and those of ``Face``.
+    """
 
     def _source(self, X: Any, sample_weight: Any = None, *, like: Columns | None = None, min_rows: int = 1) -> ArraySource:
         """Validated rows. Without ``like`` every column must have an observed cell; in new rows it is merely missing."""
@@ -42,8 +45,8 @@ class RowFace(Face):
         sample_weight : array (n,), optional
             Nonnegative; weight 2 means the row twice.
         labels : array, optional
-            What is known of the components: (n,) their numbers, -1 or NaN where unknown; or (n, K), booleans for possible components, or
-            nonnegative numbers proportional to how probable the evidence is under each.
+            What is known of the components: (n,) their numbers, -1 or NaN where unknown; or (n, K), booleans for possible
+            components, or nonnegative numbers proportional to how probable the evidence is under each.
         """
         source = self._source(X, sample_weight, min_rows=2)
         if labels is not None:
@@ -92,12 +95,15 @@ class RowFace(Face):
         return float(self._executor().map_reduce(EStep(current.model, current.params), source)[1])
 
     def table(self, X: Any) -> dict[str, np.ndarray]:
-        """What a prediction adds to the rows: ``label``, the most probable component, and its responsibilities ``p0``, ``p1``, ..."""
+        """Columns that a prediction adds: ``label``, the most probable component, and the responsibilities ``p0``, ``p1``, ..."""
         responsibilities = self.predict_proba(X)
         return {"label": responsibilities.argmax(axis=1)} | {f"p{k}": p for k, p in enumerate(responsibilities.T)}
 
     def sample(self, n_samples: int = 1) -> tuple[np.ndarray, np.ndarray]:
-        """Random rows (n_samples, d) and the component each came from; drawn with ``random_state``. Counts and symbols are integers."""
+        """Random rows (n_samples, d) and the component each came from; drawn with ``random_state``.
+
+        Counts and symbols are integers.
+        """
         current = self._current()
         block = current.model.simulate(current.params, count(n_samples, "n_samples"), make_rng(self.random_state))
         assert block is not None
@@ -113,7 +119,10 @@ class RowFace(Face):
         return self._criterion(2.0, self._likelihood_of(X)[0])
 
     def icl(self, X: Any) -> float:
-        """BIC - 2 sum log max_k responsibility (Biernacki, Celeux and Govaert 2000): BIC plus a price for overlap. Lower is better."""
+        """BIC - 2 sum log max_k responsibility (Biernacki, Celeux and Govaert 2000): BIC plus a price for overlap.
+
+        Lower is better.
+        """
         source = self._new(X)
         bic = self._criterion(float(np.log(source.total_weight)), self._log_likelihood(source))
         sure = self._infer(source, "marginals").marginals

@@ -23,11 +23,12 @@ class Settings(BaseEstimator):  # type: ignore[misc]
     init : dict, optional
         Starting values of any parameter by name, in the shapes of the fitted attributes. Starts are one if everything is given.
     fixed : dict, optional
-        Parameters that are held at these values, in the same shapes. NaN marks entries that stay free; a boolean mask holds the marked
-        entries at their starting values.
+        Parameters that are held at these values, in the same shapes. NaN marks entries that stay free; a boolean mask holds the
+        marked entries at their starting values.
     order_by : None, "auto" or callable
-        How components or states are numbered: None as found; "auto" by the mean of the first column, ascending, unless starting values, fixed
-        values, labels or ties tell them apart; a callable takes the family and its parameters and returns a value for each.
+        How components or states are numbered: None as found; "auto" by the mean of the first column, ascending, unless starting
+        values, fixed values, labels or ties tell them apart; a callable takes the family and its parameters and returns a value
+        for each.
     tol : float
         Stop when the estimated remaining gain is below ``tol`` nats of the total objective. 0: exactly ``max_iter`` iterations.
     max_iter : int
@@ -38,7 +39,8 @@ class Settings(BaseEstimator):  # type: ignore[misc]
         How starts guess a partition; "auto" mixes them.
     random_state : int, RandomState, Generator or None
     warm_start : bool
-        Start from the last fit, or from the attributes as they were set since. After a change of settings or columns: a fit from the beginning.
+        Start from the last fit, or from the attributes as they were set since. After a change of settings or columns: a fit
+        from the beginning.
     n_jobs : int or None
         Threads; None or -1: all cores. The result does not depend on it.
     verbose, verbose_interval : int

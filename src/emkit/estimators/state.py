@@ -1,4 +1,4 @@
-"""Fitted state, kept once: attributes such as ``means_`` are views of the result that are checked when used, and count when changed."""
+"""Fitted state, kept once: attributes such as ``means_`` are views of the result, checked when used, and count when changed."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,8 +18,8 @@ _KEPT = frozenset({"result_", "n_features_in_", "feature_names_in_"})
 class State:
     """The result of a fit, and parameters that were read or set since.
 
-    ``_values`` holds the arrays that were handed out or set by hand, by parameter name. If they say what the result says, the result
-    counts, to the last bit; otherwise the parameters are made of them, and checked, whenever they are used or saved.
+    ``_values`` holds the arrays that were handed out or set by hand, by parameter name. If they say what the result says, the
+    result counts, to the last bit; otherwise the parameters are made of them, and checked, whenever they are used or saved.
     """
 
     result_: Result

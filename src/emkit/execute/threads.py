@@ -117,7 +117,10 @@ def _read_and_call(fn: Callable[[Block], Any], part: Part) -> Any:
 
 @lru_cache(maxsize=1)
 def _blas_libraries(modules: int) -> Any:
-    """What BLAS is loaded. Looking takes 2.5 ms, longer than many a pass over data: done again only once further ``modules`` are imported."""
+    """What BLAS is loaded.
+
+    Looking takes 2.5 ms, longer than many a pass over data: done again only once further ``modules`` are imported.
+    """
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()

@@ -88,8 +88,8 @@ class Categorical(Family):
             if bad.any():
                 i, j = (int(v) for v in np.argwhere(bad)[0])
                 raise DataError(
-                    f"{source.columns.called(j)} {source.place(row + i)} holds the symbol {block.x[i, j]:g}, but n_categories={sizes[j]:g} "
-                    f"allows 0 to {sizes[j] - 1:g}",
+                    f"{source.columns.called(j)} {source.place(row + i)} holds the symbol {block.x[i, j]:g}, but "
+                    f"n_categories={sizes[j]:g} allows 0 to {sizes[j] - 1:g}",
                     column=source.columns[j].name,
                     row=source.user_row(row + i),
                 )

@@ -101,7 +101,8 @@ def read(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any], dict[
         )
     if version < SCHEMA_VERSION:
         raise ModelFileError(
-            f"{os.fspath(path)!r} has schema version {version}, which emkit wrote before its first release; this emkit reads {SCHEMA_VERSION}: fit again"
+            f"{os.fspath(path)!r} has schema version {version}, which emkit wrote before its first release; this emkit reads "
+            f"{SCHEMA_VERSION}: fit again"
         )
     found = str(header.get("sha256"))
     if found != _digest(metadata[_KEY].replace(found, _NO_DIGEST), arrays):

@@ -46,7 +46,7 @@ def save_model(
         "emkit_version": __version__,
         "estimator": estimator,
         "settings": {name: describe(_kept(value), arrays, f"settings.{name}") for name, value in settings.items()},
-        "columns": _columns_out(columns, arrays),
+        "columns": _schema(columns, arrays),
         "width": width,
         "model": describe(result.model, arrays, "model"),
         "result": {
@@ -68,28 +68,43 @@ def save_model(
     write(path, header, {**arrays, **result.params.flatten("params.")})
 
 
-def _columns_out(columns: Columns, arrays: dict[str, np.ndarray]) -> Any:
-    """The schema; in one number if nothing but that is known of it, so that wide data have small files."""
-    if columns == Columns.numbered(len(columns)):
-        return len(columns)
-    return describe(columns, arrays, "columns")
-
-
-def _columns_in(description: Any, arrays: Mapping[str, np.ndarray], known: Mapping[str, type]) -> Columns:
-    found: Columns = Columns.numbered(description) if isinstance(description, int) else rebuild(description, arrays, known)
-    return found
-
-
 def _kept(value: Any) -> Any:
     """A setting as a file can have it: functions and generators belong to one session and are left out."""
     out_of_place = isinstance(value, Callable | np.random.Generator | np.random.RandomState)  # type: ignore[arg-type]
     return None if out_of_place and not hasattr(value, "__dataclass_fields__") else value
 
 
+def _schema(columns: Columns, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Columns as JSON, short where all are alike: data may have a hundred thousand."""
+    return {
+        "count": len(columns),
+        "named": columns.named,
+        "names": list(columns.names) if columns.named else None,
+        "kinds": _short([column.kind for column in columns.items]),
+        "roles": _short([column.role for column in columns.items]),
+        "levels": {str(j): describe(c.levels, arrays, f"columns.{j}") for j, c in enumerate(columns.items) if c.levels is not None},
+    }
+
+
+def _short(values: list[str]) -> str | list[str]:
+    """One word if all are the same."""
+    return values[0] if len(set(values)) == 1 else values
+
+
+def _columns(schema: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Columns:
+    """Inverse of ``_schema``."""
+    d = int(schema["count"])
+    names = schema["names"] or [f"x{j}" for j in range(d)]
+    kinds, roles = (value if isinstance(value, list) else [value] * d for value in (schema["kinds"], schema["roles"]))
+    levels = {int(j): rebuild(value, arrays, {}) for j, value in schema["levels"].items()}
+    items = (Column(names[j], kinds[j], levels.get(j), roles[j]) for j in range(d))
+    return Columns(tuple(items), bool(schema["named"]))
+
+
 def known_classes(more: Sequence[type] = ()) -> dict[str, type]:
-    """Classes that a file may name: what describes columns, emkit's families, models and priors, and ``more``."""
+    """Classes that a file may name: emkit's families, models and priors, and ``more``."""
     own = [getattr(import_module(module), name) for group, name, module in NAMES if group in ("families", "models", "priors")]
-    return {name_of(kind): kind for kind in (Column, Columns, Seen, *own, *more)}
+    return {name_of(kind): kind for kind in (Seen, *own, *more)}
 
 
 def load_model(path: str | os.PathLike[str], classes: Sequence[type] = ()) -> Saved:
@@ -104,7 +119,7 @@ def load_model(path: str | os.PathLike[str], classes: Sequence[type] = ()) -> Sa
     try:
         known = known_classes(classes)
         model = rebuild(header["model"], arrays, known)
-        columns = _columns_in(header["columns"], arrays, known)
+        columns = _columns(header["columns"], arrays)
         params = model.null(model.n_hidden or 1, len(columns)).replace_arrays(arrays, "params.")
         settings = {name: rebuild(value, arrays, known) for name, value in header["settings"].items()}
         kept = header["result"]

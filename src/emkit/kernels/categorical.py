@@ -18,7 +18,7 @@ def _row_of(v, most):  # type: ignore[no-untyped-def]
 
 @kernel()
 def look_up(x, table, out):  # type: ignore[no-untyped-def]
-    """out[i] = sum over columns j of table[j, x[i, j]]; out (n, K), table (d, L + 2, K padded to whole registers), its rows as ``_row_of`` says."""
+    """out[i] = sum over columns j of table[j, x[i, j]]; out (n, K), table (d, L + 2, K padded), its rows as ``_row_of`` says."""
     n, d = x.shape
     rows, padded = table.shape[1:]
     k_count = out.shape[1]

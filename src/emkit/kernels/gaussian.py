@@ -15,7 +15,10 @@ SPHERICAL, DIAG, TIED, FULL = 0, 1, 2, 3
 
 @kernel(**EXACT, **INNER)
 def _off(x, mean, tail):  # type: ignore[no-untyped-def]
-    """One cell minus a mean in two parts. Its own function, so that its order of operations survives in callers that may reorder sums."""
+    """One cell minus a mean in two parts.
+
+    Its own function, so that its order of operations survives in callers that may reorder sums.
+    """
     return (x - mean) - tail
 
 

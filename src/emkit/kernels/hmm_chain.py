@@ -1,18 +1,18 @@
 """Compiled forward-backward recursions, one sequence at a time, SIMD lanes along the states.
 
-What goes in and out, rescaling and ``redo`` are as in ``emkit.kernels.hmm_lanes``. A long sequence is worked from both ends at once, which keeps
-two cores busy and gives the same bits on one: while ``forward`` walks the first half and keeps its alphas, ``backward`` walks the
-second half from the end and keeps its betas; then each goes on into the other's half, where ``backward_through`` and
-``forward_through`` meet what was kept. A short one is ``forward`` and ``backward_through`` alone.
+What goes in and out, rescaling and ``redo`` are as in ``emkit.kernels.hmm_lanes``. A long sequence is worked from both ends at
+once, which keeps two cores busy and gives the same bits on one: while ``forward`` walks the first half and keeps its alphas,
+``backward`` walks the second half from the end and keeps its betas; then each goes on into the other's half, where
+``backward_through`` and ``forward_through`` meet what was kept. A short one is ``forward`` and ``backward_through`` alone.
 
-Each step waits for the one before, so what it costs is the time from one vector to the next. Two things keep that short. The division by a
-step's normaliser is made one step later, beside the product of vector and matrix instead of before it. And everything that only looks on,
-posteriors and pairs of states, is off that path.
+Each step waits for the one before, so what it costs is the time from one vector to the next. Two things keep that short. The
+division by a step's normaliser is made one step later, beside the product of vector and matrix instead of before it. And
+everything that only looks on, posteriors and pairs of states, is off that path.
 
-Vectors and matrices are padded with zeros to whole registers. Kept vectors are not: they are K numbers a step, written in the order in which they
-lie, and what a register reads beyond them is multiplied by zeros. Matrices are tiles of eight rows and eight columns; where many are all zero
-(left-right models), only the others are walked: ``tiles`` lists their numbers counted downwards, column of tiles after column, and ``ends``
-where the list of each column ends.
+Vectors and matrices are padded with zeros to whole registers. Kept vectors are not: they are K numbers a step, written in the
+order in which they lie, and what a register reads beyond them is multiplied by zeros. Matrices are tiles of eight rows and
+eight columns; where many are all zero (left-right models), only the others are walked: ``tiles`` lists their numbers counted
+downwards, column of tiles after column, and ``ends`` where the list of each column ends.
 """
 
 import numpy as np
@@ -23,8 +23,8 @@ from emkit.kernels.rows import PANEL, copy, largest_of_row, load_rows, panel, st
 from emkit.kernels.simd import WIDTH, lane, larger, largest, load, splat, store, total
 from emkit.kernels.vmath import exp, log
 
-# A step whose normaliser is smaller than this is divided at once: what is dropped is small beside the vector, not beside 1. On the way back the
-# normaliser says nothing of the emission that comes next and may be as small again, so it is watched more closely.
+# A step whose normaliser is smaller than this is divided at once: what is dropped is small beside the vector, not beside 1. On
+# the way back the normaliser says nothing of the emission that comes next and may be as small again, so it is watched more closely.
 _STEEP, _STEEP_BACK = 1e-20, 1e-3
 
 
@@ -75,7 +75,8 @@ def _advance_tiles(v, m, ends, tiles, out):  # type: ignore[no-untyped-def]
 
 @kernel(**INLINED)
 def _advance_dense(v, m, out):  # type: ignore[no-untyped-def]
-    # Lanes are taken from registers: reading single numbers from where a whole register has just been written would wait for memory.
+    # Lanes are taken from registers: reading single numbers from where a whole register has just been written would wait for
+    # memory.
     padded = v.shape[0]
     wide = padded // (4 * WIDTH) * (4 * WIDTH)
     for j in range(0, wide, 4 * WIDTH):  # eight sums at once: enough to hide the latency of each
@@ -180,8 +181,8 @@ def _factor(c, v, b, at, scale, out):  # type: ignore[no-untyped-def]
 def forward(log_b, begin, end, start, m, ends, tiles, real, alphas):  # type: ignore[no-untyped-def]
     """Alphas of rows ``begin`` to ``end`` of a sequence that begins there, each adding up to 1.
 
-    They go into ``alphas``, flat, K each, with room for one more register. ``real`` (padded,) is 1 for a state and 0 for padding. Returns the
-    log-likelihood so far and the smallest normaliser.
+    They go into ``alphas``, flat, K each, with room for one more register. ``real`` (padded,) is 1 for a state and 0 for
+    padding. Returns the log-likelihood so far and the smallest normaliser.
     """
     k, padded = log_b.shape[1], start.shape[0]
     now, reached = zeros(padded), zeros(padded)
@@ -210,8 +211,8 @@ def forward(log_b, begin, end, start, m, ends, tiles, real, alphas):  # type: ig
 def backward(log_b, begin, end, last, transposed, ends, tiles, real, betas, w):  # type: ignore[no-untyped-def]
     """Betas of rows ``end - 1`` down to ``begin`` of a sequence that ends there, each adding up to 1.
 
-    They go into ``betas``, flat, K each, that of row ``end - 1`` first, with room for one more register. ``last``: beta of the last row, up to a
-    factor. ``w`` (padded,) gets emission times beta of row ``begin``, up to a factor.
+    They go into ``betas``, flat, K each, that of row ``end - 1`` first, with room for one more register. ``last``: beta of the
+    last row, up to a factor. ``w`` (padded,) gets emission times beta of row ``begin``, up to a factor.
     """
     k, padded = log_b.shape[1], last.shape[0]
     reached = zeros(padded)
@@ -243,10 +244,12 @@ def backward_through(  # type: ignore[no-untyped-def]
     log_b, begin, end, last, ends_here, transposed, ends_t, tiles_t, ends, tiles, real,
     alphas, weight, start_counts, end_counts, pairs,
 ):  # fmt: skip
-    """From row ``end - 1`` down to ``begin``, over kept ``alphas``: posteriors into ``log_b``, pairs of rows added to ``pairs`` (padded).
+    """From row ``end - 1`` down to ``begin``, over kept ``alphas``: posteriors into ``log_b``, pairs of rows added to ``pairs``
+    (padded).
 
-    ``last``: beta of row ``end - 1`` where the sequence ends there, else emission times beta of row ``end``. ``transposed`` has no way out of
-    states that cannot be reached. Returns the largest beta, scaled so that sum(alpha beta) = 1; inf where that sum has vanished.
+    ``last``: beta of row ``end - 1`` where the sequence ends there, else emission times beta of row ``end``. ``transposed`` has
+    no way out of states that cannot be reached. Returns the largest beta, scaled so that sum(alpha beta) = 1; inf where that
+    sum has vanished.
     """
     k, padded = log_b.shape[1], last.shape[0]
     reached, w = zeros(padded), zeros(padded)

@@ -40,7 +40,7 @@ def _step_scaled(before, transmat, row, now):  # type: ignore[no-untyped-def]
 
 @kernel(**INNER)
 def _step_log(before, transposed, row, now):  # type: ignore[no-untyped-def]
-    """Put row[j] + log sum over i of exp(before[i] + log A[i, j]) into ``now[j]``; return the log of the sum of their exponentials."""
+    """``now[j]`` = row[j] + log sum over i of exp(before[i] + log A[i, j]); returns the log of the sum of their exponentials."""
     k = now.shape[0]
     top = -np.inf
     for j in range(k):

@@ -1,18 +1,18 @@
 """Compiled forward-backward recursions, sixteen sequences side by side: one in each lane of two SIMD registers.
 
-For few states, where one sequence alone would wait on the latency of its own chain. ``emkit.kernels.hmm_chain`` takes sequences one by one, for
-many states or few sequences. The NumPy twin of both is ``emkit.models.hmm.recursions``.
+For few states, where one sequence alone would wait on the latency of its own chain. ``emkit.kernels.hmm_chain`` takes sequences
+one by one, for many states or few sequences. The NumPy twin of both is ``emkit.models.hmm.recursions``.
 
 Both take log emission probabilities (n, K), overwrite them with weighted posteriors, and add expected start, transition and end
 counts to the output arrays; nothing of size T x K x K exists. Each step's largest log emission is removed, the rest exponentiated
 once, and the recursions are rescaled at every step (Rabiner 1989, section V.A).
 
-A state's share can underflow to nothing and still be the one that later steps call for. That shows on the way back: its beta, scaled
-so that sum(alpha beta) = 1, grows beyond all measure, or nothing is left to meet. Such a sequence is marked in ``redo``; its rows and the counts
-are then not to be used, and the caller starts over without it.
+A state's share can underflow to nothing and still be the one that later steps call for. That shows on the way back: its beta,
+scaled so that sum(alpha beta) = 1, grows beyond all measure, or nothing is left to meet. Such a sequence is marked in ``redo``;
+its rows and the counts are then not to be used, and the caller starts over without it.
 
-Numbers of step t and state k lie at (t K + k) LANES, the two registers one after the other. Past its sequence's end a lane computes something
-finite that goes nowhere.
+Numbers of step t and state k lie at (t K + k) LANES, the two registers one after the other. Past its sequence's end a lane
+computes something finite that goes nowhere.
 """
 
 import numpy as np
@@ -24,8 +24,9 @@ from emkit.kernels.vmath import exp, log
 
 LANES = 2 * WIDTH
 TINY = 1e-300  # a normaliser no larger than this is taken for zero
-# What is dropped is at most 5e-131: an emission beside the step's largest (exp is zero below -300), or less, a share of a vector. Where a step's
-# normaliser is c, that is 5e-131 beta / c of the likelihood: under 1e-30 while the largest beta stays below this times the smallest c.
+# What is dropped is at most 5e-131: an emission beside the step's largest (exp is zero below -300), or less, a share of a
+# vector. Where a step's normaliser is c, that is 5e-131 beta / c of the likelihood: under 1e-30 while the largest beta stays
+# below this times the smallest c.
 BLOWN_UP = 1e100
 LOST = 1e-130
 _PANEL = 8  # steps whose pairs are added up together
@@ -151,7 +152,7 @@ def _add_pairs(left, right, count, even, pairs):  # type: ignore[no-untyped-def]
 
 @kernel(**INLINED)
 def _forward(log_b, off, end, size, last, startprob, transmat, rows, raw, b, alpha, so_far, product, least):  # type: ignore[no-untyped-def]
-    """Alphas of a group's steps, each adding up to 1, its scaled emissions, and per lane the log-likelihood and the smallest normaliser."""
+    """A group's alphas, each adding up to 1, its scaled emissions, and per lane the log-likelihood and the least normaliser."""
     k_count = log_b.shape[1]
     width, room = k_count * LANES, raw.shape[0] // 2  # of a step
     length_x, length_y = load(size, 0), load(size, WIDTH)
@@ -214,7 +215,10 @@ def _forward(log_b, off, end, size, last, startprob, transmat, rows, raw, b, alp
 def _backward(  # type: ignore[no-untyped-def]
     log_b, off, size, weight, last, next_end, toward, edge, b, alpha, left, right, beta, pairs, start_counts, end_counts, most
 ):
-    """Posteriors into ``log_b``, pairs of states into ``pairs``, and per lane the largest beta. ``toward``: transitions from reachable states."""
+    """Posteriors into ``log_b``, pairs of states into ``pairs``, and per lane the largest beta.
+
+    ``toward``: transitions from reachable states.
+    """
     k_count = log_b.shape[1]
     width, even = k_count * LANES, (k_count + 1) // 2 * 2
     length_x, length_y = load(size, 0), load(size, WIDTH)

@@ -19,7 +19,7 @@ def _sources() -> str:
 
 
 def _stamp(compiled: Any) -> Any:
-    """Make cached code stale when any kernel changes: numba looks at a kernel's own file only, though helpers of others are compiled into it."""
+    """Make cached code stale when any kernel changes: numba watches a kernel's own file only, not those of the helpers in it."""
     file = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
     if file is not None and hasattr(file, "_source_stamp"):
         file._source_stamp = (file._source_stamp, _sources())
@@ -50,6 +50,6 @@ SUMS = {"fastmath": {"reassoc", "contract", "nsz"}}
 EXACT = {"fastmath": {"contract"}}
 # Helpers only ever called from compiled code: skipping their Python and C entry points saves a third of the compile time.
 INNER = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-# Helpers of a few nanoseconds, called at every step. Left to itself LLVM calls the larger ones, and numba counts references to their arrays,
-# atomically: 50 ns a call. Such a helper takes arrays from its caller and makes none.
+# Helpers of a few nanoseconds, called at every step. Left to itself LLVM calls the larger ones, and numba counts references to
+# their arrays, atomically: 50 ns a call. Such a helper takes arrays from its caller and makes none.
 INLINED = {**INNER, "forceinline": True, "_nrt": False}

@@ -1,7 +1,7 @@
 """Rows of K numbers as whole registers, and back: vectors over states, padded to a multiple of eight.
 
-Rows of ``log_b`` (n, K) follow one another without padding. A register that reaches over the end of its row reads numbers of the next one, which
-are replaced, and writes into it, which is done in rising order only, so that the next row is written after.
+Rows of ``log_b`` (n, K) follow one another without padding. A register that reaches over the end of its row reads numbers of
+the next one, which are replaced, and writes into it, which is done in rising order only, so that the next row is written after.
 """
 
 import numpy as np
@@ -41,7 +41,10 @@ def copy(source, target):  # type: ignore[no-untyped-def]
 
 @kernel(**INLINED)
 def load_rows(log_b, begin, count, real, out):  # type: ignore[no-untyped-def]
-    """Rows ``begin ...`` of ``log_b`` (n, K) into ``out`` (PANEL, padded), -inf beyond K. ``real`` (padded,): 1 for a state, else 0."""
+    """Rows ``begin ...`` of ``log_b`` (n, K) into ``out`` (PANEL, padded), -inf beyond K.
+
+    ``real`` (padded,): 1 for a state, else 0.
+    """
     k, padded = log_b.shape[1], real.shape[0]
     for row in range(count):
         at, to = (begin + row) * k, row * padded

@@ -1,8 +1,9 @@
 """A SIMD register of eight float64 numbers as a value in compiled code.
 
-LLVM turns plain loops into SIMD code where they are long, but recursions over a handful of states have short loops, each waiting for the one
-before. Here the registers are written out: ``load`` and ``store`` move eight numbers, ``+ - * /`` (with a register or a number) and the
-functions below work on all of them at once. On processors whose own registers are narrower, LLVM takes two or four of them.
+LLVM turns plain loops into SIMD code where they are long, but recursions over a handful of states have short loops, each
+waiting for the one before. Here the registers are written out: ``load`` and ``store`` move eight numbers, ``+ - * /`` (with a
+register or a number) and the functions below work on all of them at once. On processors whose own registers are narrower, LLVM
+takes two or four of them.
 
 Nothing is checked: ``load(a, i)`` reads ``a.flat[i : i + 8]`` of a C-contiguous array, whatever lies there.
 """

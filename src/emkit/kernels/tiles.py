@@ -12,7 +12,7 @@ from emkit.kernels.vmath import exp, log
 
 @kernel(**EXACT, **INNER)
 def load_tile(x, weights, start, tile, tile_weights):  # type: ignore[no-untyped-def]
-    """Copy rows ``start ...`` of ``x`` (n, d) into ``tile`` (d, lanes) and their weights beside them; returns how many there were."""
+    """Copy rows ``start ...`` of ``x`` (n, d) into ``tile`` (d, lanes), their weights beside them; returns how many there were."""
     d, lanes = tile.shape
     n = min(lanes, x.shape[0] - start)
     for lane in range(n):

@@ -1,7 +1,9 @@
-"""Compiled Viterbi recursions, one sequence at a time, SIMD lanes along the states. The NumPy twin is in ``emkit.models.hmm.decoding``.
+"""Compiled Viterbi recursions, one sequence at a time, SIMD lanes along the states. The NumPy twin is in
+``emkit.models.hmm.decoding``.
 
-No back pointers are kept: the best scores replace the log emissions in place, and the way back repeats the comparison for the one state that the
-path is in. Vectors and matrices are padded with -inf to whole registers; tiles are those of ``emkit.kernels.hmm_chain``, here of entries above
+No back pointers are kept: the best scores replace the log emissions in place, and the way back repeats the comparison for the
+one state that the path is in. Vectors and matrices are padded with -inf to whole registers; tiles are those of
+``emkit.kernels.hmm_chain``, here of entries above
 -inf. Only comparisons and sums of logarithms: nothing depends on their order, and ties go to the lowest state.
 """
 
@@ -40,7 +42,10 @@ def _advance(scores, row, m, ends, tiles):  # type: ignore[no-untyped-def]
 
 @kernel(**INLINED)
 def take_peaks(b, count):  # type: ignore[no-untyped-def]
-    """Subtract each row's largest number; returns their sum. Beside an emission of -1e12 the scores so far would drown in rounding."""
+    """Subtract each row's largest number; returns their sum.
+
+    Beside an emission of -1e12 the scores so far would drown in rounding.
+    """
     padded, peaks = b.shape[1], 0.0
     for row in range(count):
         peak = largest_of_row(b, row)
@@ -52,7 +57,7 @@ def take_peaks(b, count):  # type: ignore[no-untyped-def]
 
 @kernel(**INLINED)
 def carry_on(scores, row, target, to):  # type: ignore[no-untyped-def]
-    """Row ``to`` of ``target`` = scores[row] less its largest, which is returned: scores stay small however long the sequence is."""
+    """Row ``to`` of ``target`` = scores[row] less its largest, which is returned: scores stay small, however long the sequence."""
     padded, top = scores.shape[1], largest_of_row(scores, row)
     for j in range(0, padded, WIDTH):
         store(target, to * padded + j, load(scores, row * padded + j) - top)

@@ -2,7 +2,8 @@
 
 ``emkit.kernels.viterbi_chain`` takes sequences one by one. The NumPy twin is in ``emkit.models.hmm.decoding``.
 
-Back pointers take one byte each. Only comparisons and sums of logarithms: nothing depends on their order, and ties go to the lowest state.
+Back pointers take one byte each. Only comparisons and sums of logarithms: nothing depends on their order, and ties go to the
+lowest state.
 """
 
 import numpy as np
@@ -17,7 +18,7 @@ _REBASED = 32  # steps
 
 @kernel(**INLINED)
 def _advance(scores, before, now, log_trans, b, emitted, back, at):  # type: ignore[no-untyped-def]
-    """For each state j: scores[now + j] = max over i of scores[before + i] + log_trans[i, j], plus emission; the best i into ``back``."""
+    """scores[now + j] = max over i of scores[before + i] + log_trans[i, j], plus emission, for each j; the best i into ``back``."""
     k_count = log_trans.shape[0]
     for j in range(k_count):
         x, y = load(scores, before) + log_trans[0, j], load(scores, before + WIDTH) + log_trans[0, j]
@@ -36,7 +37,7 @@ def _advance(scores, before, now, log_trans, b, emitted, back, at):  # type: ign
 
 @kernel(**INLINED)
 def _take_largest(values, at, k_count, part, active):  # type: ignore[no-untyped-def]
-    """Subtract the largest over the states from one of the two registers of each; returns it, 0 for lanes that are not ``active``."""
+    """Subtract the largest over the states from one of each two registers; returns it, 0 for lanes that are not ``active``."""
     top = largest_of_states(values, at, k_count, part)
     for k in range(k_count):
         here = at + k * LANES + part

@@ -1,8 +1,9 @@
-"""Compiled Viterbi recursion of one long sequence with few states, part by part, so that its emissions need never be in memory together.
+"""Compiled Viterbi recursion of one long sequence with few states, part by part, so that its emissions need never be in memory
+together.
 
 What goes on from part to part is the best score of each state. Back pointers take one byte each. Padding and ties are as in
-``emkit.kernels.viterbi_chain``, which keeps scores in place of pointers and finds the path by comparing again: cheaper for many states, where
-pointers would double the work.
+``emkit.kernels.viterbi_chain``, which keeps scores in place of pointers and finds the path by comparing again: cheaper for many
+states, where pointers would double the work.
 """
 
 import numpy as np
@@ -43,7 +44,7 @@ def viterbi_onward(  # type: ignore[no-untyped-def]
     scores,  # (2, P), in and out: the second row holds the best scores of the step before
     back,  # out uint8, flat, K a step, with room for one more register
 ):
-    """The best score of each state at the last of these steps, and back pointers from each of them; returns what was subtracted from scores."""
+    """Best scores of the states at the last of these steps, and back pointers from each; returns what scores were reduced by."""
     k_count, base = log_b.shape[1], 0.0
     padded = log_start.shape[0]
     b = panel(padded)

@@ -56,8 +56,8 @@ def check_family(
     family : Family
         Not resolved; this does it.
     data : Source or array of shape (n, d), optional
-        Rows that the family can describe, enough for k components; cells may be missing, rows weighted. Default: two columns
-        drawn from the family's support, some cells missing; see ``draw``.
+        Rows that the family can describe, enough of them for k components; cells may be missing, rows weighted. Default: two
+        columns drawn from the family's support, some cells missing; see ``draw``.
     k : int
         Components.
     seed : int

@@ -56,7 +56,7 @@ def m_steps_end_where_nothing_is_to_gain(case: FamilyCase) -> bool | None:
     if not len(vector) or not np.isfinite(vector).all():
         return False
     (slope,) = slopes(lambda v: case.objective(family.unpack(v, params)), at=vector)
-    # An M-step may be an iteration itself, and not yet at rest: see em_ends_where_nothing_is_to_gain for the slope that this leaves.
+    # An M-step may be an iteration itself, and not yet at rest: see em_ends_where_nothing_is_to_gain.
     remaining = 0.0 if abs(trace[-1] - trace[-2]) < 1e-10 else aitken(trace)
     if not remaining < 1e-2:
         return False

@@ -168,7 +168,9 @@ def test_columns_that_are_nearly_the_same():
 
 
 def test_rows_far_from_everything():
-    """An outlier loses what is small beside its own log density, no more than by differences; one too large to square is left to them."""
+    """An outlier loses what is small beside its own log density, no more than by differences; one too large to square is left to
+    them.
+    """
     family, params, x = problem("full")
     x[0] = 1e4
     block = Block(x)

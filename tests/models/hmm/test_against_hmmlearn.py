@@ -30,7 +30,9 @@ def start_of_chain(rng):
 
 
 def both(name, family, x, values, fixed=(), **settings):
-    """Fit both from ``values`` (hmmlearn's attribute names, the family's own parameter last); returns (emkit's Result, hmmlearn's model)."""
+    """Fit both from ``values`` (hmmlearn's attribute names, the family's own parameter last); returns (emkit's Result,
+    hmmlearn's model).
+    """
     # hmmlearn stops when a gain is under tol, and has to be told not to.
     theirs = getattr(peer, name)(K, n_iter=UPDATES, tol=-np.inf, init_params="", **settings)
     for attribute, value in values.items():

@@ -192,7 +192,9 @@ def test_ties_go_to_the_lowest_state(decode, k):
 @pytest.mark.parametrize("decode", DECODERS)
 @pytest.mark.parametrize("sequences", [1, 20])
 def test_an_outlier_far_from_every_state_changes_nothing_else(decode, sequences):
-    """A step that is all but impossible in every state says as little about the others as a missing one, and likelihoods of any size add up."""
+    """A step that is all but impossible in every state says as little about the others as a missing one, and likelihoods of any
+    size add up.
+    """
     params = random_chain(3, 1)
     log_b = random_emissions(100 * sequences, 3, 1)
     lengths = np.full(sequences, 100)

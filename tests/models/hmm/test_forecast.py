@@ -1,4 +1,4 @@
-"""Filtering, sampled paths, forecasts, simulation and pseudo-residuals against enumeration, printed numbers and exact arithmetic."""
+"""Filtering, sampled paths, forecasts, simulation, pseudo-residuals: against enumeration, printed numbers, exact arithmetic."""
 
 import numpy as np
 import pytest

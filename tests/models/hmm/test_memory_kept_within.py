@@ -1,4 +1,4 @@
-"""Registers stick out over the ends of rows: what lies beyond an array is left alone, and what working memory held does not matter."""
+"""Registers stick out over the ends of rows: what lies beyond an array is left alone, and old contents do not matter."""
 
 from contextlib import contextmanager
 

@@ -6,7 +6,8 @@ import pytest
 from emkit.models.hmm.params import HMMParams
 from support.recursions import both_ends, lanes, log_space, numpy_twin, states
 
-# What once went wrong unnoticed: shares lost on the way back, steps whose every emission is nothing beside one that cannot be, tiny transitions.
+# What once went wrong unnoticed: shares lost on the way back, steps whose every emission is nothing beside one that cannot be,
+# tiny transitions.
 KNOWN = [137, 219, 452, 505, 606, 615, 738, 767, 914, 2029]
 
 
@@ -66,7 +67,7 @@ def test_right_or_redone(implementation):
 @pytest.mark.parametrize("implementation", [numpy_twin, lanes, states, both_ends])
 @pytest.mark.parametrize(("beta", "emission"), [(-44.0, -299.0), (-23.0, -299.0), (-37.0, -276.0)])
 def test_a_small_beta_before_a_small_emission(implementation, beta, emission):
-    """Two states that never meet, in one of which the chain is: each step is probable beside the other state's, or next to nothing."""
+    """Two states that never meet, in one of which the chain is: each step is probable beside the other's, or next to nothing."""
     params = HMMParams(np.array([1.0, 0.0]), np.eye(2), None)
     log_b = np.zeros((8, 2))
     log_b[5, 0], log_b[4, 0] = beta, emission

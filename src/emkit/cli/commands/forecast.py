@@ -55,7 +55,7 @@ def command(
 
 
 def _keys(fitted: Any, last: Any, table: Any, rows: Any, written: bool, horizon: int, data: Path) -> dict[str, Any]:
-    """Which sequence each row is about, as ``written`` or with the column's type; and the place of its step, if places count steps."""
+    """The sequence of each row, as ``written`` or with the column's type; and the place of its step, if steps are counted."""
     import numpy as np
     import pyarrow as pa
     from pyarrow import types

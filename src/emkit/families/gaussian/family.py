@@ -38,13 +38,15 @@ class Gaussian(Family):
         full: each component its own matrix; tied: one matrix for all; diag: own variances, no correlation; spherical: one own
         variance; tied-diag, tied-spherical: the same, shared by all components.
     prior : "weak", NormalInverseWishart, GaussianPrior or None
-        "weak" (default): 2/n pseudo-observations with the columns' variances as their quartiles tell them, which keeps components from
-        collapsing. None: maximum likelihood.
+        "weak" (default): 2/n pseudo-observations with the columns' variances as their quartiles tell them, which keeps
+        components from collapsing. None: maximum likelihood.
     reg_covar : float
-        scikit-learn's regularisation, as a prior beside ``prior``: pseudo-observations of this variance in every column, a component of
-        average size having as many as it has rows, so that about ``reg_covar`` is added to each variance. In squared units of the columns.
+        scikit-learn's regularisation, as a prior beside ``prior``: pseudo-observations of this variance in every column, a
+        component of average size having as many as it has rows, so that about ``reg_covar`` is added to each variance. In
+        squared units of the columns.
     fixed, start_values : mapping, optional
-        "means" (K, d) and/or "covariances": in the shape scikit-learn uses for the type, or a number: that variance for every column.
+        "means" (K, d) and/or "covariances": in the shape scikit-learn uses for the type, or a number: that variance for every
+        column.
     """
 
     covariance_type: str = "full"
@@ -203,7 +205,7 @@ class Gaussian(Family):
         return xp.matrix_transpose(constant[:, None] - 0.5 * xp.sum(z * z, axis=-1))
 
     def stats(self, params: GaussianParams, x: Any, resp: Any) -> GaussianStats:
-        """Moments about the current means; a missing cell enters by its conditional mean, and its conditional covariance is added."""
+        """Moments about the current means; a missing cell enters by its conditional mean and covariance."""
         if is_numpy_array(x):
             seen = ~np.isnan(x)
             if not seen.all():

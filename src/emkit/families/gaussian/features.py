@@ -1,7 +1,8 @@
 """Gaussian E-steps on small data as two matrix products, over the features 1, x, x_i x_j of each row, taken about a pivot.
 
-A log density is linear in the features, and so are the moments: with the features of a block at hand, an E-step is the product of coefficients and
-features, Bayes' rule, and the product of responsibilities and features. They are made once for a block and kept as long as it.
+A log density is linear in the features, and so are the moments: with the features of a block at hand, an E-step is the product of
+coefficients and features, Bayes' rule, and the product of responsibilities and features. They are made once for a block and kept as
+long as it.
 
 Numbers that nearly cancel lose digits, so this is done only while no component is narrow beside its distance from the pivot, the
 columns' means: see ``Expansion.lasts``. The other passes take differences from each component's own mean and lose nothing.
@@ -19,8 +20,8 @@ from emkit.core.block import Block
 from emkit.families.gaussian.params import GaussianParams, GaussianStats
 
 _MOST = 2**21  # numbers kept for all the blocks of a source: 16 MB
-# What may cancel: see ``Expansion.loss``. Summed over the rows, what rounding makes of it is about what ``Problem.rounding`` allows for; and a
-# component's statistics have ten digits.
+# What may cancel: see ``Expansion.loss``. Summed over the rows, what rounding makes of it is about what ``Problem.rounding`` allows
+# for; and a component's statistics have ten digits.
 _LOSS, _FAR = 5e2, 1e6
 _PRODUCT = 2**18  # multiplications of one product: BLAS does not split smaller ones among threads, and a slice stays in cache
 _LEAST = float(np.exp(-300.0))  # smaller responsibilities are zero, as in ``emkit.core.bayes.posterior``
@@ -30,8 +31,8 @@ _LEAST = float(np.exp(-300.0))  # smaller responsibilities are zero, as in ``emk
 class Features:
     """The features of n rows, feature by feature, (1 + d + squares, n): ones, x - pivot, and squares or products of these.
 
-    ``squares``: d (d + 1) / 2 products where covariances are matrices, the lower triangle row by row; d squares for variances; their sum for a
-    single variance. ``usable`` is False where a cell is missing, or too large to square.
+    ``squares``: d (d + 1) / 2 products where covariances are matrices, the lower triangle row by row; d squares for variances;
+    their sum for a single variance. ``usable`` is False where a cell is missing, or too large to square.
     """
 
     table: np.ndarray
@@ -40,10 +41,11 @@ class Features:
 
     @classmethod
     def of(cls, params: GaussianParams, block: Block) -> Self | None:
-        """Those of a block's rows, made when they are first asked for; None where they would take too much memory, or cannot be had."""
+        """Those of a block's rows, made when they are first asked for; None where they take too much memory, or cannot be had."""
         d, form = params.means.shape[1], params.covariances.shape
         matrix, pooled = len(form) == 3, form[-1] == 1
-        if (1 + d + squares(params)) * max(block.n, block.source_rows) > _MOST or block.missing or not isinstance(block.x, np.ndarray):
+        numbers = (1 + d + squares(params)) * max(block.n, block.source_rows)
+        if numbers > _MOST or block.missing or not isinstance(block.x, np.ndarray):
             return None
         key = ("gaussian features", matrix, pooled)
         found: Self | None = block.kept.get(key)
@@ -72,7 +74,10 @@ class Features:
         return cls(table, pivot, usable)
 
     def moments(self, params: GaussianParams, sums: np.ndarray, with_second: bool) -> GaussianStats:
-        """Statistics about the means from responsibilities times features, (K, 1 + d + squares); squares of all components in the first row if tied."""
+        """Statistics about the means from ``sums``, responsibilities times features, (K, 1 + d + squares).
+
+        Where a matrix is tied, the first row holds the squares of all components.
+        """
         k, d = params.means.shape
         off, counts, first = params.means - self.pivot, sums[:, 0], sums[:, 1 : 1 + d]
         shift = counts[:, None] * off
@@ -107,10 +112,11 @@ def squares(params: GaussianParams) -> int:
 
 @dataclass(frozen=True)
 class Expansion:
-    """The log densities of K components in a block's features: coefficients (K, 1 + d + squares), and how much cancels in each sum of them, (K,).
+    """The log densities of K components in a block's features: coefficients (K, 1 + d + squares), and how much cancels, (K,).
 
-    ``loss`` is the size of the terms that cancel, in nats: about the squared distance of a component from the pivot in its own standard
-    deviations, more where columns are correlated. Times the machine's epsilon it is the error of a row's log density near the mean.
+    ``loss`` is the size of the terms that cancel, in nats: about the squared distance of a component from the pivot in its own
+    standard deviations, more where columns are correlated. Times the machine's epsilon it is the error of a row's log density near
+    the mean.
     """
 
     features: Features
@@ -141,7 +147,7 @@ class Expansion:
         return cls(features, params, out, square + np.sqrt(np.einsum("kt,kt->k", terms, terms)))
 
     def lasts(self, log_weights: np.ndarray | None = None) -> bool:
-        """Whether the digits last, in each component's statistics and, weighted by the components' shares, in the log-likelihood."""
+        """Whether the digits last: in each component's statistics, and, weighted by the components, in the log-likelihood."""
         mean = self.loss.mean() if log_weights is None else self.loss @ np.exp(log_weights)
         return bool(mean <= _LOSS) and bool(self.loss.max() <= _FAR)
 
@@ -152,21 +158,27 @@ class Expansion:
 
     @property
     def own(self) -> int:
-        """How many features have a coefficient for each component: those of second order have one for all of them where a matrix is tied."""
+        """How many features have a coefficient for each component: where a matrix is tied, squares have one for all of them."""
         k, d = self.params.means.shape
         return 1 + d if self.params.covariances.ndim == 3 and len(self.params.covariances) < k else len(self.features.table)
 
 
 @lru_cache(maxsize=64)
 def _triangle(d: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where the products stand in a flat matrix (d d), by what a precision is multiplied to be their coefficient, and from which product each entry is."""
+    """Where the products stand in a flat matrix (d d), their coefficients as multiples of a precision, and each entry's product."""
     i, j = np.tril_indices(d)
     largest, smallest = np.maximum(*np.indices((d, d))), np.minimum(*np.indices((d, d)))
     return i * d + j, np.where(i == j, -0.5, -1.0), (largest * (largest + 1) // 2 + smallest).ravel()
 
 
 def product_pass(
-    expansion: Expansion, log_weights: np.ndarray, block: Block, with_second: bool, *, rows: bool = False, responsibilities: bool = False
+    expansion: Expansion,
+    log_weights: np.ndarray,
+    block: Block,
+    with_second: bool,
+    *,
+    rows: bool = False,
+    responsibilities: bool = False,
 ) -> Pass:
     """The twin of ``emkit.core.bayes.sliced_pass``, without labels."""
     features, coefficients, own = expansion.features, expansion.coefficients.copy(), expansion.own

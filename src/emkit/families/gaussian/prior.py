@@ -110,8 +110,8 @@ class NormalInverseWishart(Prior):
 def weak_prior(column_spread: np.ndarray, total_weight: float) -> GaussianPrior:
     """The default: 2/n pseudo-observations with robust variances of the columns (d,), for n rows.
 
-    The penalty - a_n (tr(V S^-1) + log|S|) with a_n = 1/n of Chen and Tan (2009), J. Multivariate Analysis 100, 1367-1383, who prove
-    that it makes maximum likelihood of normal mixtures consistent; V is here diagonal, with the
+    The penalty - a_n (tr(V S^-1) + log|S|) with a_n = 1/n of Chen and Tan (2009), J. Multivariate Analysis 100, 1367-1383, who
+    prove that it makes maximum likelihood of normal mixtures consistent; V is here diagonal, with the
     columns' variances as their quartiles tell them, which an outlier cannot inflate. It does not
     depend on the columns' scales, vanishes as data accumulate, and bounds the objective, so that no component can collapse.
     """

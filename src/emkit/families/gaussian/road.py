@@ -1,4 +1,7 @@
-"""Which of three passes a Gaussian takes over a block: by features, compiled, or differences in NumPy. A function of data and parameters alone."""
+"""Which of three passes a Gaussian takes over a block: by features, compiled, or differences in NumPy.
+
+A function of the data and the parameters alone, so that a fit and a later ``score`` take the same.
+"""
 
 import numpy as np
 
@@ -9,9 +12,10 @@ from emkit.families.gaussian.params import GaussianParams
 
 
 def road(params: GaussianParams, block: Block, log_weights: np.ndarray | None = None) -> tuple[Expansion | None, bool]:
-    """The expansion in features to use, or None; and then whether to use compiled code. (None, False): NumPy and differences from the means.
+    """The expansion in features to use, or None; and then whether to use compiled code, or NumPy and differences from the means.
 
-    Features are used unless compiled code repays its loading beside them; where they are of no use, unless it repays it beside NumPy's differences.
+    Features are used unless compiled code repays its loading beside them; where they are of no use, unless it repays it beside
+    NumPy's differences.
     """
     if block.missing:
         return None, False

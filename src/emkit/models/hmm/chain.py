@@ -1,6 +1,7 @@
 """Start, transition and end probabilities as users give them, checked and put together for the model.
 
-Rows that are partly fixed are described by ``held``: a number where an entry is fixed (0 for a structural zero), NaN where it is free.
+Rows that are partly fixed are described by ``held``: a number where an entry is fixed (0 for a structural zero), NaN where it
+is free.
 """
 
 from collections.abc import Mapping
@@ -61,7 +62,7 @@ def joined_rows(k: int, end: bool, values: Mapping[str, Any]) -> np.ndarray:
 def first_chain(
     end: bool, lengths: np.ndarray, attempt: int, held: Mapping[str, np.ndarray], given: Mapping[str, Any]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Start distribution (K,) and rows of transitions (K, K, or K + 1 with an end) to begin with: leaning to staying, unless given."""
+    """Start distribution (K,) and rows of transitions (K, K, or K + 1 with an end) to begin with: given, or likely to stay."""
     k, width = held["transitions"].shape
     stay = (0.5, 0.8, 0.9, 0.6)[attempt % 4]
     rows = np.full((k, width), (1.0 - stay) / max(width - 1, 1))

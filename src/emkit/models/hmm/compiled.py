@@ -125,7 +125,7 @@ class _Chain:
 
 
 def padded(values: np.ndarray, multiple: int = WIDTH, fill: float = 0.0) -> np.ndarray:
-    """A vector (K,) or matrix (K, K) with ``fill`` up to the next multiple each way, where a cache line begins (see ``emkit.kernels.rows``)."""
+    """A vector (K,) or matrix (K, K), filled up to whole registers, that begins a cache line (see ``emkit.kernels.rows``)."""
     size = -(-len(values) // multiple) * multiple
     shape = (size,) * values.ndim
     room = np.full(size**values.ndim + WIDTH, fill)
@@ -135,7 +135,7 @@ def padded(values: np.ndarray, multiple: int = WIDTH, fill: float = 0.0) -> np.n
 
 
 def split_by_length(lengths: np.ndarray, chosen: np.ndarray, few_states: bool) -> tuple[np.ndarray, np.ndarray]:
-    """The chosen sequences for the two layouts: with few states, groups of similar length go side by side, longest first, if few lanes idle."""
+    """The chosen sequences for the two layouts: with few states, groups of similar length go side by side, if few lanes idle."""
     if not few_states:
         return chosen[:0], chosen
     order = chosen[np.argsort(-lengths[chosen], kind="stable")]
@@ -148,7 +148,7 @@ def split_by_length(lengths: np.ndarray, chosen: np.ndarray, few_states: bool) -
 
 
 def tile_pattern(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Which tiles of a padded matrix are not all zero: where each column's list ends, and the list (see ``emkit.kernels.hmm_chain``)."""
+    """Tiles of a padded matrix that are not all zero: where each column's list ends, and the list (see ``kernels.hmm_chain``)."""
     across = len(matrix) // WIDTH
     used = (matrix.reshape(across, WIDTH, across, WIDTH) != 0).any(axis=(1, 3))
     return np.cumsum(used.sum(axis=0)), np.nonzero(used.T)[1]

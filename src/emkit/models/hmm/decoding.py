@@ -23,8 +23,8 @@ Emissions = Callable[[Block, np.ndarray], np.ndarray]
 def viterbi_block(params: HMMParams, block: Block, emissions: Emissions, out: np.ndarray) -> np.ndarray:
     """``viterbi`` of a block: states into ``out``, int64 (n,); returns the log probabilities, (S,).
 
-    The emissions of one long sequence with few states are made part by part, each while the part before is worked on: memory is then a byte for
-    each step and state.
+    The emissions of one long sequence with few states are made part by part, each while the part before is worked on: memory is
+    then a byte for each step and state.
     """
     k, lengths = len(params.startprob), np.asarray(block.lengths)
     if len(lengths) == 1 and block.n >= _STREAM_FROM and k <= _STREAM_UP_TO:
@@ -53,8 +53,8 @@ def viterbi(
     Returns
     -------
     states : int64 array of shape (n,)
-        Among equally probable paths, the one with the lowest last state, then the lowest state before it, and so on. -1 throughout a sequence
-        that is impossible.
+        Among equally probable paths, the one with the lowest last state, then the lowest state before it, and so on. -1
+        throughout a sequence that is impossible.
     log_probs : array of shape (S,)
         Log joint probability of path and sequence; -inf for an impossible sequence.
 
@@ -107,9 +107,10 @@ def _viterbi_streamed(params: HMMParams, block: Block, emissions: Emissions, sta
 
 
 def _viterbi_numpy(params: HMMParams, scores: np.ndarray, lengths: np.ndarray, states: np.ndarray) -> np.ndarray:
-    """All sequences at once; ``scores``, the log emissions, are overwritten by the best log probability of a path that ends there."""
+    """All sequences at once; ``scores``, the log emissions, become the best log probability of a path that ends there."""
     log_start, log_trans, log_end = log_chain(params)
-    # Beside an emission of -1e12, or after a million steps, scores would drown in rounding: what all states have in common is kept apart.
+    # Beside an emission of -1e12, or after a million steps, scores would drown in rounding: what all states have in common is
+    # kept apart.
     base = _take_largest(scores)
     for t, rows in enumerate(forward_walk(lengths)):
         now = scores[rows] + (log_start if t == 0 else (scores[rows - 1][:, :, None] + log_trans).max(axis=1))
@@ -159,8 +160,8 @@ def _viterbi_compiled(params: HMMParams, scores: np.ndarray, lengths: np.ndarray
 def k_best_paths(params: HMMParams, log_b: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """The k most probable paths of one sequence, best first: list Viterbi.
 
-    Each state keeps the k best partial paths that end in it (the parallel algorithm of Seshadri & Sundberg 1994, IEEE Trans. Commun.
-    42, 313-323). Time T K^2 k log(K k), memory T K k.
+    Each state keeps the k best partial paths that end in it (the parallel algorithm of Seshadri & Sundberg 1994, IEEE Trans.
+    Commun. 42, 313-323). Time T K^2 k log(K k), memory T K k.
 
     Parameters
     ----------
@@ -190,7 +191,8 @@ def k_best_paths(params: HMMParams, log_b: np.ndarray, k: int) -> tuple[np.ndarr
     n, states = log_b.shape
     log_b = log_b.copy()
     base = float(_take_largest(log_b).sum())
-    # scores[i, r]: the r-th best partial path that ends in state i. It came from came[t][i, r] = (state before) * width + (its rank).
+    # scores[i, r]: the r-th best partial path that ends in state i. It came from came[t][i, r] = (state before) * width + (its
+    # rank).
     scores = (log_start + log_b[0])[:, None]
     came: list[np.ndarray] = []
     widths: list[int] = []

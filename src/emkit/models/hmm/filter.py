@@ -13,7 +13,8 @@ from emkit.models.hmm.steps import check_steps, first_rows, forward_walk, log_ch
 def filter_probabilities(params: HMMParams, log_b: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """P(state at t | x_1, ..., x_t): the normalised forward variables (Rabiner 1989, eq. 91 ff.).
 
-    That a sequence ends is knowledge about the future: end probabilities play no part, except that the sequence has not ended before t.
+    That a sequence ends is knowledge about the future: end probabilities play no part, except that the sequence has not ended
+    before t.
 
     Parameters
     ----------
@@ -40,7 +41,8 @@ def filter_probabilities(params: HMMParams, log_b: np.ndarray, lengths: np.ndarr
 
 
 def predictive_weights(params: HMMParams, log_b: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """P(state at t | x_1, ..., x_{t-1}): the filter one step ahead, given that the sequence goes on; the start distribution at first steps.
+    """P(state at t | x_1, ..., x_{t-1}): the filter one step ahead, given that the sequence goes on; the start distribution at
+    first steps.
 
     The weights of the forecast distribution of x_t (Zucchini, MacDonald & Langrock 2016, section 5.3). Arguments and exceptions are
     those of ``filter_probabilities``; returns an array of shape (n, K).
@@ -55,7 +57,10 @@ def predictive_weights(params: HMMParams, log_b: np.ndarray, lengths: np.ndarray
 
 
 def log_filter(params: HMMParams, log_b: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Logarithm of ``filter_probabilities``, (n, K): exact where probabilities underflow. Arguments as ``check_steps`` returns them."""
+    """Logarithm of ``filter_probabilities``, (n, K): exact where probabilities underflow.
+
+    Arguments as ``check_steps`` returns them.
+    """
     if not worth_one_pass(lengths, log_b.shape[1]):
         return _log_filter_numpy(params, log_b, lengths)
     from emkit.kernels.hmm_filter import filter_log
@@ -126,7 +131,8 @@ def filter_step(params: HMMParams, state: FilterState, log_b_row: np.ndarray) ->
     Raises
     ------
     DataError
-        If no state that can be reached can emit the step, or ``log_b_row`` has another shape or holds NaN. ``state`` remains usable.
+        If no state that can be reached can emit the step, or ``log_b_row`` has another shape or holds NaN. ``state`` remains
+        usable.
     """
     row = np.asarray(log_b_row, dtype=np.float64)
     k = len(params.startprob)

@@ -35,7 +35,8 @@ def forecast_states(params: HMMParams, filtered_last: np.ndarray, horizon: int) 
     ----------
     params : HMMParams
     filtered_last : array of shape (K,)
-        P(state at the last step | all steps): the last row of ``filter_probabilities``, given that the sequence has or has not ended there.
+        P(state at the last step | all steps): the last row of ``filter_probabilities``, given that the sequence has or has not
+        ended there.
     horizon : int
         h, how many steps.
 

@@ -40,7 +40,8 @@ class HiddenMarkov(ChainConfiguration):
     end : bool
         Whether sequences end by a transition to an end state, with a probability for each state.
     startprob_prior, transmat_prior : Dirichlet, numbers or None
-        Of the start distribution and of each row of transitions (with the end probability last, if there is one); numbers are concentrations.
+        Of the start distribution and of each row of transitions (with the end probability last, if there is one); numbers are
+        concentrations.
     sticky : float
         Pseudo-counts added to each self-transition.
     fixed, start_values : mapping, optional
@@ -114,7 +115,7 @@ class HiddenMarkov(ChainConfiguration):
     # --- E-step -------------------------------------------------------------------------------------------------------
 
     def log_emissions(self, params: HMMParams, block: Block, out: np.ndarray | None = None) -> np.ndarray:
-        """Log probability of each step under each state, (n, K), with what is known about the states; a missing step gives zeros."""
+        """Log probability of each step under each state, (n, K), with what is known of the states; a missing step gives zeros."""
         log_b = np.empty((block.n, self.n_hidden)) if out is None else out
         each(lambda rows: self.family.log_prob_block(params.emissions, block.rows(rows), log_b[rows]), pieces(block))
         return add_labels(log_b, block.labels)

@@ -10,7 +10,9 @@ from emkit.core.records import Params, Stats
 
 @dataclass(frozen=True)
 class HMMParams(Params):
-    """``startprob`` (K,); ``transmat`` (K, K), rows adding up to 1 less ``endprob`` (K,), which is None without an end state; ``emissions``: the family's."""
+    """``startprob`` (K,); ``transmat`` (K, K), rows adding up to 1 less ``endprob`` (K,), which is None without an end state;
+    ``emissions``: the family's.
+    """
 
     startprob: np.ndarray
     transmat: np.ndarray

@@ -1,7 +1,7 @@
 """Forward-backward in NumPy: the twin of ``emkit.kernels.hmm_lanes``, and the log-space version for what underflows.
 
-``forward_backward`` walks all sequences of a block at once, padded to the longest. Rescaled recursions after Rabiner (1989), Proc. IEEE
-77, 257-286, section V.A.
+``forward_backward`` walks all sequences of a block at once, padded to the longest. Rescaled recursions after Rabiner (1989),
+Proc. IEEE 77, 257-286, section V.A.
 """
 
 from dataclasses import dataclass
@@ -41,8 +41,8 @@ def forward_backward(
 ) -> tuple[Counts, np.ndarray]:
     """Overwrites ``log_b`` (n, K) with posteriors times weights; returns the counts, and which sequences underflowed, bool (S,).
 
-    ``chosen``: the sequences to do; the rows of the others are left alone. If any underflowed, counts are not to be used: start over
-    without it.
+    ``chosen``: the sequences to do; the rows of the others are left alone. If any underflowed, counts are not to be used: start
+    over without it.
     """
     k = log_b.shape[1]
     index = np.arange(len(lengths)) if chosen is None else chosen

@@ -1,9 +1,10 @@
 """Forward-backward in NumPy for few long sequences: products of matrices in a tree, not one step after another.
 
-The forward vectors of all sequences, laid end to end, are v <- (v A) * b, and begin anew with the start distribution at each first step. The
-backward ones, times the emissions, are the same from the other end, with A transposed. So both are made at once, in chunks of a few steps: the
-product of each chunk's matrices, all chunks side by side; products of the first 1, 2, 3, ... chunks by doubling (Hillis and Steele 1986, Comm. ACM
-29, 1170-1183); then the vectors inside of all chunks side by side. Every number is a sum of positive terms, so nothing cancels.
+The forward vectors of all sequences, laid end to end, are v <- (v A) * b, and begin anew with the start distribution at each first
+step. The backward ones, times the emissions, are the same from the other end, with A transposed. So both are made at once, in
+chunks of a few steps: the product of each chunk's matrices, all chunks side by side; products of the first 1, 2, 3, ... chunks by
+doubling (Hillis and Steele 1986, Comm. ACM 29, 1170-1183); then the vectors inside of all chunks side by side. Every number is a
+sum of positive terms, so nothing cancels.
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ import numpy as np
 from emkit.models.hmm.recursions import CLIP, LOST, Counts, expected_transitions, reachable
 from emkit.models.hmm.steps import first_rows
 
-# A product whose largest entry is smaller, beside those of its factors, has lost what it was made of: the step-by-step recursions do it then.
+# A product whose largest entry is smaller, beside those of its factors, has lost what it was made of: the step-by-step recursions
+# do it then.
 _SMALL, _LARGE = 1e-150, 1e90
 _FEW = 5  # states up to which a product of small matrices is made number by number
 
@@ -39,14 +41,15 @@ def forward_backward_scan(
     b -= peak
     least = float(b.min())
     b = np.exp(b) if least >= CLIP else np.where(b > CLIP, np.exp(np.maximum(b, CLIP)), 0.0)
-    chain = _Chain(np.stack([transmat.T, transmat * can_be_in[:, None]]), np.stack([startprob, edge]), (firsts, n - 1 - lasts[::-1]))
+    anew = firsts, n - 1 - lasts[::-1]
+    chain = _Chain(np.stack([transmat.T, transmat * can_be_in[:, None]]), np.stack([startprob, edge]), anew)
     found = chain.vectors(b, least)
     if found is None:
         return None
     alpha, w = found[0], found[1, :, ::-1]
     alpha = np.where(alpha > LOST, alpha, 0.0)
-    scale = (chain.one_step(0, alpha, firsts) * b).sum(axis=0)
-    beta = chain.one_step(1, w[:, ::-1], chain.anew[1])[:, ::-1]
+    scale = (chain.one_step(0, alpha) * b).sum(axis=0)
+    beta = chain.one_step(1, found[1])[:, ::-1]
     meet = (alpha * beta).sum(axis=0)
     ending = np.ones(len(lengths)) if endprob is None else endprob @ alpha[:, lasts]
     smallest = min(float(scale.min()), float(ending.min()))
@@ -70,21 +73,25 @@ def forward_backward_scan(
 
 @dataclass(frozen=True)
 class _Chain:
-    """Two recursions v <- (matrix v) * b, forward and from the other end: matrices (2, K, K), what they begin with (2, K), and at which rows."""
+    """Two recursions v <- (matrix v) * b, forward and from the other end.
+
+    ``matrices`` (2, K, K), what they begin with (2, K), and at which rows they begin anew.
+    """
 
     matrices: np.ndarray
     begin: np.ndarray
     anew: tuple[np.ndarray, np.ndarray]
 
-    def one_step(self, which: int, vectors: np.ndarray, anew: np.ndarray) -> np.ndarray:
+    def one_step(self, which: int, vectors: np.ndarray) -> np.ndarray:
         """Where one recursion comes to from each row's vector, before the next emission, (K, n): row t from row t - 1."""
         out = np.empty_like(vectors)
         np.matmul(self.matrices[which], vectors[:, :-1], out=out[:, 1:])
-        out[:, anew] = self.begin[which][:, None]
+        out[:, self.anew[which]] = self.begin[which][:, None]
         return out
 
     def vectors(self, b: np.ndarray, least: float) -> np.ndarray | None:
-        """All vectors, (2, K, n), each adding up to 1, those of the second recursion from its own beginning; None if too much is lost.
+        """All vectors, (2, K, n), each adding up to 1, those of the second recursion from its own beginning; None if too much is
+        lost.
 
         ``b`` (K, n): emissions, of which the largest of each row is 1; ``least``: the logarithm of the smallest.
         """
@@ -129,7 +136,7 @@ class _Chain:
             vectors[which][..., chunks] = self.begin[which].reshape((-1,) + (1,) * (vectors.ndim - 2))
 
     def _products(self, steps: np.ndarray, where: dict[int, list[tuple[int, np.ndarray]]], every: int) -> np.ndarray | None:
-        """Each chunk's product of matrices, (2, K, K, chunks), the largest entry 1; None if too much is lost. From the state that is second."""
+        """Each chunk's product of matrices, (2, K to, K from, chunks), the largest entry 1; None if too much is lost."""
         size, _, k, count = steps.shape
         out = np.empty((2, k, k, count))
         out[:] = self.matrices[:, :, :, None]
@@ -147,7 +154,7 @@ class _Chain:
 
 
 def _prefixes(products: np.ndarray) -> np.ndarray | None:
-    """For each chunk the vector it begins with, (2, K, chunks): a column of the product of all chunks before. None if too much is lost."""
+    """The vectors that chunks begin with, (2, K, chunks): columns of products of all chunks before. None if too much is lost."""
     _, k, _, count = products.shape
     x, off = products, 1
     while off < count - 1:

@@ -22,9 +22,9 @@ def stationary_mode(
 ) -> np.ndarray:
     """The transition matrix that maximises Q = sum N_ij log A_ij + sum s_i log pi_i(A), pi(A) its stationary distribution.
 
-    No closed form. Where the derivative of Q is zero, A_ij is proportional to N_ij + A_ij pi_i z_j with z as in ``_slope``: taken as an update, this
-    settles in a few rounds, zeros included, where sequences are long. Where it does not, or ends below ``old``, a quasi-Newton search goes on from the
-    better of the two, so that the expected log posterior never falls.
+    No closed form. Where the derivative of Q is zero, A_ij is proportional to N_ij + A_ij pi_i z_j with z as in ``_slope``:
+    taken as an update, this settles in a few rounds, zeros included, where sequences are long. Where it does not, or ends below
+    ``old``, a quasi-Newton search goes on from the better of the two, so that the expected log posterior never falls.
     """
     counts = pair_counts + pseudo
     free = np.isnan(held)

@@ -46,22 +46,22 @@ def test_settings_are_named_with_what_was_found(rows, name, value):
 def test_what_can_be_chosen_is_listed(rows):
     refuse(rows, "choose one of 'full', 'tied', 'diag', 'spherical', 'tied-diag', 'tied-spherical'", covariance_type="VVV")
     refuse(rows, r"choose one of 'auto', 'kmeans', 'k-means\+\+', 'random_from_data', 'random'", init_params="k-means")
-    refuse(rows, r"\['sds'\].*has 'weights', 'means' and 'covariances'", fixed={"sds": 1.0})
+    refuse(rows, r"\['sds'\].*the parameters are 'weights', 'means', 'covariances'", fixed={"sds": 1.0})
 
 
 BAD_WEIGHTS = [
     ([0.5, 0.5, 0.0], r"shape \(3,\), expected \(2,\)"),
     ([[0.5, 0.5]], r"shape \(1, 2\), expected \(2,\)"),
-    ([0.5, 0.6], r"must add up to 1, they add up to 1\.1"),
+    ([0.5, 0.6], r"must add up to 1, it adds up to 1\.1"),
     ([-0.5, 1.5], "must be finite and nonnegative"),
-    ([np.nan, 1.0], "must be finite and nonnegative"),
+    ([np.inf, 0.0], "NaN or inf"),
     ("equal", "not numeric"),
 ]
 BAD_MEANS = [
     ([[0.0, 0.0]], r"shape \(1, 2\), expected \(2, 2\)"),
     ([[0.0], [1.0]], r"shape \(2, 1\), expected \(2, 2\)"),
     ([0.0, 1.0], r"shape \(2,\), expected \(2, 2\)"),
-    ([[0.0, np.nan], [1.0, 1.0]], "NaN or inf"),
+    ([[0.0, np.inf], [1.0, 1.0]], "NaN or inf"),
     ([["a", "b"], ["c", "d"]], "not numeric"),
     ([[0.0, 1.0], [2.0]], "not numeric"),
 ]
@@ -75,17 +75,17 @@ BAD_COVARIANCES = [
     ("full", [EYE, np.ones((2, 2))], "matrix 1 is not positive definite"),
     ("full", [EYE, -EYE], "matrix 1 is not positive definite"),
     ("full", 0.0, "not positive definite"),
-    ("full", [EYE, np.nan * EYE], "NaN or inf"),
+    ("full", [EYE, np.inf * np.ones((2, 2))], "NaN or inf"),
     ("full", "round", "not numeric"),
     ("tied", PAIR, r"shape \(2, 2, 2\), expected \(2, 2\)"),
     ("tied", INDEFINITE, "matrix 0 is not positive definite"),
-    ("diag", [[1.0, -1.0], [1.0, 1.0]], "every variance must be positive, found -1"),
+    ("diag", [[1.0, -1.0], [1.0, 1.0]], "every (variance|precision) must be positive, found -1"),
     ("diag", [1.0, 2.0, 3.0], r"shape \(3,\), expected \(2, 2\)"),
-    ("spherical", [1.0, 0.0], "every variance must be positive, found 0"),
+    ("spherical", [1.0, 0.0], "every (variance|precision) must be positive, found 0"),
     ("spherical", [1.0], r"shape \(1,\), expected \(2,\)"),
     ("tied-diag", [1.0, np.inf], "NaN or inf"),
     ("tied-spherical", [1.0, 2.0], r"shape \(2,\), expected \(\)"),
-    ("tied-spherical", -1.0, "every variance must be positive, found -1"),
+    ("tied-spherical", -1.0, "every (variance|precision) must be positive, found -1"),
 ]  # fmt: skip
 
 
@@ -108,6 +108,23 @@ def test_covariances_and_precisions(rows, covariance_type, value, message):
     refuse(rows, rf"^precisions_init.* {message}", covariance_type=covariance_type, precisions_init=value)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("weights", [np.nan, 1.0]), ("means", [[0.0, np.nan], [1.0, 1.0]]), ("covariances", [EYE, np.nan * EYE])]
+)
+def test_starting_values_are_given_whole(rows, name, value):
+    """NaN is for fixed values, where it marks what stays free; a matrix is held whole or not at all."""
+    refuse(rows, f"{name}_init.*NaN or inf", **{f"{name}_init": value})
+    if name == "covariances":
+        refuse(rows, "^precisions_init.*NaN or inf", precisions_init=value)
+        refuse(
+            rows, "matrix 0 holds some NaN; a covariance matrix is given whole", fixed={name: [[[1.0, np.nan], [np.nan, 1.0]], EYE]}
+        )
+    held = ~np.isnan(value)
+    gm = GaussianMixture(2, random_state=0, fixed={name: value}).fit(rows)
+    np.testing.assert_array_equal(getattr(gm, f"{name}_")[held], np.asarray(value)[held])
+    assert np.isfinite(gm.means_).all()
+
+
 def test_covariances_and_precisions_exclude_each_other(rows):
     refuse(rows, "covariances_init or precisions_init, not both", covariances_init=PAIR, precisions_init=PAIR)
 
@@ -128,7 +145,7 @@ def test_priors_that_do_not_fit(rows, prior, message):
 
 
 def test_concentrations_of_the_wrong_number(rows):
-    refuse(rows, r"concentrations of shape \(3,\), expected one number or \(2,\)", weights_prior=[1.0, 2.0, 3.0])
+    refuse(rows, r"weights_prior has shape \(3,\); give one concentration, or an array \(2,\)", weights_prior=[1.0, 2.0, 3.0])
 
 
 def test_settings_are_checked_at_fit_not_before():
