@@ -140,12 +140,13 @@ def members(cls: type, stop: tuple[type, ...] = ()) -> list[str]:
     out: list[str] = []
     seen: set[str] = set()
     left_out = {above for base in stop if base is not cls and issubclass(cls, base) for above in base.__mro__}
+    contract = {name for base in ABOVE if base in left_out and cls not in ABOVE for name in vars(base)}
     for base in cls.__mro__:
         if not base.__module__.startswith("emkit.") or base in left_out:
             continue
         for name, value in vars(base).items():
             function = value.__func__ if isinstance(value, classmethod | staticmethod) else value
-            if name.startswith("_") or name in seen:
+            if name.startswith("_") or name in seen or name in contract:
                 continue
             seen.add(name)
             if isinstance(function, property):

@@ -1,4 +1,4 @@
-"""Tables drawn at random: whatever holds the numbers, what is read is the plain float matrix, and the kinds are those of the columns."""
+"""Tables drawn at random: whatever holds the numbers, the plain float matrix is read, and the kinds are those of the columns."""
 
 import numpy as np
 import pandas as pd

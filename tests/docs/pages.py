@@ -6,9 +6,8 @@
 * In a ``console`` block, lines that begin with ``$ emkit`` run; a line ``# exit 3`` after one is its exit code (0 otherwise).
 * ``<!-- not run: reason -->`` before a block skips it.
 * ``<!-- file: PATHS -->`` before a python block: it does not run, it is a file (or several) of the page's folder, from which
-  the page can import.
-  ``<!-- line of: emkit/_names.py -->``: it is a further line of the table of names. A page with files of the package runs on a
-  copy of it.
+  the page can import. ``<!-- line of: emkit/_names.py -->`` before a python block: it is a further line of the table of names.
+  A page with files of the package runs on a copy of it.
 * The page runs in a temporary folder that holds the CSV files of tests/support/data.
 """
 

@@ -116,8 +116,11 @@ def test_an_unseen_level_may_be_missing(kind):
 
 
 @pytest.mark.parametrize("fit_on", ["frame", "array", "list of arrays", "list of frames", "numbered frame"])
-@pytest.mark.parametrize("x", [np.array([[0], [1]]), np.array([[0.0], [1.0]]), [np.array([[1], [0]])], pd.DataFrame({"sky": [0, 1]})], ids=[
-    "integers", "floats", "list", "frame"])  # fmt: skip
+@pytest.mark.parametrize(
+    "x",
+    [np.array([[0], [1]]), np.array([[0.0], [1.0]]), [np.array([[1], [0]])], pd.DataFrame({"sky": [0, 1]})],
+    ids=["integers", "floats", "list", "frame"],
+)
 def test_numbers_are_not_taken_for_levels(fit_on, x):
     """A model of texts does not read 0 as its first level."""
     words = np.array(WORDS)[:, None]

@@ -137,7 +137,7 @@ def test_text_columns_of_polars_and_arrow():
 
 
 def test_text_arrays():
-    refuse("column 0 row 0 is the text 'a', expected a number", [["a", "b"], ["c", "d"]])
+    refuse("column 0 row 0 is the text 'a', not a number", [["a", "b"], ["c", "d"]])
     refuse("column 1 row 2 is the text 'x'", np.array([[1, 2], [3, 4], [5, "x"]], dtype=object))
     # Nothing is silently converted: a digit in quotes is text.
     refuse("column 0 row 0 is the text '1'", np.array([["1", "2"], ["3", "4"]]))

@@ -66,3 +66,24 @@ def test_wide_data_take_memory_and_files_in_proportion(tmp_path, covariance_type
         sizes.append(os.path.getsize(tmp_path / f"{d}.safetensors"))
     assert sizes[1] < 25 * sizes[0]
     assert sizes[1] < 100 * 20_000
+
+
+@pytest.mark.parametrize(
+    "changes", [{"n_states": 3}, {"fixed": {"nothing": 1.0}}, {"emission": "gaussian"}, {"tol": -1.0}, {"n_states": 0}], ids=str
+)
+def test_settings_changed_after_the_fit_are_those_of_the_next(tmp_path, changes):
+    """What was fitted is loaded all the same, and a warm start does not take it for a fit of the new settings."""
+    path = tmp_path / "m.safetensors"
+    model = HMM(2, "poisson", random_state=0, warm_start=True).fit(COUNTS)
+    model.set_params(**changes).save(path)
+    back = emkit.load(path)
+    assert back.get_params() == model.get_params()
+    assert back.score(COUNTS) == model.score(COUNTS)
+    assert back.summary() == model.summary()
+    try:
+        model.fit(COUNTS)
+    except emkit.EmkitError as error:
+        with pytest.raises(type(error)):
+            back.fit(COUNTS)
+    else:
+        np.testing.assert_array_equal(back.fit(COUNTS).transmat_, model.transmat_)

@@ -12,7 +12,7 @@ from emkit.families.sums import Sums
 
 @dataclass(frozen=True)
 class Exponential(Family):
-    """Independent exponential columns given the component. A missing cell drops out.
+    """Independent exponential columns given the component. A missing cell contributes nothing.
 
     Parameters
     ----------

@@ -78,7 +78,7 @@ def _carry_on_first(
     watch: Monitor,
     before: Sequence[float],
 ) -> StopReason | None:
-    """Carry on the first of the queue; returns the reason if somebody ended the fit meanwhile."""
+    """Carry on the first of the queue; returns the reason if a monitor ended the fit meanwhile."""
     store, under_way = rules.checkpoint, progress.queue[0]
 
     class Watch(Monitor):

@@ -46,21 +46,18 @@ def fit(
     source : Source
     executor : Executor
         Where E-steps run, e.g. ``emkit.Threads()``.
-    algorithm : Algorithm, optional
-        Default: ``EM()``.
+    algorithm : Algorithm, default ``EM()``
     starts : int, or sequence of Params
         How many starts to try, or the starts themselves. Each makes 25 iterations on a subsample; the best quarter (two at
         least) are carried on there until they settle; those within 0.01 nats a row of the best that differ are carried on over
-        all the data. Where the data are no larger than the subsample, every start makes up to 100 iterations; those that have
-        not met the stop rule by then are carried on only if they are among the best quarter, and their estimated remaining gain
-        could make up for what they lack.
+        all the data. If the data are no larger than the subsample, every start makes up to 100 iterations, and is then carried
+        on if it is among the best quarter and its estimated remaining gain could make up for what it lacks.
     tol, max_iter, monitors, checkpoint
         See ``emkit.core.fit.Rules``.
     rng : numpy Generator, optional
         Of every random choice.
     before : sequence of float
-        Objectives of an earlier fit that ended where the only start begins, so that the stop rule knows the rate at which it
-        was gaining.
+        Objectives of an earlier fit that ended where the only start begins: the stop rule knows at which rate it was gaining.
 
     Returns
     -------
@@ -130,7 +127,7 @@ def _short_runs(
     watch: Monitor,
     rng: np.random.Generator,
 ) -> tuple[Progress, StopReason | None]:
-    """Try every start briefly; returns what is worth carrying on, and the reason if somebody asked to stop."""
+    """Try every start briefly; returns what is worth carrying on, and the reason if a monitor asked to stop."""
     model, source = problem.model, problem.source
     if isinstance(starts, Sequence) and not isinstance(starts, str):
         if not all(isinstance(params, Params) for params in starts) or not starts:
@@ -166,7 +163,7 @@ def _try_all(
     asked: Monitor,
     watch: Monitor,
 ) -> tuple[Progress, list[tuple[int, Run]], StopReason | None]:
-    """A short run of every start: the table so far, the runs by number, and the reason if somebody asked to stop."""
+    """A short run of every start: the table so far, the runs by number, and the reason if a monitor asked to stop."""
     model, progress = problem.model, Progress([], [])
     tried: list[tuple[int, Run]] = []
     stopped: StopReason | None = None

@@ -167,7 +167,7 @@ def _recognise_separator(sample: str, complete: bool, usual: str, decimal: str |
         # A single column of words has blanks too; a column of numbers shows that these separate cells.
         numbers = [all(map(_is_number_or_null, column)) for column in zip(*even_rows, strict=True)]
         usual = " " if any(numbers) else usual
-    # The header is a single name. Commas in the rows below it are decimal only if somebody says so.
+    # The header is a single name. Commas in the rows below it are decimal only on request.
     return ";" if decimal == "," and usual == "," else usual
 
 

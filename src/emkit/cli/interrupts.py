@@ -25,7 +25,7 @@ class Interrupts(Monitor):
         self._before: Any = None
 
     def __enter__(self) -> Self:
-        # A process started with SIGINT ignored (nohup, a background job) goes on ignoring it.
+        # A process started with SIGINT ignored (nohup, a background job) keeps ignoring it.
         if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
             self._before = signal.signal(signal.SIGINT, self._interrupted)
         return self

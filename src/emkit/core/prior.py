@@ -30,8 +30,8 @@ class Dirichlet(Prior):
     Parameters
     ----------
     concentration : float or array of shape (K,)
-        1: flat. Above 1: pseudo-counts of concentration - 1. Below 1: pulls small probabilities to exactly zero, where the density
-        is infinite; it is reported as that of a probability of 1e-300.
+        A concentration of 1 is flat; above 1 it stands for concentration - 1 pseudo-counts; below 1 it pulls small
+        probabilities to exactly zero, where the density is infinite; it is reported as that of a probability of 1e-300.
     """
 
     concentration: Any = 1.0

@@ -102,7 +102,7 @@ class Result:
     trace : tuple of float
         Objective at iterations 0, 1, ..., n_iter of the best run.
     remaining : float
-        Estimated gain still to come, nats (Aitken).
+        Estimated remaining gain, nats (Aitken).
     starts : tuple of Start
         Every start tried, in order.
     n_rows, total_weight : int, float
@@ -171,7 +171,7 @@ class Result:
 
 
 def aitken(trace: list[float] | tuple[float, ...]) -> float:
-    """Estimated gain still to come, from the last gains of a linearly converging sequence.
+    """Estimated remaining gain, from the last gains of a linearly converging sequence.
 
     With gains g1, g2, g3 and rate a = max(g2 / g1, g3 / g2), the rest of the geometric series is g3 a / (1 - a); inf where the
     gains are not yet shrinking. Taking the larger of two rates guards against one lucky ratio. Aitken's acceleration as a

@@ -1,7 +1,7 @@
 """Large working arrays that one pass over the data needs and the next one needs again.
 
-Fresh memory is handed out page by page, each cleared first, which takes longer than a recursion takes to fill it. So while
-somebody says ``keep()``, as an executor does for the length of a fit, whatever was borrowed and given back is lent again. At
+Fresh memory is handed out page by page, each cleared first, which takes longer than a recursion takes to fill it. So after
+``keep()``, which an executor calls for the length of a fit, whatever was borrowed and given back is lent again. At
 other times 16 MB at most stay for whoever comes next.
 """
 

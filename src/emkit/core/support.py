@@ -78,7 +78,7 @@ def refuse_categories(source: Source, support: Support) -> None:
             row += block.n
         what = "text" if isinstance(value, str) else "category"
         raise DataError(
-            f"{source.columns.called(j)} {source.place(i)} is the {what} {value!r}, expected {support.words}; drop the column, "
+            f"{source.columns.called(j)} {source.place(i)} is the {what} {value!r}, not {support.words}; drop the column, "
             "encode it as numbers, or give it a categorical family",
             column=column.name,
             row=source.user_row(i),

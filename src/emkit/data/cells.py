@@ -126,7 +126,7 @@ def _texts(
 
 
 def _level(value: Any) -> Any:
-    """A cell of a category as a level that can be compared and saved: a plain text, number or boolean; others, such as intervals, by their text."""
+    """A cell of a category as a level that can be compared and saved: text, a number, a boolean; an interval by its text."""
     value = value.item() if isinstance(value, np.generic) else value
     return value if isinstance(value, str | bool | int | float) else str(value)
 

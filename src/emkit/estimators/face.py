@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from emkit.algorithms.starts import fit
 from emkit.core.block import Block, BlockSource
 from emkit.core.checks import mapping
+from emkit.core.columns import Columns
 from emkit.core.describe import same_snapshot, snapshot
 from emkit.core.errors import ParameterError
 from emkit.core.fit import Problem
@@ -146,7 +147,7 @@ class Face(State, Settings):
         return current.log_likelihood, current.total_weight
 
     def summary(self) -> str:
-        """The fit in words and numbers, for a person."""
+        """The fit in words and numbers, as text for a person to read."""
         from emkit.estimators.summary import summary
 
         return summary(self, self._current())
@@ -250,11 +251,20 @@ class Face(State, Settings):
             settings={name: None if name in ("monitors", "checkpoint") else value for name, value in settings.items()},
             columns=self.columns_,
             width=np.dtype(self.__dict__.get("_width", np.float64)).name,
+            as_asked=self._unchanged(self._asks_for(self.columns_)),
         )
+
+    def _asks_for(self, columns: Columns) -> Any:
+        """What the settings ask for, to be compared; None if they ask for nothing that can be."""
+        try:
+            return snapshot((self.build(columns), columns))
+        except ParameterError:
+            return None
 
     @classmethod
     def _from_saved(cls, saved: Any) -> Self:
         face = cls(**saved.settings)
         face._adopt(saved.result, saved.columns, np.dtype(saved.width).type)
-        face._asked = snapshot((face.build(saved.columns), saved.columns))
+        if saved.as_asked:
+            face._asked = face._asks_for(saved.columns)
         return face

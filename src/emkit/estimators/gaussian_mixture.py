@@ -29,15 +29,16 @@ class GaussianMixture(RowFace):
         full: each component its own matrix; tied: one for all; diag: own variances, no correlation; spherical: one variance each.
     reg_covar : float
         scikit-learn's regularisation, as a prior: pseudo-observations of variance ``reg_covar``, a component of average size
-        having as many as rows, so that it adds about ``reg_covar`` to each variance. In squared units of the columns. 0: none.
+        having as many as rows, so that it adds about ``reg_covar`` to each variance. It is in squared units of the columns; 0
+        adds nothing.
     weights_init, means_init : array (K,), (K, d), optional
-        Starting values, as scikit-learn calls them; so does ``init``.
+        Starting values under scikit-learn's names; ``init`` takes them too.
     precisions_init, covariances_init : array in the shape of ``covariances_``, optional
         Starting values of the inverse covariances, or of the covariances; give one of them.
     prior : "weak", NormalInverseWishart, GaussianPrior or None
-        Of means and covariances. "weak" (default) keeps components from collapsing; None is maximum likelihood.
+        The prior of means and covariances. "weak" (default) keeps components from collapsing; None is maximum likelihood.
     weights_prior : Dirichlet or float, optional
-        Of the weights; a number is the concentration.
+        The prior of the weights; a number is its concentration.
     init, fixed, order_by, tol, max_iter, n_init, init_params, random_state, warm_start, n_jobs
         As in every estimator: ``emkit.estimators.settings.Settings``. The parameters are "weights", "means" and "covariances";
         a number for "covariances" is that variance for every column.

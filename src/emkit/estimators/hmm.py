@@ -30,13 +30,14 @@ class HMM(AfterTheFit, Face):
     n_states : int
         K.
     emission : {"gaussian", "categorical", "bernoulli", "poisson"} or Family
-        What a state emits at each step.
+        What a state emits at each step: a family, or the lower-case name of one.
     covariance_type : {"diag", "full", "tied", "spherical", "tied-diag", "tied-spherical"}
-        Of Gaussian emissions.
+        The shape of the covariances of Gaussian emissions.
     n_mix : int
         Above 1, each state emits a mixture of ``n_mix`` parts (GMM-HMM).
     n_categories : int, optional
-        Symbols of categorical emissions; default: the largest seen plus one, or the levels of a column of text or categories.
+        The number of symbols of categorical emissions. By default it is the largest symbol seen plus one, or the number of
+        levels of a column of text or categories.
     tie : sequence of int, optional
         For each state the number of its emission distribution: states with the same number share it.
     start : {"free", "stationary"}
@@ -44,14 +45,14 @@ class HMM(AfterTheFit, Face):
     end : bool
         Whether sequences end by a transition to an end state (fitted as ``endprob_``).
     startprob_init, transmat_init, endprob_init : array (K,), (K, K), (K,), optional
-        Starting values, as in ``init``; zeros are structural, they stay.
+        Starting values, as in ``init``; zeros are structural: they stay zero.
     means_init, covariances_init, rates_init, probs_init, weights_init : array, optional
         Starting values of emissions, in the shapes of the fitted attributes.
     prior : "weak", None or a Prior
-        Of the emissions; "weak" keeps Gaussian states from collapsing and is no prior for other emissions. None: maximum
-        likelihood.
+        The prior of the emissions. "weak" keeps Gaussian states from collapsing and is no prior for other emissions; None is
+        maximum likelihood.
     startprob_prior, transmat_prior : Dirichlet or float, optional
-        Numbers are concentrations.
+        Priors of the start distribution and of each row of transitions; numbers are concentrations.
     sticky : float
         Pseudo-counts added to each self-transition.
     sequence, order : str, optional
@@ -195,10 +196,10 @@ class HMM(AfterTheFit, Face):
         Parameters
         ----------
         X : array (n, d) with ``lengths``, list of arrays (T_s, d), array (S, T, d), or data frame
-            NaN or null: a missing cell. A row of NaN: a missing step.
-        y : ignored
-            scikit-learn's pipelines pass it. Refused if it has neither an entry for each row nor one for each sequence: most
-            likely it is meant as lengths.
+            NaN or null marks a missing cell, a row of NaN a missing step.
+        y : not used
+            scikit-learn's pipelines pass it. It is refused if it has neither an entry for each row nor one for each sequence, since
+            it is then most likely lengths.
         lengths : list of int, optional
             Of consecutive sequences; default: one sequence.
         sample_weight : array (S,), optional
@@ -206,6 +207,11 @@ class HMM(AfterTheFit, Face):
         states : array, optional
             What is known of the hidden states: (n,) state numbers, -1 or NaN where unknown; or (n, K), booleans for allowed
             states, or nonnegative numbers proportional to how probable the evidence is under each.
+
+        Raises
+        ------
+        DataError, ParameterError
+            Naming the sequence, column, row or parameter; an earlier fit is left as it was.
         """
         found = self._read(X, lengths)
         _refuse_lengths(y, found)

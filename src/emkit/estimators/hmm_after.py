@@ -28,7 +28,7 @@ from emkit.models.hmm.params import HMMParams
 class Forecast:
     """h-step forecasts after the last step of a sequence; row h - 1 is h steps ahead.
 
-    ``states`` (H, K) given that the sequence goes on so long; ``survival`` (H,) probability that it does (1 without an end
+    ``states`` (H, K), given that the sequence has not ended by then; ``survival`` (H,), the probability of that (1 without an end
     state); ``mean`` and ``sd`` (H, d) of the observations, NaN where ``survival`` is 0.
     """
 
@@ -236,8 +236,8 @@ class AfterTheFit:
         """Log density or probability of each of ``values`` (m, d), or (m,) for one column, 1 to ``horizon`` steps after the end
         of one sequence.
 
-        (H, m). For a chain with end probabilities: given that the sequence goes on so long. Raises DataError for another number
-        of columns.
+        (H, m). For a chain with end probabilities: given that the sequence has not ended by then. Raises DataError for another
+        number of columns.
         """
         values = np.asarray(unmask(values))
         values = values.reshape(-1, 1) if values.ndim == 1 and self._n_columns() == 1 else values
@@ -268,7 +268,7 @@ class AfterTheFit:
     def simulate(self, lengths: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Simulated sequences: rows (n, d), states (n,), lengths (S,); drawn with ``random_state``.
 
-        ``lengths``: a list of lengths; or, for a chain with end probabilities, a number of sequences that go on until they end.
+        ``lengths``: a list of lengths; or, for a chain with end probabilities, a number of sequences that run until they end.
         """
         model, params = self._hypothesis()
         x, states, sizes = paths.simulate(model.family, params, lengths, make_rng(self.random_state))

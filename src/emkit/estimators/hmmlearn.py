@@ -74,20 +74,21 @@ class _Follow(Monitor):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class HmmlearnFace(AfterTheFit, BaseEstimator):  # type: ignore[misc]
-    """Base of the four faces.
+    """Settings and methods that hmmlearn's four faces share.
 
     Parameters
     ----------
     startprob_prior, transmat_prior : Dirichlet or float, optional
+        As in ``HMM``.
     algorithm : {"viterbi", "map"}
-        Of ``decode``.
+        The algorithm of ``decode``.
     random_state, n_iter, tol, verbose, n_init, n_jobs, order_by
         As in ``HMM``; ``n_iter`` is its ``max_iter``.
     params, init_params : str
-        Letters of what is fitted, and of what is guessed. An attribute that was set, and whose letter is not in
-        ``init_params``, is a starting value. ``init_params`` may also say how to guess, as in ``HMM``.
+        The letters of the parameters that are fitted, and of those that are guessed. An attribute that was set, and whose
+        letter is not in ``init_params``, is a starting value. ``init_params`` may also say how to guess, as in ``HMM``.
     implementation
-        Not used: sums are scaled, and taken in logarithms where that underflows.
+        It is not used: sums are scaled, and taken in logarithms where that underflows.
     prior, fixed, startprob_init, transmat_init, monitors, checkpoint
         As in ``HMM``.
     """

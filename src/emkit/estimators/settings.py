@@ -16,35 +16,38 @@ from emkit.execute.threads import Threads
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Settings(BaseEstimator):  # type: ignore[misc]
-    """What every estimator can be told.
+    """Settings that every estimator has, with the same meaning.
 
     Parameters
     ----------
     init : dict, optional
-        Starting values of any parameter by name, in the shapes of the fitted attributes. Starts are one if everything is given.
+        Starting values of any parameter by name, in the shapes of the fitted attributes. If every parameter is given, there is
+        one start.
     fixed : dict, optional
         Parameters that are held at these values, in the same shapes. NaN marks entries that stay free; a boolean mask holds the
         marked entries at their starting values.
     order_by : None, "auto" or callable
-        How components or states are numbered: None as found; "auto" by the mean of the first column, ascending, unless starting
-        values, fixed values, labels or ties tell them apart; a callable takes the family and its parameters and returns a value
-        for each.
+        How components or states are numbered. None leaves them as they were found. "auto" numbers them by the mean of the first
+        column, ascending, unless starting values, fixed values, labels or ties tell them apart. A callable takes the family and
+        its parameters, and returns a value for each component.
     tol : float
-        Stop when the estimated remaining gain is below ``tol`` nats of the total objective. 0: exactly ``max_iter`` iterations.
+        Stop when the estimated remaining gain is below ``tol`` nats of the total objective. With 0 every start that is
+        carried on makes exactly ``max_iter`` iterations.
     max_iter : int
-        Iterations at most, for each start.
+        The largest number of iterations of each start.
     n_init : int
-        Starts. ``result_.starts`` tells what became of each.
+        The number of starts. ``result_.starts`` tells what became of each.
     init_params : {"auto", "kmeans", "k-means++", "random_from_data", "random"}
         How starts guess a partition; "auto" mixes them.
     random_state : int, RandomState, Generator or None
+        The source of every random choice.
     warm_start : bool
-        Start from the last fit, or from the attributes as they were set since. After a change of settings or columns: a fit
-        from the beginning.
+        Start from the last fit, or from the attributes as they were set since. After a change of settings or columns the fit
+        begins afresh.
     n_jobs : int or None
-        Threads; None or -1: all cores. The result does not depend on it.
+        The number of threads; None or -1 for all cores. The result does not depend on it.
     verbose, verbose_interval : int
-        Progress lines on stderr.
+        Whether to print a line on stderr, every ``verbose_interval`` iterations.
     monitors : list of Monitor, optional
         See ``emkit.Monitor``, ``emkit.TimeLimit``.
     checkpoint : Checkpoint or path, optional

@@ -32,12 +32,12 @@ class Beta(Prior):
 
 @dataclass(frozen=True)
 class Bernoulli(Family):
-    """Independent 0/1 columns given the component. A missing cell drops out.
+    """Independent 0/1 columns given the component. A missing cell contributes nothing.
 
     Parameters
     ----------
     prior : Beta or None
-        Of each probability.
+        The prior of each probability.
     fixed, start_values : mapping, optional
         "probs" (K, d): probabilities of a 1.
     """

@@ -17,7 +17,7 @@ from emkit.core.records import Stats
 from emkit.core.support import Symbols
 from emkit.families.sums import logs_times
 
-_TOO_MANY = 10**7  # symbols that somebody numbered without gaps: fewer
+_TOO_MANY = 10**7  # symbols that are numbered without gaps are fewer
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,14 @@ class SymbolCounts(Stats):
 
 @dataclass(frozen=True)
 class Categorical(Family):
-    """Independent categorical columns given the component. A missing cell drops out.
+    """Independent categorical columns given the component. A missing cell contributes nothing.
 
     Parameters
     ----------
     n_categories : int or sequence of int, optional
         L of each column; default: as many as the column has levels, or the largest symbol seen plus one.
     prior : Dirichlet or None
-        Of each column's probabilities.
+        The prior of each column's probabilities.
     fixed, start_values : mapping, optional
         "probs" (K, d, L), or (K, L) for one column. Symbols beyond a column's own number have probability 0.
     """

@@ -46,7 +46,7 @@ class Mixed(Family):
     n_parts : int
         M >= 1.
     prior : Dirichlet or None
-        Of the weights of each component.
+        The prior of the weights of each component.
     fixed, start_values : mapping, optional
         "weights" (K, M).
     """
@@ -87,7 +87,7 @@ class Mixed(Family):
 
     @property
     def support(self) -> Support:  # type: ignore[override]
-        """The family's."""
+        """As the family has it."""
         return self.family.support
 
     def sizes(self, k: int, d: int) -> dict[str, int]:
@@ -111,11 +111,11 @@ class Mixed(Family):
         return replace(self, family=self.family.resolve(source, k * self.n_parts))
 
     def check(self, source: Source) -> None:
-        """The family's."""
+        """As the family has it."""
         self.family.check(source)
 
     def embed(self, x: Any) -> np.ndarray | None:
-        """The family's."""
+        """As the family has it."""
         return self.family.embed(x)
 
     def anchor(self, k: int, d: int) -> Any:
@@ -208,5 +208,5 @@ class Mixed(Family):
         return f"mixtures of {self.n_parts} {self.family.in_words}"
 
     def compile(self, source: Source, k: int) -> None:
-        """The family's."""
+        """As the family has it."""
         self.family.compile(source, k * self.n_parts)

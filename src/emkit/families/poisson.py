@@ -20,9 +20,9 @@ class Gamma(Prior):
     Parameters
     ----------
     shape : float, >= 1
-        shape - 1 pseudo-events ...
+        The prior is worth ``shape - 1`` pseudo-events
     inverse_scale : float, >= 0
-        ... in this many pseudo-rows.
+        in ``inverse_scale`` pseudo-rows.
     """
 
     shape: float = 1.0
@@ -41,12 +41,12 @@ class Gamma(Prior):
 
 @dataclass(frozen=True)
 class Poisson(Family):
-    """Independent Poisson columns given the component. A missing cell drops out.
+    """Independent Poisson columns given the component. A missing cell contributes nothing.
 
     Parameters
     ----------
     prior : Gamma or None
-        Of each rate.
+        The prior of each rate.
     fixed, start_values : mapping, optional
         "rates" (K, d).
     """

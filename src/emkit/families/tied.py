@@ -65,17 +65,17 @@ class Tied(Family):
 
     @property
     def support(self) -> Support:  # type: ignore[override]
-        """The family's."""
+        """As the family has it."""
         return self.family.support
 
     @property
     def all_names(self) -> tuple[str, ...]:
-        """The family's."""
+        """As the family has it."""
         return self.family.all_names
 
     @property
     def needed_names(self) -> tuple[str, ...]:
-        """The family's."""
+        """As the family has it."""
         return self.family.needed_names
 
     def configured(self, fixed: Any, init: Any) -> Self:
@@ -83,7 +83,7 @@ class Tied(Family):
         return replace(self, family=self.family.configured(fixed, init))
 
     def parameter(self, name: str) -> Any:
-        """The family's."""
+        """As the family has it."""
         return self.family.parameter(name)
 
     def shown(self, params: Any) -> dict[str, np.ndarray]:
@@ -111,7 +111,7 @@ class Tied(Family):
 
     @property
     def is_started(self) -> bool:
-        """The family's."""
+        """As the family has it."""
         return self.family.is_started
 
     @property
@@ -120,19 +120,19 @@ class Tied(Family):
         return True
 
     def columns_of(self, values: Any) -> int | None:
-        """The family's."""
+        """As the family has it."""
         return self.family.columns_of(values)
 
     def without_data(self, values: Any, d: int) -> Self:
-        """The family's."""
+        """As the family has it."""
         return replace(self, family=self.family.without_data(values, d))
 
     def null(self, k: int, d: int) -> Any:
-        """The family's."""
+        """As the family has it."""
         return self.family.null(self._distinct, d)
 
     def anchor(self, k: int, d: int) -> Any:
-        """The family's."""
+        """As the family has it."""
         return self.family.anchor(self._distinct, d)
 
     def n_free(self, params: Any) -> int:
@@ -140,7 +140,7 @@ class Tied(Family):
         return self.family.n_free(params)
 
     def pack(self, params: Any) -> np.ndarray:
-        """The family's."""
+        """As the family has it."""
         return self.family.pack(params)
 
     def _unpacked(self, vector: np.ndarray, like: Any) -> tuple[Any, int]:
@@ -153,7 +153,7 @@ class Tied(Family):
         raise ParameterError("components that share distributions cannot be relabelled")
 
     def log_prior(self, params: Any) -> float:
-        """The family's."""
+        """As the family has it."""
         return self.family.log_prior(params)
 
     # --- the rest -----------------------------------------------------------------------------------------------------
@@ -173,72 +173,72 @@ class Tied(Family):
         return self.family.stats(params, x, self._pool(resp))
 
     def log_prob_block(self, params: Any, block: Block, out: np.ndarray | None = None) -> np.ndarray:
-        """The family's, repeated."""
+        """As the family has it, repeated for each component."""
         return np.take(self.family.log_prob_block(params, block), self._index, axis=1, out=out, mode="clip")
 
     def stats_block(self, params: Any, block: Block, resp: np.ndarray) -> Any:
-        """The family's."""
+        """As the family has it."""
         return self.family.stats_block(params, block, self._pool(resp))
 
     def m_step(self, stats: Any, params: Any) -> Any:
-        """The family's."""
+        """As the family has it."""
         return self.family.update(stats, params)
 
     def update(self, stats: Any, params: Any) -> Any:
-        """The family's."""
+        """As the family has it."""
         return self.family.update(stats, params)
 
     def first_guess(self, stats: Any) -> Any:
-        """The family's."""
+        """As the family has it."""
         return self.family.start(stats)
 
     def start(self, stats: Any) -> Any:
-        """The family's."""
+        """As the family has it."""
         return self.family.start(stats)
 
     def from_partition(self, x: np.ndarray, resp: np.ndarray, rng: np.random.Generator) -> Any:
-        """The family's."""
+        """As the family has it."""
         return self.family.from_partition(x, self._pool(resp), rng)
 
     def check(self, source: Source) -> None:
-        """The family's."""
+        """As the family has it."""
         self.family.check(source)
 
     def embed(self, x: Any) -> np.ndarray | None:
-        """The family's."""
+        """As the family has it."""
         return self.family.embed(x)
 
     def q(self, stats: Any, params: Any) -> float | None:
-        """The family's."""
+        """As the family has it."""
         return self.family.q(stats, params)
 
     def moments(self, params: Any) -> tuple[np.ndarray, np.ndarray] | None:
-        """The family's, repeated."""
+        """As the family has it, repeated for each component."""
         found = self.family.moments(params)
         return None if found is None else (found[0][self._index], found[1][self._index])
 
     def cdf(self, params: Any, x: np.ndarray, *, upper: bool = False) -> tuple[np.ndarray, np.ndarray] | None:
-        """The family's, repeated."""
+        """As the family has it, repeated for each component."""
         found = self.family.cdf(params, x, upper=upper)
         return None if found is None else (found[0][:, self._index], found[1][:, self._index])
 
     def sample(self, params: Any, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """The family's."""
+        """As the family has it."""
         return self.family.sample(params, self._index[component], rng)
 
     @property
     def in_words(self) -> str:
-        """The family's."""
+        """As the family has it."""
         return self.family.in_words
 
     def priors_in_words(self) -> list[str]:
-        """The family's."""
+        """As the family has it."""
         return self.family.priors_in_words()
 
     def held_names(self) -> list[str]:
-        """The family's."""
+        """As the family has it."""
         return self.family.held_names()
 
     def compile(self, source: Source, k: int) -> None:
-        """The family's."""
+        """As the family has it."""
         self.family.compile(source, self._distinct)

@@ -23,11 +23,11 @@ class Checkpoint:
     Parameters
     ----------
     path : path
-        Where. Delete the file to start afresh.
+        The file. Delete it to start afresh.
     every : int, optional
-        Save every so many iterations.
+        Save after this number of iterations.
     seconds : float, optional
-        Save when so many seconds have passed since the last time. With neither, every 60 seconds.
+        Save when this time has passed since the last save. If neither is given, it is 60 seconds.
 
     Raises
     ------

@@ -20,7 +20,7 @@ from emkit.io.container import read, write
 
 @dataclass(frozen=True)
 class Saved:
-    """What a model file holds."""
+    """What a model file holds. ``as_asked``: whether the result is of the settings as they are: they may have changed since."""
 
     estimator: str
     settings: dict[str, Any]
@@ -28,6 +28,7 @@ class Saved:
     width: str
     result: Result
     version: str
+    as_asked: bool
 
 
 def save_model(
@@ -38,8 +39,9 @@ def save_model(
     settings: Mapping[str, Any],
     columns: Columns,
     width: str = "float64",
+    as_asked: bool = True,
 ) -> None:
-    """Write a fitted model; atomically. Raises OSError if that fails, and then the old file survives."""
+    """Write a fitted model, see ``Saved``; atomically. Raises OSError if that fails, and then the old file survives."""
     arrays: dict[str, np.ndarray] = {}
     header = {
         "kind": "model",
@@ -48,6 +50,7 @@ def save_model(
         "settings": {name: describe(_kept(value), arrays, f"settings.{name}") for name, value in settings.items()},
         "columns": _schema(columns, arrays),
         "width": width,
+        "as_asked": as_asked,
         "model": describe(result.model, arrays, "model"),
         "result": {
             "log_likelihood": result.log_likelihood,
@@ -140,6 +143,7 @@ def load_model(path: str | os.PathLike[str], classes: Sequence[type] = ()) -> Sa
             str(header["width"]),
             result,
             str(header.get("emkit_version", "?")),
+            bool(header["as_asked"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, ModelFileError):

@@ -53,7 +53,7 @@ class Mixture(Model):
     n_components : int
         K >= 1.
     prior : Dirichlet, number or None
-        Of the weights; a number is the concentration.
+        The prior of the weights; a number is its concentration.
     fixed, start_values : mapping, optional
         "weights" (K,).
     seeding : {"auto", "kmeans", "k-means++", "random_from_data", "random"}
@@ -90,7 +90,7 @@ class Mixture(Model):
 
     @property
     def support(self) -> Support:
-        """The family's."""
+        """As the family has it."""
         return self.family.support
 
     @property

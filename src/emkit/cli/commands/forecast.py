@@ -29,8 +29,8 @@ def command(
     """Write one row for each sequence and step ahead.
 
     The sequence and, if it holds whole numbers, the order column; `step` 1, 2, ...; `survival`, the probability that the sequence
-    goes on so long, if the model has an end state; `p0`, `p1`, ..., the probability of each state; `mean_` and `sd_` of each data
-    column.
+    has not ended by then, if the model has an end state; `p0`, `p1`, ..., the probability of each state; `mean_` and `sd_` of
+    each data column.
     """
     import pyarrow as pa
 

@@ -60,7 +60,7 @@ class ChainConfiguration(Model):
 
     @property
     def support(self) -> Support:
-        """The family's."""
+        """As the family has it."""
         return self.family.support
 
     @property

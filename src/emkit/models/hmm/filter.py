@@ -41,8 +41,8 @@ def filter_probabilities(params: HMMParams, log_b: np.ndarray, lengths: np.ndarr
 
 
 def predictive_weights(params: HMMParams, log_b: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """P(state at t | x_1, ..., x_{t-1}): the filter one step ahead, given that the sequence goes on; the start distribution at
-    first steps.
+    """P(state at t | x_1, ..., x_{t-1}): the filter one step ahead, given that the sequence has not ended; at first
+    steps the start distribution.
 
     The weights of the forecast distribution of x_t (Zucchini, MacDonald & Langrock 2016, section 5.3). Arguments and exceptions are
     those of ``filter_probabilities``; returns an array of shape (n, K).

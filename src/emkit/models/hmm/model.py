@@ -40,8 +40,8 @@ class HiddenMarkov(ChainConfiguration):
     end : bool
         Whether sequences end by a transition to an end state, with a probability for each state.
     startprob_prior, transmat_prior : Dirichlet, numbers or None
-        Of the start distribution and of each row of transitions (with the end probability last, if there is one); numbers are
-        concentrations.
+        Priors of the start distribution and of each row of transitions (with the end probability last, if there is one);
+        numbers are concentrations.
     sticky : float
         Pseudo-counts added to each self-transition.
     fixed, start_values : mapping, optional
@@ -230,7 +230,7 @@ class HiddenMarkov(ChainConfiguration):
         return Inference(counts.log_likelihoods)
 
     def simulate(self, params: HMMParams, n: int, rng: np.random.Generator) -> Block:
-        """About ``n`` steps: sequences of 50, or sequences that go on until they end."""
+        """About ``n`` steps: sequences of 50, or sequences that run until they end."""
         lengths = max(1, int(n * params.endprob.mean())) if params.endprob is not None else np.full(-(-n // 50), 50)
         x, states, sizes = simulate(self.family, params, lengths, rng)
         return Block(x, lengths=sizes, labels=states)

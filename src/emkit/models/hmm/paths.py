@@ -88,7 +88,7 @@ def simulate(
     params : HMMParams
     lengths : int or int array of shape (S,)
         Steps of each sequence. A single number n means one sequence of n steps, or, where the chain has end probabilities, n
-        sequences that go on until they end. Given lengths are kept to in that case too: paths are drawn given that they end there.
+        sequences that run until they end. Given lengths are kept to in that case too: paths are drawn given that they end there.
     rng : numpy Generator
 
     Returns
