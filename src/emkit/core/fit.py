@@ -208,6 +208,10 @@ def _fell(problem: Problem, step: Step, best: Step) -> bool:
 def _settled(problem: Problem, history: Sequence[float], remaining: float, tol: float) -> bool:
     if remaining < tol:
         return True
-    # A gain that rounding could have made says nothing about a rate: two in a row are the end of the road.
+    # A gain that rounding could have made says nothing about a rate: two in a row are the end of the road. So is one after a gain
+    # under ``tol`` that rounding cannot have made: the rate is then below a half.
+    if len(history) < 3:
+        return False
     limit = problem.rounding(history[-1])
-    return len(history) >= 3 and max(abs(history[-1] - history[-2]), abs(history[-2] - history[-3])) <= limit
+    last, before = abs(history[-1] - history[-2]), abs(history[-2] - history[-3])
+    return last <= limit and (before <= limit or 4.0 * limit < before < tol)
