@@ -170,6 +170,12 @@ def test_no_gain_twice_in_a_row_is_the_end_of_the_road():
     assert outcome.reason is StopReason.CONVERGED and outcome.n_iter <= 3
 
 
+def test_a_gain_under_tol_and_then_none_is_the_end_of_the_road():
+    """As a warm start of one iteration has it, which sees two gains only, the second of them mere rounding."""
+    outcome = play(-1.0, -1.0 + 1e-6, -1.0 + 1e-6 - 1e-15, 5.0, tol=1e-3, max_iter=100)
+    assert outcome.reason is StopReason.CONVERGED and outcome.n_iter == 2
+
+
 def test_not_converged_at_max_iter():
     outcome = play(*geometric(10.0, 0.9, 100), tol=1e-3, max_iter=5)
     assert outcome.reason is StopReason.MAX_ITER and outcome.n_iter == 5

@@ -100,7 +100,7 @@ def test_cached_code_is_stale_when_another_kernel_changes(folder, tmp_path):
 REAL = """
 import numpy as np
 from emkit import ArraySource, Gaussian
-Gaussian("diag").compile(ArraySource(np.random.default_rng(0).standard_normal((400_000, 2))), 4)
+Gaussian("diag").compile(ArraySource(np.random.default_rng(0).standard_normal((1_000_000, 2))), 4)
 from emkit.kernels.gaussian import mixture_pass
 print(sum(mixture_pass.stats.cache_hits.values()))
 """

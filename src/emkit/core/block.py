@@ -91,11 +91,21 @@ class Block:
             labels=None if self.labels is None else np.asarray(self.labels)[rows],
         )
 
+    @cached_property
+    def kept(self) -> dict[Any, Any]:
+        """What others have computed from the rows and want again at the next E-step. It goes with the block; nobody sends it."""
+        return {}
+
     def rows(self, part: slice) -> "Block":
-        """Some rows without their sequences and weights, as a family sees them."""
-        labels = None if self.labels is None else self.labels[part]
-        rows = max(self.source_rows, self.n)
-        return replace(self, x=self.x[part], weights=None, lengths=None, labels=labels, source_rows=rows)
+        """Some rows without their sequences and weights, as a family sees them; the same object every time."""
+        key = ("rows", part.start, part.stop)
+        found: Block | None = self.kept.get(key)
+        if found is None:
+            labels = None if self.labels is None else self.labels[part]
+            rows = max(self.source_rows, self.n)
+            found = replace(self, x=self.x[part], weights=None, lengths=None, labels=labels, source_rows=rows)
+            self.kept[key] = found
+        return found
 
     @staticmethod
     def join(blocks: Sequence["Block"]) -> "Block":

@@ -3,16 +3,19 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_WORTH = 5e6  # estimated nanoseconds of the NumPy twin for one pass over the data
+_LOADING = 4.5e8  # nanoseconds
+PASSES = 300  # E-steps that a fit makes, all starts together
 _always: bool | None = None
 
 
-def worth_compiling(nanoseconds: float) -> bool:
-    """Whether a pass that takes the NumPy twin so long should be compiled.
+def worth_compiling(plain: float, compiled: float = 0.0, passes: float = PASSES) -> bool:
+    """Whether compiled code repays its loading over so many passes, of which one takes ``plain`` nanoseconds without it.
 
-    The estimate is a function of the data's shape alone, never of the machine: results do not depend on where they were computed.
+    The estimates are functions of the data's shape alone, never of the machine, nor of what this process has loaded already:
+    results do not depend on where or when they were computed, and a log-likelihood that a fit reports is exactly what ``score``
+    gives later.
     """
-    return nanoseconds >= _WORTH if _always is None else _always
+    return (plain - compiled) * passes >= _LOADING if _always is None else _always
 
 
 @contextmanager

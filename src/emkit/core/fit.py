@@ -38,11 +38,12 @@ class Problem:
         """A difference in the objective that rounding alone can make.
 
         Each row's log-likelihood carries a relative error of a few epsilon; n of them add up like a random walk, but for a small
-        part that rows have in common (a tenth of an epsilon is three times what was measured), and the float64 sum adds its own.
+        part that rows have in common (a tenth of an epsilon is three times what was measured), and float64 sums add their own: the
+        larger of what adding up costs and of what ``emkit.families.gaussian.features`` may lose.
         """
         n = max(self.source.n_rows, 1)
         size = abs(objective) + n
-        return self.precision * size * (16.0 / math.sqrt(n) + 0.1) + 16.0 * float(np.finfo(np.float64).eps) * size
+        return self.precision * size * (16.0 / math.sqrt(n) + 0.1) + 64.0 * float(np.finfo(np.float64).eps) * size
 
 
 class Algorithm(ABC):
@@ -70,9 +71,14 @@ class Algorithm(ABC):
         return aitken(list(trace))
 
     def at_rest(self, problem: Problem, step: Step, trace: Sequence[float]) -> bool:
-        """Whether nothing is gained any more: by default, after two changes in a row that rounding could have made."""
+        """Whether nothing is gained any more: by default, after changes that rounding could have made."""
+        if len(trace) < 3:
+            return False
+        # A gain that rounding could have made says nothing about a rate: two in a row are the end of the road. So is one after a
+        # gain under ``tol`` that rounding cannot have made: the rate is then below a half.
         limit = problem.rounding(trace[-1])
-        return len(trace) >= 3 and max(abs(trace[-1] - trace[-2]), abs(trace[-2] - trace[-3])) <= limit
+        last, before = abs(trace[-1] - trace[-2]), abs(trace[-2] - trace[-3])
+        return last <= limit and (before <= limit or 4.0 * limit < before < problem.tol)
 
 
 class CheckpointStore(Protocol):

@@ -10,16 +10,17 @@ from array_api_compat import array_namespace, is_numpy_array
 from emkit.core.bayes import Pass
 from emkit.core.block import Block, Source
 from emkit.core.checks import one_of
-from emkit.core.compiled import worth_compiling
 from emkit.core.errors import CollapseError, DataError, ParameterError
 from emkit.core.family import Family
 from emkit.core.parameters import Parameter, Real
 from emkit.core.prior import Prior
 from emkit.core.support import Reals
 from emkit.families.gaussian import expected, missing
+from emkit.families.gaussian.features import product_log_prob, product_pass, product_stats
 from emkit.families.gaussian.m_step import best_covariances, best_means
 from emkit.families.gaussian.params import GaussianParams, GaussianStats
 from emkit.families.gaussian.prior import GaussianPrior, NormalInverseWishart, weak_prior
+from emkit.families.gaussian.road import road
 from emkit.families.gaussian.shapes import COVARIANCE_TYPES, Covariance, Shape
 
 _LOG_2PI = float(np.log(2.0 * np.pi))
@@ -234,29 +235,36 @@ class Gaussian(Family):
     def joint_pass(
         self, params: GaussianParams, log_weights: np.ndarray, block: Block, *, rows: bool = False, responsibilities: bool = False
     ) -> Pass:
-        """A mixture's E-step: the compiled pass when the block is large, the NumPy twin below that, where cells are missing,
-        and with labels.
-        """
+        """A mixture's E-step: by features or compiled (see ``road``); the NumPy twin where cells are missing, and with labels."""
         what = {"rows": rows, "responsibilities": responsibilities}
         if block.missing and params.covariances.ndim == 3 and not (rows or responsibilities):
             return missing.joint_pass(params, log_weights, block, self._with_second)
-        if block.labels is not None or not _worth(params, block):
+        taken, made = (None, False) if block.labels is not None else road(params, block, log_weights)
+        if taken is not None:
+            return product_pass(taken, log_weights, block, self._with_second, **what)
+        if not made:
             return self.plain_pass(params, log_weights, block, **what)
         from emkit.families.gaussian.compiled import compiled_pass
 
         return compiled_pass(params, log_weights, block, self._with_second, **what)
 
     def log_prob_block(self, params: GaussianParams, block: Block, out: np.ndarray | None = None) -> np.ndarray:
-        """Compiled where the data are large and complete."""
-        if not _worth(params, block):
+        """By features or compiled, where the data are complete."""
+        taken, made = road(params, block)
+        if taken is not None:
+            return product_log_prob(taken, out)
+        if not made:
             return super().log_prob_block(params, block, out)
         from emkit.families.gaussian.compiled import compiled_log_prob
 
         return compiled_log_prob(params, block.x, out)
 
     def stats_block(self, params: GaussianParams, block: Block, resp: np.ndarray) -> GaussianStats:
-        """Compiled where the data are large and complete."""
-        if not _worth(params, block):
+        """By features or compiled, where the data are complete."""
+        taken, made = road(params, block)
+        if taken is not None:
+            return product_stats(taken, resp, self._with_second)
+        if not made:
             return super().stats_block(params, block, resp)  # type: ignore[no-any-return]
         from emkit.families.gaussian.compiled import compiled_stats
 
@@ -265,8 +273,10 @@ class Gaussian(Family):
     def compile(self, source: Source, k: int) -> None:
         """Load or compile the pass that the first block will use."""
         block = next(iter(source))
-        params = self.null(k, source.n_features)
-        if _worth(params, replace(block, missing=False, source_rows=source.n_rows)):
+        if block.missing or block.source_rows < source.n_rows:  # other blocks may be complete
+            block = replace(block, missing=False, source_rows=source.n_rows)
+        params = self.null(k, source.n_features) if self.seen is None else self.anchor(k, source.n_features)
+        if road(params, block)[1]:
             from emkit.families.gaussian.compiled import compiled_pass
 
             tiny = Block(np.zeros((1, source.n_features), dtype=block.x.dtype))
@@ -384,9 +394,3 @@ class Gaussian(Family):
             mine = component == j
             out[mine] = params.means[j] + z[mine] @ lower[j if len(lower) > 1 else 0].T
         return out
-
-
-def _worth(params: GaussianParams, block: Block) -> bool:
-    """Whether the compiled pass is worth loading for the data that a complete block belongs to."""
-    k, d = params.means.shape
-    return not block.missing and worth_compiling(max(block.n, block.source_rows) * k * (10.0 + 4.0 * d + 0.5 * d * d))

@@ -78,6 +78,8 @@ def first_chain(
 
 def log_density(pseudo: Any, held: np.ndarray, p: np.ndarray) -> float:
     """Sum of pseudo-counts times log p over free entries."""
+    if not np.any(pseudo):
+        return 0.0
     pseudo = np.broadcast_to(pseudo, p.shape)
     used = np.isnan(held) & (pseudo != 0)
     return float(np.sum(pseudo[used] * np.log(np.maximum(p[used], simplex.TINY))))

@@ -8,7 +8,6 @@ import numpy as np
 from emkit.core import simplex
 from emkit.core.bayes import add_labels, informed, weighted_sum
 from emkit.core.block import Block, Source
-from emkit.core.compiled import worth_compiling
 from emkit.core.declared import masked
 from emkit.core.errors import DataError, ImpossibleSequenceError, ParameterError
 from emkit.core.model import Inference
@@ -22,8 +21,9 @@ from emkit.models.hmm.decoding import viterbi_block
 from emkit.models.hmm.params import HMMParams, HMMStats
 from emkit.models.hmm.paths import simulate
 from emkit.models.hmm.recursions import Counts, forward_backward, forward_backward_log
+from emkit.models.hmm.scan import forward_backward_scan
 from emkit.models.hmm.stationary import stationary_mode, stationary_slope
-from emkit.models.hmm.steps import first_rows, log_chain
+from emkit.models.hmm.steps import first_rows, log_chain, worth_compiled_recursions
 
 
 @dataclass(frozen=True)
@@ -159,11 +159,18 @@ class HiddenMarkov(ChainConfiguration):
     def _scaled(
         self, params: HMMParams, block: Block, log_b: np.ndarray, lengths: np.ndarray, weights: np.ndarray, chosen: np.ndarray
     ) -> tuple[Counts, np.ndarray]:
-        if _worth(block, self.n_hidden):
-            from emkit.models.hmm.compiled import compiled_recursions
+        """All at once in NumPy, or compiled; where numbers differ too much for the former, compiled or step by step."""
+        chain = params.startprob, params.transmat, params.endprob
+        compiled = worth_compiled_recursions(block, self.n_hidden)
+        if not compiled and len(chosen) == len(lengths):
+            counts = forward_backward_scan(log_b, lengths, weights, *chain)
+            if counts is not None:
+                return counts, np.zeros(len(lengths), dtype=bool)
+        if not compiled and not worth_compiled_recursions(block, self.n_hidden, stepwise=True):
+            return forward_backward(log_b, lengths, weights, *chain, chosen)
+        from emkit.models.hmm.compiled import compiled_recursions
 
-            return compiled_recursions(log_b, lengths, weights, params, chosen)
-        return forward_backward(log_b, lengths, weights, params.startprob, params.transmat, params.endprob, chosen)
+        return compiled_recursions(log_b, lengths, weights, params, chosen)
 
     def e_step(self, params: HMMParams, block: Block) -> tuple[HMMStats, float]:
         """Baum-Welch: expected starts, transitions, ends, and the family's statistics under the posteriors."""
@@ -254,13 +261,7 @@ class HiddenMarkov(ChainConfiguration):
         """Load or compile the recursions and the family's kernels."""
         block = next(iter(source))
         self.family.compile(source, self.n_hidden)
-        if _worth(block, self.n_hidden):
+        if worth_compiled_recursions(replace(block, source_rows=source.n_rows), self.n_hidden):
             from emkit.models.hmm.compiled import compile_recursions
 
             compile_recursions()
-
-
-def _worth(block: Block, k: int) -> bool:
-    """Whether the recursions over the data that a block belongs to should be compiled."""
-    rows = max(block.n, block.source_rows)
-    return worth_compiling(1.5e4 * int(np.max(block.lengths)) + rows * k * (50.0 + k))

@@ -12,7 +12,7 @@ from emkit.core.bayes import log_sum_exp
 from emkit.models.hmm.steps import first_rows
 
 # As in ``emkit.kernels.hmm_lanes``, which says why; here what is lost is cut off, there it is rounded away.
-_CLIP, _TINY, _LOST, _BLOWN_UP = -300.0, 1e-300, 1e-150, 1e100
+CLIP, _TINY, LOST, _BLOWN_UP = -300.0, 1e-300, 1e-150, 1e100
 
 
 @dataclass
@@ -59,7 +59,7 @@ def forward_backward(
     peak = emission.max(axis=2)
     peak = np.where(np.isfinite(peak), peak, 0.0)
     shifted = emission - peak[:, :, None]
-    b = np.where(shifted > _CLIP, np.exp(np.maximum(shifted, _CLIP)), 0.0)
+    b = np.where(shifted > CLIP, np.exp(np.maximum(shifted, CLIP)), 0.0)
     alpha, scale = _forward(b, inside, startprob, transmat)
     ending = np.ones(count) if endprob is None else alpha[np.arange(count), lengths - 1] @ endprob
     least = np.minimum(scale.min(axis=1), ending)
@@ -101,7 +101,7 @@ def _forward(b: np.ndarray, inside: np.ndarray, startprob: np.ndarray, transmat:
             now = (alpha[:, t - 1] @ transmat) * b[:, t]
         scale[:, t] = np.where(inside[:, t], now.sum(axis=1), 1.0)
         share = now / np.maximum(scale[:, t], _TINY)[:, None]
-        alpha[:, t] = np.where(share > _LOST, share, 0.0)
+        alpha[:, t] = np.where(share > LOST, share, 0.0)
     return alpha, scale
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from emkit.core.block import Block
 from emkit.core.compiled import worth_compiling
 from emkit.core.errors import DataError
 from emkit.models.hmm.params import HMMParams
@@ -62,5 +63,18 @@ def backward_walk(lengths: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]
 
 
 def worth_one_pass(lengths: np.ndarray, k: int) -> bool:
-    """Whether one pass over these sequences should be compiled."""
-    return worth_compiling(2e4 * int(lengths.max(initial=0)) + int(lengths.sum()) * k * (40.0 + 2.0 * k))
+    """Whether one walk over these sequences should be compiled: not part of a fit, but seldom the only one."""
+    return worth_compiling(2e4 * int(lengths.max(initial=0)) + int(lengths.sum()) * k * (40.0 + 2.0 * k), passes=90)
+
+
+def worth_compiled_recursions(block: Block, k: int, *, stepwise: bool = False) -> bool:
+    """Whether the forward-backward recursions of a fit to the data that a block belongs to should be compiled.
+
+    The alternative is ``forward_backward_scan``; with ``stepwise``, ``forward_backward``.
+    """
+    rows = max(block.n, block.source_rows)
+    if stepwise:
+        plain = 4e4 * int(np.max(block.lengths)) + rows * k * (50.0 + k)
+    else:
+        plain = 2e5 + rows * (30.0 + 20.0 * k + 4.0 * k * k)
+    return worth_compiling(plain, 1e5 + rows * (60.0 + 5.0 * k))
