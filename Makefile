@@ -2,6 +2,7 @@
 #   make demo   the starting problem, solved and drawn      make test   the whole test suite
 PYTHON ?= python3
 TEST_EXTRAS ?= test
+TESTS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -19,7 +20,7 @@ demo: $(VENV)/.installed-cli
 	$(BIN)/emkit demo
 
 test: $(VENV)/.installed-$(TEST_EXTRAS)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(TESTS)
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

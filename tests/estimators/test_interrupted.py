@@ -70,7 +70,9 @@ def test_before_there_is_anything_to_keep_it_is_an_ordinary_interrupt(rows, monk
 
 
 SCRIPT = """
-import sys, warnings
+import signal, sys, warnings
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background may ignore it, and hands that on
 import numpy as np
 import emkit
 

@@ -87,3 +87,18 @@ def test_settings_changed_after_the_fit_are_those_of_the_next(tmp_path, changes)
             back.fit(COUNTS)
     else:
         np.testing.assert_array_equal(back.fit(COUNTS).transmat_, model.transmat_)
+
+
+class Steady(GaussianMixture):
+    """An estimator that is not in the table of names."""
+
+
+def test_an_estimator_of_your_own(tmp_path):
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    model = Steady(2, random_state=0, n_init=1).fit(x)
+    model.save(tmp_path / "steady.safetensors")
+    with pytest.raises(ModelFileError, match="holds a 'Steady', which is not part of this emkit; pass the class"):
+        emkit.load(tmp_path / "steady.safetensors")
+    loaded = emkit.load(tmp_path / "steady.safetensors", classes=[Steady])
+    assert type(loaded) is Steady
+    np.testing.assert_array_equal(loaded.predict_proba(x), model.predict_proba(x))

@@ -237,7 +237,7 @@ def rewrite(path, change):
         (lambda d: d.update(schema_version=99), "schema version 99, this emkit reads up to 2; upgrade emkit"),
         (lambda d: d.update(schema_version="new"), "description is damaged"),
         (lambda d: d.update(kind="checkpoint"), "holds a 'checkpoint', not a model"),
-        (lambda d: d.update(estimator="GaussianCopula"), "'GaussianCopula', which this emkit does not know; upgrade emkit"),
+        (lambda d: d.update(estimator="GaussianCopula"), "'GaussianCopula', which is not part of this emkit"),
         (lambda d: d.update(schema_version=1), "schema version 1, which emkit wrote before its first release.*fit again"),
         (
             lambda d: d["model"].update(type="emkit.models.forest:Forest"),

@@ -9,7 +9,7 @@ from typing import Any
 
 from emkit.cli.dialects import DECIMALS, NULLS, Dialect, recognise
 from emkit.cli.exits import Refusal
-from emkit.cli.text import Text, WholeLineBreaks, open_utf8, refuse_open_quote, without_blank_lines
+from emkit.cli.text import Text, open_utf8, refuse_open_quote, without_blank_lines
 
 # The separator that an extension promises; the file's start decides.
 _USUAL = {".csv": ",", ".tsv": "\t", ".txt": "\t", ".dat": "\t"}
@@ -246,9 +246,9 @@ def _padded(column: Any, decimal: str) -> Any:
 def _parsed(text: Text, dialect: Dialect, start: int, chosen: list[int], strings: list[int], as_text: bool, block: int) -> Any:
     from pyarrow import csv as arrow_csv
 
-    # The stream is closed when pyarrow's last thread has let go of it.
+    source, block = text.for_arrow(start, block)
     return arrow_csv.read_csv(
-        WholeLineBreaks(text.open(start)),
+        source,
         read_options=arrow_csv.ReadOptions(column_names=[str(j) for j in range(len(dialect.names))], block_size=block),
         parse_options=arrow_csv.ParseOptions(
             delimiter=dialect.separator, newlines_in_values=text.quotes, ignore_empty_lines=len(dialect.names) > 1

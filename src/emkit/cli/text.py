@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from emkit.cli.exits import Refusal
 
 _CHUNK = 1 << 22
+_ONE_BLOCK = 1 << 30  # bytes up to which a file is parsed as one block if it has carriage returns
 # UTF-32 comes first, because its mark begins with that of UTF-16.
 _MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",
@@ -35,8 +36,8 @@ class Text:
         The byte where the header begins: after a byte order mark and a line such as ``sep=;``.
     skipped : int
         The number of lines before ``start``.
-    quotes, hexadecimal : bool
-        Whether a double quote, and whether ``0x``, stands anywhere in it.
+    quotes, hexadecimal, returns : bool
+        Whether a double quote, ``0x``, and a carriage return, stands anywhere in it.
     """
 
     content: Path | bytes
@@ -44,12 +45,27 @@ class Text:
     skipped: int
     quotes: bool
     hexadecimal: bool
+    returns: bool = False
 
     def open(self, start: int) -> BinaryIO:
         """A stream of its own from that byte on: after an error, pyarrow's threads may still read from the one that they have."""
         stream = io.BytesIO(self.content) if isinstance(self.content, bytes) else self.content.open("rb")
         stream.seek(start)
         return stream
+
+    def for_arrow(self, start: int, block: int) -> tuple[Any, int]:
+        r"""The same for pyarrow, and in blocks of how many bytes it may read, so that none ends between ``\r`` and ``\n``.
+
+        Its threads read on beyond what was asked for. One that still reads from a Python stream when the interpreter ends takes the
+        process down with it, so that such a stream is the last resort.
+        """
+        import pyarrow as pa
+
+        if self.returns and self.size() >= _ONE_BLOCK:
+            return WholeLineBreaks(self.open(start)), block
+        source = pa.BufferReader(self.content) if isinstance(self.content, bytes) else pa.OSFile(str(self.content))
+        source.seek(start)
+        return source, max(self.size(), block) if self.returns else block
 
     def size(self) -> int:
         """The number of bytes."""
@@ -91,16 +107,17 @@ def _unmarked_utf16(head: bytes) -> str | None:
 def _scanned(text: Text) -> Text:
     """The text with ``quotes`` and ``hexadecimal`` found out; raises UnicodeDecodeError where the bytes are not UTF-8."""
     decoder = codecs.getincrementaldecoder("utf-8")()
-    quotes = hexadecimal = False
+    quotes = hexadecimal = returns = False
     last = b""
     with text.open(text.start) as stream:
         while chunk := stream.read(_CHUNK):
             decoder.decode(chunk)
             quotes = quotes or b'"' in chunk
+            returns = returns or b"\r" in chunk
             hexadecimal = hexadecimal or b"0x" in chunk or b"0X" in chunk or last + chunk[:1] in (b"0x", b"0X")
             last = chunk[-1:]
     decoder.decode(b"", True)
-    return replace(text, quotes=quotes, hexadecimal=hexadecimal)
+    return replace(text, quotes=quotes, hexadecimal=hexadecimal, returns=returns)
 
 
 def records(text: Text, separator: str) -> Iterator[tuple[int, list[str] | None]]:

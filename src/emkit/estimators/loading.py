@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
-from emkit._names import NAMES
+from emkit._names import MODULES, group
 from emkit.core.errors import ModelFileError
+from emkit.estimators.face import Face
 from emkit.io.modelfile import load_model
 
 
@@ -17,7 +18,7 @@ def load(path: str | os.PathLike[str], *, classes: Sequence[type] = ()) -> Any:
     ----------
     path : path
     classes : sequence of type
-        Families, models and priors of your own that the file may hold. Nothing else is imported because a file says so.
+        Families, models, priors and estimators of your own that the file may hold. Nothing else is imported because a file says so.
 
     Raises
     ------
@@ -26,11 +27,15 @@ def load(path: str | os.PathLike[str], *, classes: Sequence[type] = ()) -> Any:
     ModelFileError
         If the file is damaged, truncated, not emkit's, or from a newer emkit.
     """
-    known = {name: module for group, name, module in NAMES if group == "estimators"}
+    own = {kind.__name__: kind for kind in classes if issubclass(kind, Face)}
     saved = load_model(path, classes)
-    if saved.estimator not in known:
-        raise ModelFileError(f"{os.fspath(path)!r} holds a {saved.estimator!r}, which this emkit does not know; upgrade emkit")
+    name = saved.estimator
+    if name not in own and name not in group("estimators"):
+        raise ModelFileError(
+            f"{os.fspath(path)!r} holds a {name!r}, which is not part of this emkit; pass the class to load(path, classes=[...]) "
+            "if it is yours, or upgrade emkit"
+        )
     try:
-        return getattr(import_module(known[saved.estimator]), saved.estimator)._from_saved(saved)
+        return (own[name] if name in own else getattr(import_module(MODULES[name]), name))._from_saved(saved)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelFileError(f"{os.fspath(path)!r}: its settings do not make sense to this emkit ({error!r})") from error
