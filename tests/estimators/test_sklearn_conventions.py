@@ -22,6 +22,7 @@ def test_estimator_check(estimator, check):
 
 SETTINGS = {
     "n_components": 3, "covariance_type": "tied", "tol": 1e-4, "reg_covar": 1e-6, "max_iter": 50, "n_init": 2,
+    "algorithm": "auto",
     "init_params": "kmeans",
     "weights_init": [0.2, 0.3, 0.5], "means_init": np.zeros((3, 2)), "precisions_init": None, "covariances_init": np.eye(2),
     "fixed": {"weights": [0.2, 0.3, 0.5]}, "prior": None, "weights_prior": 2.0, "random_state": 4, "warm_start": True, "n_jobs": 1,

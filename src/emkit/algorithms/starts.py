@@ -55,8 +55,7 @@ def fit(
         on if it is among the best quarter and its estimated remaining gain could make up for what it lacks.
     tol, max_iter, monitors, checkpoint
         See ``emkit.core.fit.Rules``.
-    rng : numpy Generator, optional
-        Of every random choice.
+    rng : numpy Generator, optional, of every random choice
     before : sequence of float
         Objectives of an earlier fit that ended where the only start begins: the stop rule knows at which rate it was gaining.
 
