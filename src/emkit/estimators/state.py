@@ -1,6 +1,8 @@
 """Fitted state, kept once: attributes such as ``means_`` are views of the result, checked when used, and count when changed."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ _KEPT = frozenset({"result_", "n_features_in_", "feature_names_in_"})
 """What is kept as it is; every other attribute that ends in an underscore is a parameter's value."""
 
 
-class State:
+class State(ABC):
     """The result of a fit, and parameters that were read or set since.
 
     ``_values`` holds the arrays that were handed out or set by hand, by parameter name. If they say what the result says, the
@@ -28,9 +30,9 @@ class State:
     _values: dict[str, Any]
     _width: Any
 
+    @abstractmethod
     def build(self, columns: Columns | None) -> Model:
         """The model that the settings ask for; ``columns`` is None where there are no data."""
-        raise NotImplementedError
 
     def __getattr__(self, name: str) -> Any:
         """Parameters as attributes; only called for what is not found in the ordinary way."""
@@ -65,11 +67,9 @@ class State:
     def _set_value(self, name: str, value: Any) -> None:
         """Set by hand; checked when it is used, since other attributes may have to change with it."""
         if not np.ma.is_masked(value):
-            try:
+            with suppress(TypeError, ValueError):  # whoever uses it says what is wrong with it
                 array = np.array(value)
                 value = array if array.dtype.kind == "f" else array.astype(np.float64)
-            except (TypeError, ValueError):
-                pass  # whoever uses it says what is wrong with it
         self.__dict__.setdefault("_values", {})[name] = value
 
     def _name(self) -> str:
