@@ -304,8 +304,9 @@ class HMM(AfterTheFit, Face):
 
     def table(self, X: Any, lengths: Any = None) -> dict[str, np.ndarray]:
         """Columns that a prediction adds: ``state`` on the most probable path, and smoothed probabilities ``p0``, ``p1``, ..."""
-        added = {"state": self.predict(X, lengths)}
-        return added | {f"p{k}": p for k, p in enumerate(self.predict_proba(X, lengths).T)}
+        found = self._new(X, lengths)  # read once for both
+        added = {"state": self.predict(found)}
+        return added | {f"p{k}": p for k, p in enumerate(self.predict_proba(found).T)}
 
 
 def _refuse_lengths(y: Any, found: Sequences) -> None:

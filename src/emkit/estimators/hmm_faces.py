@@ -181,11 +181,7 @@ class GMMHMM(HmmlearnFace):
     def covars_(self, value: Any) -> None:
         array = numbers(value, "covars_")
         if self.covariance_type == "tied" and array.ndim == 3:
-            if not (array == array[0]).all():
-                raise ParameterError(
-                    "covars_: a tied covariance is the same in all states, but these matrices differ", parameter="covariances"
-                )
-            array = array[0]
+            array = _shared(array)
         self.covariances_ = self._inward({"covariances": array})["covariances"]
 
 
@@ -209,11 +205,7 @@ def _from_matrices(value: np.ndarray, kind: Any) -> np.ndarray:
     if value.ndim != 3 or kind == "full" or kind not in ("tied", "diag", "spherical", "tied-diag", "tied-spherical"):
         return value
     if kind.startswith("tied"):
-        if not (value == value[0]).all():
-            raise ParameterError(
-                "covars_: a tied covariance is the same in all states, but these matrices differ", parameter="covariances"
-            )
-        value = value[:1]
+        value = _shared(value)[None]
     if kind != "tied":
         diagonals = np.diagonal(value, axis1=1, axis2=2)
         if (value != diagonals[:, :, None] * np.eye(value.shape[1])).any():
@@ -228,3 +220,13 @@ def _from_matrices(value: np.ndarray, kind: Any) -> np.ndarray:
                 )
             value = value[:, 0]
     return value[0] if kind.startswith("tied") else value
+
+
+def _shared(matrices: np.ndarray) -> np.ndarray:
+    """The one matrix (d, d) that all states have. Raises ParameterError if theirs differ."""
+    if not (matrices == matrices[0]).all():
+        raise ParameterError(
+            "covars_: a tied covariance is the same in all states, but these matrices differ", parameter="covariances"
+        )
+    first: np.ndarray = matrices[0]
+    return first
