@@ -113,9 +113,9 @@ class State(ABC):
             return self._from_hand(values)
         result = self.result_
         shown = self._shown(result) if values else {}
-        if all(np.array_equal(values[name], shown[name]) for name in values if name in shown):
-            return result
         changed = {name: values[name] for name in values if name in shown and not np.array_equal(values[name], shown[name])}
+        if not changed:
+            return result
         exact = result.model.shown(result.params)
         params = result.model.unshown({**exact, **changed}, result.model.n_hidden or 1, self.n_features_in_)
         return Result.by_hand(result.model, params)
