@@ -34,6 +34,8 @@ _REFUSED = (ArithmeticError, np.linalg.LinAlgError, ImpossibleSequenceError)  # 
 class State:
     """What is known at a hypothesis: it travels in ``Step.carried``."""
 
+    at: np.ndarray
+    """Its coordinates, as ``pack`` gives them."""
     slope: np.ndarray
     information: np.ndarray
     known: Curvature
@@ -63,32 +65,46 @@ class State:
             return None
         known = Curvature(carried["moves"], carried["turns"])
         counts = (int(count) for count in carried["counts"])
-        return cls(carried["slope"], carried["information"], known, carried["direction"], carried["predicted"], *counts)
+        about = (carried[name] for name in ("at", "slope", "information"))
+        return cls(*about, known, carried["direction"], carried["predicted"], *counts)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """To be carried."""
         counts = np.array([self.accepted, self.refused, self.plain, self.idle, self.doubts, self.doubled, self.failed])
         return {
-            "slope": self.slope, "information": self.information, "direction": self.direction, "predicted": self.predicted,
-            "moves": self.known.moves, "turns": self.known.turns, "counts": counts,
+            "at": self.at, "slope": self.slope, "information": self.information, "direction": self.direction,
+            "predicted": self.predicted, "moves": self.known.moves, "turns": self.known.turns, "counts": counts,
         }  # fmt: skip
 
     @classmethod
-    def at(cls, problem: Problem, step: Step) -> "State | None":
-        """Of an evaluated hypothesis; None where the model has no slope."""
+    def found(cls, problem: Problem, step: Step, at: np.ndarray | None = None) -> "State | None":
+        """Of an evaluated hypothesis, whose coordinates are ``at`` if that is given; None where the model has no slope."""
         slope = problem.model.slope(step.stats, step.params)
         information = None if slope is None or not len(slope) else problem.model.information(step.stats, step.params)
-        if slope is None or information is None or not (np.isfinite(slope).all() and np.isfinite(information).all()):
+        if slope is None or information is None:
+            return None
+        return cls.made(problem.model.pack(step.params) if at is None else at, slope, information)
+
+    @classmethod
+    def made(cls, at: np.ndarray, slope: np.ndarray, information: np.ndarray) -> "State | None":
+        """With nothing known of the curvature; None where the slope or the information is not finite."""
+        if not (np.isfinite(slope).all() and np.isfinite(information).all()):
             return None
         known = Curvature.unknown(len(slope))
-        return cls(slope, information, known, known.step(slope, information))
+        return cls(at, slope, information, known, known.step(slope, information))
 
-    def after(self, move: np.ndarray, new: "State", memory: int) -> "State":
+    def after(self, new: "State", memory: int) -> "State":
         """``new``, one move on from here, with what is learned on the way."""
+        move = new.at - self.at
         known = self.known.learned(move, self.slope - new.slope, new.information, memory)
         direction = known.step(new.slope, new.information)
         predicted = np.array([self.predicted[1], 0.5 * float(new.slope @ direction)])
         return replace(new, known=known, direction=direction, predicted=predicted)
+
+    @property
+    def length(self) -> float:
+        """Of the step to be tried, in full ones."""
+        return float(2.0**self.doubled * 0.5**self.refused)
 
     @property
     def left(self) -> float:
@@ -120,13 +136,31 @@ class Accelerated(Algorithm):
         """A quasi-Newton step, tried; or an EM step."""
         if problem.tol == 0 or "given_up" in step.carried:
             return replace(EM().advance(problem, step), carried=step.carried)
-        state = State.of(step.carried) or State.at(problem, step)
+        state = State.of(step.carried) or State.found(problem, step)
         if state is None:
             return replace(EM().advance(problem, step), carried=_GIVEN_UP)
+        aim = self.aim(problem, step, state)
+        if aim is None:
+            new = EM().advance(problem, step)
+            return self.after_em(problem, step, state, new, State.found(problem, new))
+        tried = self._tried(problem, step, aim)
+        here = State.found(problem, tried, aim) if tried is not None and self.rises(problem, step, state, tried) else None
+        return self.after_trial(problem, step, state, tried, here)
+
+    def aim(self, problem: Problem, step: Step, state: State) -> np.ndarray | None:
+        """Where to try next, in coordinates: the step that the quadratic model has for the best, or a part of it; None for an EM step.
+
+        EM steps are made where the method begins, where it is lost, and where it believes to be at the end.
+        """
         asked = state.refused >= _REFUSALS or state.idle >= 2 or state.left < problem.tol
         if asked or not step.carried or 0 < state.plain < 2**state.failed:
-            return self._plain_step(problem, step, state)
-        return self._quasi_newton_step(problem, step, state)
+            return None
+        return np.asarray(state.at + state.length * state.direction)
+
+    def rises(self, problem: Problem, step: Step, state: State, tried: Step) -> bool:
+        """Whether a trial brings enough of what the slope promises."""
+        promised = state.length * float(state.slope @ state.direction)
+        return tried.objective >= step.objective + _RISE * promised - problem.rounding(step.objective)
 
     def remaining(self, problem: Problem, step: Step, trace: Sequence[float]) -> float:
         """What the quadratic model predicts, once an EM step agrees; of EM steps, their own rule."""
@@ -145,24 +179,21 @@ class Accelerated(Algorithm):
             return "given_up" in step.carried and super().at_rest(problem, step, trace)
         return state.plain > 0 and state.idle >= 2
 
-    def _plain_step(self, problem: Problem, step: Step, state: State) -> Step:
-        """An EM step: where the method begins, where it is lost, and where it believes to be at the end."""
-        model = problem.model
-        lost = state.refused >= _REFUSALS
-        new = EM().advance(problem, step)
-        here = State.at(problem, new)
+    def after_em(self, problem: Problem, step: Step, state: State, new: Step, here: State | None) -> Step:
+        """``new``, an EM step on from ``step``, with what is carried on; ``here`` is what is known of it alone."""
         if here is None:
             return replace(new, carried=_GIVEN_UP)
-        gain, move = new.objective - step.objective, model.pack(new.params) - model.pack(step.params)
-        said = 0.5 * float((state.slope + here.slope) @ move)
-        known = replace(state, known=Curvature.unknown(len(move))) if lost else state
-        here = known.after(move, here, self.memory)
+        lost = state.refused >= _REFUSALS
+        gain = new.objective - step.objective
+        said = 0.5 * float((state.slope + here.slope) @ (here.at - state.at))
+        known = replace(state, known=Curvature.unknown(len(here.at))) if lost else state
+        here = known.after(here, self.memory)
         judged = (state.accepted > 0 or lost) and gain > 100.0 * problem.rounding(step.objective)
         doubts = state.doubts if not judged else 0 if 0.5 * gain <= said <= 2.0 * gain else state.doubts + 1
         if doubts >= _DOUBTS:
             warn(
-                f"the slope that {model.called} says is not that of its objective, as EM steps show: the fit goes on by plain EM. "
-                "emkit.testing.check_model compares slope and objective"
+                f"the slope that {problem.model.called} says is not that of its objective, as EM steps show: the fit goes on by plain "
+                "EM. emkit.testing.check_model compares slope and objective"
             )
             return replace(new, carried=_GIVEN_UP)
         idle = state.idle + 1 if abs(gain) <= problem.rounding(step.objective) else 0
@@ -171,26 +202,18 @@ class Accelerated(Algorithm):
         here = replace(here, accepted=accepted, plain=state.plain + 1, idle=idle, doubts=doubts, failed=failed)
         return replace(new, carried=here.arrays())
 
-    def _quasi_newton_step(self, problem: Problem, step: Step, state: State) -> Step:
-        """The step that the quadratic model has for the best, or a part of it."""
-        length = 2.0**state.doubled * 0.5**state.refused
-        at = problem.model.pack(step.params)
-        new = self._tried(problem, step, at + length * state.direction)
-        promised, rounding = length * float(state.slope @ state.direction), problem.rounding(step.objective)
-        here = None
-        if new is not None and new.objective >= step.objective + _RISE * promised - rounding:
-            here = State.at(problem, new)
-        if new is None or here is None:
+    def after_trial(self, problem: Problem, step: Step, state: State, tried: Step | None, here: State | None) -> Step:
+        """``tried`` with what is carried on, or ``step`` where it was refused: ``here``, what is known of it alone, is None then."""
+        if tried is None or here is None:
             stay = replace(state, refused=state.refused + 1, plain=0)
             return replace(step, iteration=step.iteration + 1, carried=stay.arrays())
-        move = problem.model.pack(new.params) - at
-        here = state.after(move, here, self.memory)
-        upward = float(move @ (state.slope - here.slope)) <= 0.0
-        idle = state.idle + 1 if abs(new.objective - step.objective) <= rounding else 0
+        upward = float((here.at - state.at) @ (state.slope - here.slope)) <= 0.0
+        here = state.after(here, self.memory)
+        idle = state.idle + 1 if abs(tried.objective - step.objective) <= problem.rounding(step.objective) else 0
         failed = state.failed if state.accepted < _PAIRS else 0
-        here = replace(here, accepted=state.accepted + 1, idle=idle, doubts=state.doubts, failed=failed)
-        here = replace(here, doubled=min(state.doubled + 1, _LONGEST) if upward else 0)
-        return replace(new, carried=here.arrays())
+        doubled = min(state.doubled + 1, _LONGEST) if upward else 0
+        here = replace(here, accepted=state.accepted + 1, idle=idle, doubts=state.doubts, failed=failed, doubled=doubled)
+        return replace(tried, carried=here.arrays())
 
     def _tried(self, problem: Problem, step: Step, vector: np.ndarray) -> Step | None:
         """The hypothesis with these coordinates, evaluated; None where that cannot be done."""
