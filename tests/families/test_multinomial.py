@@ -129,21 +129,21 @@ def test_laws_over_more_columns(n_trials):
 
 @pytest.mark.parametrize("bad", [0, -2, 2.5, "7", True, [7, 7], NAN])
 def test_what_is_no_number_of_trials(bad):
-    with pytest.raises(ParameterError, match="n_trials=.*integer of at least 1"):
+    with pytest.raises(ParameterError, match=r"n_trials=.*integer of at least 1"):
         Multinomial(bad)
 
 
 def test_rows_refused():
     with pytest.raises(DataError, match=r"column 1.* row 1 is 0\.5, expected a count"):
         Multinomial().resolve(ArraySource(np.array([[1.0, 2.0], [1.0, 0.5]])), 2)
-    with pytest.raises(DataError, match="column 0.* row 1 is -1, expected a count"):
+    with pytest.raises(DataError, match=r"column 0.* row 1 is -1, expected a count"):
         Multinomial(3).resolve(ArraySource(np.array([[1.0, 2.0], [-1.0, 4.0]])), 2)
     with pytest.raises(DataError, match="row 1 adds up to 4, but n_trials=3") as caught:
         Multinomial(3).resolve(ArraySource(np.array([[1.0, 2.0], [1.0, 3.0]])), 2)
     assert caught.value.row == 1
     with pytest.raises(DataError, match="row 2 adds up to 4, but n_trials=3"):
         Multinomial(3).resolve(ArraySource(np.array([[NAN, 2.0], [NAN, NAN], [4.0, NAN], [5.0, 5.0]])), 2)
-    with pytest.raises(DataError, match="n_features=1.*are categorical"):
+    with pytest.raises(DataError, match=r"n_features=1.*are categorical"):
         Multinomial().resolve(ArraySource(np.array([[0.0], [2.0], [1.0]])), 2)
 
 

@@ -125,7 +125,10 @@ class MultinomialHMM(HmmlearnFace):
         return {**super()._settings(), "n_trials": n}
 
     def fit(self, X: Any, y: Any = None, *, lengths: Any = None, sample_weight: Any = None, states: Any = None) -> Self:
-        """As ``GaussianHMM.fit``. Raises DataError for the first row that does not add up to its ``n_trials``."""
+        """As ``HMM.fit``, with lengths in second place or by name.
+
+        Raises DataError for the first row that does not add up to its ``n_trials`` too.
+        """
         if np.ndim(self.n_trials):
             X = X if hasattr(X, "__len__") else list(X)  # it is read twice
             self._check_trials(X, second_lengths(X, y, lengths))
@@ -139,19 +142,22 @@ class MultinomialHMM(HmmlearnFace):
         rows = found.restore(np.arange(len(found.x)))  # the step of each of the user's rows
         if len(trials) not in (1, len(rows)):
             raise ParameterError(
-                f"n_trials has {len(trials)} entries for {len(rows)} rows: give one number, or one for each row", parameter="n_trials"
+                f"n_trials has {len(trials)} entries for {len(rows)} rows: give one number, or one for each row",
+                parameter="n_trials",
             )
         if len(set(trials)) == 1:  # the family's own number, and its check
             return
         x = found.x[rows]
         absent = np.isnan(x)
         partly = absent.any(axis=1) & ~absent.all(axis=1)
-        total = np.nansum(x, axis=1, dtype=np.float64)
+        total = np.asarray(np.nansum(x, axis=1, dtype=np.float64))
         for i in np.flatnonzero(~absent.all(axis=1) & (partly | (total != trials)))[:1]:
             where = found.place(int(rows[i]))
             if partly[i]:
                 column = found.columns.called(int(np.argmax(absent[i])))
-                raise DataError(f"{column} {where} is missing; with n_trials for each row, a row is whole or all missing", row=int(i))
+                raise DataError(
+                    f"{column} {where} is missing; with n_trials for each row, a row is whole or all missing", row=int(i)
+                )
             raise DataError(f"{where} adds up to {total[i]:.15g}, but its n_trials is {trials[i]}", row=int(i))
 
     @property

@@ -89,7 +89,8 @@ class Multinomial(Family):
             if len(bad):
                 i = int(bad[0])
                 raise DataError(
-                    f"{source.place(row + i)} adds up to {total[i]:.15g}, but n_trials={self.n_trials}", row=source.user_row(row + i)
+                    f"{source.place(row + i)} adds up to {total[i]:.15g}, but n_trials={self.n_trials}",
+                    row=source.user_row(row + i),
                 )
             row += block.n
 
@@ -105,25 +106,24 @@ class Multinomial(Family):
     # --- the mathematics ----------------------------------------------------------------------------------------------
 
     def log_prob(self, params: Any, x: Any) -> np.ndarray:
-        """log n! - sum_j log x_j! + x_j log p_j, (n, K); -inf for what is no count, and for rows that ``n_trials`` excludes.
+        """Log n! - sum_j log x_j! + x_j log p_j, (n, K); -inf for what is no count, and for rows that ``n_trials`` excludes.
 
         Missing cells count as one: with ``n_trials`` it has the trials that are left, otherwise the p_j are given that it has none.
         """
         from scipy.special import gammaln
 
         seen, filled = _observed(x)
-        good = self.support.holds(filled).all(axis=1)
+        good = np.asarray(self.support.holds(filled).all(axis=1))
         filled = np.where(good[:, None], filled, 0.0)
         p, total = params.probs, filled.sum(axis=1)
-        left = None if self.n_trials is None else self.n_trials - total
         out = filled @ np.log(np.where(p > 0, p, 1.0)).T - gammaln(filled + 1.0).sum(axis=1)[:, None]
-        if left is None:
+        if self.n_trials is None:
             out += gammaln(total + 1.0)[:, None]
             some = ~seen.all(axis=1)
             out[some] -= logs_times(total[some, None], seen[some] @ p.T)
         else:
-            good &= left >= 0
-            left = np.maximum(left, 0.0)
+            good &= total <= self.n_trials
+            left = np.maximum(self.n_trials - total, 0.0)
             out += (gammaln(self.n_trials + 1.0) - gammaln(left + 1.0))[:, None] + logs_times(left[:, None], ~seen @ p.T)
         out[((filled > 0) @ (p == 0).T.astype(np.float64)) > 0] = -np.inf
         out[~good] = -np.inf
@@ -184,7 +184,7 @@ class Multinomial(Family):
         return {"probs": simplex.curvature(stats.counts, params.probs, self.held("probs", params.probs.shape))}
 
     def moments(self, params: Any) -> tuple[np.ndarray, np.ndarray] | None:
-        """n p, and n p (1 - p); None if nothing says what n is."""
+        """N p, and n p (1 - p); None if nothing says what n is."""
         n, p = self._trials(), params.probs
         return None if n is None else (n * p, n * p * (1.0 - p))
 
