@@ -108,7 +108,8 @@ class Multinomial(Family):
     def log_prob(self, params: Any, x: Any) -> np.ndarray:
         """Log n! - sum_j log x_j! + x_j log p_j, (n, K); -inf for what is no count, and for rows that ``n_trials`` excludes.
 
-        Missing cells count as one: with ``n_trials`` it has the trials that are left, otherwise the p_j are given that it has none.
+        Missing cells count as one. With ``n_trials`` it has the trials that are left; otherwise no trial fell into it, and each p_j
+        is divided by the sum of those of the observed cells.
         """
         from scipy.special import gammaln
 
