@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from emkit.algorithms.auto import algorithm_of
+from emkit.algorithms.accelerated import Accelerated
+from emkit.algorithms.auto import Auto, algorithm_of
 from emkit.algorithms.carry_on import HALTED, Progress, Waiting, finish, note
+from emkit.algorithms.lockstep import FINALISTS, MANY, race
 from emkit.core.block import Source
 from emkit.core.checks import count
 from emkit.core.errors import CollapseError, ParameterError
@@ -18,7 +20,10 @@ from emkit.core.model import Model
 from emkit.core.monitor import Monitor
 from emkit.core.records import Params
 from emkit.core.result import Result, Run, Start, Step, StopReason
+from emkit.models.side_by_side import SideBySide
 
+_ONE_BY_ONE = 8  # starts, where they cannot be advanced side by side
+_TOGETHER = 20_000  # rows over which they are
 _SHORT, _LONGER = 25, 300  # iterations on the subsample: for every start, and for the best few
 _WHOLE = 100  # iterations of every start on all the data, before only the best few are carried on
 _PER_ROW = 0.01  # nats a row on the subsample by which a start may trail the best and still be carried on
@@ -29,8 +34,8 @@ def fit(
     source: Source,
     *,
     executor: Executor,
-    algorithm: Algorithm | str | None = "em",
-    starts: int | Sequence[Any] = 8,
+    algorithm: Algorithm | str | None = "auto",
+    starts: int | str | Sequence[Any] = "auto",
     tol: float = 1e-3,
     max_iter: int = 1000,
     monitors: Sequence[Monitor] = (),
@@ -48,8 +53,15 @@ def fit(
         Where E-steps run, e.g. ``emkit.Threads()``.
     algorithm : {"auto", "em", "accelerated"} or Algorithm, optional
         How steps are made: see ``emkit.Auto``, ``emkit.EM`` and ``emkit.Accelerated``; None is "auto".
-    starts : int, or sequence of Params
-        How many starts to try, or the starts themselves. Each makes 25 iterations on a subsample; the best quarter (two at
+    starts : "auto", int, or sequence of Params
+        How many starts to try, or the starts themselves.
+
+        "auto": where hypotheses can be advanced side by side (mixtures whose components share nothing, with nothing held or
+        given) 24 starts make 8 EM iterations on a subsample, the better half another 8, the best quarter another 8; the best four
+        are carried on, over all the data if these are no more than 20,000 rows, until they have converged or can no longer become
+        the best. Elsewhere 8 starts.
+
+        With a number, each makes 25 iterations on a subsample; the best quarter (two at
         least) are carried on there until they settle; those within 0.01 nats a row of the best that differ are carried on over
         all the data. If the data are no larger than the subsample, every start makes up to 100 iterations, and is then carried
         on if it is among the best quarter and its estimated remaining gain could make up for what it lacks.
@@ -122,7 +134,7 @@ def subsample_size(k_like: int, d: int) -> int:
 def _short_runs(
     problem: Problem,
     algorithm: Algorithm,
-    starts: int | Sequence[Any],
+    starts: int | str | Sequence[Any],
     rules: Rules,
     watch: Monitor,
     rng: np.random.Generator,
@@ -134,7 +146,13 @@ def _short_runs(
             raise ParameterError(f"starts={starts!r}: give a number of starts, or a sequence of Params")
         given = [Start(i, "given", math.nan) for i in range(len(starts))]
         return Progress(given, [Waiting(i, model.put_back(params)) for i, params in enumerate(starts)]), None
-    starts = count(starts, "n_init")
+    side = SideBySide.of(model, source) if starts == "auto" else None
+    if side is not None:
+        try:
+            return _race(problem, side, algorithm, rules, watch, rng)
+        except CollapseError:  # one by one, each start that does not collapse is worth something
+            pass
+    starts = _ONE_BY_ONE if starts == "auto" else count(starts, "n_init")
     sample = source.sample(subsample_size(model.n_hidden or 1, source.n_features), rng)
     seeds = rng.spawn(starts)
     if starts == 1:
@@ -152,6 +170,44 @@ def _short_runs(
     else:
         stopped = _carry_on_best(progress, tried, small, algorithm, loose, 1 if stopped else few, asked) or stopped
     return progress, stopped
+
+
+def _race(
+    problem: Problem, side: SideBySide, algorithm: Algorithm, rules: Rules, watch: Monitor, rng: np.random.Generator
+) -> tuple[Progress, StopReason | None]:
+    """Many starts side by side: returns what is worth carrying on over all the data."""
+    model, source, asked = problem.model, problem.source, _OnlyAsked(watch)
+    n_free = model.n_free(model.null(model.n_hidden or 1, source.n_features))
+    sample = source.sample(min(max(2000, 20 * n_free), _TOGETHER), rng)
+    whole = source.n_rows <= _TOGETHER
+    seeds = rng.spawn(MANY)
+    watch.say(f"{MANY} starts, side by side")
+    accelerate = isinstance(algorithm, Auto | Accelerated) and rules.tol > 0
+    small = problem if sample is source else replace(problem, source=sample)
+    loose = rules if whole else replace(rules, tol=max(rules.tol, 1e-2))
+    found = race(small, problem if whole else small, side, seeds, loose, asked, accelerate)
+    kinds = side.kinds(MANY)
+    progress = Progress([Start(i, kinds[i], value) for i, value in enumerate(found.short)], [])
+    tried = [(racer.index, racer.run()) for racer in found.racers]
+    if not whole:
+        few = 1 if found.stopped or accelerate else FINALISTS
+        done = tried if accelerate else tried[:few]
+        stopped = _carry_on_best(progress, done, small, algorithm, loose.tol, few, asked) or found.stopped
+        for waiting in progress.queue:
+            waiting.limit = _WHOLE
+        progress.most = 1
+        return progress, stopped
+    if accelerate:
+        for i, outcome in tried[1:]:
+            if outcome.reason is StopReason.CONVERGED:
+                note(progress, i, outcome)
+        tried = tried[:1]
+        i, outcome = tried[0]
+        progress.queue.append(Waiting(i, outcome.params, outcome.trace[:-1], carried=outcome.carried))
+    else:
+        _carry_on_all(progress, tried, rules)
+        progress.most = 2
+    return progress, found.stopped
 
 
 def _try_all(

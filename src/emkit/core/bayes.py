@@ -92,14 +92,15 @@ def weighted_sum(values: np.ndarray, weights: Any) -> float:
 class Pass:
     """What one E-step over a block of a mixture yields: either its statistics, or results for each row.
 
-    ``log_likelihood`` (weighted), ``counts`` (K,) and ``stats``; or ``rows`` (n,) and ``responsibilities`` (n, K).
+    ``log_likelihood`` (weighted), ``counts`` (K,) and ``stats``; or ``rows`` (n,) and ``responsibilities`` (n, K). Of several
+    mixtures side by side, a log-likelihood for each, (S,).
     """
 
     __slots__ = ("counts", "log_likelihood", "responsibilities", "rows", "stats")
 
     def __init__(
         self,
-        log_likelihood: float,
+        log_likelihood: float | np.ndarray,
         counts: np.ndarray | None = None,
         stats: Any = None,
         rows: np.ndarray | None = None,
@@ -150,3 +151,33 @@ def sliced_pass(
             here = stats(x, resp)
             added = here if added is None else added + here
     return Pass(total, counts, added, out_rows, out_resp)
+
+
+def grouped_pass(
+    log_prob: Callable[[Any], Any], stats: Callable[[Any, np.ndarray], Any], log_weights: np.ndarray, block: Block
+) -> Pass:
+    """The E-steps of S mixtures of K components each: all S K components given by two functions of a slice of rows.
+
+    ``log_weights`` is (S, K); Bayes' rule holds within each mixture. The log-likelihood is (S,); counts and statistics have a
+    component after the other, those of the first mixture first.
+    """
+    s, k = log_weights.shape
+    total, counts, added = np.zeros(s), np.zeros(s * k), None
+    size = max(256, 16 * SLICE // (s * k))
+    for begin in range(0, block.n, size):
+        part = slice(begin, begin + size)
+        x = block.x[part]
+        joint = np.asarray(log_prob(x), dtype=np.float64).reshape(-1, s, k) + log_weights
+        row = log_sum_exp(joint)
+        resp = posterior(joint, row)
+        if block.weights is None:
+            total += row.sum(axis=0)
+        else:
+            weights = np.asarray(block.weights[part], dtype=np.float64)
+            resp *= weights[:, None, None]
+            total += np.sum(row[weights > 0] * weights[weights > 0, None], axis=0)
+        resp = resp.reshape(-1, s * k)
+        counts += resp.sum(axis=0)
+        here = stats(x, resp)
+        added = here if added is None else added + here
+    return Pass(total, counts, added)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from emkit.core.bayes import Pass, sliced_pass, slices
+from emkit.core.bayes import Pass, grouped_pass, sliced_pass, slices
 from emkit.core.block import Block, Source
 from emkit.core.declared import Declared
 from emkit.core.errors import ParameterError
@@ -108,6 +108,13 @@ class Family(Declared):
         """A mixture's whole E-step over a block, in slices, so that nothing n x k is ever held: see ``sliced_pass``."""
         return self.plain_pass(params, log_weights, block, rows=rows, responsibilities=responsibilities)
 
+    def side_by_side(self, params: Any, log_weights: np.ndarray, block: Block) -> Pass:
+        """The E-steps of S mixtures of K components each, ``log_weights`` (S, K), in one pass: see ``grouped_pass``.
+
+        ``params`` has the components of all of them, those of the first mixture first.
+        """
+        return grouped_pass(lambda x: self.log_prob(params, x), lambda x, resp: self.stats(params, x, resp), log_weights, block)
+
     def compile(self, source: Source, k: int) -> None:
         """Compile what the first ``joint_pass`` would compile, if anything. Called once, before a fit starts."""
 
@@ -164,6 +171,23 @@ class Family(Declared):
         if self.seen is None:
             raise ParameterError(f"this {type(self).__name__} is not resolved: call resolve(source, k) first (fit does)")
         return self.seen
+
+    @property
+    def separable(self) -> bool:
+        """Whether components have nothing in common but the settings, so that those of several mixtures can stand in one Params."""
+        apart = not (self.made_of_others or self.children or self.has_values)
+        apart = apart and all(p.letters.split()[0] == "K" for p in self.parameters)
+        letters = {p.name: len(p.letters.split()) for p in self.parameters}
+        return apart and all(np.ndim(part) < letters[name] for name, prior in self.priors.items() for part in vars(prior).values())
+
+    def log_priors(self, params: Any) -> np.ndarray:
+        """``log_prior``, component by component, (K,); for a family whose components are ``separable``."""
+        values, total = self.own(params), np.zeros(0)
+        for name, prior in self.priors.items():
+            density = prior.log_density(values[name])
+            here = density.reshape(len(density), -1).sum(axis=1)
+            total = total + here if len(total) else here
+        return total if len(total) else np.zeros(len(next(iter(values.values()))))
 
     def update(self, stats: Any, params: Any) -> Any:
         """The M-step, with what is held put back."""

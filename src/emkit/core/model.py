@@ -134,12 +134,14 @@ class Model(Declared):
 
 @dataclass(frozen=True)
 class EStep:
-    """The E-step of one hypothesis as a function of a block: small and picklable, so that it can travel to the data."""
+    """The E-step of one hypothesis (or of several side by side) as a function of a block: small and picklable, so that it can travel
+    to the data.
+    """
 
-    model: Model
+    model: Any
     params: Any
 
-    def __call__(self, block: Block) -> tuple[Any, float]:
+    def __call__(self, block: Block) -> tuple[Any, Any]:
         """Statistics and log-likelihood of the block."""
         return self.model.e_step(self.params, block)
 

@@ -14,6 +14,11 @@ def kind_of_start(seeding: str, attempt: int) -> str:
     return "kmeans" if attempt == 0 else ("k-means++", "random_from_data")[(attempt + 1) % 2]
 
 
+def kind_of_many(seeding: str, attempt: int) -> str:
+    """What start number ``attempt`` of many short ones does: "auto" is "k-means++", greedy and plain, and "random_from_data" in turn."""
+    return seeding if seeding != "auto" else ("k-means++", "plain k-means++", "random_from_data")[attempt % 3]
+
+
 def seed_labels(
     points: np.ndarray | None, n: int, weights: np.ndarray | None, k: int, rng: np.random.Generator, kind: str
 ) -> np.ndarray:
@@ -23,10 +28,10 @@ def seed_labels(
     ----------
     points : array of shape (n, p) or None
         Rows as points (see ``Family.embed``); None leaves only "random".
-    kind : {"kmeans", "k-means++", "random_from_data", "random"}
-        "k-means++": centres drawn with probability proportional to the squared distance to the nearest one so far (Arthur and
-        Vassilvitskii 2007), rows given to the nearest. "kmeans": ten Lloyd steps from there. "random_from_data": K distinct rows as
-        centres. "random": responsibilities drawn uniformly.
+    kind : {"kmeans", "k-means++", "plain k-means++", "random_from_data", "random"}
+        "plain k-means++": centres drawn with probability proportional to the squared distance to the nearest one so far (Arthur and
+        Vassilvitskii 2007), rows given to the nearest. "k-means++": each centre is the best of a few so drawn. "kmeans": ten Lloyd
+        steps from there. "random_from_data": K distinct rows as centres. "random": responsibilities drawn uniformly.
 
     Raises
     ------
@@ -40,7 +45,7 @@ def seed_labels(
     if kind == "random_from_data":
         centres = _distinct_rows(points, w, k, rng)
     else:
-        centres = _plus_plus(points, w, k, rng)
+        centres = _plus_plus(points, w, k, rng, 1 if kind == "plain k-means++" else 2 + int(np.log(k)))
     labels = nearest(points, centres)
     if kind == "kmeans":
         for _ in range(10):
@@ -70,12 +75,11 @@ def _squared_distance(points: np.ndarray, centre: np.ndarray) -> np.ndarray:
     return np.asarray(np.einsum("nd,nd->n", off, off))
 
 
-def _plus_plus(points: np.ndarray, w: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
-    """Greedy k-means++: of a few candidates drawn, the one that lowers the total most."""
+def _plus_plus(points: np.ndarray, w: np.ndarray, k: int, rng: np.random.Generator, tries: int) -> np.ndarray:
+    """Centres by k-means++: of a few candidates drawn, the one that lowers the total most."""
     n = len(points)
     chosen = [_draw(w, rng)]
     distance = _squared_distance(points, points[chosen[0]])
-    tries = 2 + int(np.log(k))
     for _ in range(1, k):
         mass = w * distance
         if not mass.max() > 0:

@@ -39,11 +39,7 @@ class Sloped(ABC):  # noqa: B024 - nothing has to be said: without slopes there 
         ``stats`` must have been taken at ``params``.
         """
         parts = (self.part(c).slope(getattr(stats, c.field), getattr(params, c.field)) for c in self.children)
-        own = _pieces(
-            self, self.gradient(stats, params), params,
-            lambda prior, value: prior.gradient(value), lambda domain, *about: domain.pull(*about),
-        )  # fmt: skip
-        return _joined([*own, *parts])
+        return _joined([*self.slopes(stats, params), *parts])
 
     def information(self: Any, stats: Any, params: Any) -> np.ndarray | None:
         """Diagonal of the complete-data information in the coordinates of ``pack``, priors included; None if a part does not say.
@@ -51,11 +47,21 @@ class Sloped(ABC):  # noqa: B024 - nothing has to be said: without slopes there 
         Dividing by it makes steps independent of the units of the data.
         """
         parts = (self.part(c).information(getattr(stats, c.field), getattr(params, c.field)) for c in self.children)
-        own = _pieces(
+        return _joined([*self.informations(stats, params), *parts])
+
+    def slopes(self, stats: Any, params: Any) -> list[np.ndarray | None]:
+        """The ``slope`` of each declared parameter, without the parts'; a None where it is not known."""
+        return _pieces(
+            self, self.gradient(stats, params), params,
+            lambda prior, value: prior.gradient(value), lambda domain, *about: domain.pull(*about),
+        )  # fmt: skip
+
+    def informations(self, stats: Any, params: Any) -> list[np.ndarray | None]:
+        """The ``information`` about each declared parameter, without the parts'; a None where it is not known."""
+        return _pieces(
             self, self.curvature(stats, params), params,
             lambda prior, value: prior.curvature(value), lambda domain, *about: domain.pull_information(*about),
         )  # fmt: skip
-        return _joined([*own, *parts])
 
 
 def _pieces(

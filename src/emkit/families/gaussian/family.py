@@ -20,7 +20,7 @@ from emkit.families.gaussian.features import product_log_prob, product_pass, pro
 from emkit.families.gaussian.m_step import best_covariances, best_means
 from emkit.families.gaussian.params import GaussianParams, GaussianStats
 from emkit.families.gaussian.prior import GaussianPrior, NormalInverseWishart, weak_prior
-from emkit.families.gaussian.road import road
+from emkit.families.gaussian.road import expansion_of, road
 from emkit.families.gaussian.shapes import COVARIANCE_TYPES, Covariance, Shape
 
 _LOG_2PI = float(np.log(2.0 * np.pi))
@@ -248,6 +248,13 @@ class Gaussian(Family):
 
         return compiled_pass(params, log_weights, block, self._with_second, **what)
 
+    def side_by_side(self, params: GaussianParams, log_weights: np.ndarray, block: Block) -> Pass:
+        """By features, where the data are complete and the digits last."""
+        taken = expansion_of(params, block)
+        if taken is not None and taken.lasts(log_weights):
+            return product_pass(taken, log_weights, block, True)
+        return super().side_by_side(params, log_weights, block)
+
     def log_prob_block(self, params: GaussianParams, block: Block, out: np.ndarray | None = None) -> np.ndarray:
         """By features or compiled, where the data are complete."""
         taken, made = road(params, block)
@@ -336,19 +343,29 @@ class Gaussian(Family):
         prior = self._prior
         if prior is None:
             return 0.0
+        spreads, means = self._log_priors(params, prior)
+        return float(spreads.sum()) + float(means.sum())
+
+    def log_priors(self, params: GaussianParams) -> np.ndarray:
+        """As ``log_prior``; each component has a covariance of its own."""
+        prior = self._prior
+        return np.zeros(len(params.means)) if prior is None else np.add(*self._log_priors(params, prior))
+
+    def _log_priors(self, params: GaussianParams, prior: GaussianPrior) -> tuple[np.ndarray, np.ndarray]:
+        """Of each distinct covariance, and of each mean, (K,)."""
         whitener = params.whitener
         k, d = params.means.shape
         half_log_det = np.broadcast_to(-whitener.log_norm - 0.5 * d * _LOG_2PI, (k,))
-        total, free = 0.0, not self.is_held("covariances")
+        free, distinct = not self.is_held("covariances"), half_log_det[: len(params.covariances)]
+        spreads, means = np.zeros(len(distinct)), np.zeros(k)
         if free:
-            distinct = half_log_det[: len(params.covariances)]
-            total -= float(prior.mass * distinct.sum() + 0.5 * whitener.trace_of(prior.scatter).sum())
+            spreads = -(prior.mass * distinct + 0.5 * whitener.trace_of(prior.scatter))
         if prior.mean_mass > 0 and prior.mean is not None:
             if free:
-                total -= float(half_log_det.sum())
+                means = means - half_log_det
             if free or not self.is_held("means"):
-                total -= 0.5 * prior.mean_mass * float(whitener.squared_norm(params.means - prior.mean).sum())
-        return total
+                means = means - 0.5 * prior.mean_mass * whitener.squared_norm(params.means - prior.mean)
+        return spreads, means
 
     @property
     def priors(self) -> dict[str, Prior]:

@@ -148,8 +148,11 @@ class Expansion:
 
     def lasts(self, log_weights: np.ndarray | None = None) -> bool:
         """Whether the digits last: in each component's statistics, and, weighted by the components, in the log-likelihood."""
-        mean = self.loss.mean() if log_weights is None else self.loss @ np.exp(log_weights)
+        mean = self.loss.mean() if log_weights is None else np.einsum("...k,...k", self._like(log_weights), np.exp(log_weights)).max()
         return bool(mean <= _LOSS) and bool(self.loss.max() <= _FAR)
+
+    def _like(self, log_weights: np.ndarray) -> np.ndarray:
+        return self.loss.reshape(log_weights.shape)
 
     def no_sums(self, with_second: bool) -> np.ndarray:
         """Zeros, one for each component and feature that statistics need."""
@@ -180,23 +183,23 @@ def product_pass(
     rows: bool = False,
     responsibilities: bool = False,
 ) -> Pass:
-    """The twin of ``emkit.core.bayes.sliced_pass``, without labels."""
+    """The twin of ``emkit.core.bayes.sliced_pass``, without labels; where ``log_weights`` is (S, K), that of ``grouped_pass``."""
     features, coefficients, own = expansion.features, expansion.coefficients.copy(), expansion.own
-    coefficients[:, 0] += np.maximum(log_weights, -1e300)  # not -inf, of which BLAS makes NaN
-    n, k, linear = block.n, len(log_weights), coefficients[:, :own]
-    sums, total = expansion.no_sums(with_second), 0.0
+    coefficients[:, 0] += np.maximum(log_weights.ravel(), -1e300)  # not -inf, of which BLAS makes NaN
+    n, k, linear = block.n, log_weights.size, coefficients[:, :own]
+    sums, total = expansion.no_sums(with_second), np.zeros(log_weights.shape[:-1])
     out_rows, out_resp = np.empty(n) if rows else None, np.empty((n, k)) if responsibilities else None
     for part in features.slices(k):
         here = features.table[:, part]
         resp = linear @ here[:own]
-        row = _bayes(resp)
+        row = _bayes(resp.reshape(*log_weights.shape, -1))
         if own < len(here):
             row += coefficients[0, own:] @ here[own:]
         if block.weights is None:
-            total += float(row.sum())
+            total += row.sum(axis=-1)
         else:
             weights = np.asarray(block.weights[part], dtype=np.float64)
-            total += float(np.sum(row[weights > 0] * weights[weights > 0]))
+            total += np.sum(row[..., weights > 0] * weights[weights > 0], axis=-1)
         if out_rows is not None:
             out_rows[part] = row
         if out_resp is not None:
@@ -205,6 +208,7 @@ def product_pass(
             if block.weights is not None:
                 resp *= weights
             _add_products(sums, resp, here, own)
+    total = total if total.ndim else total[()]
     if rows or responsibilities:
         return Pass(total, rows=out_rows, responsibilities=out_resp)
     stats = features.moments(expansion.params, sums, with_second)
@@ -222,14 +226,14 @@ def _add_products(sums: np.ndarray, resp: np.ndarray, here: np.ndarray, own: int
 
 
 def _bayes(joint: np.ndarray) -> np.ndarray:
-    """Log joint densities (K, n) turned into responsibilities, in place; returns log sums, (n,)."""
-    peak = joint.max(axis=0)
-    joint -= peak
+    """Log joint densities (..., K, n) turned into responsibilities, in place; returns log sums, (..., n)."""
+    peak = joint.max(axis=-2)
+    joint -= peak[..., None, :]
     np.exp(joint, out=joint)
     if joint.min() < _LEAST:  # subnormal numbers are slow
         joint[joint < _LEAST] = 0.0
-    total = joint.sum(axis=0)
-    joint /= total
+    total = joint.sum(axis=-2)
+    joint /= total[..., None, :]
     np.log(total, out=total)
     total += peak
     return np.asarray(total)

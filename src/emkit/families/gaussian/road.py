@@ -23,14 +23,17 @@ def road(params: GaussianParams, block: Block, log_weights: np.ndarray | None = 
     rows, f = max(block.n, block.source_rows), 1 + d + squares(params)
     by_features, compiled = rows * (2.0 + 0.3 * f + k * (2.0 + 0.2 * f)), rows * (2.0 + k * (1.5 + 0.2 * f))
     if not worth_compiling(by_features, compiled):
-        expansion = _expansion(params, block)
+        expansion = expansion_of(params, block)
         if expansion is not None and expansion.lasts(log_weights):
             return expansion, False
     return None, worth_compiling(rows * k * (50.0 + 5.0 * d + 0.3 * d * d), compiled)
 
 
-def _expansion(params: GaussianParams, block: Block) -> Expansion | None:
-    """The one made last is kept: both halves of an HMM's E-step want it."""
+def expansion_of(params: GaussianParams, block: Block) -> Expansion | None:
+    """The log densities in the block's features; None where these cannot be had.
+
+    The expansion made last is kept: both halves of an HMM's E-step want it.
+    """
     last: Expansion | None = block.kept.get("expansion")
     if last is not None and last.params is params:
         return last

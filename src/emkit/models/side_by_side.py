@@ -1,0 +1,161 @@
+"""Several hypotheses of one mixture side by side: each E-step is one pass over the data for all of them.
+
+S mixtures of K components are S K components, of which Bayes' rule sees K at a time. Everything else that a family does with
+components it does with all of them at once, so that many starts cost little more than one on small data.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from emkit.core.block import Block, Source
+from emkit.core.declared import Declared
+from emkit.core.errors import CollapseError
+from emkit.core.records import ArrayRecord
+from emkit.core.seeding import kind_of_many, seed_labels
+from emkit.models.mixture import Mixture, MixtureParams, MixtureStats
+
+_MOST = 2**21  # responsibilities held for the first guesses at once
+
+
+@dataclass(frozen=True)
+class SideBySide:
+    """S hypotheses of ``model``: their MixtureParams have weights (S, K) and S K components, those of the first hypothesis first."""
+
+    model: Mixture
+
+    @classmethod
+    def of(cls, model: Any, source: Source) -> Self | None:
+        """Where the components are separable, nothing is held or given, and no label is known; otherwise None."""
+        if not isinstance(model, Mixture) or model.has_values or not model.family.separable:
+            return None
+        return cls(model) if next(iter(source)).labels is None else None
+
+    # --- between one hypothesis and several ---------------------------------------------------------------------------
+
+    def stacked(self, several: Sequence[Any]) -> Any:
+        """One record of Params or Stats out of those of single hypotheses, or of several."""
+        first = several[0]
+        components = [one.components for one in several]
+        joined = components[0]._map(lambda path, *values: np.concatenate(values), *components[1:])
+        name = "weights" if isinstance(first, MixtureParams) else "counts"
+        own = np.concatenate([getattr(one, name).reshape(-1, self.model.n_hidden) for one in several])
+        return type(first)(own, joined)
+
+    def take(self, record: Any, index: Any) -> Any:
+        """Some of the hypotheses, in the given order."""
+        own = record.weights if isinstance(record, MixtureParams) else record.counts
+        return type(record)(own[index], self._components(record.components, index))
+
+    def one(self, record: Any, i: int) -> Any:
+        """One hypothesis, as the model has it."""
+        taken = self.take(record, [i])
+        own = taken.weights if isinstance(taken, MixtureParams) else taken.counts
+        return type(taken)(own[0], taken.components)
+
+    def _components(self, record: ArrayRecord, index: Any) -> Any:
+        k = self.model.n_hidden
+        return record._map(lambda path, v: v.reshape(-1, k, *v.shape[1:])[index].reshape(-1, *v.shape[1:]))
+
+    # --- EM -----------------------------------------------------------------------------------------------------------
+
+    def kinds(self, n: int) -> list[str]:
+        """What each of ``n`` starts does."""
+        return [kind_of_many(self.model.seeding, i) for i in range(n)]
+
+    def init(self, source: Source, rngs: Sequence[np.random.Generator]) -> MixtureParams:
+        """Starting values from as many seeded partitions of the rows as there are generators."""
+        k, family, block = self.model.n_hidden, self.model.family, source.joined()
+        x, weights = np.asarray(block.x), None if block.weights is None else np.asarray(block.weights, dtype=np.float64)
+        points, each = family.embed(x), max(1, _MOST // (len(x) * k))
+        kinds, made = self.kinds(len(rngs)), []
+        for begin in range(0, len(rngs), each):
+            part = slice(begin, begin + each)
+            labels = [
+                seed_labels(points, len(x), weights, k, rng, kind) for rng, kind in zip(rngs[part], kinds[part], strict=True)
+            ]
+            resp = np.concatenate(labels, axis=1)
+            if weights is not None:
+                resp *= weights[:, None]
+            counts = resp.sum(axis=0).reshape(-1, k) + 1.0
+            components = family.from_partition(x, resp, rngs[begin])
+            made.append(MixtureParams(counts / counts.sum(axis=1, keepdims=True), components))
+        found: MixtureParams = self.stacked(made)
+        return found
+
+    def e_step(self, params: MixtureParams, block: Block) -> tuple[MixtureStats, Any]:
+        """Statistics, and each hypothesis's log-likelihood, (S,)."""
+        result = self.model.family.side_by_side(params.components, params.log_weights, block)
+        assert result.counts is not None
+        return MixtureStats(result.counts.reshape(params.weights.shape), result.stats), result.log_likelihood
+
+    def m_step(self, stats: MixtureStats, params: MixtureParams) -> MixtureParams:
+        """Of each hypothesis. Raises CollapseError if one of them collapses."""
+        return self.model.m_step(stats, params)
+
+    def log_prior(self, params: MixtureParams) -> np.ndarray:
+        """Of each hypothesis, (S,)."""
+        own = np.zeros(params.weights.shape)
+        for prior in self.model.priors.values():
+            own = own + prior.log_density(params.weights)
+        return np.asarray((own + self.model.family.log_priors(params.components).reshape(own.shape)).sum(axis=1))
+
+    # --- coordinates: a row for each hypothesis -----------------------------------------------------------------------
+
+    def slope(self, stats: MixtureStats, params: MixtureParams) -> np.ndarray | None:
+        """``Mixture.slope`` of each hypothesis, (S, free parameters)."""
+        inner = self.model.family.slopes(stats.components, params.components)
+        return self._rows([*self.model.slopes(stats, params), *inner], len(params.weights))
+
+    def information(self, stats: MixtureStats, params: MixtureParams) -> np.ndarray | None:
+        """``Mixture.information`` about each hypothesis, (S, free parameters)."""
+        inner = self.model.family.informations(stats.components, params.components)
+        return self._rows([*self.model.informations(stats, params), *inner], len(params.weights))
+
+    def pack(self, params: MixtureParams) -> np.ndarray:
+        """``Mixture.pack`` of each hypothesis, (S, free parameters)."""
+        pieces = [p.domain.pack(value, np.full(value.shape, np.nan)) for p, value in self._values(params)]
+        found = self._rows(pieces, len(params.weights))
+        assert found is not None
+        return found
+
+    def unpack(self, rows: np.ndarray, like: MixtureParams) -> MixtureParams:
+        """Inverse of ``pack``; ``like`` is one hypothesis."""
+        s, at, found = len(rows), 0, []
+        for p, value in self._values(like):
+            n = p.domain.n_free(np.full(value.shape, np.nan))
+            weights = len(found) == 0
+            shape = (s, *value.shape) if weights else (s * value.shape[0], *value.shape[1:])
+            found.append(p.domain.unpack(rows[:, at : at + n].ravel(), np.full(shape, np.nan))[0])
+            at += n
+        names = [p.name for p in self.model.family.parameters]
+        components = self.model.family.made(like.components, dict(zip(names, found[1:], strict=True)), {})
+        return MixtureParams(found[0], components)
+
+    def _values(self, params: MixtureParams) -> list[tuple[Any, np.ndarray]]:
+        owners: tuple[tuple[Declared, Any], ...] = ((self.model, params), (self.model.family, params.components))
+        return [(p, getattr(values, p.name)) for owner, values in owners for p in owner.parameters]
+
+    def _rows(self, pieces: Sequence[np.ndarray | None], s: int) -> np.ndarray | None:
+        known = [piece.reshape(s, -1) for piece in pieces if piece is not None]
+        return np.concatenate(known, axis=1) if len(known) == len(pieces) else None
+
+    def sound(self, params: MixtureParams) -> np.ndarray:
+        """Which hypotheses are finite and have not collapsed, (S,) booleans."""
+        s, k = params.weights.shape
+        flat = [np.isfinite(array).reshape(s, -1).all(axis=1) for array in params.flatten().values()]
+        good = np.logical_and.reduce(flat)
+        try:
+            if good.all():
+                self.model.family.refuse_collapse(params.components)
+                return good
+        except (CollapseError, np.linalg.LinAlgError):
+            pass
+        for i in np.flatnonzero(good):
+            try:
+                self.model.family.refuse_collapse(self.one(params, int(i)).components)
+            except (CollapseError, np.linalg.LinAlgError):
+                good[i] = False
+        return good
