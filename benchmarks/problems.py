@@ -59,7 +59,7 @@ class Parameters:
         return f"sd {narrow:.3g} of the data's" if narrow < FLAT else ""
 
 
-FLAT = 0.03
+FLAT = 0.04
 """Standard deviation of a component in its narrowest direction, in those of the data, below which it is a sliver."""
 
 

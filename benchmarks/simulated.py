@@ -156,8 +156,8 @@ def table(arguments: Any, name: str) -> dict[str, Any]:
             continue
         rows.append(row_of(problem, 1 if arguments.quick else arguments.repeats, arguments.search, known))
         print(show(rows[-1]), flush=True)
-    if arguments.search:
-        KNOWN.write_text(json.dumps(dict(sorted(known.items(), key=lambda item: int(item[0]))), indent=1) + "\n")
+        if arguments.search:
+            KNOWN.write_text(json.dumps(dict(sorted(known.items(), key=lambda item: int(item[0]))), indent=1) + "\n")
     if not rows:
         return {"rows": rows}
     found = shares(rows)

@@ -84,7 +84,7 @@ def table(arguments: Any, name: str) -> dict[str, Any]:
                 remark += "" if one["reason"] == "CONVERGED" else f"  {one['reason']}"
                 print(
                     f"{problem.name:44}{a:12}{one['e_steps']:9d}{one['within_tol'] or '-':>8}{one['e_steps_of_em']:8.3f}"
-                    f"{one['cpu']:9.4f}{one['ratio']:8.2f}{one['left']:11.1e}{remark}",
+                    f"{one['cpu']:9.4f}{one['ratio']:8.2f}{one['left']:11.2e}{remark}",
                     flush=True,
                 )
     found = medians(rows)
