@@ -14,6 +14,9 @@ from emkit.core.fit import Algorithm, Problem
 from emkit.core.result import Step, aitken
 
 
+_GROWING = 40  # iterations during which gains that do not shrink are no sign of slowness
+
+
 @dataclass(frozen=True)
 class Auto(Algorithm):
     """EM for some iterations; then ``Accelerated``, if EM would need many more.
@@ -26,7 +29,8 @@ class Auto(Algorithm):
     at_least : int
         EM iterations to begin with.
     patience : int
-        How many further ones the measured rate may predict before acceleration sets in.
+        How many further ones the measured rate may predict, twice in a row, before acceleration sets in. While gains still grow there
+        is no rate to go by; that is waited for during the first 40 iterations.
     """
 
     at_least: int = 12
@@ -36,11 +40,14 @@ class Auto(Algorithm):
         """An EM step, or an accelerated one."""
         if step.carried and "recent" not in step.carried:
             return Accelerated().advance(problem, step)
-        count = int(step.carried.get("count", 0))
+        count, before = int(step.carried.get("count", 0)), int(step.carried.get("slow", 0))
         recent = np.append(step.carried.get("recent", np.zeros(0)), step.objective)[-4:]
-        if problem.tol > 0 and count >= self.at_least and iterations_left(recent.tolist(), problem.tol) > self.patience:
+        left = iterations_left(recent.tolist(), problem.tol)
+        slow = left > self.patience and (left < math.inf or count >= _GROWING)
+        if problem.tol > 0 and count >= self.at_least and slow and before:
             return Accelerated().advance(problem, replace(step, carried={}))
-        return replace(EM().advance(problem, step), carried={"recent": recent, "count": np.array(count + 1)})
+        carried = {"recent": recent, "count": np.array(count + 1), "slow": np.array(int(slow))}
+        return replace(EM().advance(problem, step), carried=carried)
 
     def remaining(self, problem: Problem, step: Step, trace: Sequence[float]) -> float:
         """Of the one that made the step."""

@@ -8,6 +8,7 @@ better optima than few long ones. Here an iteration of all starts is one pass ov
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ class Racer:
     """What the accelerated method knows; None where it has nothing to go by."""
     reason: StopReason | None = None
     remaining: float = math.inf
+    going: bool = True
 
     @property
     def known(self) -> State:
@@ -90,7 +92,7 @@ class Together:
     log_prior: np.ndarray
 
     @classmethod
-    def at(cls, problem: Problem, side: SideBySide, params: Any) -> "Together":
+    def evaluated(cls, problem: Problem, side: SideBySide, params: Any) -> "Together":
         """One E-step for all of them."""
         stats, log_likelihood = problem.executor.map_reduce(EStep(side, params), problem.source)
         return cls(problem, side, params, stats, np.asarray(log_likelihood), side.log_prior(params))
@@ -100,25 +102,34 @@ class Together:
         """Of each."""
         return self.log_likelihood + self.log_prior
 
-    @classmethod
-    def of(cls, problem: Problem, side: SideBySide, steps: Sequence[Step]) -> "Together":
-        """Of hypotheses that were evaluated one by one."""
-        params, stats = side.stacked([step.params for step in steps]), side.stacked([step.stats for step in steps])
-        values = np.array([[step.log_likelihood, step.log_prior] for step in steps])
-        return cls(problem, side, params, stats, values[:, 0], values[:, 1])
-
     def m_step(self) -> Any:
         """The hypotheses that EM goes on to."""
         return self.side.m_step(self.stats, self.params)
 
     def em_step(self) -> "Together":
         """One iteration of EM."""
-        return Together.at(self.problem, self.side, self.m_step())
+        return Together.evaluated(self.problem, self.side, self.m_step())
 
     def take(self, index: np.ndarray) -> "Together":
         """Some of them."""
         params, stats = self.side.take(self.params, index), self.side.take(self.stats, index)
         return replace(self, params=params, stats=stats, log_likelihood=self.log_likelihood[index], log_prior=self.log_prior[index])
+
+    @cached_property
+    def at(self) -> np.ndarray:
+        """The coordinates of each."""
+        return self.side.pack(self.params)
+
+    def with_rows(self, other: "Together", index: Sequence[int]) -> "Together":
+        """With some of them as ``other`` has them."""
+        params, stats = (self.side.with_rows(*pair, index) for pair in ((self.params, other.params), (self.stats, other.stats)))
+        log_likelihood, log_prior = self.log_likelihood.copy(), self.log_prior.copy()
+        log_likelihood[index], log_prior[index] = other.log_likelihood[index], other.log_prior[index]
+        return Together(self.problem, self.side, params, stats, log_likelihood, log_prior)
+
+    def bare(self, i: int, iteration: int) -> Step:
+        """The value of one of them, without its parameters."""
+        return Step(iteration, None, float(self.log_likelihood[i]), float(self.log_prior[i]))
 
     def step(self, i: int, iteration: int) -> Step:
         """One of them."""
@@ -143,7 +154,7 @@ def race(
         Where a component of some start collapses in the short rounds.
     """
     problem, stopped, made = replace(problem, tol=rules.tol), None, 0
-    here, alive = Together.at(small, side, side.init(small.source, rngs)), np.arange(len(rngs))
+    here, alive = Together.evaluated(small, side, side.init(small.source, rngs)), np.arange(len(rngs))
     traces = {i: [value] for i, value in enumerate(here.objective.tolist())}
     for rounds in _ROUNDS:
         for _ in range(rounds):
@@ -156,76 +167,92 @@ def race(
         here, alive = here.take(best), alive[best]
     short = [trace[-1] for trace in traces.values()]
     if small is not problem and small.source is not problem.source:
-        here, made = Together.at(problem, side, side.take(here.params, np.arange(min(FINALISTS, len(alive))))), 0
+        here, made = Together.evaluated(problem, side, side.take(here.params, np.arange(FINALISTS))), 0
         traces = {i: [value] for i, value in zip(alive.tolist(), here.objective.tolist(), strict=False)}
+    here = replace(here, problem=problem)
     racers = [Racer(i, here.step(j, made), traces[i]) for j, i in enumerate(alive[:FINALISTS].tolist())]
     if accelerate and stopped is None:
-        stopped = _to_the_end(problem, side, racers, rules, asked)
+        stopped = _to_the_end(here.take(np.arange(len(racers))), racers, Accelerated(), rules, asked)
     racers.sort(key=lambda racer: (-racer.value, racer.index))
     return Race(racers, short, stopped)
 
 
-def _to_the_end(problem: Problem, side: SideBySide, racers: list[Racer], rules: Rules, asked: Monitor) -> StopReason | None:
+def _to_the_end(
+    here: Together, racers: list[Racer], algorithm: Accelerated, rules: Rules, asked: Monitor
+) -> StopReason | None:
     """Accelerate, all at once, those that may still win; returns the reason if a monitor asked to stop."""
-    algorithm = Accelerated()
-    for racer, state in zip(racers, _states(side, Together.of(problem, side, [racer.step for racer in racers]), [None] * len(racers)), strict=True):
+    for racer, state in zip(racers, _states(here, [None] * len(racers)), strict=True):
         racer.state = state
+    running = racers
     while True:
         best = max(racer.value for racer in racers)
-        for racer in racers:
-            racer.judge(problem, algorithm, rules)
-        running = [racer for racer in racers if racer.may_win(best, rules)]
+        for j, racer in enumerate(running):
+            racer.judge(here.problem, algorithm, rules)
+            racer.going = racer.may_win(best, rules)
+            if not racer.going:
+                racer.step = replace(here.step(j, 0), iteration=racer.step.iteration, carried=racer.step.carried)
+        going = [j for j, racer in enumerate(running) if racer.going]
+        if len(going) < len(running):
+            here, running = here.take(np.array(going, dtype=np.intp)), [running[j] for j in going]
         if not running:
             return None
         stopped = asked.step(running[0].step)
         if stopped is not None:
+            for j, racer in enumerate(running):
+                racer.step = replace(here.step(j, 0), iteration=racer.step.iteration, carried=racer.step.carried)
             return stopped
-        _advance(problem, side, algorithm, running)
+        here = _advanced(here, algorithm, running)
 
 
-def _advance(problem: Problem, side: SideBySide, algorithm: Accelerated, racers: list[Racer]) -> None:
+def _advanced(here: Together, algorithm: Accelerated, racers: list[Racer]) -> Together:
     """One step of each: trials and EM steps alike are evaluated in one pass over the data."""
-    aims = [algorithm.aim(problem, racer.step, racer.known) for racer in racers]
-    before = [(racer.step, racer.known) for racer in racers]
+    aims = [algorithm.aim(here.problem, racer.step, racer.known) for racer in racers]
     with np.errstate(all="ignore"):
-        params = _aimed_at(problem, side, racers, aims)
-        new = Together.at(problem, side, side.stacked([racer.step.params if p is None else p for racer, p in zip(racers, params, strict=True)]))
-        here = _states(side, new, aims)
-    for j, (racer, aim) in enumerate(zip(racers, aims, strict=True)):
-        step, known = before[j]
-        made, state = new.step(j, step.iteration + 1), here[j]
+        params, sound = _aimed_at(here, aims)
+        new = Together.evaluated(here.problem, here.side, params)
+        found = _states(new, aims)
+    stay = []
+    for j, (racer, aim, state) in enumerate(zip(racers, aims, found, strict=True)):
+        step, made = racer.step, new.bare(j, racer.step.iteration + 1)
         if aim is None:
-            racer.step = algorithm.after_em(problem, step, known, made, state)
-        elif params[j] is None or not np.isfinite(made.objective) or not algorithm.rises(problem, step, known, made):
-            racer.step = algorithm.after_trial(problem, step, known, None, None)
+            racer.step = algorithm.after_em(here.problem, step, racer.known, made, state)
         else:
-            racer.step = algorithm.after_trial(problem, step, known, made, state)
+            risen = bool(sound[j]) and np.isfinite(made.objective) and algorithm.rises(here.problem, step, racer.known, made)
+            state = state if risen else None
+            racer.step = algorithm.after_trial(here.problem, step, racer.known, made, state)
+            if state is None:
+                stay.append(j)
         racer.state = State.of(racer.step.carried)
         racer.trace.append(racer.step.objective)
+    return new.with_rows(here, stay) if stay else new
 
 
-def _aimed_at(problem: Problem, side: SideBySide, racers: list[Racer], aims: list[np.ndarray | None]) -> list[Any]:
-    """The hypothesis that each start tries next; None where its aim is not one."""
-    params: list[Any] = [None] * len(racers)
-    tried = [j for j, aim in enumerate(aims) if aim is not None]
-    if tried:
-        trial = side.unpack(np.stack([aim for aim in aims if aim is not None]), racers[0].step.params)
-        for i in np.flatnonzero(side.sound(trial)):
-            params[tried[i]] = side.one(trial, int(i))
-    plain = [j for j, aim in enumerate(aims) if aim is None]
-    if plain:
-        moved = Together.of(problem, side, [racers[j].step for j in plain]).m_step()
-        for i, j in enumerate(plain):
-            params[j] = side.one(moved, i)
-    return params
+def _aimed_at(here: Together, aims: list[np.ndarray | None]) -> tuple[Any, np.ndarray]:
+    """The hypotheses to try next, and which of them are ones; where an aim is none, its start stays where it is."""
+    side, n = here.side, len(aims)
+    sound = np.ones(n, dtype=bool)
+    plain = np.array([aim is None for aim in aims])
+    if plain.all():
+        return here.m_step(), sound
+    like = side.one(here.params, 0)
+    at = here.at
+    rows = np.stack([at[j] if aim is None else aim for j, aim in enumerate(aims)])
+    params = side.unpack(rows, like)
+    sound[~plain] = side.sound(params)[~plain]
+    if plain.any():
+        params = side.with_rows(params, here.m_step(), np.flatnonzero(plain))
+    if not sound.all():
+        params = side.with_rows(params, here.params, np.flatnonzero(~sound))
+    return params, sound
 
 
-def _states(side: SideBySide, here: Together, at: Sequence[np.ndarray | None]) -> list[State | None]:
+def _states(here: Together, at: Sequence[np.ndarray | None]) -> list[State | None]:
     """What is known of each hypothesis alone, at its coordinates if these are given; None where the model has no slope."""
+    side = here.side
     slope, information = side.slope(here.stats, here.params), side.information(here.stats, here.params)
     if slope is None or information is None:
         return [None] * len(at)
-    rows = side.pack(here.params) if any(place is None for place in at) else slope
+    rows = here.at if any(place is None for place in at) else slope
     return [
         State.made(row if place is None else place, *about)
         for place, row, about in zip(at, rows, zip(slope, information, strict=True), strict=True)

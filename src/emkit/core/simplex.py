@@ -39,6 +39,9 @@ def n_free(held: np.ndarray) -> int:
 
 def pack(p: np.ndarray, held: np.ndarray) -> np.ndarray:
     """Log-ratios of each vector's free entries to its last free entry."""
+    if np.isnan(held).all():
+        logs = np.log(np.maximum(p, TINY))
+        return np.asarray((logs[..., :-1] - logs[..., -1:]).ravel())
     out = []
     for row, fixed in zip(p.reshape(-1, p.shape[-1]), held.reshape(-1, p.shape[-1]), strict=True):
         logs = np.log(np.maximum(row[np.isnan(fixed)], TINY))
@@ -50,6 +53,12 @@ def pack(p: np.ndarray, held: np.ndarray) -> np.ndarray:
 def unpack(vector: np.ndarray, held: np.ndarray) -> tuple[np.ndarray, int]:
     """Inverse of ``pack``: the probabilities, and how many entries of ``vector`` were used."""
     rows = held.reshape(-1, held.shape[-1])
+    if np.isnan(rows).all():
+        used = len(rows) * (rows.shape[-1] - 1)
+        logits = np.zeros(rows.shape)
+        logits[:, :-1] = np.asarray(vector[:used]).reshape(len(rows), -1)
+        weight = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return (weight / weight.sum(axis=1, keepdims=True)).reshape(held.shape), used
     p, at = np.where(np.isnan(rows), 0.0, rows), 0
     for i, fixed in enumerate(rows):
         free = np.flatnonzero(np.isnan(fixed))

@@ -37,23 +37,36 @@ class SideBySide:
 
     def stacked(self, several: Sequence[Any]) -> Any:
         """One record of Params or Stats out of those of single hypotheses, or of several."""
-        first = several[0]
         components = [one.components for one in several]
         joined = components[0]._map(lambda path, *values: np.concatenate(values), *components[1:])
-        name = "weights" if isinstance(first, MixtureParams) else "counts"
-        own = np.concatenate([getattr(one, name).reshape(-1, self.model.n_hidden) for one in several])
-        return type(first)(own, joined)
+        own = np.concatenate([self.own(one).reshape(-1, self.model.n_hidden) for one in several])
+        return type(several[0])(own, joined)
 
     def take(self, record: Any, index: Any) -> Any:
         """Some of the hypotheses, in the given order."""
-        own = record.weights if isinstance(record, MixtureParams) else record.counts
-        return type(record)(own[index], self._components(record.components, index))
+        return type(record)(self.own(record)[index], self._components(record.components, index))
+
+    def with_rows(self, record: Any, other: Any, index: Any) -> Any:
+        """With some of the hypotheses as ``other`` has them."""
+        k, chosen = self.model.n_hidden, np.zeros(len(self.own(record)), dtype=bool)
+        chosen[index] = True
+        rows = np.repeat(chosen, k)
+
+        def mixed(path: str, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+            return np.where(rows.reshape(-1, *(1,) * (a.ndim - 1)), b, a)
+
+        own = np.where(chosen[:, None], self.own(other), self.own(record))
+        return type(record)(own, record.components._map(mixed, other.components))
+
+    @staticmethod
+    def own(record: Any) -> np.ndarray:
+        """Weights, or counts, (S, K)."""
+        return record.weights if isinstance(record, MixtureParams) else record.counts
 
     def one(self, record: Any, i: int) -> Any:
         """One hypothesis, as the model has it."""
         taken = self.take(record, [i])
-        own = taken.weights if isinstance(taken, MixtureParams) else taken.counts
-        return type(taken)(own[0], taken.components)
+        return type(taken)(self.own(taken)[0], taken.components)
 
     def _components(self, record: ArrayRecord, index: Any) -> Any:
         k = self.model.n_hidden
