@@ -22,6 +22,7 @@ from emkit.models.side_by_side import SideBySide
 
 MANY = 24  # starts
 FINALISTS = 4
+_MARGIN, _SEEN = 20.0, 3  # times what is predicted, after so many accelerated steps: who then is below the best is left
 _ROUNDS = (8, 8, 8)  # EM iterations, of all starts, of the better half, of the best quarter
 
 
@@ -60,7 +61,12 @@ class Racer:
         """Whether it is worth another step: what it may still gain reaches the best."""
         if self.reason is not None or self.state is None or len(self.trace) > rules.max_iter:
             return False
-        return self.value >= best or self.value + self.state.left > best - rules.tol
+        most = _MARGIN * float(self.state.predicted.max()) if self.state.accepted >= _SEEN else math.inf
+        return self.value >= best or self.value + most > best - rules.tol
+
+    def leave(self, here: "Together", j: int) -> None:
+        """Take along the parameters, those of hypothesis ``j``."""
+        self.step = replace(here.step(j, self.step.iteration), carried=self.step.carried)
 
     def run(self) -> Run:
         """As the outcome of a run."""
@@ -190,7 +196,7 @@ def _to_the_end(
             racer.judge(here.problem, algorithm, rules)
             racer.going = racer.may_win(best, rules)
             if not racer.going:
-                racer.step = replace(here.step(j, 0), iteration=racer.step.iteration, carried=racer.step.carried)
+                racer.leave(here, j)
         going = [j for j, racer in enumerate(running) if racer.going]
         if len(going) < len(running):
             here, running = here.take(np.array(going, dtype=np.intp)), [running[j] for j in going]
@@ -199,7 +205,7 @@ def _to_the_end(
         stopped = asked.step(running[0].step)
         if stopped is not None:
             for j, racer in enumerate(running):
-                racer.step = replace(here.step(j, 0), iteration=racer.step.iteration, carried=racer.step.carried)
+                racer.leave(here, j)
             return stopped
         here = _advanced(here, algorithm, running)
 

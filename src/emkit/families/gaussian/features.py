@@ -18,6 +18,7 @@ import numpy as np
 from emkit.core.bayes import Pass
 from emkit.core.block import Block
 from emkit.families.gaussian.params import GaussianParams, GaussianStats
+from emkit.families.gaussian.shapes import tril_indices
 
 _MOST = 2**21  # numbers kept for all the blocks of a source: 16 MB
 # What may cancel: see ``Expansion.loss``. Summed over the rows, what rounding makes of it is about what ``Problem.rounding`` allows
@@ -57,7 +58,7 @@ class Features:
     def made(cls, x: np.ndarray, matrix: bool, pooled: bool) -> Self:
         """From rows (n, d)."""
         n, d = x.shape
-        i, j = np.tril_indices(d) if matrix else (np.arange(d), np.arange(d))
+        i, j = tril_indices(d) if matrix else (np.arange(d), np.arange(d))
         table = np.empty((1 + d + (1 if pooled else len(i)), n))
         table[0] = 1.0
         centred, products = table[1 : 1 + d], table[1 + d :]
@@ -169,7 +170,7 @@ class Expansion:
 @lru_cache(maxsize=64)
 def _triangle(d: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Where the products stand in a flat matrix (d d), their coefficients as multiples of a precision, and each entry's product."""
-    i, j = np.tril_indices(d)
+    i, j = tril_indices(d)
     largest, smallest = np.maximum(*np.indices((d, d))), np.minimum(*np.indices((d, d)))
     return i * d + j, np.where(i == j, -0.5, -1.0), (largest * (largest + 1) // 2 + smallest).ravel()
 

@@ -52,6 +52,8 @@ class GaussianStats(Stats):
 
     def about(self, pivot: np.ndarray) -> "GaussianStats":
         """The same moments about another pivot."""
+        if pivot is self.pivot:
+            return self
         shift = self.pivot - pivot
         first = self.first + self.counts[:, None] * shift
         if self.second is None:

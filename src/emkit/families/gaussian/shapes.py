@@ -1,6 +1,7 @@
 """The shapes a Gaussian covariance can take, and what whitens a row under each."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,12 @@ COVARIANCE_TYPES = {
     "tied-diag": Shape(shared=True, pooled=False, matrix=False),
     "tied-spherical": Shape(shared=True, pooled=True, matrix=False),
 }
+
+
+@lru_cache(maxsize=64)
+def tril_indices(d: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of the entries of a lower triangle, row by row; not to be written to."""
+    return np.tril_indices(d)
 
 
 class Covariance(Domain):
@@ -108,7 +115,7 @@ class Covariance(Domain):
         if not self.shape.matrix:
             return np.asarray(np.log(value[np.isnan(held)]))
         lower = np.linalg.cholesky(value[np.isnan(held[:, 0, 0])])
-        i, j = np.tril_indices(value.shape[-1])
+        i, j = tril_indices(value.shape[-1])
         entries = lower[:, i, j]
         return np.asarray(np.where(i == j, np.log(np.where(i == j, entries, 1.0)), entries).ravel())
 
@@ -120,7 +127,7 @@ class Covariance(Domain):
             out[np.isnan(held)] = np.exp(vector[:used])
             return out, used
         free = np.isnan(held[:, 0, 0])
-        i, j = np.tril_indices(held.shape[-1])
+        i, j = tril_indices(held.shape[-1])
         entries = np.asarray(vector[:used]).reshape(-1, len(i))
         lower = np.zeros((len(entries), *held.shape[1:]))
         lower[:, i, j] = np.where(i == j, np.exp(np.where(i == j, entries, 0.0)), entries)
@@ -133,7 +140,7 @@ class Covariance(Domain):
             return np.asarray((gradient * value)[np.isnan(held)])
         free = np.isnan(held[:, 0, 0])
         lower = np.linalg.cholesky(value[free])
-        i, j = np.tril_indices(value.shape[-1])
+        i, j = tril_indices(value.shape[-1])
         return np.asarray(((2.0 * gradient[free] @ lower)[:, i, j] * np.where(i == j, lower[:, i, j], 1.0)).ravel())
 
     def pull_information(self, information: np.ndarray, value: np.ndarray, held: np.ndarray) -> np.ndarray:
@@ -145,7 +152,7 @@ class Covariance(Domain):
             return np.asarray(0.5 * information[np.isnan(held)])
         free = np.isnan(held[:, 0, 0])
         lower = np.linalg.cholesky(value[free])
-        i, j = np.tril_indices(value.shape[-1])
+        i, j = tril_indices(value.shape[-1])
         inverse = np.sum(np.linalg.inv(lower) ** 2, axis=1)[:, i]
         return np.asarray((information[free][:, i, j] * np.where(i == j, inverse * lower[:, i, j] ** 2 + 1.0, inverse)).ravel())
 
