@@ -18,6 +18,7 @@ from emkit.core.model import Model
 from emkit.core.monitor import Monitor
 from emkit.core.records import Params
 from emkit.core.result import Result, Run, Start, Step, StopReason
+from emkit.core.slivers import slivers_at
 
 _SHORT, _LONGER = 25, 300  # iterations on the subsample: for every start, and for the best few
 _WHOLE = 100  # iterations of every start on all the data, before only the best few are carried on
@@ -81,19 +82,20 @@ def fit(
         if progress is None:
             progress, stopped = _short_runs(problem, algorithm, starts, rules, watch, rng)
         finish(problem, algorithm, progress, stopped, rules, watch, before)
-    result = _best(model, source, progress, tol)
+        result = _best(problem, progress, tol)
     watch.end(result)
     return result
 
 
-def _best(model: Model, source: Source, progress: Progress, tol: float) -> Result:
+def _best(problem: Problem, progress: Progress, tol: float) -> Result:
     if progress.best is None:
         raise CollapseError(
             "every start ended in a component collapsed onto a point, where the likelihood is unbounded; "
             "use the default prior, fewer components, or a simpler covariance_type"
         )
-    n_rows, weight = source.n_rows, source.total_weight
-    return Result.of(model, progress.best, progress.starts, n_rows=n_rows, total_weight=weight, tolerance=float(tol))
+    best, source = progress.best, problem.source
+    n_rows, weight, found = source.n_rows, source.total_weight, slivers_at(problem, best)
+    return Result.of(problem.model, best, progress.starts, n_rows=n_rows, total_weight=weight, tolerance=float(tol), slivers=found)
 
 
 def _width(source: Source) -> Any:
@@ -147,7 +149,7 @@ def _short_runs(
     tried.sort(key=lambda item: (-item[1].objective, item[0]))
     few = max(2, starts // 4)
     if whole:
-        _carry_on_all(progress, tried, rules)
+        _carry_on_all(problem, progress, tried, rules)
         progress.most = few
     else:
         stopped = _carry_on_best(progress, tried, small, algorithm, loose, 1 if stopped else few, asked) or stopped
@@ -202,7 +204,7 @@ class _OnlyAsked(Monitor):
         return self._watch.asked()
 
 
-def _carry_on_all(progress: Progress, tried: list[tuple[int, Run]], rules: Rules) -> None:
+def _carry_on_all(problem: Problem, progress: Progress, tried: list[tuple[int, Run]], rules: Rules) -> None:
     """The short runs were on all the data: those that met the stop rule are done, the others continue where they stand."""
     best = max((outcome.objective for _, outcome in tried), default=-math.inf)
     for i, outcome in tried:
@@ -210,7 +212,7 @@ def _carry_on_all(progress: Progress, tried: list[tuple[int, Run]], rules: Rules
             if outcome.objective + 10.0 * outcome.remaining >= best - rules.tol:
                 progress.queue.append(Waiting(i, outcome.params, outcome.trace[:-1], _WHOLE, carried=outcome.carried))
         else:
-            note(progress, i, outcome)
+            note(problem, progress, i, outcome)
 
 
 def _carry_on_best(

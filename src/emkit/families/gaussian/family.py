@@ -22,6 +22,7 @@ from emkit.families.gaussian.params import GaussianParams, GaussianStats
 from emkit.families.gaussian.prior import GaussianPrior, NormalInverseWishart, weak_prior
 from emkit.families.gaussian.road import road
 from emkit.families.gaussian.shapes import COVARIANCE_TYPES, Covariance, Shape
+from emkit.families.gaussian.slivers import slivers
 
 _LOG_2PI = float(np.log(2.0 * np.pi))
 # Without a prior, a variance this small beside its column's is a component that has collapsed onto a point.
@@ -373,6 +374,10 @@ class Gaussian(Family):
         flat = np.diagonal(c, axis1=1, axis2=2) if c.ndim == 3 else c
         return params.means, np.broadcast_to(flat, params.means.shape)
 
+    def slivers(self, params: GaussianParams, counts: np.ndarray) -> dict[int, str]:
+        """Those with few rows, and the far thinner ones: see ``emkit.families.gaussian.slivers``."""
+        return slivers(self, params, counts)
+
     def cdf(self, params: GaussianParams, x: np.ndarray, *, upper: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """The normal distribution function."""
         from scipy.special import ndtr
@@ -388,8 +393,7 @@ class Gaussian(Family):
         if params.covariances.ndim == 2:
             scale = np.sqrt(np.broadcast_to(params.covariances, (k, d)))
             return np.asarray(params.means[component] + z * scale[component])
-        out = np.empty_like(z)
-        lower = np.linalg.cholesky(params.covariances)
+        out, lower = np.empty_like(z), np.linalg.cholesky(params.covariances)
         for j in range(k):
             mine = component == j
             out[mine] = params.means[j] + z[mine] @ lower[j if len(lower) > 1 else 0].T
