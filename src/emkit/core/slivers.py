@@ -43,8 +43,8 @@ class Sliver:
 
 
 def in_rows(rows: float) -> str:
-    """As "8 rows" or "0.4 rows"."""
-    return f"{rows:.0f} rows" if rows >= 1.5 else f"{rows:.1g} rows"
+    """As "8 rows" or "1.98 rows"."""
+    return f"{rows:.3g} rows"
 
 
 def slivers_of(label: str, counts: np.ndarray, because: dict[int, str]) -> tuple[Sliver, ...]:

@@ -376,7 +376,7 @@ class Gaussian(Family):
 
     def slivers(self, params: GaussianParams, counts: np.ndarray) -> dict[int, str]:
         """Those with few rows, and the far thinner ones: see ``emkit.families.gaussian.slivers``."""
-        return slivers(self, params, counts)
+        return slivers(self, params, counts, self._prior)
 
     def cdf(self, params: GaussianParams, x: np.ndarray, *, upper: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """The normal distribution function."""

@@ -6,13 +6,14 @@ import numpy as np
 
 from emkit.core.slivers import few_rows
 from emkit.families.gaussian.params import GaussianParams
+from emkit.families.gaussian.prior import GaussianPrior
 from emkit.families.gaussian.shapes import whiten
 
 _THIN = 0.125  # of the others' standard deviation in the same direction, and of all data's
 _BY_CHANCE = 4.0 / np.sqrt(2.0 * np.pi)  # share of a normal distribution in a slice of +- 2 s, for small s, in units of s
 
 
-def slivers(family: Any, params: GaussianParams, counts: np.ndarray) -> dict[int, str]:
+def slivers(family: Any, params: GaussianParams, counts: np.ndarray, prior: GaussianPrior | None) -> dict[int, str]:
     """Components with fewer rows than free parameters, a prior's pseudo-observations included, and thin ones.
 
     A component with a covariance of its own is thin if in some direction its standard deviation is less than an eighth of the
@@ -20,7 +21,7 @@ def slivers(family: Any, params: GaussianParams, counts: np.ndarray) -> dict[int
     1.6 s, what a slice of all data of +- 2 s about their mean holds by chance. So a group that is narrow but well filled, such as
     a value that many rows have, is none. Directions are those of generalised eigenvectors: units play no part.
     """
-    found = few_rows(family, params, counts, 0.0 if family.prior is None else family.prior.mass)
+    found = few_rows(family, params, counts, 0.0 if prior is None else prior.mass)
     k, total = len(counts), counts.sum()
     if family.shape.shared or k == 1 or not total > 0:
         return found
