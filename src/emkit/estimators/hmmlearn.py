@@ -74,7 +74,7 @@ class _Follow(Monitor):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class HmmlearnFace(AfterTheFit, BaseEstimator):  # type: ignore[misc]
-    """Settings and methods that hmmlearn's four faces share.
+    """Settings and methods that hmmlearn's five faces share.
 
     Parameters
     ----------
@@ -210,7 +210,7 @@ class HmmlearnFace(AfterTheFit, BaseEstimator):  # type: ignore[misc]
         if own is not None:
             own._reset()
             inner.set_params(monitors=[*(self.monitors or ()), _Follow(own)], n_init=1)
-        inner.fit(X, lengths=_lengths(X, y, lengths), sample_weight=sample_weight, states=states)
+        inner.fit(X, lengths=second_lengths(X, y, lengths), sample_weight=sample_weight, states=states)
         cells = inner.result_.n_rows * inner.n_features_in_
         if inner.result_.n_free > cells:
             warn(f"{inner.result_.n_free} free parameters for {cells} data points: the data cannot determine them")
@@ -277,7 +277,7 @@ class HmmlearnFace(AfterTheFit, BaseEstimator):  # type: ignore[misc]
 
     def score(self, X: Any, y: Any = None, *, lengths: Any = None, sample_weight: Any = None) -> float:
         """Log-likelihood of all sequences together, nats. ``lengths`` may come second, as in ``fit``."""
-        return self._inner().score(X, lengths=_lengths(X, y, lengths), sample_weight=sample_weight)
+        return self._inner().score(X, lengths=second_lengths(X, y, lengths), sample_weight=sample_weight)
 
     def sequence_scores(self, X: Any, lengths: Any = None) -> np.ndarray:
         """Log-likelihood of each sequence, (S,)."""
@@ -342,7 +342,7 @@ class HmmlearnFace(AfterTheFit, BaseEstimator):  # type: ignore[misc]
         return face
 
 
-def _lengths(X: Any, second: Any, lengths: Any) -> Any:
+def second_lengths(X: Any, second: Any, lengths: Any) -> Any:
     """Lengths by name, or what came second, unless that is scikit-learn's ``y``: an entry for each row, and not all of them 1."""
     if lengths is not None or second is None:
         return lengths
