@@ -65,7 +65,7 @@ def test_regular_optimum_within_a_nat_is_taken():
 
 def test_a_component_of_one_outlier():
     x = np.concatenate([TWO_GROUPS[:150], [[300.0, 300.0]]])
-    with pytest.warns(UserWarning, match=r"component 1 holds 1 rows \(weight 0.0066\), fewer than its 5 free parameters"):
+    with pytest.warns(UserWarning, match=r"component 1 holds 1 row \(weight 0.0066\), fewer than its 5 free parameters"):
         GaussianMixture(2, random_state=0).fit(x)
 
 

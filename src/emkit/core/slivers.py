@@ -43,8 +43,9 @@ class Sliver:
 
 
 def in_rows(rows: float) -> str:
-    """As "8 rows" or "1.98 rows"."""
-    return f"{rows:.3g} rows"
+    """As "8 rows", "1.98 rows" or "1 row"."""
+    number = f"{rows:.3g}"
+    return f"{number} row{'s' * (number != '1')}"
 
 
 def slivers_of(label: str, counts: np.ndarray, because: dict[int, str]) -> tuple[Sliver, ...]:
