@@ -65,8 +65,9 @@ class State:
             return None
         known = Curvature(carried["moves"], carried["turns"])
         counts = (int(count) for count in carried["counts"])
-        about = (carried[name] for name in ("at", "slope", "information"))
-        return cls(*about, known, carried["direction"], carried["predicted"], *counts)
+        return cls(
+            carried["at"], carried["slope"], carried["information"], known, carried["direction"], carried["predicted"], *counts
+        )
 
     def arrays(self) -> dict[str, np.ndarray]:
         """To be carried."""
@@ -148,9 +149,9 @@ class Accelerated(Algorithm):
         return self.after_trial(problem, step, state, tried, here)
 
     def aim(self, problem: Problem, step: Step, state: State) -> np.ndarray | None:
-        """Where to try next, in coordinates: the step that the quadratic model has for the best, or a part of it; None for an EM step.
+        """Where to try next, in coordinates: the step that the quadratic model has for the best, or a part of it.
 
-        EM steps are made where the method begins, where it is lost, and where it believes to be at the end.
+        None for an EM step: these are made where the method begins, where it is lost, and where it believes to be at the end.
         """
         asked = state.refused >= _REFUSALS or state.idle >= 2 or state.left < problem.tol
         if asked or not step.carried or 0 < state.plain < 2**state.failed:
@@ -180,7 +181,7 @@ class Accelerated(Algorithm):
         return state.plain > 0 and state.idle >= 2
 
     def after_em(self, problem: Problem, step: Step, state: State, new: Step, here: State | None) -> Step:
-        """``new``, an EM step on from ``step``, with what is carried on; ``here`` is what is known of it alone."""
+        """``new``, an EM step on from ``step``, with what is carried on; ``here``: what is known of it alone."""
         if here is None:
             return replace(new, carried=_GIVEN_UP)
         lost = state.refused >= _REFUSALS
@@ -192,8 +193,8 @@ class Accelerated(Algorithm):
         doubts = state.doubts if not judged else 0 if 0.5 * gain <= said <= 2.0 * gain else state.doubts + 1
         if doubts >= _DOUBTS:
             warn(
-                f"the slope that {problem.model.called} says is not that of its objective, as EM steps show: the fit goes on by plain "
-                "EM. emkit.testing.check_model compares slope and objective"
+                f"the slope that {problem.model.called} says is not that of its objective, as EM steps show: the fit goes on by "
+                "plain EM. emkit.testing.check_model compares slope and objective"
             )
             return replace(new, carried=_GIVEN_UP)
         idle = state.idle + 1 if abs(gain) <= problem.rounding(step.objective) else 0
@@ -203,7 +204,7 @@ class Accelerated(Algorithm):
         return replace(new, carried=here.arrays())
 
     def after_trial(self, problem: Problem, step: Step, state: State, tried: Step | None, here: State | None) -> Step:
-        """``tried`` with what is carried on, or ``step`` where it was refused: ``here``, what is known of it alone, is None then."""
+        """``tried`` with what is carried on, or ``step`` where it was refused; ``here`` is what is known of it alone."""
         if tried is None or here is None:
             stay = replace(state, refused=state.refused + 1, plain=0)
             return replace(step, iteration=step.iteration + 1, carried=stay.arrays())

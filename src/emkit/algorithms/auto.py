@@ -13,7 +13,6 @@ from emkit.core.errors import ParameterError
 from emkit.core.fit import Algorithm, Problem
 from emkit.core.result import Step, aitken
 
-
 _GROWING = 40  # iterations during which gains that do not shrink are no sign of slowness
 
 
@@ -29,8 +28,8 @@ class Auto(Algorithm):
     at_least : int
         EM iterations to begin with.
     patience : int
-        How many further ones the measured rate may predict, twice in a row, before acceleration sets in. While gains still grow there
-        is no rate to go by; that is waited for during the first 40 iterations.
+        How many further ones the measured rate may predict, twice in a row, before acceleration sets in. While gains still
+        grow there is no rate to go by; that is waited for during the first 40 iterations.
     """
 
     at_least: int = 12
@@ -42,9 +41,9 @@ class Auto(Algorithm):
             return Accelerated().advance(problem, step)
         count, before = int(step.carried.get("count", 0)), int(step.carried.get("slow", 0))
         recent = np.append(step.carried.get("recent", np.zeros(0)), step.objective)[-4:]
-        left = iterations_left(recent.tolist(), problem.tol)
+        left = iterations_left(recent.tolist(), problem.tol) if problem.tol > 0 else 0.0
         slow = left > self.patience and (left < math.inf or count >= _GROWING)
-        if problem.tol > 0 and count >= self.at_least and slow and before:
+        if count >= self.at_least and slow and before:
             return Accelerated().advance(problem, replace(step, carried={}))
         carried = {"recent": recent, "count": np.array(count + 1), "slow": np.array(int(slow))}
         return replace(EM().advance(problem, step), carried=carried)

@@ -11,6 +11,7 @@ from emkit.core.errors import CollapseError
 from emkit.core.fit import Algorithm, Problem, Rules, run
 from emkit.core.monitor import Monitor
 from emkit.core.result import Run, Start, Step, StopReason
+from emkit.core.slivers import CLOSE, better
 
 HALTED = (StopReason.INTERRUPTED, StopReason.TIME_LIMIT, StopReason.STOPPED)
 """Somebody's wish: no further start is begun."""
@@ -111,27 +112,31 @@ def _carry_on_first(
     if outcome is not None and outcome.reason in HALTED:
         progress.queue[0] = replace(under_way, params=outcome.params, trace=outcome.trace[:-1], carried=outcome.carried)
         save()
-        note(progress, under_way.index, outcome)
+        note(problem, progress, under_way.index, outcome)
         return outcome.reason
     progress.queue.pop(0)
     if outcome is not None and outcome.reason is StopReason.MAX_ITER and outcome.n_iter < rules.max_iter:
         _wait(progress, under_way.index, outcome)
     else:
-        note(progress, under_way.index, outcome)
+        note(problem, progress, under_way.index, outcome)
     return None
 
 
 def _wait(progress: Progress, index: int, outcome: Run) -> None:
-    """A start at its limit moves to the end of the queue; what it has found so far counts, should nothing better come."""
+    """A start at its limit moves to the end of the queue; what it has found so far counts, should nothing better come.
+
+    Beside one that is done it must be a nat ahead: only its end shows whether it is a sliver.
+    """
     at = next(i for i, start in enumerate(progress.starts) if start.index == index)
     progress.starts[at] = replace(progress.starts[at], short_objective=outcome.objective)
     progress.queue.append(Waiting(index, outcome.params, outcome.trace[:-1], None, outcome.objective, outcome.carried))
     best = progress.best
-    if best is None or outcome.objective > best.objective or best.reason is StopReason.COLLAPSED:
+    lead = CLOSE if best is not None and best.reason is StopReason.CONVERGED else 0.0
+    if best is None or outcome.objective > best.objective + lead or best.reason is StopReason.COLLAPSED:
         progress.best = outcome
 
 
-def note(progress: Progress, index: int, outcome: Run | None) -> None:
+def note(problem: Problem, progress: Progress, index: int, outcome: Run | None) -> None:
     """Enter the outcome of a start in the table, and keep it if it is the best so far."""
     at = next(i for i, start in enumerate(progress.starts) if start.index == index)
     if outcome is None:
@@ -140,5 +145,5 @@ def note(progress: Progress, index: int, outcome: Run | None) -> None:
     progress.starts[at] = replace(progress.starts[at], objective=outcome.objective, n_iter=outcome.n_iter, reason=outcome.reason)
     best = progress.best
     spoiled = outcome.reason is StopReason.COLLAPSED
-    if best is None or (outcome.objective > best.objective and not spoiled) or best.reason is StopReason.COLLAPSED:
+    if best is None or (not spoiled and better(problem, outcome, best)) or best.reason is StopReason.COLLAPSED:
         progress.best = outcome

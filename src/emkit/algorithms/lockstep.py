@@ -18,6 +18,7 @@ from emkit.core.fit import Problem, Rules
 from emkit.core.model import EStep
 from emkit.core.monitor import Monitor
 from emkit.core.result import Run, Step, StopReason
+from emkit.core.slivers import CLOSE
 from emkit.models.side_by_side import SideBySide
 
 MANY = 24  # starts
@@ -62,7 +63,7 @@ class Racer:
         if self.reason is not None or self.state is None or len(self.trace) > rules.max_iter:
             return False
         most = _MARGIN * float(self.state.predicted.max()) if self.state.accepted >= _SEEN else math.inf
-        return self.value >= best or self.value + most > best - rules.tol
+        return self.value >= best or self.value + most > best - CLOSE
 
     def leave(self, here: "Together", j: int) -> None:
         """Take along the parameters, those of hypothesis ``j``."""
@@ -152,7 +153,7 @@ def race(
     asked: Monitor,
     accelerate: bool,
 ) -> Race:
-    """Starts from as many generators as there are on ``small``; the best few of them on ``problem``, accelerated to the end if asked.
+    """Short runs of as many starts as there are generators, on ``small``; the best few on ``problem``, accelerated if asked.
 
     Raises
     ------
@@ -183,9 +184,7 @@ def race(
     return Race(racers, short, stopped)
 
 
-def _to_the_end(
-    here: Together, racers: list[Racer], algorithm: Accelerated, rules: Rules, asked: Monitor
-) -> StopReason | None:
+def _to_the_end(here: Together, racers: list[Racer], algorithm: Accelerated, rules: Rules, asked: Monitor) -> StopReason | None:
     """Accelerate, all at once, those that may still win; returns the reason if a monitor asked to stop."""
     for racer, state in zip(racers, _states(here, [None] * len(racers)), strict=True):
         racer.state = state

@@ -20,6 +20,7 @@ from emkit.core.model import Model
 from emkit.core.monitor import Monitor
 from emkit.core.records import Params
 from emkit.core.result import Result, Run, Start, Step, StopReason
+from emkit.core.slivers import CLOSE, slivers_at
 from emkit.models.side_by_side import SideBySide
 
 _ONE_BY_ONE = 8  # starts, where they cannot be advanced side by side
@@ -93,19 +94,20 @@ def fit(
         if progress is None:
             progress, stopped = _short_runs(problem, algorithm, starts, rules, watch, rng)
         finish(problem, algorithm, progress, stopped, rules, watch, before)
-    result = _best(model, source, progress, tol)
+        result = _best(problem, progress, tol)
     watch.end(result)
     return result
 
 
-def _best(model: Model, source: Source, progress: Progress, tol: float) -> Result:
+def _best(problem: Problem, progress: Progress, tol: float) -> Result:
     if progress.best is None:
         raise CollapseError(
             "every start ended in a component collapsed onto a point, where the likelihood is unbounded; "
             "use the default prior, fewer components, or a simpler covariance_type"
         )
-    n_rows, weight = source.n_rows, source.total_weight
-    return Result.of(model, progress.best, progress.starts, n_rows=n_rows, total_weight=weight, tolerance=float(tol))
+    best, source = progress.best, problem.source
+    n_rows, weight, found = source.n_rows, source.total_weight, slivers_at(problem, best)
+    return Result.of(problem.model, best, progress.starts, n_rows=n_rows, total_weight=weight, tolerance=float(tol), slivers=found)
 
 
 def _width(source: Source) -> Any:
@@ -152,6 +154,8 @@ def _short_runs(
             return _race(problem, side, algorithm, rules, watch, rng)
         except CollapseError:  # one by one, each start that does not collapse is worth something
             pass
+    if isinstance(starts, str) and starts != "auto":
+        raise ParameterError(f"n_init={starts!r}: give 'auto' or a number of starts", parameter="n_init")
     starts = _ONE_BY_ONE if starts == "auto" else count(starts, "n_init")
     sample = source.sample(subsample_size(model.n_hidden or 1, source.n_features), rng)
     seeds = rng.spawn(starts)
@@ -165,7 +169,7 @@ def _short_runs(
     tried.sort(key=lambda item: (-item[1].objective, item[0]))
     few = max(2, starts // 4)
     if whole:
-        _carry_on_all(progress, tried, rules)
+        _carry_on_all(problem, progress, tried, rules)
         progress.most = few
     else:
         stopped = _carry_on_best(progress, tried, small, algorithm, loose, 1 if stopped else few, asked) or stopped
@@ -197,16 +201,17 @@ def _race(
             waiting.limit = _WHOLE
         progress.most = 1
         return progress, stopped
-    if accelerate:
-        for i, outcome in tried[1:]:
-            if outcome.reason is StopReason.CONVERGED:
-                note(progress, i, outcome)
-        tried = tried[:1]
-        i, outcome = tried[0]
-        progress.queue.append(Waiting(i, outcome.params, outcome.trace[:-1], carried=outcome.carried))
-    else:
-        _carry_on_all(progress, tried, rules)
+    if not accelerate:
+        _carry_on_all(problem, progress, tried, rules)
         progress.most = 2
+        return progress, found.stopped
+    # Evaluated once more, one by one, so that what is reported is exactly what ``score`` says.
+    best = tried[0][1].objective
+    for i, outcome in tried:
+        if i == tried[0][0] or (outcome.reason is StopReason.CONVERGED and outcome.objective >= best - CLOSE):
+            progress.queue.append(Waiting(i, outcome.params, outcome.trace[:-1], carried=outcome.carried))
+        elif outcome.reason is StopReason.CONVERGED:
+            note(problem, progress, i, outcome)
     return progress, found.stopped
 
 
@@ -258,7 +263,7 @@ class _OnlyAsked(Monitor):
         return self._watch.asked()
 
 
-def _carry_on_all(progress: Progress, tried: list[tuple[int, Run]], rules: Rules) -> None:
+def _carry_on_all(problem: Problem, progress: Progress, tried: list[tuple[int, Run]], rules: Rules) -> None:
     """The short runs were on all the data: those that met the stop rule are done, the others continue where they stand."""
     best = max((outcome.objective for _, outcome in tried), default=-math.inf)
     for i, outcome in tried:
@@ -266,7 +271,7 @@ def _carry_on_all(progress: Progress, tried: list[tuple[int, Run]], rules: Rules
             if outcome.objective + 10.0 * outcome.remaining >= best - rules.tol:
                 progress.queue.append(Waiting(i, outcome.params, outcome.trace[:-1], _WHOLE, carried=outcome.carried))
         else:
-            note(progress, i, outcome)
+            note(problem, progress, i, outcome)
 
 
 def _carry_on_best(

@@ -1,5 +1,6 @@
 """What a fit came to, as one JSON object: what ``fit --json`` and ``inspect --json`` print."""
 
+from dataclasses import asdict
 from typing import Any
 
 from emkit.cli.estimators import model_name
@@ -26,6 +27,7 @@ def outcome(fitted: Any, version: str) -> dict[str, Any]:
         "n_free": result.n_free,
         "aic": fitted.aic(),
         "bic": fitted.bic(),
+        "slivers": [asdict(sliver) for sliver in result.slivers],
         "parameters": fitted.parameters(),
         "starts": [
             {

@@ -100,7 +100,7 @@ class Pass:
 
     def __init__(
         self,
-        log_likelihood: float | np.ndarray,
+        log_likelihood: Any,
         counts: np.ndarray | None = None,
         stats: Any = None,
         rows: np.ndarray | None = None,

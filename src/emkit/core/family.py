@@ -10,6 +10,7 @@ from emkit.core.bayes import Pass, grouped_pass, sliced_pass, slices
 from emkit.core.block import Block, Source
 from emkit.core.declared import Declared
 from emkit.core.errors import ParameterError
+from emkit.core.slivers import few_rows
 from emkit.core.support import Support
 
 
@@ -32,8 +33,8 @@ class Family(Declared):
     checkpoints, model files, the command line, and ``emkit.testing.check_family``.
 
     You may add: ``q`` (standard errors), ``gradient`` and ``curvature`` (acceleration), ``moments`` (forecasts, order of states),
-    ``cdf`` (pseudo-residuals), ``ready`` (defaults that depend on data), ``examples`` (configurations for the conformance kit), and
-    compiled twins of ``joint_pass``, ``log_prob_block`` and ``stats_block``.
+    ``cdf`` (pseudo-residuals), ``slivers`` (what is degenerate), ``ready`` (defaults that depend on data), ``examples``
+    (configurations for the conformance kit), and compiled twins of ``joint_pass``, ``log_prob_block`` and ``stats_block``.
     """
 
     seen: Seen | None = field(default=None, kw_only=True, repr=False)
@@ -87,6 +88,14 @@ class Family(Declared):
         None if the family does not say. NaN, a missing cell, gives NaN.
         """
         return None
+
+    def slivers(self, params: Any, counts: np.ndarray) -> dict[int, str]:
+        """Components that are not to be believed in, and why, in words that follow "component 2 holds 8 rows (weight 0.004), ".
+
+        ``counts`` (k,) are the expected rows of each. By default those with fewer rows than free parameters of their own, if they
+        have less than half of an equal share of the rows.
+        """
+        return few_rows(self, params, counts)
 
     def anchor(self, k: int, d: int) -> Any:
         """Parameters that the first statistics are taken about. Only families whose statistics have a pivot care."""

@@ -9,6 +9,7 @@ import numpy as np
 from emkit.core.block import Block, Source
 from emkit.core.checks import one_of
 from emkit.core.declared import Declared
+from emkit.core.slivers import Sliver
 from emkit.core.support import Support
 
 WANTS = ("log_likelihood", "marginals", "mode")
@@ -56,8 +57,9 @@ class Model(Declared):
     ``emkit.testing.check_model``.
 
     You may add: ``q`` (Fisher's identity, standard errors), ``gradient`` and ``curvature`` (acceleration), ``moments`` and
-    ``label_table`` (summaries, order of labels), ``support``, ``simulate``, ``compile``, ``kind_of_start``; ``examples``
-    (configurations for the conformance kit) and ``draw`` (data for it, where rows of the first part will not do).
+    ``label_table`` (summaries, order of labels), ``slivers`` (what is degenerate), ``support``, ``simulate``,
+    ``compile``, ``kind_of_start``; ``examples`` (configurations for the conformance kit) and ``draw`` (data for it, where rows of
+    the first part will not do).
     """
 
     @property
@@ -116,6 +118,10 @@ class Model(Declared):
         """Mean and variance of each column under each value of the hidden label, (K, d) each; None if the model does not say."""
         return None
 
+    def slivers(self, params: Any, stats: Any) -> tuple[Sliver, ...]:
+        """Labels that are not to be believed in; ``stats`` were taken at ``params``. By default none: the model does not say."""
+        return ()
+
     def label_table(self, params: Any) -> tuple[str, list[str]]:
         """For summaries: a heading, and a line for each value of the hidden label with what the model itself has for it."""
         return "label", [f"{i:>5}" for i in range(self.n_hidden or 1)]
@@ -134,9 +140,7 @@ class Model(Declared):
 
 @dataclass(frozen=True)
 class EStep:
-    """The E-step of one hypothesis (or of several side by side) as a function of a block: small and picklable, so that it can travel
-    to the data.
-    """
+    """The E-step of a hypothesis, or of several, as a function of a block: small and picklable, so that it can travel."""
 
     model: Any
     params: Any

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from emkit.core.records import Params
+from emkit.core.slivers import CLOSE, Sliver
 
 
 class StopReason(Enum):
@@ -57,11 +58,18 @@ class Run:
     remaining: float
     """Estimated remaining gain, nats; inf where it could not be estimated."""
     carried: Mapping[str, np.ndarray] = field(default_factory=dict)
+    stats: Any = field(default=None, repr=False)
+    """Expected statistics at ``params``; None if they are not kept, as in a checkpoint."""
 
     @property
     def objective(self) -> float:
         """Log-likelihood plus log prior."""
         return self.log_likelihood + self.log_prior
+
+    @property
+    def converged(self) -> bool:
+        """True only if the stop rule was met."""
+        return self.reason is StopReason.CONVERGED
 
 
 @dataclass(frozen=True)
@@ -107,6 +115,8 @@ class Result:
         Every start tried, in order.
     n_rows, total_weight : int, float
         Rows (or sequences' steps) and the sum of their weights.
+    slivers : tuple of Sliver
+        Components or states not to be believed in, since they rest on too few rows: empty for a regular optimum.
     """
 
     model: Any
@@ -121,13 +131,24 @@ class Result:
     n_rows: int
     total_weight: float
     tolerance: float = 1e-3
+    slivers: tuple[Sliver, ...] = ()
 
     @classmethod
-    def of(cls, model: Any, run: Run, starts: Sequence[Start], *, n_rows: int, total_weight: float, tolerance: float) -> "Result":
+    def of(
+        cls,
+        model: Any,
+        run: Run,
+        starts: Sequence[Start],
+        *,
+        n_rows: int,
+        total_weight: float,
+        tolerance: float,
+        slivers: Sequence[Sliver] = (),
+    ) -> "Result":
         """From the best run."""
         return cls(
             model, run.params, run.log_likelihood, run.log_prior, run.n_iter, run.reason, run.trace,
-            run.remaining, tuple(starts), n_rows, total_weight, tolerance,
+            run.remaining, tuple(starts), n_rows, total_weight, tolerance, tuple(slivers),
         )  # fmt: skip
 
     @classmethod
@@ -155,10 +176,10 @@ class Result:
         done = [s.objective for s in self.starts if s.objective is not None]
         if len(self.starts) <= 1 or not done:
             return f"objective {self.objective:.6g} from one start"
-        best = max(done)
         # Two runs count as the same optimum when what separates them is what the stop rule leaves open.
-        close = max(10.0 * self.tolerance, 1e-9 * abs(best))
-        reached = sum(best - value <= close for value in done)
+        close = max(10.0 * self.tolerance, 1e-9 * abs(self.objective))
+        best = self._best_value(done, close)
+        reached = sum(abs(best - value) <= close for value in done)
         finished = len(done)
         whole = (
             f"{reached} of {finished} starts"
@@ -167,7 +188,15 @@ class Result:
         )
         text = f"best optimum {best:.8g} reached by {whole}"
         others = [value for value in done if best - value > close]
-        return text + (f"; next best {max(others):.8g}" if others else "")
+        text += f"; next best {max(others):.8g}" if others else ""
+        above = [value for value in done if value - best > close]
+        return text + (f"; a sliver at {max(above):.8g} was passed over" if above else "")
+
+    def _best_value(self, done: Sequence[float], close: float) -> float:
+        """The best objective of ``done``, or the result's own where a regular optimum was taken before slivers within a nat."""
+        best, own = max(done), self.objective
+        passed_over = self.converged and not self.slivers and close < best - own <= CLOSE + close
+        return own if passed_over else best
 
 
 def aitken(trace: list[float] | tuple[float, ...]) -> float:

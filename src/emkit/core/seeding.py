@@ -15,7 +15,7 @@ def kind_of_start(seeding: str, attempt: int) -> str:
 
 
 def kind_of_many(seeding: str, attempt: int) -> str:
-    """What start number ``attempt`` of many short ones does: "auto" is "k-means++", greedy and plain, and "random_from_data" in turn."""
+    """What start number ``attempt`` of many does: "auto" is "k-means++", greedy and plain, and "random_from_data" in turn."""
     return seeding if seeding != "auto" else ("k-means++", "plain k-means++", "random_from_data")[attempt % 3]
 
 

@@ -54,11 +54,10 @@ def unpack(vector: np.ndarray, held: np.ndarray) -> tuple[np.ndarray, int]:
     """Inverse of ``pack``: the probabilities, and how many entries of ``vector`` were used."""
     rows = held.reshape(-1, held.shape[-1])
     if np.isnan(rows).all():
-        used = len(rows) * (rows.shape[-1] - 1)
-        logits = np.zeros(rows.shape)
-        logits[:, :-1] = np.asarray(vector[:used]).reshape(len(rows), -1)
-        weight = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return (weight / weight.sum(axis=1, keepdims=True)).reshape(held.shape), used
+        used, ratios = len(rows) * (rows.shape[-1] - 1), np.zeros(rows.shape)
+        ratios[:, :-1] = np.asarray(vector[:used]).reshape(len(rows), -1)
+        shares = np.exp(ratios - ratios.max(axis=1, keepdims=True))
+        return (shares / shares.sum(axis=1, keepdims=True)).reshape(held.shape), used
     p, at = np.where(np.isnan(rows), 0.0, rows), 0
     for i, fixed in enumerate(rows):
         free = np.flatnonzero(np.isnan(fixed))

@@ -29,6 +29,10 @@ _ADVICE = {
     StopReason.MAX_ITER: "; raise max_iter, or tol if that is close enough",
     StopReason.COLLAPSED: "; use the default prior, fewer components, or a simpler covariance_type",
 }
+_AGAINST_SLIVERS = (
+    "It may say nothing of other data: give a stronger prior, let components share parameters or have fewer (such as "
+    "covariance_type='tied' or 'diag'), or take fewer components"
+)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -57,7 +61,7 @@ class Face(State, Settings):
         if self.warm_start and self._unchanged(asked):
             current = self._current()
             starts, before = [current.params], current.trace
-        elif model.is_started and isinstance(starts, int) and starts > 1:
+        elif model.is_started and (starts == "auto" or (isinstance(starts, int) and starts > 1)):
             starts = 1
         result = fit(
             model,
@@ -103,10 +107,13 @@ class Face(State, Settings):
             return result
         model, params = model.permuted(order), model.permute(result.params, order)
         step = Problem(model, source, self._executor()).evaluate(params)
-        return replace(result, model=model, params=params, log_likelihood=step.log_likelihood, log_prior=step.log_prior)
+        result = replace(result, model=model, params=params, log_likelihood=step.log_likelihood, log_prior=step.log_prior)
+        return replace(result, slivers=model.slivers(params, step.stats)) if result.slivers else result
 
     def _report(self, result: Result) -> None:
         """Warn when the fit did not end the way the user would assume."""
+        if result.converged and result.slivers:
+            warn(f"a sliver: {'; '.join(map(str, result.slivers))}. {_AGAINST_SLIVERS}")
         if result.converged or (result.tolerance == 0 and result.reason is StopReason.MAX_ITER):
             return
         still = f"; about {result.remaining:.2g} nats still to gain" if np.isfinite(result.remaining) else ""

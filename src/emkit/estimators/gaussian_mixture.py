@@ -37,6 +37,7 @@ class GaussianMixture(RowFace):
         Starting values of the inverse covariances, or of the covariances; give one of them.
     prior : "weak", NormalInverseWishart, GaussianPrior or None
         The prior of means and covariances. "weak" (default) keeps components from collapsing; None is maximum likelihood.
+        A warning that names a sliver, a component on too few rows, asks for a stronger one, e.g. ``NormalInverseWishart``.
     weights_prior : Dirichlet or float, optional
         The prior of the weights; a number is its concentration.
     init, fixed, order_by, tol, max_iter, algorithm, n_init, init_params, random_state, warm_start, n_jobs

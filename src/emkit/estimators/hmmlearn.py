@@ -105,7 +105,7 @@ class HmmlearnFace(AfterTheFit, BaseEstimator):  # type: ignore[misc]
     implementation: str = "scaling"
     prior: Any = None
     fixed: Any = None
-    n_init: int = 8
+    n_init: Any = "auto"
     order_by: Any = None
     n_jobs: int | None = None
     startprob_init: Any = None

@@ -35,11 +35,12 @@ class Settings(BaseEstimator):  # type: ignore[misc]
         carried on makes exactly ``max_iter`` iterations.
     max_iter : int
         The largest number of iterations of each start. Each is a pass over the data.
-    algorithm : {"em", "auto", "accelerated"} or Algorithm
-        "em" is plain expectation-maximization. "auto" is the same, accelerated where it would take long; see ``emkit.Auto``.
+    algorithm : {"auto", "em", "accelerated"} or Algorithm
+        "auto" is expectation-maximization, accelerated where it would take long; see ``emkit.Auto``. "em" is plain.
         "accelerated" is so from the first iteration on; see ``emkit.Accelerated``. With ``tol=0`` all three are plain.
-    n_init : int
-        The number of starts. ``result_.starts`` tells what became of each.
+    n_init : "auto" or int
+        The number of starts. "auto": 24 short ones, of which the best are carried on, where these can be advanced side by side
+        (mixtures with nothing held or given), and 8 elsewhere; see ``emkit.fit``. ``result_.starts`` tells what became of each.
     init_params : {"auto", "kmeans", "k-means++", "random_from_data", "random"}
         How starts guess a partition; "auto" mixes them.
     random_state : int, RandomState, Generator or None
@@ -62,8 +63,8 @@ class Settings(BaseEstimator):  # type: ignore[misc]
     order_by: Any = None
     tol: float = 1e-3
     max_iter: int = 1000
-    algorithm: Any = "em"
-    n_init: int = 8
+    algorithm: Any = "auto"
+    n_init: Any = "auto"
     init_params: str = "auto"
     random_state: Any = None
     warm_start: bool = False

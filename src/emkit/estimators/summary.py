@@ -22,6 +22,7 @@ def summary(face: Any, result: Result) -> str:
             f"AIC {face.aic():.2f}   BIC {face.bic():.2f}   (lower is better)",
             f"  prior: {_priors(model.priors_in_words(), result.log_prior)}",
         ]
+    lines += [f"  a sliver: {sliver}" for sliver in result.slivers]
     held = model.held_names()
     if held:
         lines.append(f"  fixed: {', '.join(held)}")

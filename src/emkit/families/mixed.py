@@ -15,6 +15,7 @@ from emkit.core.parameters import Parameter, Simplex
 from emkit.core.prior import Dirichlet
 from emkit.core.records import Params, Stats
 from emkit.core.seeding import seed_labels
+from emkit.core.slivers import in_rows
 from emkit.core.support import Support
 from emkit.families.sums import logs_times
 
@@ -183,6 +184,14 @@ class Mixed(Family):
     def curvature(self, stats: MixedStats, params: Any) -> dict[str, np.ndarray]:
         """Of weights, from as many rows as were counted."""
         return {"weights": simplex.curvature(stats.counts, params.weights, self.held("weights", params.weights.shape))}
+
+    def slivers(self, params: Any, counts: np.ndarray) -> dict[int, str]:
+        """Components with a part that the family says is one; the first such part is named."""
+        fine, found = counts[:, None] * params.weights, {}
+        for part, why in reversed(self.family.slivers(params.parts, fine.ravel()).items()):
+            k, m = divmod(part, self.n_parts)
+            found[k] = f"its part {m} {in_rows(fine[k, m])}, {why}"
+        return found
 
     def moments(self, params: Any) -> tuple[np.ndarray, np.ndarray] | None:
         """Of the mixtures."""

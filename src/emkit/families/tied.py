@@ -224,6 +224,11 @@ class Tied(Family):
         """The family's."""
         self.family.refuse_collapse(params)
 
+    def slivers(self, params: Any, counts: np.ndarray) -> dict[int, str]:
+        """As the family says of the distinct distributions, with the rows of all that share one."""
+        found = self.family.slivers(params, self._pool(counts[None])[0])
+        return {k: found[group] for k, group in enumerate(self.groups) if group in found}
+
     def moments(self, params: Any) -> tuple[np.ndarray, np.ndarray] | None:
         """As the family has it, repeated for each component."""
         found = self.family.moments(params)

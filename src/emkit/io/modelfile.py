@@ -15,6 +15,7 @@ from emkit.core.describe import describe, name_of, rebuild
 from emkit.core.errors import ModelFileError
 from emkit.core.family import Seen
 from emkit.core.result import Result, Run, Start, StopReason
+from emkit.core.slivers import Sliver
 from emkit.io.container import read, write
 
 
@@ -62,6 +63,7 @@ def save_model(
             "n_rows": result.n_rows,
             "total_weight": result.total_weight,
             "tolerance": result.tolerance,
+            "slivers": [[s.label, s.index, s.rows, s.weight, s.because] for s in result.slivers],
             "starts": [
                 [s.index, s.kind, s.short_objective, s.objective, s.n_iter, s.reason.name if s.reason else None]
                 for s in result.starts
@@ -138,7 +140,8 @@ def load_model(path: str | os.PathLike[str], classes: Sequence[type] = ()) -> Sa
             StopReason[kept["reason"]], tuple(kept["trace"]), kept["remaining"],
         )  # fmt: skip
         size = {name: kept[name] for name in ("n_rows", "total_weight", "tolerance")}
-        result = Result.of(model, run, starts, **size)
+        slivers = [Sliver(*row) for row in kept.get("slivers", [])]  # files of earlier versions have none
+        result = Result.of(model, run, starts, slivers=slivers, **size)
         return Saved(
             header["estimator"],
             settings,

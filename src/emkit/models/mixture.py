@@ -17,6 +17,7 @@ from emkit.core.parameters import Parameter, Simplex
 from emkit.core.prior import Dirichlet
 from emkit.core.records import Params, Stats
 from emkit.core.seeding import KINDS_OF_START, kind_of_start, seed_labels
+from emkit.core.slivers import Sliver, slivers_of
 from emkit.core.support import Support
 
 
@@ -164,6 +165,10 @@ class Mixture(Model):
     def moments(self, params: MixtureParams) -> tuple[np.ndarray, np.ndarray] | None:
         """Of the components."""
         return self.family.moments(params.components)
+
+    def slivers(self, params: MixtureParams, stats: MixtureStats) -> tuple[Sliver, ...]:
+        """As the family says of its components."""
+        return slivers_of("component", stats.counts, self.family.slivers(params.components, stats.counts))
 
     @property
     def in_words(self) -> str:

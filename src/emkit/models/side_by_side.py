@@ -22,7 +22,7 @@ _MOST = 2**21  # responsibilities held for the first guesses at once
 
 @dataclass(frozen=True)
 class SideBySide:
-    """S hypotheses of ``model``: their MixtureParams have weights (S, K) and S K components, those of the first hypothesis first."""
+    """S hypotheses of ``model``: their MixtureParams have weights (S, K) and S K components, those of the first one first."""
 
     model: Mixture
 
@@ -86,9 +86,7 @@ class SideBySide:
         kinds, made = self.kinds(len(rngs)), []
         for begin in range(0, len(rngs), each):
             part = slice(begin, begin + each)
-            labels = [
-                seed_labels(points, len(x), weights, k, rng, kind) for rng, kind in zip(rngs[part], kinds[part], strict=True)
-            ]
+            labels = [seed_labels(points, len(x), weights, k, rng, kind) for rng, kind in zip(rngs[part], kinds[part], strict=True)]
             resp = np.concatenate(labels, axis=1)
             if weights is not None:
                 resp *= weights[:, None]
@@ -136,7 +134,8 @@ class SideBySide:
 
     def unpack(self, rows: np.ndarray, like: MixtureParams) -> MixtureParams:
         """Inverse of ``pack``; ``like`` is one hypothesis."""
-        s, at, found = len(rows), 0, []
+        s, at = len(rows), 0
+        found: list[np.ndarray] = []
         for p, value in self._values(like):
             n = p.domain.n_free(np.full(value.shape, np.nan))
             weights = len(found) == 0
@@ -157,7 +156,7 @@ class SideBySide:
 
     def sound(self, params: MixtureParams) -> np.ndarray:
         """Which hypotheses are finite and have not collapsed, (S,) booleans."""
-        s, k = params.weights.shape
+        s = len(params.weights)
         flat = [np.isfinite(array).reshape(s, -1).all(axis=1) for array in params.flatten().values()]
         good = np.logical_and.reduce(flat)
         try:

@@ -22,8 +22,8 @@ from emkit.families.gaussian.params import GaussianParams, GaussianStats
 from emkit.families.gaussian.prior import GaussianPrior, NormalInverseWishart, weak_prior
 from emkit.families.gaussian.road import expansion_of, road
 from emkit.families.gaussian.shapes import COVARIANCE_TYPES, Covariance, Shape
+from emkit.families.gaussian.slivers import slivers
 
-_LOG_2PI = float(np.log(2.0 * np.pi))
 # Without a prior, a variance this small beside its column's is a component that has collapsed onto a point.
 _COLLAPSED = 1e-12
 
@@ -343,29 +343,12 @@ class Gaussian(Family):
         prior = self._prior
         if prior is None:
             return 0.0
-        spreads, means = self._log_priors(params, prior)
+        spreads, means = prior.densities(params, not self.is_held("means"), not self.is_held("covariances"))
         return float(spreads.sum()) + float(means.sum())
 
     def log_priors(self, params: GaussianParams) -> np.ndarray:
         """As ``log_prior``; each component has a covariance of its own."""
-        prior = self._prior
-        return np.zeros(len(params.means)) if prior is None else np.add(*self._log_priors(params, prior))
-
-    def _log_priors(self, params: GaussianParams, prior: GaussianPrior) -> tuple[np.ndarray, np.ndarray]:
-        """Of each distinct covariance, and of each mean, (K,)."""
-        whitener = params.whitener
-        k, d = params.means.shape
-        half_log_det = np.broadcast_to(-whitener.log_norm - 0.5 * d * _LOG_2PI, (k,))
-        free, distinct = not self.is_held("covariances"), half_log_det[: len(params.covariances)]
-        spreads, means = np.zeros(len(distinct)), np.zeros(k)
-        if free:
-            spreads = -(prior.mass * distinct + 0.5 * whitener.trace_of(prior.scatter))
-        if prior.mean_mass > 0 and prior.mean is not None:
-            if free:
-                means = means - half_log_det
-            if free or not self.is_held("means"):
-                means = means - 0.5 * prior.mean_mass * whitener.squared_norm(params.means - prior.mean)
-        return spreads, means
+        return np.zeros(len(params.means)) if self._prior is None else np.add(*self._prior.densities(params, True, True))
 
     @property
     def priors(self) -> dict[str, Prior]:
@@ -390,6 +373,10 @@ class Gaussian(Family):
         flat = np.diagonal(c, axis1=1, axis2=2) if c.ndim == 3 else c
         return params.means, np.broadcast_to(flat, params.means.shape)
 
+    def slivers(self, params: GaussianParams, counts: np.ndarray) -> dict[int, str]:
+        """Those with few rows, and the far thinner ones: see ``emkit.families.gaussian.slivers``."""
+        return slivers(self, params, counts, self._prior)
+
     def cdf(self, params: GaussianParams, x: np.ndarray, *, upper: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """The normal distribution function."""
         from scipy.special import ndtr
@@ -405,8 +392,7 @@ class Gaussian(Family):
         if params.covariances.ndim == 2:
             scale = np.sqrt(np.broadcast_to(params.covariances, (k, d)))
             return np.asarray(params.means[component] + z * scale[component])
-        out = np.empty_like(z)
-        lower = np.linalg.cholesky(params.covariances)
+        out, lower = np.empty_like(z), np.linalg.cholesky(params.covariances)
         for j in range(k):
             mine = component == j
             out[mine] = params.means[j] + z[mine] @ lower[j if len(lower) > 1 else 0].T

@@ -149,7 +149,9 @@ class Expansion:
 
     def lasts(self, log_weights: np.ndarray | None = None) -> bool:
         """Whether the digits last: in each component's statistics, and, weighted by the components, in the log-likelihood."""
-        mean = self.loss.mean() if log_weights is None else np.einsum("...k,...k", self._like(log_weights), np.exp(log_weights)).max()
+        mean = (
+            self.loss.mean() if log_weights is None else np.einsum("...k,...k", self._like(log_weights), np.exp(log_weights)).max()
+        )
         return bool(mean <= _LOSS) and bool(self.loss.max() <= _FAR)
 
     def _like(self, log_weights: np.ndarray) -> np.ndarray:

@@ -7,6 +7,9 @@ import numpy as np
 
 from emkit.core.errors import ParameterError
 from emkit.core.prior import Prior
+from emkit.families.gaussian.params import GaussianParams
+
+_LOG_2PI = float(np.log(2.0 * np.pi))
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,22 @@ class GaussianPrior(Prior):
         if self.scatter.shape not in ((d,), (d, d)):
             raise ParameterError(f"prior scatter has shape {self.scatter.shape}, expected ({d}, {d})", parameter="prior")
         return self
+
+    def densities(self, params: GaussianParams, means_free: bool, covariances_free: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Log densities, up to a constant, of each distinct covariance and of each mean, (K,); zeros for what is not free."""
+        whitener = params.whitener
+        k, d = params.means.shape
+        half_log_det = np.broadcast_to(-whitener.log_norm - 0.5 * d * _LOG_2PI, (k,))
+        distinct = half_log_det[: len(params.covariances)]
+        spreads, means = np.zeros(len(distinct)), np.zeros(k)
+        if covariances_free:
+            spreads = -(self.mass * distinct + 0.5 * whitener.trace_of(self.scatter))
+        if self.mean_mass > 0 and self.mean is not None:
+            if covariances_free:
+                means = means - half_log_det
+            if covariances_free or means_free:
+                means = means - 0.5 * self.mean_mass * whitener.squared_norm(params.means - self.mean)
+        return spreads, means
 
     def log_density(self, value: np.ndarray) -> np.ndarray:
         """Means and covariances have it together: see ``Gaussian.log_prior``."""

@@ -14,6 +14,7 @@ from emkit.core.model import Inference
 from emkit.core.parallel import each
 from emkit.core.scratch import borrow
 from emkit.core.seeding import kind_of_start, seed_labels
+from emkit.core.slivers import Sliver, slivers_of
 from emkit.models.hmm import chain
 from emkit.models.hmm.blocks import pieces
 from emkit.models.hmm.configuration import ChainConfiguration
@@ -227,6 +228,11 @@ class HiddenMarkov(ChainConfiguration):
             counts = counts + stats.start[:, None] * params.transmat
         first = simplex.curvature(start, params.startprob, self.held("startprob", params.startprob.shape))
         return {"startprob": first, "transitions": simplex.curvature(counts, self._rows(params), self._resolved()["transitions"])}
+
+    def slivers(self, params: HMMParams, stats: HMMStats) -> tuple[Sliver, ...]:
+        """As the family says of its components; a state's rows are the steps that begin in it or lead to it."""
+        counts = stats.start + stats.transitions.sum(axis=0)
+        return slivers_of("state", counts, self.family.slivers(params.emissions, counts))
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
