@@ -51,14 +51,19 @@ class Auto(Algorithm):
     def remaining(self, problem: Problem, step: Step, trace: Sequence[float]) -> float:
         """Of the one that made the step."""
         if "recent" in step.carried:
-            return super().remaining(problem, step, trace[-int(step.carried["count"]) - 1 :])
+            return super().remaining(problem, step, self._of_em(step, trace))
         return Accelerated().remaining(problem, step, trace)
 
     def at_rest(self, problem: Problem, step: Step, trace: Sequence[float]) -> bool:
         """Of the one that made the step."""
         if "recent" in step.carried:
-            return super().at_rest(problem, step, trace[-int(step.carried["count"]) - 1 :])
+            return super().at_rest(problem, step, self._of_em(step, trace))
         return Accelerated().at_rest(problem, step, trace)
+
+    def _of_em(self, step: Step, trace: Sequence[float]) -> Sequence[float]:
+        """The end of the trace that EM made: this fit's part, and an earlier fit's if that was so short that it was EM's too."""
+        earlier = len(trace) - int(step.carried["count"]) - 1
+        return trace if earlier <= self.at_least else trace[earlier:]
 
 
 def iterations_left(trace: Sequence[float], tol: float) -> float:

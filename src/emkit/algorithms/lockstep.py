@@ -8,12 +8,14 @@ better optima than few long ones. Here an iteration of all starts is one pass ov
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from emkit.algorithms.accelerated import Accelerated, State
+from emkit.core.errors import CollapseError
 from emkit.core.fit import Problem, Rules
 from emkit.core.model import EStep
 from emkit.core.monitor import Monitor
@@ -24,7 +26,7 @@ from emkit.models.side_by_side import SideBySide
 MANY = 24  # starts
 FINALISTS = 4
 _MARGIN, _SEEN = 20.0, 3  # times what is predicted, after so many accelerated steps: who then is below the best is left
-_ROUNDS = (8, 8, 8)  # EM iterations, of all starts, of the better half, of the best quarter
+_ROUNDS = (6, 6, 6)  # EM iterations, of all starts, of the better half, of the best quarter
 
 
 @dataclass
@@ -84,6 +86,8 @@ class Race:
     """Those that reached the last round, best first."""
     short: list[float]
     """Objective of each start where it was left, or at the end of the short rounds."""
+    collapsed: set[int]
+    """Starts that were left because they collapsed."""
     stopped: StopReason | None = None
 
 
@@ -113,9 +117,9 @@ class Together:
         """The hypotheses that EM goes on to."""
         return self.side.m_step(self.stats, self.params)
 
-    def em_step(self) -> "Together":
-        """One iteration of EM."""
-        return Together.evaluated(self.problem, self.side, self.m_step())
+    def collapse(self) -> np.ndarray:
+        """Which of them collapse at the next M-step, booleans."""
+        return np.array([_collapses(self.take(np.array([i]))) for i in range(len(self.log_prior))])
 
     def take(self, index: np.ndarray) -> "Together":
         """Some of them."""
@@ -158,30 +162,93 @@ def race(
     Raises
     ------
     CollapseError
-        Where a component of some start collapses in the short rounds.
+        If every start collapses.
     """
-    problem, stopped, made = replace(problem, tol=rules.tol), None, 0
-    here, alive = Together.evaluated(small, side, side.init(small.source, rngs)), np.arange(len(rngs))
-    traces = {i: [value] for i, value in enumerate(here.objective.tolist())}
+    here, field, stopped = _short_runs(small, side, rngs, rules, asked)
+    if small.source is problem.source:
+        here = replace(here, problem=replace(problem, tol=rules.tol))
+    else:
+        here = Together.evaluated(replace(problem, tol=rules.tol), side, here.params)
+        field.begin_again(here)
+    racers = [Racer(i, here.step(j, field.made), field.traces[i]) for j, i in enumerate(field.alive)]
+    if accelerate and stopped is None:
+        stopped = _to_the_end(here, racers, Accelerated(), rules, asked)
+    racers.sort(key=lambda racer: (racer.reason is StopReason.COLLAPSED, -racer.value, racer.index))
+    return Race(racers, field.short, field.collapsed, stopped)
+
+
+@dataclass
+class Field:
+    """Who is still in the race, and what everybody has come to."""
+
+    alive: list[int]
+    traces: dict[int, list[float]]
+    collapsed: set[int] = dataclass_field(default_factory=set)
+    made: int = 0
+    """Iterations."""
+    short: list[float] = dataclass_field(default_factory=list)
+
+    def enter(self, here: Together) -> None:
+        """The objectives of those alive."""
+        for i, value in zip(self.alive, here.objective.tolist(), strict=True):
+            self.traces[i].append(value)
+
+    def take(self, here: Together, index: np.ndarray) -> Together:
+        """Only some stay."""
+        self.alive = [self.alive[j] for j in index.tolist()]
+        return here.take(index)
+
+    def begin_again(self, here: Together) -> None:
+        """Over other data: what was found on the sample stays in ``short``."""
+        self.made = 0
+        self.traces = {i: [] for i in self.alive}
+        self.enter(here)
+
+
+def _short_runs(
+    small: Problem, side: SideBySide, rngs: Sequence[np.random.Generator], rules: Rules, asked: Monitor
+) -> tuple[Together, Field, StopReason | None]:
+    """All starts, a few iterations each, fewer and fewer of them; those that remain, best first."""
+    here, stopped = Together.evaluated(small, side, side.init(small.source, rngs)), None
+    field = Field(list(range(len(rngs))), {i: [] for i in range(len(rngs))})
+    field.enter(here)
     for rounds in _ROUNDS:
         for _ in range(rounds):
-            stopped = stopped or asked.step(here.step(0, made))
-            if stopped is None and made < rules.max_iter:
-                here, made = here.em_step(), made + 1
-                for i, value in zip(alive.tolist(), here.objective.tolist(), strict=True):
-                    traces[i].append(value)
-        best = np.argsort(-here.objective, kind="stable")[: max(FINALISTS, len(alive) // 2)]
-        here, alive = here.take(best), alive[best]
-    short = [trace[-1] for trace in traces.values()]
-    if small is not problem and small.source is not problem.source:
-        here, made = Together.evaluated(problem, side, side.take(here.params, np.arange(FINALISTS))), 0
-        traces = {i: [value] for i, value in zip(alive.tolist(), here.objective.tolist(), strict=False)}
-    here = replace(here, problem=problem)
-    racers = [Racer(i, here.step(j, made), traces[i]) for j, i in enumerate(alive[:FINALISTS].tolist())]
-    if accelerate and stopped is None:
-        stopped = _to_the_end(here.take(np.arange(len(racers))), racers, Accelerated(), rules, asked)
-    racers.sort(key=lambda racer: (-racer.value, racer.index))
-    return Race(racers, short, stopped)
+            try:
+                stopped = stopped or asked.step(here.bare(0, field.made))
+                if stopped is None and field.made < rules.max_iter:
+                    here = _em_step(here, field)
+            except KeyboardInterrupt:
+                stopped = StopReason.INTERRUPTED
+        best = np.argsort(-here.objective, kind="stable")
+        here = field.take(here, best[: max(FINALISTS, len(best) // 2)])
+    field.short = [trace[-1] for trace in field.traces.values()]
+    return field.take(here, np.arange(min(FINALISTS, len(field.alive)))), field, stopped
+
+
+def _em_step(here: Together, field: Field) -> Together:
+    """One iteration of EM; starts that collapse are left. Raises CollapseError when none remains."""
+    try:
+        params = here.m_step()
+    except CollapseError:
+        lost = here.collapse()
+        field.collapsed |= {i for i, gone in zip(field.alive, lost, strict=True) if gone}
+        if lost.all():
+            raise
+        here = field.take(here, np.flatnonzero(~lost))
+        params = here.m_step()
+    here = Together.evaluated(here.problem, here.side, params)
+    field.made += 1
+    field.enter(here)
+    return here
+
+
+def _collapses(one: Together) -> bool:
+    try:
+        one.m_step()
+    except CollapseError:
+        return True
+    return False
 
 
 def _to_the_end(here: Together, racers: list[Racer], algorithm: Accelerated, rules: Rules, asked: Monitor) -> StopReason | None:
@@ -201,12 +268,19 @@ def _to_the_end(here: Together, racers: list[Racer], algorithm: Accelerated, rul
             here, running = here.take(np.array(going, dtype=np.intp)), [running[j] for j in going]
         if not running:
             return None
-        stopped = asked.step(running[0].step)
+        try:
+            stopped = asked.step(running[0].step)
+            if stopped is None:
+                here = _advanced(here, algorithm, running)
+        except CollapseError:  # those that do are left at the next turn
+            for racer, lost in zip(running, here.collapse(), strict=True):
+                racer.reason = StopReason.COLLAPSED if lost else None
+        except KeyboardInterrupt:
+            stopped = StopReason.INTERRUPTED
         if stopped is not None:
             for j, racer in enumerate(running):
                 racer.leave(here, j)
             return stopped
-        here = _advanced(here, algorithm, running)
 
 
 def _advanced(here: Together, algorithm: Accelerated, racers: list[Racer]) -> Together:
@@ -216,19 +290,20 @@ def _advanced(here: Together, algorithm: Accelerated, racers: list[Racer]) -> To
         params, sound = _aimed_at(here, aims)
         new = Together.evaluated(here.problem, here.side, params)
         found = _states(new, aims)
-    stay = []
+    stay, steps = [], []
     for j, (racer, aim, state) in enumerate(zip(racers, aims, found, strict=True)):
         step, made = racer.step, new.bare(j, racer.step.iteration + 1)
         if aim is None:
-            racer.step = algorithm.after_em(here.problem, step, racer.known, made, state)
-        else:
-            risen = bool(sound[j]) and np.isfinite(made.objective) and algorithm.rises(here.problem, step, racer.known, made)
-            state = state if risen else None
-            racer.step = algorithm.after_trial(here.problem, step, racer.known, made, state)
-            if state is None:
-                stay.append(j)
-        racer.state = State.of(racer.step.carried)
-        racer.trace.append(racer.step.objective)
+            steps.append(algorithm.after_em(here.problem, step, racer.known, made, state))
+            continue
+        risen = bool(sound[j]) and np.isfinite(made.objective) and algorithm.rises(here.problem, step, racer.known, made)
+        state = state if risen else None
+        steps.append(algorithm.after_trial(here.problem, step, racer.known, made, state))
+        if state is None:
+            stay.append(j)
+    for racer, step in zip(racers, steps, strict=True):
+        racer.step, racer.state = step, State.of(step.carried)
+        racer.trace.append(step.objective)
     return new.with_rows(here, stay) if stay else new
 
 

@@ -58,7 +58,7 @@ def fit(
         How many starts to try, or the starts themselves.
 
         "auto": where hypotheses can be advanced side by side (mixtures whose components share nothing, with nothing held or
-        given) 24 starts make 8 EM iterations on a subsample, the better half another 8, the best quarter another 8; the best four
+        given) 24 starts make 6 EM iterations on a subsample, the better half another 6, the best quarter another 6; the best four
         are carried on, over all the data if these are no more than 20,000 rows, until they have converged or can no longer become
         the best. Elsewhere 8 starts.
 
@@ -150,10 +150,7 @@ def _short_runs(
         return Progress(given, [Waiting(i, model.put_back(params)) for i, params in enumerate(starts)]), None
     side = SideBySide.of(model, source) if starts == "auto" else None
     if side is not None:
-        try:
-            return _race(problem, side, algorithm, rules, watch, rng)
-        except CollapseError:  # one by one, each start that does not collapse is worth something
-            pass
+        return _race(problem, side, algorithm, rules, watch, rng)
     if isinstance(starts, str) and starts != "auto":
         raise ParameterError(f"n_init={starts!r}: give 'auto' or a number of starts", parameter="n_init")
     starts = _ONE_BY_ONE if starts == "auto" else count(starts, "n_init")
@@ -189,9 +186,13 @@ def _race(
     accelerate = isinstance(algorithm, Auto | Accelerated) and rules.tol > 0
     small = problem if sample is source else replace(problem, source=sample)
     loose = rules if whole else replace(rules, tol=max(rules.tol, 1e-2))
-    found = race(small, problem if whole else small, side, seeds, loose, asked, accelerate)
     kinds = side.kinds(MANY)
-    progress = Progress([Start(i, kinds[i], value) for i, value in enumerate(found.short)], [])
+    try:
+        found = race(small, problem if whole else small, side, seeds, loose, asked, accelerate)
+    except CollapseError:
+        return Progress([Start(i, kind, -math.inf, reason=StopReason.COLLAPSED) for i, kind in enumerate(kinds)], []), None
+    lost = {i: StopReason.COLLAPSED for i in found.collapsed}
+    progress = Progress([Start(i, kinds[i], value, reason=lost.get(i)) for i, value in enumerate(found.short)], [])
     tried = [(racer.index, racer.run()) for racer in found.racers]
     if not whole:
         few = 1 if found.stopped or accelerate else FINALISTS
@@ -210,7 +211,7 @@ def _race(
     for i, outcome in tried:
         if i == tried[0][0] or (outcome.reason is StopReason.CONVERGED and outcome.objective >= best - CLOSE):
             progress.queue.append(Waiting(i, outcome.params, outcome.trace[:-1], carried=outcome.carried))
-        elif outcome.reason is StopReason.CONVERGED:
+        elif outcome.reason is not StopReason.MAX_ITER:
             note(problem, progress, i, outcome)
     return progress, found.stopped
 

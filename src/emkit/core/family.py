@@ -193,7 +193,7 @@ class Family(Declared):
         """``log_prior``, component by component, (K,); for a family whose components are ``separable``."""
         values, total = self.own(params), np.zeros(0)
         for name, prior in self.priors.items():
-            density = prior.log_density(values[name])
+            density = np.where(np.isnan(self.held(name, values[name].shape)), prior.log_density(values[name]), 0.0)
             here = density.reshape(len(density), -1).sum(axis=1)
             total = total + here if len(total) else here
         return total if len(total) else np.zeros(len(next(iter(values.values()))))

@@ -13,6 +13,7 @@ import numpy as np
 from emkit.core.block import Block, Source
 from emkit.core.declared import Declared
 from emkit.core.errors import CollapseError
+from emkit.core.parameters import Parameter
 from emkit.core.records import ArrayRecord
 from emkit.core.seeding import kind_of_many, seed_labels
 from emkit.models.mixture import Mixture, MixtureParams, MixtureStats
@@ -127,7 +128,7 @@ class SideBySide:
 
     def pack(self, params: MixtureParams) -> np.ndarray:
         """``Mixture.pack`` of each hypothesis, (S, free parameters)."""
-        pieces = [p.domain.pack(value, np.full(value.shape, np.nan)) for p, value in self._values(params)]
+        pieces = [p.domain.pack(value, owner.held(p.name, value.shape)) for owner, p, value in self._values(params)]
         found = self._rows(pieces, len(params.weights))
         assert found is not None
         return found
@@ -136,19 +137,18 @@ class SideBySide:
         """Inverse of ``pack``; ``like`` is one hypothesis."""
         s, at = len(rows), 0
         found: list[np.ndarray] = []
-        for p, value in self._values(like):
-            n = p.domain.n_free(np.full(value.shape, np.nan))
-            weights = len(found) == 0
-            shape = (s, *value.shape) if weights else (s * value.shape[0], *value.shape[1:])
-            found.append(p.domain.unpack(rows[:, at : at + n].ravel(), np.full(shape, np.nan))[0])
+        for owner, p, value in self._values(like):
+            n = p.domain.n_free(owner.held(p.name, value.shape))
+            shape = (s, *value.shape) if owner is self.model else (s * value.shape[0], *value.shape[1:])
+            found.append(p.domain.unpack(rows[:, at : at + n].ravel(), owner.held(p.name, shape))[0])
             at += n
         names = [p.name for p in self.model.family.parameters]
         components = self.model.family.made(like.components, dict(zip(names, found[1:], strict=True)), {})
         return MixtureParams(found[0], components)
 
-    def _values(self, params: MixtureParams) -> list[tuple[Any, np.ndarray]]:
+    def _values(self, params: MixtureParams) -> list[tuple[Declared, Parameter, np.ndarray]]:
         owners: tuple[tuple[Declared, Any], ...] = ((self.model, params), (self.model.family, params.components))
-        return [(p, getattr(values, p.name)) for owner, values in owners for p in owner.parameters]
+        return [(owner, p, getattr(values, p.name)) for owner, values in owners for p in owner.parameters]
 
     def _rows(self, pieces: Sequence[np.ndarray | None], s: int) -> np.ndarray | None:
         known = [piece.reshape(s, -1) for piece in pieces if piece is not None]
