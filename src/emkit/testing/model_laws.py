@@ -126,8 +126,13 @@ def resumed_is_uninterrupted(case: ModelCase) -> bool | None:
 
 
 def samples_fit(case: ModelCase) -> bool | None:
-    """Data simulated from the model, with labels and without: fitting improves on the truth, by no more than chance allows."""
+    """Data simulated from the model, with labels and without: fitting improves on the truth, by no more than chance allows.
+
+    A posterior is no truth that data could be simulated from: there it does not apply.
+    """
     model, truth = case.model, case.params
+    if model.is_posterior:
+        return False
     block, again = (model.simulate(truth, 2000, np.random.default_rng(case.seed)) for _ in range(2))
     if block is None or again is None:
         return False
