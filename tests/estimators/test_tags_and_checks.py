@@ -6,7 +6,18 @@ from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import check_estimator
 from small_models import bits, counts, quietly, reals, symbols
 
-from emkit import GMMHMM, HMM, CategoricalHMM, DataError, GaussianHMM, GaussianMixture, Poisson, PoissonHMM
+from emkit import (
+    GMMHMM,
+    HMM,
+    CategoricalHMM,
+    DataError,
+    GaussianHMM,
+    GaussianMixture,
+    Poisson,
+    PoissonHMM,
+    VariationalCategoricalHMM,
+    VariationalGaussianHMM,
+)
 
 ONE = {"n_init": 1, "random_state": 0}
 
@@ -24,6 +35,8 @@ TAKES = {
     "GMMHMM": (GMMHMM(2, 2, n_iter=5, **ONE), reals(), False),
     "PoissonHMM": (PoissonHMM(2, **ONE), counts(), True),
     "CategoricalHMM": (CategoricalHMM(2, **ONE), symbols(), True),
+    "VariationalGaussianHMM": (VariationalGaussianHMM(2, **ONE), reals(), False),
+    "VariationalCategoricalHMM": (VariationalCategoricalHMM(2, **ONE), symbols(), True),
 }
 
 
@@ -91,6 +104,8 @@ EXPECTED = {
     "GMMHMM": (GMMHMM(n_init=1), {**WEIGHTS, **ROWS, **ONE_ROW, **POSITION}),
     "PoissonHMM": (PoissonHMM(n_init=1), {**WEIGHTS, **ROWS, **ONE_ROW, **POSITION, **COUNTS}),
     "CategoricalHMM": (CategoricalHMM(n_init=1), {**WEIGHTS, **ROWS, **ONE_ROW, **POSITION, **COUNTS}),
+    "VariationalGaussianHMM": (VariationalGaussianHMM(n_init=1), {**WEIGHTS, **ROWS, **ONE_ROW, **POSITION}),
+    "VariationalCategoricalHMM": (VariationalCategoricalHMM(n_init=1), {**WEIGHTS, **ROWS, **ONE_ROW, **POSITION, **COUNTS}),
 }
 
 

@@ -24,8 +24,7 @@ def outcome(fitted: Any, version: str) -> dict[str, Any]:
         "objective": result.objective,
         "gain_to_come": result.remaining,
         "n_free": result.n_free,
-        "aic": fitted.aic(),
-        "bic": fitted.bic(),
+        **fitted.criteria(),
         "parameters": fitted.parameters(),
         "starts": [
             {

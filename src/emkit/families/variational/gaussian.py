@@ -226,9 +226,7 @@ class VariationalGaussian(VariationalFamily):
         if "scale_posterior" in found.fixed:
             scale, dof = found.fixed["scale_posterior"], found.held("dof_posterior", (1 if self.shape.shared else k,))
             if (~np.isnan(scale).all(axis=tuple(range(1, scale.ndim))) & np.isnan(dof)).any():
-                raise ParameterError(
-                    "scale_posterior is held, but not its dof_posterior; hold both", parameter="scale_posterior"
-                )
+                raise ParameterError("scale_posterior is held, but not its dof_posterior; hold both", parameter="scale_posterior")
         return found
 
     def unshown(self, values: Mapping[str, Any], k: int, d: int) -> Any:
@@ -335,9 +333,7 @@ class VariationalGaussian(VariationalFamily):
         ratio = prior.beta_posterior / p.beta_posterior
         apart = prior.beta_posterior * p.point.whitener.squared_norm(p.means_posterior - prior.means_posterior)
         normal = 0.5 * (d * (ratio - np.log(ratio) - 1.0) + apart)
-        precisions = self._precisions(d).divergence(
-            p.dof_posterior, p.scale_posterior, prior.dof_posterior, prior.scale_posterior
-        )
+        precisions = self._precisions(d).divergence(p.dof_posterior, p.scale_posterior, prior.dof_posterior, prior.scale_posterior)
         return -float(normal.sum() + precisions.sum())
 
     def q(self, stats: GaussianStats, params: NormalWishartParams) -> float:

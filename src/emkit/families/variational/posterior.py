@@ -40,7 +40,6 @@ class VariationalFamily(Family):
         """As the ordinary family."""
         return self.plain.draw(rng, n, d)
 
-
     def first_guess(self, stats: Any) -> Any:
         """The posterior that these statistics make of the prior."""
         return self.m_step(stats, None)

@@ -70,9 +70,7 @@ class Precisions:
         trace = (scale_prior * inverse).sum(axis=tuple(range(1, scale.ndim))) * (self.d if self.shape.pooled else 1)
         logs = log_det(whitener, self.d) - self.log_det(scale_prior)
         gammas = self.log_gamma(dof_prior) - self.log_gamma(dof)
-        return np.asarray(
-            0.5 * (dof - dof_prior) * self.psi(dof) + gammas + 0.5 * dof_prior * logs + 0.5 * dof * (trace - self.d)
-        )
+        return np.asarray(0.5 * (dof - dof_prior) * self.psi(dof) + gammas + 0.5 * dof_prior * logs + 0.5 * dof * (trace - self.d))
 
 
 def log_det(whitener: Whitener, d: int) -> np.ndarray:
