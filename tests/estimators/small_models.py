@@ -6,16 +6,7 @@ import numpy as np
 from scipy.stats import multivariate_normal, poisson
 from sklearn.exceptions import ConvergenceWarning
 
-from emkit import (
-    GMMHMM,
-    HMM,
-    CategoricalHMM,
-    GaussianHMM,
-    GaussianMixture,
-    PoissonHMM,
-    VariationalCategoricalHMM,
-    VariationalGaussianHMM,
-)
+from emkit import GMMHMM, HMM, CategoricalHMM, GaussianHMM, GaussianMixture, PoissonHMM
 
 KINDS = ("full", "tied", "diag", "spherical", "tied-diag", "tied-spherical")
 LENGTHS = [24, 16]
@@ -60,8 +51,6 @@ MODELS = {
     "HMM mixtures of Poisson": (lambda: HMM(2, "poisson", n_mix=2, max_iter=5, tol=0.0, **ONE), counts),
     "PoissonHMM": (lambda: PoissonHMM(2, **ONE), counts),
     "CategoricalHMM": (lambda: CategoricalHMM(2, **ONE), symbols),
-    **{f"VariationalGaussianHMM {kind}": (lambda kind=kind: VariationalGaussianHMM(2, kind, **ONE), reals) for kind in KINDS[:4]},
-    "VariationalCategoricalHMM": (lambda: VariationalCategoricalHMM(2, **ONE), symbols),
 }  # fmt: skip
 """Name -> (a function that makes an unfitted model, the function that makes its data)."""
 
@@ -73,8 +62,6 @@ ONE_OF_EACH = [
     "HMM poisson",
     "PoissonHMM",
     "CategoricalHMM",
-    "VariationalGaussianHMM diag",
-    "VariationalCategoricalHMM",
 ]
 
 PARAMETERS = (

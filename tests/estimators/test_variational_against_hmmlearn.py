@@ -10,7 +10,7 @@ import pytest
 from scipy.special import digamma
 from small_models import LENGTHS, quietly, reals, symbols
 
-from emkit import VariationalCategoricalHMM, VariationalGaussianHMM
+from emkit import VariationalGaussianHMM
 
 vhmm = pytest.importorskip("hmmlearn.vhmm")
 logging.getLogger("hmmlearn").setLevel(logging.ERROR)

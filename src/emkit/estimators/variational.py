@@ -146,8 +146,8 @@ class VariationalCategoricalHMM(VariationalFace):
     n_components : int
         K, the number of states.
     startprob_prior, transmat_prior, emissionprob_prior : float or array (K,), (K, K), (K, L), optional
-        Concentrations of the Dirichlet priors; a number, or one row, stands for all. A 0 is a structural zero. By default one over the
-        number of states or symbols.
+        Concentrations of the Dirichlet priors; a number, or one row, stands for all. A 0 is a structural zero. By default one over
+        the number of states or symbols.
     n_features : int, optional
         L, the number of symbols; by default as many as were seen.
     params, init_params : str
@@ -219,8 +219,8 @@ class VariationalGaussianHMM(VariationalFace):
     means_prior, beta_prior : array (K, d) or (d,), float or array (K,), optional
         The means' expectations, and as how many rows they count. By default the columns' means, and 1.
     dof_prior, scale_prior : float or array, optional
-        Degrees of freedom (K,), one number for "tied", and inverse scales in the shape of the covariances: the expected precision is
-        dof / scale. A number stands for all. By default d, and a thousandth of the columns' variances.
+        Degrees of freedom (K,), one number for "tied", and inverse scales in the shape of the covariances: the expected precision
+        is dof / scale. A number stands for all. By default d, and a thousandth of the columns' variances.
     params, init_params : str
         Letters of the posteriors that are fitted, and of those that are guessed: s, t, m (means and beta), c (dof and scale).
 

@@ -126,7 +126,7 @@ class VariationalGaussian(VariationalFamily):
     def examples(cls) -> list[Self]:
         """Each shape of covariance, with the default prior and with one of their own; fixed values, whole and in part."""
         nan, mean = np.nan, [[0.0, 1.0], [3.0, 2.0]]
-        prior = {"means_prior": mean, "beta_prior": [0.5, 2.0], "dof_prior": 4.0, "scale_prior": 2.0}
+        prior: Any = {"means_prior": mean, "beta_prior": [0.5, 2.0], "dof_prior": 4.0, "scale_prior": 2.0}
         held = {"means_posterior": [[0.0, 1.0], [nan, nan]], "dof_posterior": [5.0, nan]}
         matrices = [[[2.0, 0.5], [0.5, 1.0]], [[nan, nan], [nan, nan]]]
         return [
@@ -183,7 +183,7 @@ class VariationalGaussian(VariationalFamily):
         own = GaussianPrior(1.0, np.ones(d)) if self.scale_prior is not None else None
         replace(self.plain, prior=own).ready(source, k)
         spread = self.shape.isotropic(_PRIOR_SCALE * np.where(seen.spread > 0, seen.spread, 1.0), k)
-        defaults = {"means": np.broadcast_to(seen.mean, (k, d)), "beta": 1.0, "dof": float(d), "scale": spread}
+        defaults: dict[str, Any] = {"means": np.broadcast_to(seen.mean, (k, d)), "beta": 1.0, "dof": float(d), "scale": spread}
         found = {}
         for parameter in self.parameters:
             name = parameter.name.replace("posterior", "prior")
@@ -215,7 +215,9 @@ class VariationalGaussian(VariationalFamily):
     def permuted(self, order: np.ndarray) -> Self:
         """The prior follows its components."""
         prior = self.permute(self._prior, order)
-        changes = {p.name.replace("posterior", "prior"): value for p, value in zip(self.parameters, _values(prior), strict=True)}
+        changes: dict[str, Any] = {
+            p.name.replace("posterior", "prior"): value for p, value in zip(self.parameters, _values(prior), strict=True)
+        }
         return replace(super().permuted(order), **changes)
 
     # --- values -------------------------------------------------------------------------------------------------------
@@ -237,7 +239,7 @@ class VariationalGaussian(VariationalFamily):
 
     def without_data(self, values: Mapping[str, Any], d: int) -> Self:
         """Without a prior."""
-        nothing = dict.fromkeys(("means_prior", "beta_prior", "dof_prior", "scale_prior"))
+        nothing: dict[str, Any] = dict.fromkeys(("means_prior", "beta_prior", "dof_prior", "scale_prior"))
         return replace(self, fixed={}, start_values={}, **nothing)
 
     def null(self, k: int, d: int) -> NormalWishartParams:
@@ -298,7 +300,7 @@ class VariationalGaussian(VariationalFamily):
     # --- M-step -------------------------------------------------------------------------------------------------------
 
     def m_step(self, stats: GaussianStats, params: Any) -> NormalWishartParams:
-        """The prior's counts and moments with the data's (Bishop 2006, eq. 10.60 to 10.63); means that are held enter the scales."""
+        """The prior's counts and moments with the data's (Bishop 2006, eq. 10.60 to 10.63); held means enter the scales."""
         prior, beta = self._prior, self._prior.beta_posterior + stats.counts
         pull = stats.first + prior.beta_posterior[:, None] * (prior.means_posterior - stats.pivot)
         means = stats.pivot + pull / beta[:, None]

@@ -45,8 +45,8 @@ class VariationalHMM(Model):
     """A hidden Markov model whose parameters have posterior distributions, fitted by variational Bayes.
 
     The E-step is that of ``HiddenMarkov`` with exp(E[log p]) in place of every probability p. The M-step adds its counts to the
-    priors'. The log-likelihood that the E-step reports and the log prior, here minus the divergence of the posteriors from the priors,
-    add up to the lower bound of the log evidence, which never falls (Beal 2003, chapter 3).
+    priors'. The log-likelihood that the E-step reports and the log prior, here minus the divergence of the posteriors from the
+    priors, add up to the lower bound of the log evidence, which never falls (Beal 2003, chapter 3).
 
     Parameters
     ----------
@@ -187,7 +187,7 @@ class VariationalHMM(Model):
         return kind_of_start(self.seeding, attempt)
 
     def init(self, source: Source, rng: np.random.Generator, attempt: int = 0) -> VariationalHMMParams:
-        """What a seeded partition of the steps makes of the priors; transitions lean to staying, more or less from start to start."""
+        """What a seeded partition makes of the priors; transitions lean to staying, more or less from start to start."""
         k = self.n_hidden
         first = first_partition(self.family, k, source, rng, self.kind_of_start(attempt))
         emissions = self.family.from_partition(first.x, first.weighted, rng)
