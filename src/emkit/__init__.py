@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from emkit.data.sequences import SequenceSource
     from emkit.estimators.gaussian_mixture import GaussianMixture
     from emkit.estimators.hmm import HMM
-    from emkit.estimators.hmm_faces import GMMHMM, CategoricalHMM, GaussianHMM, PoissonHMM
+    from emkit.estimators.hmm_faces import GMMHMM, CategoricalHMM, GaussianHMM, MultinomialHMM, PoissonHMM
     from emkit.estimators.loading import load
     from emkit.estimators.variational import VariationalCategoricalHMM, VariationalGaussianHMM
     from emkit.execute.threads import Threads
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from emkit.families.gaussian.family import Gaussian
     from emkit.families.gaussian.prior import GaussianPrior, NormalInverseWishart
     from emkit.families.mixed import Mixed
+    from emkit.families.multinomial import Multinomial
     from emkit.families.poisson import Gamma, Poisson
     from emkit.families.tied import Tied
     from emkit.families.variational.categorical import VariationalCategorical

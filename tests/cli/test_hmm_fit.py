@@ -45,6 +45,20 @@ def test_every_emission(emkit, visits, emission, column, parameter, shape):
     assert found["bic"] > found["aic"]
 
 
+@pytest.mark.parametrize("words", [["--model", "multinomial-hmm"], ["--model", "hmm", "--emission", "multinomial"]])
+def test_multinomial_rows(emkit, tmp_path, words):
+    """A column for each outcome; what the rows add up to can be said."""
+    (tmp_path / "x.csv").write_text(
+        "a,b,c\n" + "".join(f"{t % 4},{4 - t % 4},{t // 10}\n{4 - t % 4},{t % 4},{t // 10}\n" for t in range(10))
+    )
+    for n, code in ([], 0), (["--set", "n_trials=4"], 0), (["--set", "n_trials=5"], 2):
+        result = emkit("fit", "x.csv", *words, "-k", 2, "--n-init", 1, "--out", "m.safetensors", *n)
+        assert result.exit_code == code, result.stderr
+    assert "row 0 adds up to 4, but n_trials=5" in result.stderr
+    model = library.load("m.safetensors")
+    assert model.n_trials == 4 and model.parameters()["probs"].shape == (2, 3)
+
+
 def test_rows_in_any_order_are_the_sequences_that_they_are(emkit, visits):
     result = emkit(*visits.fit, "--json", "--tol", 0, "--max-iter", 8)
     found = json.loads(result.stdout)

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.stats import multivariate_normal, poisson
 from sklearn.exceptions import ConvergenceWarning
 
-from emkit import GMMHMM, HMM, CategoricalHMM, GaussianHMM, GaussianMixture, PoissonHMM
+from emkit import GMMHMM, HMM, CategoricalHMM, GaussianHMM, GaussianMixture, MultinomialHMM, PoissonHMM
 
 KINDS = ("full", "tied", "diag", "spherical", "tied-diag", "tied-spherical")
 LENGTHS = [24, 16]
@@ -38,6 +38,13 @@ def bits(d=2, *, seed=0):
     return (np.random.default_rng(seed).random((40, d)) < 0.15 + 0.7 * state()[:, None]).astype(int)
 
 
+def outcomes(d=3, *, seed=0):
+    """Twelve trials in each row; the two states prefer opposite columns."""
+    p = np.arange(1.0, d + 1) / np.arange(1.0, d + 1).sum()
+    rng = np.random.default_rng(seed)
+    return np.stack([rng.multinomial(12, p[::-1] if k else p) for k in state()])
+
+
 ONE = {"n_init": 1, "random_state": 0}
 
 MODELS = {
@@ -49,7 +56,9 @@ MODELS = {
     "HMM categorical": (lambda: HMM(2, "categorical", **ONE), symbols),
     "HMM bernoulli": (lambda: HMM(2, "bernoulli", **ONE), bits),
     "HMM mixtures of Poisson": (lambda: HMM(2, "poisson", n_mix=2, max_iter=5, tol=0.0, **ONE), counts),
+    "HMM multinomial": (lambda: HMM(2, "multinomial", **ONE), outcomes),
     "PoissonHMM": (lambda: PoissonHMM(2, **ONE), counts),
+    "MultinomialHMM": (lambda: MultinomialHMM(2, 12, **ONE), outcomes),
     "CategoricalHMM": (lambda: CategoricalHMM(2, **ONE), symbols),
 }  # fmt: skip
 """Name -> (a function that makes an unfitted model, the function that makes its data)."""
@@ -61,6 +70,7 @@ ONE_OF_EACH = [
     "GMMHMM diag",
     "HMM poisson",
     "PoissonHMM",
+    "MultinomialHMM",
     "CategoricalHMM",
 ]
 

@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy.stats import multinomial
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from small_models import (
     KINDS,
@@ -31,6 +32,7 @@ from emkit import (
     GaussianHMM,
     GaussianMixture,
     Monitor,
+    MultinomialHMM,
     ParameterError,
     PoissonHMM,
     load,
@@ -43,10 +45,12 @@ TIED = {**PAIR, "covars_": np.eye(2)}
 PARTS = {**CHAIN, "weights_": [[0.5, 0.5]] * 2, "means_": [[[0.0], [1.0]], [[4.0], [5.0]]], "covars_": np.ones((2, 2, 1))}
 POISSON = {**CHAIN, "lambdas_": [[1.0], [5.0]]}
 CATEGORICAL = {**CHAIN, "emissionprob_": [[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]]}
+MULTINOMIAL = {**CHAIN, "emissionprob_": [[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]]}
 MIXTURE = {"weights_": [0.5, 0.5], "means_": [[0.0, 0.0], [4.0, 4.0]], "covariances_": [np.eye(2), np.eye(2)]}
 X1 = np.array([[0.0], [4.0], [0.5], [3.5]])
 X2 = np.array([[0.0, 0.2], [4.0, 3.0], [0.5, 0.1], [3.5, 4.5]])
 SYMBOLS = np.array([[0], [2], [1], [2]])
+TRIALS = np.array([[1, 0, 2], [3, 0, 0], [1, 1, 1], [0, 0, 3]])
 
 BY_HAND = {
     "GaussianHMM diag": (lambda: GaussianHMM(2), GAUSSIAN, X1),
@@ -55,6 +59,7 @@ BY_HAND = {
     "GMMHMM": (lambda: GMMHMM(2, 2), PARTS, X1),
     "PoissonHMM": (lambda: PoissonHMM(2), POISSON, X1.astype(int)),
     "CategoricalHMM": (lambda: CategoricalHMM(2), CATEGORICAL, SYMBOLS),
+    "MultinomialHMM": (lambda: MultinomialHMM(2), MULTINOMIAL, TRIALS),
     "GaussianMixture": (lambda: GaussianMixture(2), MIXTURE, X2),
 }
 
@@ -105,6 +110,12 @@ def test_a_poisson_chain_agrees_with_the_textbook():
 def test_a_categorical_chain_agrees_with_the_textbook():
     model, x = by_hand("CategoricalHMM")
     log_b = np.log(np.array(CATEGORICAL["emissionprob_"])[:, x[:, 0]].T)
+    assert model.score(x) == pytest.approx(sequence_log_likelihood(*CHAIN.values(), log_b), rel=1e-9)
+
+
+def test_a_multinomial_chain_agrees_with_the_textbook():
+    model, x = by_hand("MultinomialHMM")
+    log_b = np.stack([multinomial(3, p).logpmf(x) for p in MULTINOMIAL["emissionprob_"]], axis=1)
     assert model.score(x) == pytest.approx(sequence_log_likelihood(*CHAIN.values(), log_b), rel=1e-9)
 
 
@@ -166,6 +177,7 @@ BAD_CHAINS = [
 MEANS, COVARIANCES = "means", "covar"
 BAD = [
     *[(name, *bad) for name in ("GaussianHMM diag", "GMMHMM", "PoissonHMM", "CategoricalHMM") for bad in BAD_CHAINS],
+    *[("MultinomialHMM", *bad) for bad in BAD_CHAINS],
     ("GaussianHMM diag", "means_", [[0.0], [np.nan]], MEANS),
     ("GaussianHMM diag", "means_", [[0.0], [4.0], [8.0]], MEANS),
     ("GaussianHMM diag", "covars_", [[1.0], [0.0]], COVARIANCES),
@@ -193,6 +205,10 @@ BAD = [
     ("CategoricalHMM", "emissionprob_", [[5.0, 3.0, 2.0], [1.0, 1.0, 8.0]], "prob"),
     ("CategoricalHMM", "emissionprob_", [[0.0, 0.0, 0.0], [0.1, 0.1, 0.8]], "prob"),
     ("CategoricalHMM", "emissionprob_", [[1.2, -0.2, 0.0], [0.1, 0.1, 0.8]], "prob"),
+    ("MultinomialHMM", "emissionprob_", [[0.5, 0.25, 0.5], [0.1, 0.1, 0.8]], "prob"),
+    ("MultinomialHMM", "emissionprob_", [[1.2, -0.2, 0.0], [0.1, 0.1, 0.8]], "prob"),
+    ("MultinomialHMM", "emissionprob_", [[0.5, np.nan, 0.5], [0.1, 0.1, 0.8]], "prob"),
+    ("MultinomialHMM", "emissionprob_", [[1.0, 0.0, 0.0]], "prob"),
     ("GaussianMixture", "weights_", [0.5, 0.6], "weights"),
     ("GaussianMixture", "weights_", [3.0, 1.0], "weights"),
     ("GaussianMixture", "weights_", [1.5, -0.5], "weights"),
@@ -248,7 +264,7 @@ def test_a_fitted_model_refuses_them_too(name):
 
 
 @pytest.mark.parametrize(
-    "model", [GaussianHMM(3), GMMHMM(3, 2), PoissonHMM(3), CategoricalHMM(1), GaussianMixture(3), GMMHMM(2, 3)]
+    "model", [GaussianHMM(3), GMMHMM(3, 2), PoissonHMM(3), CategoricalHMM(1), MultinomialHMM(3), GaussianMixture(3), GMMHMM(2, 3)]
 )
 def test_attributes_of_another_number_of_components_are_refused(model):
     _, values, x = next(entry for name, entry in BY_HAND.items() if name.split()[0] == type(model).__name__)
@@ -619,6 +635,7 @@ def test_emkits_own_estimators_do_not_warn_about_it(name):
         (GMMHMM(2, 2, **ONE), reals(d=2)[5:10]),
         (PoissonHMM(3, **ONE), np.array([[1], [4], [2], [9]])),
         (CategoricalHMM(3, **ONE), np.array([[0], [2], [1], [3], [1]])),
+        (MultinomialHMM(3, **ONE), np.array([[0, 4], [2, 1], [5, 1]])),
     ],
 )
 def test_fewer_data_than_free_parameters_are_announced(model, x):

@@ -111,3 +111,65 @@ def test_letters_of_params(params):
     same(mine, theirs, x, ["lambdas_"])
     for letter, name in (("s", "startprob_"), ("t", "transmat_"), ("l", "lambdas_")):
         assert np.allclose(getattr(mine, name), values[name], rtol=1e-15) == (letter not in params)
+
+
+def trials(n_trials, seed=6):
+    """Rows of counts over four columns, with start values for both."""
+    rng = np.random.default_rng(seed)
+    probs = np.repeat(rng.dirichlet(np.ones(4), size=29), 5, axis=0)
+    x = np.stack([rng.multinomial(n, p) for n, p in zip(np.broadcast_to(n_trials, 145), probs, strict=True)])
+    start, matrix = start_of_chain(rng)
+    return x, {"startprob_": start, "transmat_": matrix, "emissionprob_": rng.dirichlet(np.ones(4), size=K)}
+
+
+VARIED = np.random.default_rng(0).integers(0, 20, 145)  # rows without trials among them
+
+
+@pytest.mark.parametrize("implementation", ["log", "scaling"])
+@pytest.mark.parametrize(("drawn", "given"), [(12, 12), (12, None), (12, np.full(145, 12)), (VARIED, VARIED), (VARIED, None)])
+def test_multinomial(drawn, given, implementation):
+    """``n_trials`` as a number, an array, or the rows' own sums."""
+    x, values = trials(drawn)
+    mine, theirs = both("MultinomialHMM", x, values, implementation=implementation, n_trials=given)
+    same(mine, theirs, x, ["emissionprob_"])
+    assert mine.n_features == theirs.n_features == 4
+    assert mine.decode(x, LENGTHS, algorithm="map")[1].tolist() == theirs.decode(x, LENGTHS, algorithm="map")[1].tolist()
+    np.testing.assert_allclose(mine.score_samples(x, LENGTHS)[0], theirs.score_samples(x, LENGTHS)[0], rtol=1e-10)
+    if np.ndim(drawn) == 0:
+        for model in (mine, theirs):
+            assert (model.sample(50, random_state=0)[0].sum(axis=1) == 12).all()
+
+
+@pytest.mark.parametrize("params", ["", "e", "st", "te"])
+def test_letters_of_params_of_multinomials(params):
+    x, values = trials(9)
+    mine, theirs = both("MultinomialHMM", x, values, params=params, startprob_prior=2.0, transmat_prior=3.0)
+    same(mine, theirs, x, ["emissionprob_"])
+    assert np.allclose(mine.emissionprob_, values["emissionprob_"], rtol=1e-15) == ("e" not in params)
+
+
+def test_multinomials_set_by_hand():
+    """Scores and paths without a fit; what samples need is ``n_trials``."""
+    x, values = trials(12)
+    mine, theirs = emkit.MultinomialHMM(K, n_trials=12, random_state=0), peer.MultinomialHMM(K, n_trials=12, random_state=0)
+    for attribute, value in values.items():
+        setattr(theirs, attribute, value)
+        setattr(mine, attribute, value)
+    same(mine, theirs, x, ["emissionprob_"])
+    rows = [model.sample(4000)[0] for model in (mine, theirs)]
+    assert all((found.sum(axis=1) == 12).all() for found in rows)
+    # A step of the chain is not independent of the last, so the standard error is larger than that of 4000 rows.
+    np.testing.assert_allclose(rows[0].mean(axis=0), rows[1].mean(axis=0), atol=0.5)
+
+
+@pytest.mark.parametrize(
+    ("n_trials", "change"),
+    [(12, None), (np.full(145, 12), None), (VARIED, None), (11, lambda x: x), (None, lambda x: x - 9), (None, lambda x: x + 0.5)],
+)
+def test_rows_that_both_refuse(n_trials, change):
+    """A sum that is not ``n_trials``, negative counts, fractions."""
+    x, _ = trials(VARIED if n_trials is VARIED else 12)
+    x = change(x) if change else x + (np.arange(145) == 7)[:, None]
+    for library in (emkit, peer):
+        with pytest.raises(ValueError, match=r"adds up to|add up to|expected a count|nonnegative integers"):
+            library.MultinomialHMM(K, n_trials=n_trials).fit(x, LENGTHS)

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from sklearn.base import clone
 
-from emkit import GMMHMM, HMM, CategoricalHMM, Dirichlet, GaussianHMM, Poisson, PoissonHMM, SequenceSource, load
+from emkit import GMMHMM, HMM, CategoricalHMM, Dirichlet, GaussianHMM, MultinomialHMM, Poisson, PoissonHMM, SequenceSource, load
 
 RNG = np.random.default_rng(11)
 LENGTHS = [30, 12, 25, 1]
@@ -219,6 +219,7 @@ def test_sticky_prior():
 # --- files, copies, hmmlearn's scripts ----------------------------------------------------------------------------------------
 
 SYMBOLS = RNG.integers(3, size=(68, 1))
+TRIALS = np.hstack([SYMBOLS, 2 - SYMBOLS])
 FACES = {
     "HMM": (HMM(2, random_state=0, end=True, transmat_prior=Dirichlet([2.0, 2.0, 1.0])), X),
     "HMM table": (HMM(2, random_state=0, sequence="who", order="t", sticky=1.0), FRAME),
@@ -229,6 +230,8 @@ FACES = {
     "GaussianHMM tied": (GaussianHMM(2, "tied", random_state=0, n_init=2), X),
     "CategoricalHMM": (CategoricalHMM(2, random_state=0, n_features=4, n_init=2, tol=0.5), SYMBOLS),
     "PoissonHMM": (PoissonHMM(2, random_state=0, n_init=2, tol=0.5), SYMBOLS),
+    "MultinomialHMM": (MultinomialHMM(2, 2, random_state=0, n_init=2, tol=0.5), TRIALS),
+    "MultinomialHMM rows": (MultinomialHMM(2, TRIALS.sum(axis=1) + SYMBOLS[:, 0], n_init=2, tol=0.5), np.hstack([TRIALS, SYMBOLS])),
     "GMMHMM": (GMMHMM(2, 2, random_state=0, n_init=2), X),
 }
 

@@ -6,10 +6,10 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from small_models import MODELS, ONE, fitted, gaussian_log_b, quietly, reals, sequence_log_likelihood
 
-from emkit import GMMHMM, CategoricalHMM, GaussianHMM, ParameterError, PoissonHMM
+from emkit import GMMHMM, CategoricalHMM, GaussianHMM, MultinomialHMM, ParameterError, PoissonHMM
 
-FACES = [GaussianHMM, GMMHMM, PoissonHMM, CategoricalHMM]
-NAMES = ["GaussianHMM diag", "GMMHMM diag", "PoissonHMM", "CategoricalHMM"]
+FACES = [GaussianHMM, GMMHMM, PoissonHMM, MultinomialHMM, CategoricalHMM]
+NAMES = ["GaussianHMM diag", "GMMHMM diag", "PoissonHMM", "MultinomialHMM", "CategoricalHMM"]
 START, MATRIX = np.array([0.5, 0.5]), np.array([[0.9, 0.1], [0.2, 0.8]])
 
 
@@ -224,7 +224,7 @@ def test_the_stationary_distribution_follows_the_attribute(name):
     np.testing.assert_allclose(model.get_stationary_distribution(), [2 / 3, 1 / 3], rtol=1e-9)
 
 
-@pytest.mark.parametrize("face", [GaussianHMM, GMMHMM, PoissonHMM])
+@pytest.mark.parametrize("face", [GaussianHMM, GMMHMM, PoissonHMM, MultinomialHMM])
 def test_the_number_of_features(face):
     """Columns; for CategoricalHMM it is a parameter, the number of symbols."""
     name = next(name for name in NAMES if name.startswith(face.__name__))
@@ -243,7 +243,7 @@ def test_the_number_of_features_of_a_model_set_by_hand():
     assert poisson.n_features == 1
 
 
-@pytest.mark.parametrize("name", NAMES[:3])
+@pytest.mark.parametrize("name", NAMES[:4])
 def test_the_number_of_features_may_be_set_by_hand(name):
     """Some scripts for hmmlearn do so before they sample."""
     x = MODELS[name][1]()
@@ -258,7 +258,11 @@ def test_criteria_and_samples_of_models_set_by_hand(name):
     """Attributes of a fitted model, given to one that is not."""
     model, x = fitted(name)
     twin = clone(model)
-    for attribute in ("startprob_", "transmat_", *{"P": ["lambdas_"], "C": ["emissionprob_"]}.get(name[0], ["means_", "covars_"])):
+    for attribute in (
+        "startprob_",
+        "transmat_",
+        *{"P": ["lambdas_"], "C": ["emissionprob_"], "M": ["emissionprob_"]}.get(name[0], ["means_", "covars_"]),
+    ):
         setattr(twin, attribute, getattr(model, attribute))
     if name.startswith("GMM"):
         twin.weights_ = model.weights_

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from small_models import KINDS, MODELS, bits, counts, fitted, parameters, quietly, reals, symbols
+from small_models import KINDS, MODELS, bits, counts, fitted, outcomes, parameters, quietly, reals, symbols
 
-from emkit import GMMHMM, HMM, CategoricalHMM, GaussianHMM, GaussianMixture, PoissonHMM, load
+from emkit import GMMHMM, HMM, CategoricalHMM, GaussianHMM, GaussianMixture, MultinomialHMM, PoissonHMM, load
 
 ONE = {"n_init": 1, "random_state": 0}
 
@@ -17,6 +17,7 @@ DISCRETE = {
     "HMM end": (HMM(2, "poisson", end=True, **ONE), counts()),
     "PoissonHMM": (PoissonHMM(2, **ONE), counts()),
     "CategoricalHMM": (CategoricalHMM(2, **ONE), symbols()),
+    "MultinomialHMM": (MultinomialHMM(2, **ONE), outcomes()),
 }
 
 
@@ -29,7 +30,7 @@ def test_samples_of_counts_and_symbols_are_integers(name, dtype):
     rows, states = model.sample(30)
     assert np.issubdtype(rows.dtype, np.integer) and np.issubdtype(states.dtype, np.integer)
     assert rows.shape == (30, x.shape[1]) and rows.min() >= 0
-    if "poisson" not in name.lower() and "mixtures" not in name and name not in ("HMM tied", "HMM end"):
+    if "poisson" not in name.lower() and "mixtures" not in name and name not in ("HMM tied", "HMM end", "MultinomialHMM"):
         assert rows.max() <= x.max()
     assert np.isfinite(model.score(rows))
     if name != "HMM end":
@@ -42,6 +43,7 @@ def test_samples_of_counts_and_symbols_are_integers(name, dtype):
     [
         (PoissonHMM(2, random_state=0), {"lambdas_": [[1.0], [9.0]]}),
         (CategoricalHMM(2, random_state=0), {"emissionprob_": [[0.2, 0.8], [0.6, 0.4]]}),
+        (MultinomialHMM(2, 5, random_state=0), {"emissionprob_": [[0.2, 0.8], [0.6, 0.4]]}),
     ],
 )
 def test_samples_of_models_set_by_hand_too(model, values):

@@ -14,7 +14,7 @@ from small_models import LENGTHS, MODELS, ONE, ONE_OF_EACH, fitted, parameters, 
 
 from emkit import GMMHMM, HMM, CategoricalHMM, DataError, GaussianHMM, GaussianMixture, PoissonHMM
 
-FACES = ["GaussianHMM diag", "GMMHMM diag", "PoissonHMM", "CategoricalHMM"]
+FACES = ["GaussianHMM diag", "GMMHMM diag", "PoissonHMM", "MultinomialHMM", "CategoricalHMM"]
 HMMS = ["HMM diag", "HMM poisson", *FACES]
 
 
@@ -95,7 +95,9 @@ def test_cross_validation_passes_y_on():
 # --- pipelines ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [name for name in HMMS if "poisson" not in name.lower() and "Categorical" not in name])
+@pytest.mark.parametrize(
+    "name", [name for name in HMMS if not any(word in name.lower() for word in ("poisson", "categorical", "multinomial"))]
+)
 def test_a_pipeline_hands_lengths_to_its_last_step(name):
     model, x = two(name)
     scaled = StandardScaler().fit_transform(x)
@@ -106,7 +108,7 @@ def test_a_pipeline_hands_lengths_to_its_last_step(name):
     assert pipe.score(x) == expected.score(scaled)
 
 
-@pytest.mark.parametrize("name", ["PoissonHMM", "CategoricalHMM", "HMM poisson"])
+@pytest.mark.parametrize("name", ["PoissonHMM", "MultinomialHMM", "CategoricalHMM", "HMM poisson"])
 def test_a_pipeline_of_one_step(name):
     model, x = two(name)
     pipe = Pipeline([("hmm", model)]).fit(x, hmm__lengths=LENGTHS)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import check_estimator
-from small_models import bits, counts, quietly, reals, symbols
+from small_models import bits, counts, outcomes, quietly, reals, symbols
 
 from emkit import (
     GMMHMM,
@@ -13,6 +13,7 @@ from emkit import (
     DataError,
     GaussianHMM,
     GaussianMixture,
+    MultinomialHMM,
     Poisson,
     PoissonHMM,
     VariationalCategoricalHMM,
@@ -33,7 +34,9 @@ TAKES = {
     "HMM bernoulli": (HMM(2, "bernoulli", **ONE), bits(), True),
     "GaussianHMM": (GaussianHMM(2, **ONE), reals(), False),
     "GMMHMM": (GMMHMM(2, 2, n_iter=5, **ONE), reals(), False),
+    "HMM multinomial": (HMM(2, "multinomial", **ONE), outcomes(), True),
     "PoissonHMM": (PoissonHMM(2, **ONE), counts(), True),
+    "MultinomialHMM": (MultinomialHMM(2, 12, **ONE), outcomes(), True),
     "CategoricalHMM": (CategoricalHMM(2, **ONE), symbols(), True),
     "VariationalGaussianHMM": (VariationalGaussianHMM(2, **ONE), reals(), False),
     "VariationalCategoricalHMM": (VariationalCategoricalHMM(2, **ONE), symbols(), True),
@@ -103,6 +106,7 @@ EXPECTED = {
     "GaussianHMM": (GaussianHMM(n_init=1), {**WEIGHTS, **ROWS, **ONE_ROW, **POSITION}),
     "GMMHMM": (GMMHMM(n_init=1), {**WEIGHTS, **ROWS, **ONE_ROW, **POSITION}),
     "PoissonHMM": (PoissonHMM(n_init=1), {**WEIGHTS, **ROWS, **ONE_ROW, **POSITION, **COUNTS}),
+    "MultinomialHMM": (MultinomialHMM(n_init=1), {**WEIGHTS, **ROWS, **ONE_ROW, **POSITION, **COUNTS}),
     "CategoricalHMM": (CategoricalHMM(n_init=1), {**WEIGHTS, **ROWS, **ONE_ROW, **POSITION, **COUNTS}),
     "VariationalGaussianHMM": (VariationalGaussianHMM(n_init=1), {**WEIGHTS, **ROWS, **ONE_ROW, **POSITION}),
     "VariationalCategoricalHMM": (VariationalCategoricalHMM(n_init=1), {**WEIGHTS, **ROWS, **ONE_ROW, **POSITION, **COUNTS}),

@@ -17,7 +17,7 @@ MAKE = {
     "symbols": (lambda **how: VariationalCategoricalHMM(2, **{**ONE, **how}), symbols),
 }
 POSTERIORS = {
-    **dict.fromkeys(KINDS, ["startprob", "transmat", "means", "beta", "dof", "scale"]),
+    **{kind: ["startprob", "transmat", "means", "beta", "dof", "scale"] for kind in KINDS},
     "symbols": ["startprob", "transmat", "emissionprob"],
 }
 FORMS = {"full": (2, 2, 2), "tied": (2, 2), "diag": (2, 2), "spherical": (2,)}
@@ -138,16 +138,15 @@ def test_a_monitor_of_ones_own_ends_the_fit():
 
 @pytest.mark.parametrize("name", MAKE)
 def test_a_sparse_prior_empties_states_that_are_not_needed(name):
-    """Six states for data of two: the others keep their priors. They start alike, so that none has rows of its own to hold on to."""
+    """Six states for data of two: the others keep their priors. They start alike, so that none has rows of its own to keep."""
     rng, long = np.random.default_rng(1), np.repeat(np.arange(40) % 2, 10)
     x = rng.normal(4.0 * long[:, None], size=(400, 2))
     if name == "symbols":
         x = np.where(rng.random(400) < 0.8, 3 * long, rng.integers(4, size=400))[:, None]
     kind = {} if name == "symbols" else {"covariance_type": name, "scale_prior": 1.0}
     face = VariationalCategoricalHMM if name == "symbols" else VariationalGaussianHMM
-    model = quietly(
-        face(6, startprob_prior=1e-3, transmat_prior=1e-3, init_params="random", random_state=0, n_init=4, **kind).fit, x
-    )
+    settings = {"startprob_prior": 1e-3, "transmat_prior": 1e-3, "init_params": "random", "random_state": 0, "n_init": 4}
+    model = quietly(face(6, **settings, **kind).fit, x)
     counted = model.transmat_posterior_.sum(axis=1) - 6e-3
     assert (counted > 1.0).sum() == 2
     assert np.sort(counted)[:4] == pytest.approx(0.0, abs=0.05)
@@ -186,19 +185,18 @@ def test_fixed_posteriors_stay(name):
 def test_a_weight_of_two_is_the_sequence_twice(name):
     make, data = MAKE[name]
     x = data()
-    twice = quietly(make(n_iter=5, tol=0.0).fit, np.concatenate([x[:24], x[:24], x[24:]]), [24, 24, 16])
-    values = {key: value for key, value in posteriors(name, twice).items()}
-    weighted = make(n_iter=0, tol=0.0, init_params="")
-    for key, value in values.items():
-        setattr(weighted, key, value)
-    priors = {key: getattr(twice, f"{key}_prior_") for key in POSTERIORS[name]}
-    weighted.set_params(n_iter=1, **{f"{key}_prior": value for key, value in priors.items()})
-    quietly(weighted.fit, x, LENGTHS, sample_weight=[2.0, 1.0])
-    again = make(n_iter=1, tol=0.0, init_params="", **{f"{key}_prior": value for key, value in priors.items()})
-    for key, value in values.items():
-        setattr(again, key, value)
-    quietly(again.fit, np.concatenate([x[:24], x[:24], x[24:]]), [24, 24, 16])
-    assert weighted.lower_bound_ == pytest.approx(again.lower_bound_, rel=1e-12)
+    start = posteriors(name, fitted(name, n_iter=2, tol=0.0)[0])
+    priors = {f"{part}_prior": getattr(fitted(name)[0], f"{part}_prior_") for part in POSTERIORS[name]}
+    bounds = []
+    for rows, how in (
+        (x, {"lengths": LENGTHS, "sample_weight": [2.0, 1.0]}),
+        (x[[*range(24), *range(40)]], {"lengths": [24, 24, 16]}),
+    ):
+        model = make(n_iter=3, tol=0.0, init_params="", **priors)
+        for attribute, value in start.items():
+            setattr(model, attribute, value)
+        bounds.append(list(quietly(model.fit, rows, **how).monitor_.history))
+    np.testing.assert_allclose(bounds[0], bounds[1], rtol=1e-12)
 
 
 def test_missing_cells_and_steps():

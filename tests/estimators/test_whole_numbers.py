@@ -2,9 +2,21 @@
 
 import numpy as np
 import pytest
-from small_models import KINDS, ONE, bits, counts, covariance, gaussian_log_b, quietly, reals, sequence_log_likelihood, symbols
+from small_models import (
+    KINDS,
+    ONE,
+    bits,
+    counts,
+    covariance,
+    gaussian_log_b,
+    outcomes,
+    quietly,
+    reals,
+    sequence_log_likelihood,
+    symbols,
+)
 
-from emkit import GMMHMM, HMM, CategoricalHMM, GaussianHMM, GaussianMixture, ParameterError, PoissonHMM
+from emkit import GMMHMM, HMM, CategoricalHMM, GaussianHMM, GaussianMixture, MultinomialHMM, ParameterError, PoissonHMM
 
 QUICK = {"n_init": 1, "random_state": 0}
 FRACTIONS = [2.5, 1.0001, -1, 0, np.nan, np.inf, "2", [2], None]
@@ -25,6 +37,7 @@ def test_numbers_of_components(k):
     refuse("n_components", lambda: GaussianHMM(k, **QUICK), reals())
     refuse("n_components", lambda: PoissonHMM(k, **QUICK), counts())
     refuse("n_components", lambda: CategoricalHMM(k, **QUICK), symbols())
+    refuse("n_components", lambda: MultinomialHMM(k, **QUICK), outcomes())
     refuse("n_components", lambda: GMMHMM(k, 2, **QUICK), reals())
     refuse("n_components", lambda: GaussianMixture(k, **QUICK), reals())
     refuse("n_states", lambda: HMM(k, **QUICK), reals())
@@ -61,6 +74,12 @@ def test_numbers_of_tied_states(tie):
 def test_numbers_of_symbols(n):
     refuse("n_categories", lambda: HMM(2, "categorical", n_categories=n, **QUICK), symbols())
     refuse("n_features|n_categories", lambda: CategoricalHMM(2, n_features=n, **QUICK), symbols())
+
+
+@pytest.mark.parametrize("n", [2.5, -1, 0, np.nan, "12", True, [], [12.5] * 40, [[12]] * 40, ["a"] * 40, [-12] * 40], ids=repr)
+def test_numbers_of_trials(n):
+    refuse("n_trials", lambda: MultinomialHMM(2, n, **QUICK), outcomes())
+    refuse("n_trials", lambda: HMM(2, "multinomial", n_trials=n, **QUICK), outcomes())
 
 
 @pytest.mark.parametrize("integer", [np.int64, np.int32, np.uint8, np.int16])

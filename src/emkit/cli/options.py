@@ -34,7 +34,9 @@ CovarianceType = Annotated[
 ]
 Emission = Annotated[
     str | None,
-    typer.Option(help="What the states of an hmm emit: gaussian (default), poisson, categorical, bernoulli, or any family."),
+    typer.Option(
+        help="What the states of an hmm emit: gaussian (default), poisson, categorical, bernoulli, multinomial, or any family."
+    ),
 ]
 Sequence = Annotated[
     str | None, typer.Option(metavar="COLUMN", help="Which sequence a row of an hmm belongs to; without it all are one.")

@@ -30,7 +30,7 @@ class HMM(AfterTheFit, Face):
     ----------
     n_states : int
         K.
-    emission : {"gaussian", "categorical", "bernoulli", "poisson"} or Family
+    emission : {"gaussian", "categorical", "bernoulli", "poisson", "multinomial"} or Family
         What a state emits at each step: a family, or the lower-case name of one.
     covariance_type : {"diag", "full", "tied", "spherical", "tied-diag", "tied-spherical"}
         The shape of the covariances of Gaussian emissions.
@@ -39,6 +39,8 @@ class HMM(AfterTheFit, Face):
     n_categories : int, optional
         The number of symbols of categorical emissions. By default it is the largest symbol seen plus one, or the number of
         levels of a column of text or categories.
+    n_trials : int, optional
+        What every row of multinomial emissions adds up to; default: each row its own sum. See ``emkit.Multinomial``.
     tie : sequence of int, optional
         For each state the number of its emission distribution: states with the same number share it.
     start : {"free", "stationary"}
@@ -104,6 +106,7 @@ class HMM(AfterTheFit, Face):
     covariance_type: str = "diag"
     n_mix: int = 1
     n_categories: Any = None
+    n_trials: int | None = None
     tie: Any = None
     start: str = "free"
     end: bool = False
@@ -133,6 +136,7 @@ class HMM(AfterTheFit, Face):
             tie=self.tie,
             covariance_type=self.covariance_type,
             n_categories=self.n_categories,
+            n_trials=self.n_trials,
             prior=self.prior,
         )
         return self._with_values(

@@ -1,17 +1,17 @@
-"""GaussianHMM, CategoricalHMM, PoissonHMM, GMMHMM: hmmlearn's words on emkit's HMM.
+"""GaussianHMM, CategoricalHMM, PoissonHMM, MultinomialHMM, GMMHMM: hmmlearn's words on emkit's HMM.
 
 Parameters carry hmmlearn 0.3's names where they mean something here; what differs is listed in docs/how-to/coming-from-hmmlearn.md.
 Attributes may be set by hand before ``fit`` (starting values, with the letter left out of ``init_params``) or instead of it.
 """
 
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from emkit.core.checks import count, numbers
-from emkit.core.errors import ParameterError
-from emkit.estimators.hmmlearn import HmmlearnFace
+from emkit.core.checks import count, integers, numbers
+from emkit.core.errors import DataError, ParameterError
+from emkit.estimators.hmmlearn import HmmlearnFace, second_lengths
 
 _MATRICES = ("full", "tied")
 
@@ -97,6 +97,77 @@ class PoissonHMM(HmmlearnFace):
     @lambdas_.setter
     def lambdas_(self, value: Any) -> None:
         self.rates_ = value
+
+
+@dataclass(eq=False, repr=False)
+class MultinomialHMM(HmmlearnFace):
+    """HMM of counts of outcomes, a column for each; parameters as in hmmlearn's ``MultinomialHMM``, and emkit's own after them.
+
+    ``n_trials``: what every row adds up to, as in ``emkit.Multinomial``; or an int array, a number for each row of the fit, which
+    its rows then have to add up to. By default the rows' own sums. ``sample`` draws ``n_trials``, or rows of the average sum.
+    """
+
+    n_components: int = 1  # type: ignore[misc]
+    n_trials: Any = None
+    _: KW_ONLY
+    params: str = "ste"
+    init_params: str = "ste"
+    probs_init: Any = None
+
+    emission: ClassVar[str] = "multinomial"
+    letters: ClassVar[dict[str, str]] = {"e": "probs"}
+
+    def _settings(self) -> dict[str, Any]:
+        n = self.n_trials
+        if np.ndim(n):
+            distinct = set(integers(n, "n_trials"))
+            n = distinct.pop() if len(distinct) == 1 else None
+        return {**super()._settings(), "n_trials": n}
+
+    def fit(self, X: Any, y: Any = None, *, lengths: Any = None, sample_weight: Any = None, states: Any = None) -> Self:
+        """As ``HMM.fit``, with lengths in second place or by name.
+
+        Raises DataError for the first row that does not add up to its ``n_trials`` too.
+        """
+        if np.ndim(self.n_trials):
+            X = X if hasattr(X, "__len__") else list(X)  # it is read twice
+            self._check_trials(X, second_lengths(X, y, lengths))
+        return super().fit(X, y, lengths=lengths, sample_weight=sample_weight, states=states)
+
+    def _check_trials(self, X: Any, lengths: Any) -> None:
+        inner = self._inner()
+        found = inner._read(X, lengths)
+        inner.build(found.columns).check(inner._source(found))
+        trials = np.asarray(integers(self.n_trials, "n_trials"))
+        rows = found.restore(np.arange(len(found.x)))  # the step of each of the user's rows
+        if len(trials) not in (1, len(rows)):
+            raise ParameterError(
+                f"n_trials has {len(trials)} entries for {len(rows)} rows: give one number, or one for each row",
+                parameter="n_trials",
+            )
+        if len(set(trials)) == 1:  # the family's own number, and its check
+            return
+        x = found.x[rows]
+        absent = np.isnan(x)
+        partly = absent.any(axis=1) & ~absent.all(axis=1)
+        total = np.asarray(np.nansum(x, axis=1, dtype=np.float64))
+        for i in np.flatnonzero(~absent.all(axis=1) & (partly | (total != trials)))[:1]:
+            where = found.place(int(rows[i]))
+            if partly[i]:
+                column = found.columns.called(int(np.argmax(absent[i])))
+                raise DataError(
+                    f"{column} {where} is missing; with n_trials for each row, a row is whole or all missing", row=int(i)
+                )
+            raise DataError(f"{where} adds up to {total[i]:.15g}, but its n_trials is {trials[i]}", row=int(i))
+
+    @property
+    def emissionprob_(self) -> np.ndarray:
+        """Probability of each column in each state, (K, d)."""
+        return np.asarray(self.probs_)
+
+    @emissionprob_.setter
+    def emissionprob_(self, value: Any) -> None:
+        self.probs_ = value
 
 
 @dataclass(eq=False, repr=False)

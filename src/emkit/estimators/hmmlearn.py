@@ -211,7 +211,7 @@ class HmmlearnWords(AfterTheFit, BaseEstimator, ABC):  # type: ignore[misc]
         if own is not None:
             own._reset()
             inner.set_params(monitors=[*(self.monitors or ()), _Follow(own)], n_init=1)
-        inner.fit(X, lengths=_lengths(X, y, lengths), sample_weight=sample_weight, states=states)
+        inner.fit(X, lengths=second_lengths(X, y, lengths), sample_weight=sample_weight, states=states)
         self._take_note(inner.result_, inner.n_features_in_)
         return self
 
@@ -279,7 +279,7 @@ class HmmlearnWords(AfterTheFit, BaseEstimator, ABC):  # type: ignore[misc]
 
     def score(self, X: Any, y: Any = None, *, lengths: Any = None, sample_weight: Any = None) -> float:
         """Log-likelihood of all sequences together, nats. ``lengths`` may come second, as in ``fit``."""
-        return self._inner().score(X, lengths=_lengths(X, y, lengths), sample_weight=sample_weight)
+        return self._inner().score(X, lengths=second_lengths(X, y, lengths), sample_weight=sample_weight)
 
     def sequence_scores(self, X: Any, lengths: Any = None) -> np.ndarray:
         """Log-likelihood of each sequence, (S,)."""
@@ -380,7 +380,7 @@ class HmmlearnFace(HmmlearnWords):
         return {letter: (name,) for letter, name in {"s": "startprob", "t": "transmat", **self.letters}.items()}
 
 
-def _lengths(X: Any, second: Any, lengths: Any) -> Any:
+def second_lengths(X: Any, second: Any, lengths: Any) -> Any:
     """Lengths by name, or what came second, unless that is scikit-learn's ``y``: an entry for each row, and not all of them 1."""
     if lengths is not None or second is None:
         return lengths

@@ -184,7 +184,7 @@ class VariationalGaussian(VariationalFamily):
         replace(self.plain, prior=own).ready(source, k)
         spread = self.shape.isotropic(_PRIOR_SCALE * np.where(seen.spread > 0, seen.spread, 1.0), k)
         defaults: dict[str, Any] = {"means": np.broadcast_to(seen.mean, (k, d)), "beta": 1.0, "dof": float(d), "scale": spread}
-        found = {}
+        found: dict[str, Any] = {}
         for parameter in self.parameters:
             name = parameter.name.replace("posterior", "prior")
             given, form = getattr(self, name), parameter.form({"K": k, "d": d})
