@@ -10,6 +10,7 @@ import pytest
 from scipy.special import digamma
 from small_models import LENGTHS, quietly, reals, symbols
 
+import emkit
 from emkit import VariationalGaussianHMM
 
 vhmm = pytest.importorskip("hmmlearn.vhmm")
@@ -68,7 +69,7 @@ def both(name, values, x, lengths, n=UPDATES, params=None, **settings):
     """The same updates by both: hmmlearn reports before each update, so its history is one shorter."""
     letters = {} if params is None else {"params": params}
     theirs = getattr(vhmm, name)(K, init_params="", n_iter=n, tol=-np.inf, **letters, **settings)
-    ours = globals()[name](K, init_params="", n_iter=n, tol=0.0, n_init=1, **letters, **settings)
+    ours = getattr(emkit, name)(K, init_params="", n_iter=n, tol=0.0, n_init=1, **letters, **settings)
     for key, value in values.items():
         setattr(theirs, key, np.copy(value) if np.ndim(value) else value)
         setattr(ours, key, value)

@@ -243,6 +243,11 @@ def test_everything_after_the_fit(name):
     np.testing.assert_array_equal(rows, again)
     assert model.filter(x, LENGTHS).shape == (40, 2)
     assert model.forecast(x[:24], 3).states.shape == (3, 2)
+    assert model.forecast_table(x[:24], 3)[1]["p0"].shape == (3,)
+    assert set(model.table(x, LENGTHS)) == {"state", "p0", "p1"}
+    assert (model.simulate([5, 7])[2] == [5, 7]).all() and model.sample_paths(x, LENGTHS, 2).shape == (2, 40)
+    assert model.occupancy(x, LENGTHS).sum() == pytest.approx(40.0) and model.expected_time().shape == (2,)
+    assert model.sequence_scores(x, LENGTHS).sum() == pytest.approx(model.score(x, LENGTHS))
     assert model.k_best(x[:24], 2)[0].shape == (2, 24)
     assert model.get_stationary_distribution().sum() == pytest.approx(1.0)
     assert model.stream().update(x[0]).sum() == pytest.approx(1.0)

@@ -351,7 +351,7 @@ class HmmlearnWords(AfterTheFit, BaseEstimator, ABC):  # type: ignore[misc]
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class HmmlearnFace(HmmlearnWords):
-    """Settings that hmmlearn's faces of maximum likelihood share, beside those of ``HmmlearnWords``.
+    """Settings that hmmlearn's faces which maximise likelihood share, beside those of all faces.
 
     Parameters
     ----------

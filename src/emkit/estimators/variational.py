@@ -249,10 +249,10 @@ class VariationalGaussianHMM(VariationalFace):
     >>> import numpy as np
     >>> from emkit import VariationalGaussianHMM
     >>> rng = np.random.default_rng(0)
-    >>> x = rng.normal(np.repeat([0.0, 5.0, 0.0], 40))[:, None]
+    >>> x = rng.normal(np.repeat([1.0, 5.0, 1.0], 40))[:, None]
     >>> model = VariationalGaussianHMM(2, random_state=0).fit(x)
     >>> np.sort(model.means_.ravel()).round()
-    array([0., 5.])
+    array([1., 5.])
     """
 
     n_components: int = 1  # type: ignore[misc]
