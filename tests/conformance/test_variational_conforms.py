@@ -6,7 +6,7 @@ from importlib import import_module
 import numpy as np
 import pytest
 
-from emkit import SequenceSource, VariationalCategorical, VariationalGaussian, VariationalHMM
+from emkit import HiddenMarkov, Mixture, SequenceSource, VariationalCategorical, VariationalGaussian, VariationalHMM
 from emkit._names import MODULES, group
 from emkit.core.compiled import compiling
 from emkit.testing import FAMILY_LAWS, MODEL_LAWS, check_family, check_model, draw
@@ -30,6 +30,17 @@ def test_all_that_is_listed_is_here():
 def test_families(family):
     checked = check_family(family)
     assert set(checked) == {law.__name__ for law in FAMILY_LAWS} - NOT_ASKED - NO_DENSITY
+
+
+@pytest.mark.parametrize("family", [VariationalCategorical(), VariationalGaussian("full")])
+def test_mixtures_and_chains_with_point_estimates_of_their_own(family):
+    for model in (Mixture(family, 2), HiddenMarkov(family, 2)):
+        checked = check_model(model)
+        assert (
+            {"objective_never_falls", "slope_is_that_of_the_objective"}
+            <= set(checked)
+            <= {law.__name__ for law in MODEL_LAWS} - NO_DENSITY
+        )
 
 
 @pytest.mark.parametrize("family", examples(FAMILIES))
