@@ -8,7 +8,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from small_models import LENGTHS, ONE, quietly, reals, sequence_log_likelihood, state, symbols
 
-from emkit import DataError, ParameterError, VariationalCategoricalHMM, VariationalGaussianHMM, load
+from emkit import CollapseError, DataError, ParameterError, VariationalCategoricalHMM, VariationalGaussianHMM, load
 from emkit.estimators.hmmlearn import ConvergenceMonitor
 
 KINDS = ("full", "tied", "diag", "spherical")
@@ -379,6 +379,15 @@ def test_a_refused_fit_leaves_the_earlier_one(name):
     model.set_params(transmat_prior=None)
     for attribute, value in before.items():
         np.testing.assert_array_equal(getattr(model, attribute), value)
+
+
+def test_outliers_beyond_the_last_digit_are_named():
+    """Beside 1e12 rows of size 1 leave nothing in a matrix of float64; without correlations they do."""
+    x = reals()
+    x[5] = 1e12
+    with pytest.raises(CollapseError, match="scale_prior"):
+        VariationalGaussianHMM(2, "full", **ONE).fit(x)
+    assert np.isfinite(quietly(VariationalGaussianHMM(2, "diag", **ONE).fit, x).lower_bound_)
 
 
 def test_a_family_without_a_posterior():

@@ -9,7 +9,7 @@ import numpy as np
 
 from emkit.core.block import Block, Source
 from emkit.core.checks import numbers, one_of
-from emkit.core.errors import ParameterError
+from emkit.core.errors import CollapseError, ParameterError
 from emkit.core.parameters import Parameter, Positive, Real
 from emkit.core.records import Params
 from emkit.core.support import Reals
@@ -310,7 +310,18 @@ class VariationalGaussian(VariationalFamily):
         fixed = self.held("dof_posterior", dof.shape)
         known = np.where(np.isnan(fixed), dof, fixed)
         scale = scale * (known / dof).reshape((-1,) + (1,) * (scale.ndim - 1))
-        return self.put_back(NormalWishartParams(means, beta, known, scale))
+        new = self.put_back(NormalWishartParams(means, beta, known, scale))
+        self.refuse_collapse(new)
+        return new
+
+    def refuse_collapse(self, params: NormalWishartParams) -> None:
+        """Raise CollapseError for scales that rounding leaves singular. The factors are made here, not by every thread."""
+        bad = np.flatnonzero(~np.isfinite(params.point.whitener.log_norm))
+        if len(bad):
+            raise CollapseError(
+                f"the scale of component {bad[0]} is singular to the last digit: far outliers, or rows far from means_prior, outweigh "
+                "scale_prior by too much; look at them, raise scale_prior, or use a diagonal covariance_type"
+            )
 
     def _best(self, stats: GaussianStats, means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Degrees of freedom and scales that go with these means."""
