@@ -1,1 +1,1 @@
-"""Speed beside other libraries: ``python -m benchmarks mixture`` and ``python -m benchmarks hmm``."""
+"""Speed beside other libraries: ``python -m benchmarks mixture``, ``hmm`` and ``answer``."""

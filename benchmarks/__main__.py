@@ -1,6 +1,8 @@
 """Command line of the benchmarks."""
 
 import argparse
+import os
+from pathlib import Path
 
 
 def main() -> None:
@@ -12,11 +14,24 @@ def main() -> None:
         one.add_argument("--only", help="only problems whose name contains this")
         one.add_argument("--memory", help=argparse.SUPPRESS)
         one.add_argument("--skip-solution", action="store_true", help="iterations only, no time to solution")
+    answer = commands.add_parser("answer", help="from a cold start to the answer, beside scikit-learn and hmmlearn; one thread")
+    answer.add_argument("--repeats", type=int, default=3, help="seeds of each simulated mixture, paired runs of all others")
+    answer.add_argument(
+        "--only", help="a part: simulated, slow, waiting or galleries; slow/HMM: its problems whose name contains HMM"
+    )
+    answer.add_argument("--quick", action="store_true", help="a few problems of each part")
+    answer.add_argument("--search", type=int, default=0, help="further fits of each simulated mixture that look for better answers")
+    answer.add_argument("--save", type=Path, help="where the JSON goes, instead of benchmarks/results/answer.json")
+    answer.add_argument("--fresh", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.what == "mixture":
         from benchmarks import mixture as chosen
-    else:
+    elif arguments.what == "hmm":
         from benchmarks import hmm as chosen  # type: ignore[no-redef]
+    else:
+        # Before NumPy is imported, here and in the processes that are started from here.
+        os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})
+        from benchmarks import answer as chosen  # type: ignore[no-redef]
     chosen.main(arguments)
 
 

@@ -9,7 +9,9 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,6 +25,45 @@ def seconds(fn: Callable[[], Any]) -> float:
     begin = time.perf_counter()
     fn()
     return time.perf_counter() - begin
+
+
+@dataclass
+class Took:
+    """What a call took, and what it returned."""
+
+    cpu: float
+    """Seconds of all threads of this process."""
+    wall: float
+    value: Any = None
+
+
+def took(fn: Callable[[], Any]) -> Took:
+    """CPU and wall-clock time of one call, its warnings not shown."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        cpu, wall = time.process_time(), time.perf_counter()
+        value = fn()
+        return Took(time.process_time() - cpu, time.perf_counter() - wall, value)
+
+
+def side_by_side(calls: Mapping[str, Callable[[], Any]], repeats: int, least: float = 0.0) -> dict[str, Any]:
+    """Median CPU and wall seconds of each, turn and turn about, and the median of the ratios of CPU time to the last one's.
+
+    ``least``: seconds that a turn lasts at least: calls that are shorter are repeated in it, and their mean is taken.
+    """
+    counts = {name: max(1, round(least / max(took(call).cpu, 1e-4))) if least else 1 for name, call in calls.items()}
+    cpu: dict[str, list[float]] = {name: [] for name in calls}
+    wall: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(repeats):
+        for name, call in calls.items():
+            one = took(lambda call=call, n=counts[name]: [call() for _ in range(n)] and None)
+            cpu[name].append(one.cpu / counts[name])
+            wall[name].append(one.wall / counts[name])
+    last = list(calls)[-1]
+    ratios = {name: statistics.median(a / b for a, b in zip(cpu[name], cpu[last], strict=True)) for name in calls}
+    return {
+        name: {"cpu": statistics.median(cpu[name]), "wall": statistics.median(wall[name]), "ratio": ratios[name]} for name in calls
+    }
 
 
 def per_iteration(fit: Callable[[int], Any], iterations: int) -> float:
@@ -95,10 +136,10 @@ def machine() -> dict[str, Any]:
     return {"date": date.today().isoformat(), "cpu": model, "cores": cores, "python": platform.python_version(), **packages}
 
 
-def save(name: str, result: dict[str, Any]) -> Path:
-    """Write JSON to benchmarks/results/."""
-    folder = Path(__file__).parent / "results"
-    folder.mkdir(exist_ok=True)
-    path = folder / f"{name}.json"
+def save(name: str, result: dict[str, Any], path: Path | None = None) -> Path:
+    """Write JSON to ``path``, by default in benchmarks/results/."""
+    if path is None:
+        path = Path(__file__).parent / "results" / f"{name}.json"
+        path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(result, indent=1, default=lambda v: v.tolist() if isinstance(v, np.ndarray) else float(v)))
     return path

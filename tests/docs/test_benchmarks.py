@@ -1,0 +1,51 @@
+"""The benchmarks run, and their problems are what their names say. Nothing here depends on the clock."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from pages import ROOT
+
+
+@pytest.fixture(autouse=True)
+def _benchmarks_can_be_imported(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT))
+
+
+@pytest.mark.parametrize("seed", [2, 20])
+def test_simulated_mixtures_have_the_bayes_error_asked_for_and_are_regular(seed):
+    from benchmarks.problems import Simulated
+
+    problem = Simulated(seed)
+    x = problem.data()
+    assert x.shape == (problem.n, problem.d) and len(problem.truth.weights) == problem.k
+    assert 0.01 <= problem.target <= 0.2
+    assert abs(problem.truth.bayes_error(seed) - problem.target) < 1e-3
+    assert not problem.truth.sliver(x)
+
+
+def test_a_component_of_too_few_rows_or_nearly_flat_is_a_sliver():
+    from benchmarks.problems import Parameters
+
+    x = np.random.default_rng(0).standard_normal((1000, 2))
+    means, round_ones = np.zeros((2, 2)), np.tile(np.eye(2), (2, 1, 1))
+    flat = np.stack([np.eye(2), np.diag([1.0, 1e-4])])
+    assert not Parameters(np.array([0.9, 0.1]), means, round_ones).sliver(x)
+    assert "rows" in Parameters(np.array([0.996, 0.004]), means, round_ones).sliver(x)
+    assert "sd" in Parameters(np.array([0.9, 0.1]), means, flat).sliver(x)
+    assert "sd" in Parameters(np.array([0.9, 0.1]), 1e3 * means, 1e6 * flat).sliver(1e3 * x)
+
+
+def test_the_answer_benchmark_runs(tmp_path):
+    pytest.importorskip("hmmlearn")
+    path = tmp_path / "answer.json"
+    command = [sys.executable, "-m", "benchmarks", "answer", "--only", "slow/faithful", "--repeats", "1", "--save", str(path)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])}
+    subprocess.run(command, cwd=ROOT, check=True, env=environment)
+    (row,) = json.loads(path.read_text())["slow"]["rows"]
+    assert row["problem"].startswith("faithful") and row["kind"] == "easy"
+    for algorithm in ("em", "auto", "accelerated"):
+        assert row[algorithm]["reason"] == "CONVERGED" and row[algorithm]["honest"] and row[algorithm]["same_basin"]
