@@ -319,8 +319,8 @@ class VariationalGaussian(VariationalFamily):
         bad = np.flatnonzero(~np.isfinite(params.point.whitener.log_norm))
         if len(bad):
             raise CollapseError(
-                f"the scale of component {bad[0]} is singular to the last digit: far outliers, or rows far from means_prior, outweigh "
-                "scale_prior by too much; look at them, raise scale_prior, or use a diagonal covariance_type"
+                f"the scale of component {bad[0]} is singular to the last digit: far outliers, or rows far from means_prior, "
+                "outweigh scale_prior by too much; look at them, raise scale_prior, or use a diagonal covariance_type"
             )
 
     def _best(self, stats: GaussianStats, means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
