@@ -13,7 +13,7 @@ import emkit
 from emkit._names import NAMES
 from emkit.core.declared import Declared
 from emkit.estimators.face import Face
-from emkit.estimators.hmmlearn import HmmlearnFace
+from emkit.estimators.hmmlearn import HmmlearnFace, HmmlearnWords
 from emkit.estimators.rows import RowFace
 from emkit.estimators.settings import Settings
 
@@ -21,6 +21,7 @@ TITLES = {
     "estimators": "Estimators",
     "models": "Models",
     "families": "Families",
+    "variational": "Variational Bayes",
     "priors": "Priors",
     "engine": "Engine",
     "data": "Data",
@@ -32,7 +33,8 @@ TITLES = {
 SHARED = {
     Settings: "Settings of every estimator",
     RowFace: "Methods of estimators of rows",
-    HmmlearnFace: "Settings and methods of hmmlearn's faces",
+    HmmlearnWords: "Settings and methods of hmmlearn's faces",
+    HmmlearnFace: "Settings of hmmlearn's faces that maximise likelihood",
 }
 """What several estimators inherit: documented once, after them."""
 ABOVE = (emkit.Family, emkit.Model, Declared)
@@ -66,13 +68,15 @@ def shared() -> list[str]:
         out += [f"### {title}\n"]
         if base is not RowFace:
             out += ["```text", settings(base), "```", "", *body(inspect.getdoc(base) or "")]
-        out += members(Face, stop=()) if base is Settings else members(base, stop=(Face,))
+        out += members(Face, stop=()) if base is Settings else members(base, stop=(Face, HmmlearnWords))
     return out
 
 
 def settings(base: Any) -> str:
-    """Settings of a base class with their defaults, as they stand in signatures."""
-    own = [f"{name}={value!r}" for name, value in defaults(base).items()]
+    """Settings of a base class with their defaults, as they stand in signatures; those of another base are told there."""
+    above = inherited(base)
+    told = {} if above is None else defaults(above)
+    own = [f"{name}={value!r}" for name, value in defaults(base).items() if name not in told]
     return ", ".join(own)
 
 
@@ -83,7 +87,7 @@ def defaults(base: Any) -> dict[str, Any]:
 
 def inherited(cls: type) -> type | None:
     """The base whose settings an estimator shares with others; None for what is no estimator."""
-    return next((base for base in (HmmlearnFace, Settings) if issubclass(cls, base) and cls is not base), None)
+    return next((base for base in (HmmlearnFace, HmmlearnWords, Settings) if issubclass(cls, base) and cls is not base), None)
 
 
 def testing() -> list[str]:

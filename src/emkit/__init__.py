@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from emkit.estimators.hmm import HMM
     from emkit.estimators.hmm_faces import GMMHMM, CategoricalHMM, GaussianHMM, MultinomialHMM, PoissonHMM
     from emkit.estimators.loading import load
+    from emkit.estimators.variational import VariationalCategoricalHMM, VariationalGaussianHMM
     from emkit.execute.threads import Threads
     from emkit.families.bernoulli import Bernoulli, Beta
     from emkit.families.categorical import Categorical
@@ -41,8 +42,12 @@ if TYPE_CHECKING:
     from emkit.families.multinomial import Multinomial
     from emkit.families.poisson import Gamma, Poisson
     from emkit.families.tied import Tied
+    from emkit.families.variational.categorical import VariationalCategorical
+    from emkit.families.variational.gaussian import VariationalGaussian
+    from emkit.families.variational.posterior import VariationalFamily
     from emkit.io.checkpoint import Checkpoint
     from emkit.models.hmm.model import HiddenMarkov
+    from emkit.models.hmm.variational import VariationalHMM
     from emkit.models.mixture import Mixture
 
 

@@ -6,7 +6,19 @@ from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import check_estimator
 from small_models import bits, counts, outcomes, quietly, reals, symbols
 
-from emkit import GMMHMM, HMM, CategoricalHMM, DataError, GaussianHMM, GaussianMixture, MultinomialHMM, Poisson, PoissonHMM
+from emkit import (
+    GMMHMM,
+    HMM,
+    CategoricalHMM,
+    DataError,
+    GaussianHMM,
+    GaussianMixture,
+    MultinomialHMM,
+    Poisson,
+    PoissonHMM,
+    VariationalCategoricalHMM,
+    VariationalGaussianHMM,
+)
 
 ONE = {"n_init": 1, "random_state": 0}
 
@@ -26,6 +38,8 @@ TAKES = {
     "PoissonHMM": (PoissonHMM(2, **ONE), counts(), True),
     "MultinomialHMM": (MultinomialHMM(2, 12, **ONE), outcomes(), True),
     "CategoricalHMM": (CategoricalHMM(2, **ONE), symbols(), True),
+    "VariationalGaussianHMM": (VariationalGaussianHMM(2, **ONE), reals(), False),
+    "VariationalCategoricalHMM": (VariationalCategoricalHMM(2, **ONE), symbols(), True),
 }
 
 
@@ -94,6 +108,8 @@ EXPECTED = {
     "PoissonHMM": (PoissonHMM(n_init=1), {**WEIGHTS, **ROWS, **ONE_ROW, **POSITION, **COUNTS}),
     "MultinomialHMM": (MultinomialHMM(n_init=1), {**WEIGHTS, **ROWS, **ONE_ROW, **POSITION, **COUNTS}),
     "CategoricalHMM": (CategoricalHMM(n_init=1), {**WEIGHTS, **ROWS, **ONE_ROW, **POSITION, **COUNTS}),
+    "VariationalGaussianHMM": (VariationalGaussianHMM(n_init=1), {**WEIGHTS, **ROWS, **ONE_ROW, **POSITION}),
+    "VariationalCategoricalHMM": (VariationalCategoricalHMM(n_init=1), {**WEIGHTS, **ROWS, **ONE_ROW, **POSITION, **COUNTS}),
 }
 
 

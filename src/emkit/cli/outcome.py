@@ -25,8 +25,7 @@ def outcome(fitted: Any, version: str) -> dict[str, Any]:
         "objective": result.objective,
         "gain_to_come": result.remaining,
         "n_free": result.n_free,
-        "aic": fitted.aic(),
-        "bic": fitted.bic(),
+        **fitted.criteria(),
         "slivers": [asdict(sliver) for sliver in result.slivers],
         "parameters": fitted.parameters(),
         "starts": [

@@ -64,6 +64,8 @@ class Declared(Sloped):
     parameters: ClassVar[tuple[Parameter, ...]] = ()
     children: ClassVar[tuple[Child, ...]] = ()
     Params: ClassVar[Any]
+    is_posterior: ClassVar[bool] = False
+    """Whether its Params are a distribution over hypotheses (variational Bayes): log probabilities are then expectations."""
 
     def __init_subclass__(cls, **more: Any) -> None:
         """Make the Params of a subclass from its declaration, unless it brings its own."""

@@ -160,6 +160,16 @@ class Face(State, Settings):
 
         return summary(self, self._current())
 
+    def criteria(self: Any) -> dict[str, float]:
+        """Numbers to compare fits by, with their names: AIC and BIC, lower is better."""
+        return {"aic": self.aic(), "bic": self.bic()}
+
+    def _value_in_words(self, result: Result) -> list[str]:
+        """Lines of the summary that say what the fit is worth."""
+        from emkit.estimators.summary import criteria
+
+        return criteria(self, result)
+
     def parameters(self) -> dict[str, np.ndarray]:
         """The parameters by name, as they are now."""
         current = self._current()

@@ -9,6 +9,7 @@ from emkit.core.bayes import weighted_sum
 from emkit.core.block import Block
 from emkit.core.columns import Columns
 from emkit.core.errors import DataError, ParameterError
+from emkit.core.model import Model
 from emkit.data.labels import read_labels
 from emkit.data.sequence_input import Sequences, read_sequences
 from emkit.data.sequences import SequenceSource
@@ -127,7 +128,7 @@ class HMM(AfterTheFit, Face):
     unseen: str = "error"
     order_by: Any = "auto"
 
-    def build(self, columns: Columns | None) -> HiddenMarkov:
+    def build(self, columns: Columns | None) -> Model:
         """A HiddenMarkov over the family of the emission."""
         family = make_family(
             self.emission,
@@ -138,7 +139,7 @@ class HMM(AfterTheFit, Face):
             n_trials=self.n_trials,
             prior=self.prior,
         )
-        model = self._with_values(
+        return self._with_values(
             HiddenMarkov(
                 family,
                 self.n_states,
@@ -150,8 +151,6 @@ class HMM(AfterTheFit, Face):
                 seeding=self.init_params,
             )
         )
-        assert isinstance(model, HiddenMarkov)
-        return model
 
     # --- data ---------------------------------------------------------------------------------------------------------
 
@@ -178,8 +177,7 @@ class HMM(AfterTheFit, Face):
         evidence = None
         if states is not None:
             rows = len(found.x) if found.position is None else len(found.position)
-            k = self.build(found.columns).n_hidden
-            known = read_labels(states, rows, k, "states")
+            known = read_labels(states, rows, self.build(found.columns).n_hidden or 1, "states")
             evidence = found.arrange(known, -1 if known.ndim == 1 else 1.0)
         return SequenceSource(
             found.x,
@@ -258,7 +256,7 @@ class HMM(AfterTheFit, Face):
         if "result_" not in self.__dict__ and self._value("transmat") is not None:  # set by hand: it needs nothing else
             k = int(self.n_states)
             return stationary(check_rows(self._value("transmat"), (k, k), "transmat_"))
-        return stationary(self._current().params.transmat)
+        return stationary(self._hypothesis()[1].transmat)
 
     # --- likelihoods --------------------------------------------------------------------------------------------------
 
@@ -284,10 +282,10 @@ class HMM(AfterTheFit, Face):
         return np.concatenate(self._block_scores(self._new(X, lengths)))
 
     def _block_scores(self, found: Sequences) -> list[np.ndarray]:
-        current = self._current()
+        model, params = self._hypothesis()
 
         def one(block: Block) -> np.ndarray:
-            return np.asarray(current.model.infer(current.params, block, "log_likelihood").log_likelihood)
+            return np.asarray(model.infer(params, block, "log_likelihood").log_likelihood)
 
         return list(self._executor().map(one, self._source(found)))
 

@@ -225,7 +225,7 @@ class AfterTheFit:
         # After a certain end there are no states.
         states, mean, sd = (np.where(survival[:, None] > 0, values, np.nan) for values in (states, mean, sd))
         ahead: dict[str, np.ndarray] = {"step": np.tile(np.arange(1, horizon + 1), len(last))}
-        if self._current().model.end:
+        if self._hypothesis()[0].end:
             ahead["survival"] = survival
         ahead |= {f"p{k}": states[:, k] for k in range(states.shape[1])}
         for j, name in enumerate(found.columns.names):

@@ -42,7 +42,7 @@ class GaussianHMM(HmmlearnFace):
     def covars_(self) -> np.ndarray:
         """Covariance matrices, (K, d, d)."""
         k, d = np.asarray(self.means_).shape
-        return np.array(np.broadcast_to(_matrices(self.covariances_, self.covariance_type, d), (k, d, d)))
+        return np.array(np.broadcast_to(as_matrices(self.covariances_, self.covariance_type, d), (k, d, d)))
 
     @covars_.setter
     def covars_(self, value: Any) -> None:
@@ -256,7 +256,7 @@ class GMMHMM(HmmlearnFace):
         self.covariances_ = self._inward({"covariances": array})["covariances"]
 
 
-def _matrices(covariances: Any, kind: str, d: int) -> np.ndarray:
+def as_matrices(covariances: Any, kind: str, d: int) -> np.ndarray:
     """Covariances of any type as matrices."""
     c = np.asarray(covariances)
     if kind in _MATRICES:
@@ -269,7 +269,7 @@ def _matrices(covariances: Any, kind: str, d: int) -> np.ndarray:
 
 
 def _from_matrices(value: np.ndarray, kind: Any) -> np.ndarray:
-    """Inverse of ``_matrices``; values in the shape of the type are left as they are.
+    """Inverse of ``as_matrices``; values in the shape of the type are left as they are.
 
     Raises ParameterError if they are not of the type.
     """

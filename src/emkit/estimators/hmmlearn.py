@@ -2,6 +2,7 @@
 
 import os
 import sys
+from abc import ABC, abstractmethod
 from collections import deque
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -20,7 +21,7 @@ from emkit.estimators.hmm import HMM
 from emkit.estimators.hmm_after import AfterTheFit
 from emkit.execute.threads import Threads
 
-_LETTERS = {"s": "startprob", "t": "transmat"}
+Letters = dict[str, tuple[str, ...]]
 
 
 class ConvergenceMonitor:
@@ -73,13 +74,13 @@ class _Follow(Monitor):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class HmmlearnFace(AfterTheFit, BaseEstimator):  # type: ignore[misc]
-    """Settings and methods that hmmlearn's five faces share.
+class HmmlearnWords(AfterTheFit, BaseEstimator, ABC):  # type: ignore[misc]
+    """Settings and methods that all of hmmlearn's faces share.
 
     Parameters
     ----------
-    startprob_prior, transmat_prior : Dirichlet or float, optional
-        As in ``HMM``.
+    startprob_prior, transmat_prior : float or array, optional
+        Dirichlet priors of the start distribution and of each row of transitions, as concentrations.
     algorithm : {"viterbi", "map"}
         The algorithm of ``decode``.
     random_state, n_iter, tol, verbose, n_init, n_jobs, order_by
@@ -89,7 +90,7 @@ class HmmlearnFace(AfterTheFit, BaseEstimator):  # type: ignore[misc]
         letter is not in ``init_params``, is a starting value. ``init_params`` may also say how to guess, as in ``HMM``.
     implementation
         It is not used: sums are scaled, and taken in logarithms where that underflows.
-    prior, fixed, startprob_init, transmat_init, monitors, checkpoint
+    fixed, monitors, checkpoint
         As in ``HMM``.
     """
 
@@ -103,20 +104,16 @@ class HmmlearnFace(AfterTheFit, BaseEstimator):  # type: ignore[misc]
     params: str = "st"
     init_params: str = "st"
     implementation: str = "scaling"
-    prior: Any = None
     fixed: Any = None
     n_init: Any = "auto"
     order_by: Any = None
     n_jobs: int | None = None
-    startprob_init: Any = None
-    transmat_init: Any = None
     monitors: Any = None
     checkpoint: Any = None
 
     n_components: ClassVar[int]
-    emission: ClassVar[str]
-    letters: ClassVar[dict[str, str]]
-    """What the emission's letters in ``params`` and ``init_params`` stand for."""
+    inside: ClassVar[type[HMM]] = HMM
+    """The estimator that does the work."""
 
     # --- translation --------------------------------------------------------------------------------------------------
 
@@ -124,10 +121,8 @@ class HmmlearnFace(AfterTheFit, BaseEstimator):  # type: ignore[misc]
         """Settings of the inner HMM. Raises ParameterError in the words of this face."""
         return {
             "n_states": count(self.n_components, "n_components"),
-            "emission": self.emission,
             "init": self._inward(self._given()),
             "fixed": self._inward(mapping(self.fixed, "fixed")),
-            "prior": self.prior,
             "startprob_prior": self.startprob_prior,
             "transmat_prior": self.transmat_prior,
             "order_by": self.order_by,
@@ -151,11 +146,16 @@ class HmmlearnFace(AfterTheFit, BaseEstimator):  # type: ignore[misc]
         """Parameters' values from hmmlearn's shapes to those of ``HMM``."""
         return values
 
+    @property
+    @abstractmethod
+    def _letters(self) -> Letters:
+        """Names of the parameters that the letters in ``params`` and ``init_params`` stand for."""
+
     def _inner(self) -> HMM:
         """The HMM inside, with the settings as they are now."""
         inner: HMM | None = self.__dict__.get("_hmm")
         if inner is None:
-            inner = self.__dict__["_hmm"] = HMM(**self._settings())
+            inner = self.__dict__["_hmm"] = self.inside(**self._settings())
             inner._who = type(self).__name__
             return inner
         return inner.set_params(**self._settings())  # type: ignore[no-any-return]
@@ -175,7 +175,7 @@ class HmmlearnFace(AfterTheFit, BaseEstimator):  # type: ignore[misc]
     # --- fitting ------------------------------------------------------------------------------------------------------
 
     def _guesses_letters(self) -> bool:
-        return set(self.init_params) <= {*_LETTERS, *self.letters}
+        return set(self.init_params) <= set(self._letters)
 
     def fit(self, X: Any, y: Any = None, *, lengths: Any = None, sample_weight: Any = None, states: Any = None) -> Self:
         """Fit to sequences, as ``HMM.fit``.
@@ -184,13 +184,14 @@ class HmmlearnFace(AfterTheFit, BaseEstimator):  # type: ignore[misc]
         all were 1: then it is scikit-learn's ``y``, and ignored.
         """
         inner = self._inner()
-        known = {**_LETTERS, **self.letters}
-        if unknown := set(self.params) - set(known):
+        known = {name: letter for letter, names in self._letters.items() for name in names}
+        if unknown := set(self.params) - set(self._letters):
+            letters = {letter: " and ".join(names) for letter, names in self._letters.items()}
             raise ParameterError(
-                f"params={self.params!r}: unknown letter(s) {sorted(unknown)}; the letters are {known}", parameter="params"
+                f"params={self.params!r}: unknown letter(s) {sorted(unknown)}; the letters are {letters}", parameter="params"
             )
         values, fixed = {**inner.init}, {**inner.fixed}
-        for letter, name in known.items():
+        for name, letter in known.items():
             guessed = letter in self.init_params or not self._guesses_letters()
             if not guessed and inner._value(name) is not None:
                 values[name] = inner._value(name)
@@ -199,7 +200,7 @@ class HmmlearnFace(AfterTheFit, BaseEstimator):  # type: ignore[misc]
                     f"{name}_ was set by hand, but fit overwrites it, since init_params has its letter {letter!r}; "
                     "leave the letter out"
                 )
-        held = [name for letter, name in known.items() if letter not in self.params and name not in fixed and self._is_free(name)]
+        held = [name for name, letter in known.items() if letter not in self.params and name not in fixed and self._is_free(name)]
         missing = [name for name in held if name not in values]
         if missing:
             raise ParameterError(
@@ -211,10 +212,11 @@ class HmmlearnFace(AfterTheFit, BaseEstimator):  # type: ignore[misc]
             own._reset()
             inner.set_params(monitors=[*(self.monitors or ()), _Follow(own)], n_init=1)
         inner.fit(X, lengths=second_lengths(X, y, lengths), sample_weight=sample_weight, states=states)
-        cells = inner.result_.n_rows * inner.n_features_in_
-        if inner.result_.n_free > cells:
-            warn(f"{inner.result_.n_free} free parameters for {cells} data points: the data cannot determine them")
+        self._take_note(inner.result_, inner.n_features_in_)
         return self
+
+    def _take_note(self, result: Result, columns: int) -> None:
+        """What is to be done after a fit."""
 
     def _is_free(self, name: str) -> bool:
         """Whether the inner HMM has this parameter."""
@@ -291,6 +293,11 @@ class HmmlearnFace(AfterTheFit, BaseEstimator):  # type: ignore[misc]
         """As ``HMM.bic``."""
         return self._inner().bic(X, lengths)
 
+    def criteria(self) -> dict[str, float]:
+        """As ``HMM.criteria``."""
+        found: dict[str, float] = self._inner().criteria()
+        return found
+
     def table(self, X: Any, lengths: Any = None) -> dict[str, np.ndarray]:
         """As ``HMM.table``."""
         return self._inner().table(X, lengths)
@@ -340,6 +347,37 @@ class HmmlearnFace(AfterTheFit, BaseEstimator):  # type: ignore[misc]
         face = cls(**saved.settings)
         face._inner()._adopt(saved.result, saved.columns, np.dtype(saved.width).type)
         return face
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class HmmlearnFace(HmmlearnWords):
+    """Settings that hmmlearn's faces which maximise likelihood share, beside those of all faces.
+
+    Parameters
+    ----------
+    prior, startprob_init, transmat_init
+        As in ``HMM``; so are ``startprob_prior`` and ``transmat_prior``.
+    """
+
+    prior: Any = None
+    startprob_init: Any = None
+    transmat_init: Any = None
+
+    emission: ClassVar[str]
+    letters: ClassVar[dict[str, str]]
+    """What the emission's letters in ``params`` and ``init_params`` stand for."""
+
+    def _settings(self) -> dict[str, Any]:
+        return {**super()._settings(), "emission": self.emission, "prior": self.prior}
+
+    def _take_note(self, result: Result, columns: int) -> None:
+        cells = result.n_rows * columns
+        if result.n_free > cells:
+            warn(f"{result.n_free} free parameters for {cells} data points: the data cannot determine them")
+
+    @property
+    def _letters(self) -> Letters:
+        return {letter: (name,) for letter, name in {"s": "startprob", "t": "transmat", **self.letters}.items()}
 
 
 def second_lengths(X: Any, second: Any, lengths: Any) -> Any:

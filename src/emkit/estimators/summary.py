@@ -18,9 +18,7 @@ def summary(face: Any, result: Result) -> str:
     else:
         lines += [
             f"  {result.starts_summary()}",
-            f"  log-likelihood {result.log_likelihood:.4f}   free parameters {result.n_free}   "
-            f"AIC {face.aic():.2f}   BIC {face.bic():.2f}   (lower is better)",
-            f"  prior: {_priors(model.priors_in_words(), result.log_prior)}",
+            *face._value_in_words(result),
         ]
     lines += [f"  a sliver: {sliver}" for sliver in result.slivers]
     held = model.held_names()
@@ -29,6 +27,15 @@ def summary(face: Any, result: Result) -> str:
     lines.append("")
     lines += _table(face, model, params)
     return "\n".join(lines)
+
+
+def criteria(face: Any, result: Result) -> list[str]:
+    """What the fit is worth, by maximum likelihood, and its priors."""
+    return [
+        f"  log-likelihood {result.log_likelihood:.4f}   free parameters {result.n_free}   "
+        f"AIC {face.aic():.2f}   BIC {face.bic():.2f}   (lower is better)",
+        f"  prior: {_priors(result.model.priors_in_words(), result.log_prior)}",
+    ]
 
 
 def _priors(words: list[str], log_prior: float) -> str:

@@ -141,35 +141,12 @@ class Categorical(Family):
 
     def log_prob(self, params: Any, x: Any) -> np.ndarray:
         """Sum over columns of log probability of the symbol, (n, K); -inf for what is not one of them."""
-        x = np.asarray(x)
-        most = params.probs.shape[2]
         with np.errstate(divide="ignore"):
-            table = np.log(np.moveaxis(params.probs, 0, 2))  # (d, L, K)
-        out: np.ndarray | float = 0.0
-        for j in range(x.shape[1]):
-            seen = np.isfinite(x[:, j])
-            symbol = np.where(seen, x[:, j], 0).astype(np.intp)
-            outside = (symbol < 0) | (symbol >= most) | (seen & (symbol != x[:, j]))
-            term = table[j].take(np.where(outside, 0, symbol), axis=0)
-            if outside.any():
-                term[outside] = -np.inf
-            if not seen.all():
-                term[~seen] = 0.0
-            out = out + term
-        return np.asarray(out)
+            return symbol_logs(np.log(params.probs), x)
 
     def stats(self, params: Any, x: Any, resp: Any) -> SymbolCounts:
         """Expected counts."""
-        k, d, most = params.probs.shape
-        x = np.asarray(x)
-        counts = np.zeros((k, d, most))
-        for j in range(d):
-            seen = np.isfinite(x[:, j])
-            symbol = x[seen, j].astype(np.intp)
-            part = np.asarray(resp)[seen]
-            for i in range(k):
-                counts[i, j] = np.bincount(symbol, weights=part[:, i], minlength=most)[:most]
-        return SymbolCounts(counts)
+        return symbol_counts(params.probs.shape, x, resp)
 
     def m_step(self, stats: SymbolCounts, params: Any) -> Any:
         """Relative frequencies, with the prior's pseudo-counts; where nothing was counted, as before."""
@@ -214,33 +191,78 @@ class Categorical(Family):
 
     def stats_block(self, params: Any, block: Block, resp: np.ndarray) -> SymbolCounts:
         """Compiled where the data are large."""
-        if not _worth(block):
+        if not worth_counting(block):
             return super().stats_block(params, block, resp)  # type: ignore[no-any-return]
-        from emkit.kernels.categorical import count_symbols
-
-        k, d, most = params.probs.shape
-        counts = np.zeros((d, most, k))
-        count_symbols(np.ascontiguousarray(block.x), np.ascontiguousarray(resp), counts)
-        return SymbolCounts(np.ascontiguousarray(np.moveaxis(counts, 2, 0)))
+        return compiled_counts(params.probs.shape, block, resp)
 
     def log_prob_block(self, params: Any, block: Block, out: np.ndarray | None = None) -> np.ndarray:
         """Compiled where the data are large."""
-        if not _worth(block):
+        if not worth_counting(block):
             return super().log_prob_block(params, block, out)
-        from emkit.kernels.categorical import look_up
-        from emkit.kernels.rows import whole
-
-        k, d, most = params.probs.shape
-        table = np.zeros((d, most + 2, whole(k)))
         with np.errstate(divide="ignore"):
-            table[:, :most, :k] = np.log(np.moveaxis(params.probs, 0, 2))
-        table[:, most + 1] = -np.inf
-        out = np.empty((block.n, k)) if out is None else out
-        look_up(np.ascontiguousarray(block.x), table, out)
-        return out
+            return compiled_logs(np.log(params.probs), block, out)
 
 
-def _worth(block: Block) -> bool:
+def symbol_logs(logs: np.ndarray, x: Any) -> np.ndarray:
+    """Sum over columns of what ``logs`` (K, d, L) has for each row's symbols, (n, K); a missing cell adds nothing.
+
+    -inf for what is not one of the symbols.
+    """
+    x, most, table = np.asarray(x), logs.shape[2], np.moveaxis(logs, 0, 2)  # (d, L, K)
+    out: np.ndarray | float = 0.0
+    for j in range(x.shape[1]):
+        seen = np.isfinite(x[:, j])
+        symbol = np.where(seen, x[:, j], 0).astype(np.intp)
+        outside = (symbol < 0) | (symbol >= most) | (seen & (symbol != x[:, j]))
+        term = table[j].take(np.where(outside, 0, symbol), axis=0)
+        if outside.any():
+            term[outside] = -np.inf
+        if not seen.all():
+            term[~seen] = 0.0
+        out = out + term
+    return np.asarray(out)
+
+
+def symbol_counts(form: tuple[int, ...], x: Any, resp: Any) -> SymbolCounts:
+    """Expected counts of the symbols, of shape ``form``, which is (K, d, L)."""
+    k, d, most = form
+    x = np.asarray(x)
+    counts = np.zeros((k, d, most))
+    for j in range(d):
+        seen = np.isfinite(x[:, j])
+        symbol = x[seen, j].astype(np.intp)
+        part = np.asarray(resp)[seen]
+        for i in range(k):
+            counts[i, j] = np.bincount(symbol, weights=part[:, i], minlength=most)[:most]
+    return SymbolCounts(counts)
+
+
+def compiled_logs(logs: np.ndarray, block: Block, out: np.ndarray | None) -> np.ndarray:
+    """The compiled twin of ``symbol_logs``."""
+    from emkit.kernels.categorical import look_up
+    from emkit.kernels.rows import whole
+
+    k, d, most = logs.shape
+    table = np.zeros((d, most + 2, whole(k)))
+    table[:, :most, :k] = np.moveaxis(logs, 0, 2)
+    table[:, most + 1] = -np.inf
+    out = np.empty((block.n, k)) if out is None else out
+    look_up(np.ascontiguousarray(block.x), table, out)
+    return out
+
+
+def compiled_counts(form: tuple[int, ...], block: Block, resp: np.ndarray) -> SymbolCounts:
+    """The compiled twin of ``symbol_counts``."""
+    from emkit.kernels.categorical import count_symbols
+
+    k, d, most = form
+    counts = np.zeros((d, most, k))
+    count_symbols(np.ascontiguousarray(block.x), np.ascontiguousarray(resp), counts)
+    return SymbolCounts(np.ascontiguousarray(np.moveaxis(counts, 2, 0)))
+
+
+def worth_counting(block: Block) -> bool:
+    """Whether looking symbols up and counting them should be compiled."""
     return worth_compiling(25.0 * max(block.n, block.source_rows))
 
 

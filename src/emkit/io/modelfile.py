@@ -106,11 +106,11 @@ def _columns(schema: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Col
     return Columns(tuple(items), bool(schema["named"]))
 
 
-_BUILT = ("families", "models", "priors", "algorithms")  # groups of names that a file may name
+_BUILT = ("families", "models", "variational", "priors", "algorithms")  # groups of names that a file may name
 
 
 def known_classes(more: Sequence[type] = ()) -> dict[str, type]:
-    """Classes that a file may name: emkit's families, models, priors and algorithms, and ``more``."""
+    """Classes that a file may name: emkit's families, models, priors and algorithms (variational ones too), and ``more``."""
     own = [getattr(import_module(module), name) for group, name, module in NAMES if group in _BUILT]
     return {name_of(kind): kind for kind in (Seen, *own, *more)}
 

@@ -6,20 +6,21 @@ from typing import Self
 import numpy as np
 
 from emkit.core import simplex
-from emkit.core.bayes import add_labels, informed, weighted_sum
+from emkit.core.bayes import add_labels, weighted_sum
 from emkit.core.block import Block, Source
 from emkit.core.declared import masked
 from emkit.core.errors import DataError, ImpossibleSequenceError, ParameterError
 from emkit.core.model import Inference
 from emkit.core.parallel import each
 from emkit.core.scratch import borrow
-from emkit.core.seeding import kind_of_start, seed_labels
+from emkit.core.seeding import kind_of_start
 from emkit.core.slivers import Sliver, slivers_of
 from emkit.models.hmm import chain
 from emkit.models.hmm.blocks import pieces
 from emkit.models.hmm.configuration import ChainConfiguration
 from emkit.models.hmm.decoding import viterbi_block
 from emkit.models.hmm.params import HMMParams, HMMStats
+from emkit.models.hmm.partition import first_partition
 from emkit.models.hmm.paths import simulate
 from emkit.models.hmm.recursions import Counts, forward_backward, forward_backward_log
 from emkit.models.hmm.scan import forward_backward_scan
@@ -97,20 +98,9 @@ class HiddenMarkov(ChainConfiguration):
 
     def init(self, source: Source, rng: np.random.Generator, attempt: int = 0) -> HMMParams:
         """States from a seeded partition of the steps; transitions lean to staying, more or less from start to start."""
-        k = self.n_hidden
-        block = source.joined()
-        x, lengths = np.asarray(block.x), np.asarray(block.lengths)
-        row_weights = block.row_weights
-        step_weights = np.ones(block.n) if row_weights is None else row_weights
-        points = self.family.embed(x)
-        try:
-            resp = seed_labels(points, len(x), step_weights, k, rng, self.kind_of_start(attempt))
-        except DataError:  # fewer distinct values than states, as symbols often have: states may still differ in where they go
-            resp = seed_labels(None, len(x), None, k, rng, "random")
-        if block.labels is not None:
-            resp = informed(resp, block.labels)
-        emissions = self.family.from_partition(x, resp * step_weights[:, None], rng)
-        start, rows = chain.first_chain(self.end, lengths, attempt, self._resolved(), self.start_values)
+        first = first_partition(self.family, self.n_hidden, source, rng, self.kind_of_start(attempt))
+        emissions = self.family.from_partition(first.x, first.weighted, rng)
+        start, rows = chain.first_chain(self.end, first.lengths, attempt, self._resolved(), self.start_values)
         return self.made(None, {"startprob": start, "transitions": rows}, {"emissions": emissions})
 
     # --- E-step -------------------------------------------------------------------------------------------------------
