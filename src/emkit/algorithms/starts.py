@@ -191,7 +191,7 @@ def _race(
         found = race(small, problem if whole else small, side, seeds, loose, asked, accelerate)
     except CollapseError:
         return Progress([Start(i, kind, -math.inf, reason=StopReason.COLLAPSED) for i, kind in enumerate(kinds)], []), None
-    lost = {i: StopReason.COLLAPSED for i in found.collapsed}
+    lost = dict.fromkeys(found.collapsed, StopReason.COLLAPSED)
     progress = Progress([Start(i, kinds[i], value, reason=lost.get(i)) for i, value in enumerate(found.short)], [])
     tried = [(racer.index, racer.run()) for racer in found.racers]
     if not whole:
