@@ -73,9 +73,7 @@ class Racer:
 
     def run(self) -> Run:
         """As the outcome of a run."""
-        step, n_iter, reason = self.step, len(self.trace) - 1, self.reason or StopReason.MAX_ITER
-        about = (n_iter, reason, tuple(self.trace), self.remaining, step.carried)
-        return Run(step.params, step.log_likelihood, step.log_prior, *about)
+        return Run.ended(self.step, self.reason or StopReason.MAX_ITER, self.trace, self.remaining)
 
 
 @dataclass

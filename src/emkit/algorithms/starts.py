@@ -1,4 +1,15 @@
-"""Many starts, few finished: short runs on a subsample, the best of them carried on over all the data."""
+"""Many starts, few finished: short runs on a subsample, the best of them carried on over all the data.
+
+"auto": where hypotheses can be advanced side by side (mixtures whose components share nothing, with nothing held or given), 24
+starts make 6 EM iterations on a subsample, the better half another 6, the best quarter another 6. The best four are carried on,
+over all the data if these are no more than 20,000 rows, until they have converged or can no longer become the best. Elsewhere there
+are 8 starts.
+
+A number of starts: each makes 25 iterations on a subsample; the best quarter (two at least) are carried on there until they settle;
+those within 0.01 nats a row of the best that differ are carried on over all the data. If the data are no larger than the subsample,
+every start makes up to 100 iterations, and is then carried on if it is among the best quarter and its estimated remaining gain
+could make up for what it lacks.
+"""
 
 import math
 from collections.abc import Sequence
@@ -55,17 +66,7 @@ def fit(
     algorithm : {"auto", "em", "accelerated"} or Algorithm, optional
         How steps are made: see ``emkit.Auto``, ``emkit.EM`` and ``emkit.Accelerated``; None is "auto".
     starts : "auto", int, or sequence of Params
-        How many starts to try, or the starts themselves.
-
-        "auto": where hypotheses can be advanced side by side (mixtures whose components share nothing, with nothing held or
-        given) 24 starts make 6 EM iterations on a subsample, the better half another 6, the best quarter another 6; the best four
-        are carried on, over all the data if these are no more than 20,000 rows, until they have converged or can no longer become
-        the best. Elsewhere 8 starts.
-
-        With a number, each makes 25 iterations on a subsample; the best quarter (two at
-        least) are carried on there until they settle; those within 0.01 nats a row of the best that differ are carried on over
-        all the data. If the data are no larger than the subsample, every start makes up to 100 iterations, and is then carried
-        on if it is among the best quarter and its estimated remaining gain could make up for what it lacks.
+        How many starts to try, or the starts themselves: see ``emkit.algorithms.starts``.
     tol, max_iter, monitors, checkpoint
         See ``emkit.core.fit.Rules``.
     rng : numpy Generator, optional, of every random choice

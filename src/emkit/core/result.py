@@ -61,6 +61,12 @@ class Run:
     stats: Any = field(default=None, repr=False)
     """Expected statistics at ``params``; None if they are not kept, as in a checkpoint."""
 
+    @classmethod
+    def ended(cls, step: Step, reason: StopReason, trace: Sequence[float], remaining: float) -> "Run":
+        """With a last step, and the objectives up to it."""
+        about = (len(trace) - 1, reason, tuple(trace), remaining, step.carried, step.stats)
+        return cls(step.params, step.log_likelihood, step.log_prior, *about)
+
     @property
     def objective(self) -> float:
         """Log-likelihood plus log prior."""
