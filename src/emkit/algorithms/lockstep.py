@@ -19,13 +19,14 @@ from emkit.core.errors import CollapseError
 from emkit.core.fit import Problem, Rules
 from emkit.core.model import EStep
 from emkit.core.monitor import Monitor
-from emkit.core.result import Run, Step, StopReason
+from emkit.core.result import Run, Step, StopReason, aitken
 from emkit.core.slivers import CLOSE
 from emkit.models.side_by_side import SideBySide
 
 MANY = 24  # starts
 FINALISTS = 4
-_MARGIN, _SEEN = 20.0, 3  # times what is predicted, after so many accelerated steps: who then is below the best is left
+_MARGIN = 20.0  # times the gain that is predicted: who stays below the best with it is left
+_SEEN = 3  # accelerated steps, before their prediction counts
 _ROUNDS = (6, 6, 6)  # EM iterations, of all starts, of the better half, of the best quarter
 
 
@@ -40,6 +41,8 @@ class Racer:
     """What the accelerated method knows; None where it has nothing to go by."""
     reason: StopReason | None = None
     remaining: float = math.inf
+    plain: int = 0
+    """Objectives that EM reached before it was accelerated."""
     going: bool = True
 
     @property
@@ -64,7 +67,8 @@ class Racer:
         """Whether it is worth another step: what it may still gain reaches the best."""
         if self.reason is not None or self.state is None or len(self.trace) > rules.max_iter:
             return False
-        most = _MARGIN * float(self.state.predicted.max()) if self.state.accepted >= _SEEN else math.inf
+        accelerated = self.state.accepted >= _SEEN
+        most = _MARGIN * (float(self.state.predicted.max()) if accelerated else aitken(self.trace[: self.plain]))
         return self.value >= best or self.value + most > best - CLOSE
 
     def leave(self, here: "Together", j: int) -> None:
@@ -168,7 +172,9 @@ def race(
     else:
         here = Together.evaluated(replace(problem, tol=rules.tol), side, here.params)
         field.begin_again(here)
-    racers = [Racer(i, here.step(j, field.made), field.traces[i]) for j, i in enumerate(field.alive)]
+    racers = [
+        Racer(i, here.step(j, field.made), field.traces[i], plain=len(field.traces[i])) for j, i in enumerate(field.alive)
+    ]
     if accelerate and stopped is None:
         stopped = _to_the_end(here, racers, Accelerated(), rules, asked)
     racers.sort(key=lambda racer: (racer.reason is StopReason.COLLAPSED, -racer.value, racer.index))
