@@ -26,6 +26,7 @@ from emkit.models.side_by_side import SideBySide
 MANY = 24  # starts
 FINALISTS = 4
 _MARGIN = 20.0  # times the gain that is predicted: who stays below the best with it is left
+_AGREE = 4  # starts that end in one optimum, before only one of them is carried on
 _SEEN = 3  # accelerated steps, before their prediction counts
 _ROUNDS = (6, 6, 6)  # EM iterations, of all starts, of the better half, of the best quarter
 
@@ -172,9 +173,7 @@ def race(
     else:
         here = Together.evaluated(replace(problem, tol=rules.tol), side, here.params)
         field.begin_again(here)
-    racers = [
-        Racer(i, here.step(j, field.made), field.traces[i], plain=len(field.traces[i])) for j, i in enumerate(field.alive)
-    ]
+    racers = [Racer(i, here.step(j, field.made), field.traces[i], plain=len(field.traces[i])) for j, i in enumerate(field.alive)]
     if accelerate and stopped is None:
         stopped = _to_the_end(here, racers, Accelerated(), rules, asked)
     racers.sort(key=lambda racer: (racer.reason is StopReason.COLLAPSED, -racer.value, racer.index))
@@ -224,10 +223,30 @@ def _short_runs(
                     here = _em_step(here, field)
             except KeyboardInterrupt:
                 stopped = StopReason.INTERRUPTED
-        best = np.argsort(-here.objective, kind="stable")
-        here = field.take(here, best[: max(FINALISTS, len(best) // 2)])
+        best = np.argsort(-here.objective, kind="stable")[: max(FINALISTS, len(here.objective) // 2)]
+        left = np.array([_left(small, field.traces[i]) for i in field.alive])
+        here = field.take(here, _without_twins(best, here.objective, left, rules.tol))
+        if len(field.alive) == 1:
+            break
     field.short = [trace[-1] for trace in field.traces.values()]
     return field.take(here, np.arange(min(FINALISTS, len(field.alive)))), field, stopped
+
+
+def _left(problem: Problem, trace: list[float]) -> float:
+    """What EM has still to gain, nats; nothing where the last change was rounding."""
+    at_rest = len(trace) > 1 and abs(trace[-1] - trace[-2]) <= problem.rounding(trace[-1])
+    return 0.0 if at_rest else aitken(trace)
+
+
+def _without_twins(order: np.ndarray, values: np.ndarray, left: np.ndarray, tol: float) -> np.ndarray:
+    """Of starts, best first, those worth going on with, once several have ended in the best one's optimum."""
+    left, top = left[order], values[order[0]]
+    ended = (left < tol) & (values[order] >= top - tol)
+    if not ended[0] or ended.sum() < _AGREE:
+        return order
+    may_win = values[order] + _MARGIN * np.maximum(left, 0.0) > top + tol
+    may_win[0] = True
+    return np.asarray(order[may_win & ~(ended & (np.arange(len(order)) > 0))])
 
 
 def _em_step(here: Together, field: Field) -> Together:

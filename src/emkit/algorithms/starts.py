@@ -149,12 +149,14 @@ def _short_runs(
             raise ParameterError(f"starts={starts!r}: give a number of starts, or a sequence of Params")
         given = [Start(i, "given", math.nan) for i in range(len(starts))]
         return Progress(given, [Waiting(i, model.put_back(params)) for i, params in enumerate(starts)]), None
-    side = SideBySide.of(model, source) if starts == "auto" else None
+    side = SideBySide.of(model, source) if starts == "auto" and model.n_hidden != 1 else None
     if side is not None:
         return _race(problem, side, algorithm, rules, watch, rng)
     if isinstance(starts, str) and starts != "auto":
         raise ParameterError(f"n_init={starts!r}: give 'auto' or a number of starts", parameter="n_init")
-    starts = _ONE_BY_ONE if starts == "auto" else count(starts, "n_init")
+    if starts == "auto":
+        starts = _ONE_BY_ONE if model.n_hidden != 1 else 1
+    starts = count(starts, "n_init")
     sample = source.sample(subsample_size(model.n_hidden or 1, source.n_features), rng)
     seeds = rng.spawn(starts)
     if starts == 1:
