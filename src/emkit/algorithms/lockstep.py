@@ -174,6 +174,10 @@ def race(
         here = Together.evaluated(replace(problem, tol=rules.tol), side, here.params)
         field.begin_again(here)
     racers = [Racer(i, here.step(j, field.made), field.traces[i], plain=len(field.traces[i])) for j, i in enumerate(field.alive)]
+    for racer in racers:
+        racer.remaining = _left(here.problem, racer.trace)
+        if racer.remaining < rules.tol:
+            racer.reason = StopReason.CONVERGED
     if accelerate and stopped is None:
         stopped = _to_the_end(here, racers, Accelerated(), rules, asked)
     racers.sort(key=lambda racer: (racer.reason is StopReason.COLLAPSED, -racer.value, racer.index))
