@@ -136,7 +136,8 @@ class Expansion:
             pull = np.matmul(precision, off[:, :, None])[:, :, 0]
             flat, factor, _ = _triangle(d)
             np.multiply(precision.reshape(len(precision), d * d).take(flat, axis=1), factor, out=out[:, 1 + d :])
-            reach = np.abs(off) + np.sqrt(np.diagonal(params.covariances, axis1=1, axis2=2))
+            with np.errstate(invalid="ignore"):  # far outliers: a first guess's variance may cancel to below 0; no digits last
+                reach = np.abs(off) + np.sqrt(np.diagonal(params.covariances, axis1=1, axis2=2))
             terms = (precision * reach[:, :, None] * reach[:, None, :]).reshape(k, d * d)
         else:
             pull = precision * off
