@@ -213,6 +213,13 @@ def test_collapse_keeps_what_came_before():
         play("collapse")
 
 
+def test_a_start_whose_objective_is_no_number_counts_as_collapsed():
+    with pytest.raises(CollapseError, match="not a number"):
+        play(math.nan, -2.0)
+    outcome = play(-3.0, math.nan)
+    assert outcome.reason is StopReason.DECREASED and outcome.objective == -3.0
+
+
 class StopAt(Monitor):
     def __init__(self, iteration, reason):
         self.iteration, self.reason = iteration, reason

@@ -189,6 +189,8 @@ def run(
 
     Raises
     ------
+    CollapseError
+        If it comes before there is anything to keep; also where the objective at ``params`` is not a number.
     KeyboardInterrupt
         Only if it comes before there is anything to keep.
     """
@@ -197,6 +199,8 @@ def run(
     best: Step | None = None
     try:
         for step in iterate(problem, algorithm, params, len(history), carried):
+            if best is None and math.isnan(step.objective):
+                raise CollapseError("the objective at the starting values is not a number")
             if best is not None and algorithm.monotone and _fell(problem, step, best):
                 reason = StopReason.DECREASED
                 break
