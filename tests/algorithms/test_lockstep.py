@@ -8,6 +8,7 @@ import pytest
 from emkit import (
     ArraySource,
     CollapseError,
+    Family,
     Gaussian,
     GaussianMixture,
     Mixture,
@@ -82,6 +83,32 @@ def test_plain_em_after_short_runs_where_it_is_asked_for(source):
     assert len(plain.starts) == 24 and plain.converged
     gains = np.diff(plain.trace)
     assert (gains >= -1e-9).all() and len(plain.trace) == plain.n_iter + 1
+
+
+class NoSlope(Poisson):
+    """As a family of one's own may be: without gradient and curvature."""
+
+    gradient, curvature = Family.gradient, Family.curvature
+
+
+def overlapping_counts():
+    rng = np.random.default_rng(0)
+    return ArraySource(rng.poisson(rng.gamma(2.0, 4.0, (6, 2))[rng.integers(6, size=1500)]).astype(float))
+
+
+def test_where_there_is_no_slope_em_continues_from_several_starts():
+    source = overlapping_counts()
+    plain, slopeless = (fitted(Mixture(family, 6), source, seed=1) for family in (Poisson(), NoSlope()))
+    assert sum(start.finished for start in slopeless.starts) > 1
+    assert slopeless.converged and slopeless.objective == pytest.approx(plain.objective, abs=2e-3)  # twice tol
+
+
+@pytest.mark.parametrize("family", [Gaussian(), NoSlope()])
+def test_what_plain_em_reports_is_what_score_says(family):
+    source = overlapping_counts()
+    for k in (2, 6):
+        found = fitted(Mixture(family, k), source, algorithm="em")
+        assert found.converged and score(found, source) == found.log_likelihood
 
 
 @pytest.mark.parametrize("max_iter", [0, 1, 5, 12, 20])

@@ -57,6 +57,11 @@ class Racer:
         """Its objective."""
         return self.trace[-1]
 
+    @property
+    def by_em(self) -> bool:
+        """Whether only EM can end it: it has not ended, and there is no state."""
+        return self.state is None and self.reason is None
+
     def judge(self, problem: Problem, algorithm: Accelerated, rules: Rules) -> None:
         """Whether it has met the stop rule."""
         if self.reason is None and rules.tol > 0 and self.step.carried:
@@ -205,6 +210,13 @@ class Field:
         self.alive = [self.alive[j] for j in index.tolist()]
         return here.take(index)
 
+    def without(self, here: Together, lost: np.ndarray) -> Together:
+        """Those that are lost have collapsed. Raises CollapseError when none remains."""
+        self.collapsed |= {i for i, gone in zip(self.alive, lost, strict=True) if gone}
+        if lost.all():
+            raise CollapseError("every start has collapsed")
+        return self.take(here, np.flatnonzero(~lost))
+
     def begin_again(self, here: Together) -> None:
         """Over other data: what was found on the sample stays in ``short``."""
         self.made = 0
@@ -233,6 +245,7 @@ def _short_runs(
         if len(field.alive) == 1:
             break
     field.short = [trace[-1] for trace in field.traces.values()]
+    here = field.without(here, np.isnan(here.objective))
     return field.take(here, np.arange(min(FINALISTS, len(field.alive)))), field, stopped
 
 
@@ -258,11 +271,7 @@ def _em_step(here: Together, field: Field) -> Together:
     try:
         params = here.m_step()
     except CollapseError:
-        lost = here.collapse()
-        field.collapsed |= {i for i, gone in zip(field.alive, lost, strict=True) if gone}
-        if lost.all():
-            raise
-        here = field.take(here, np.flatnonzero(~lost))
+        here = field.without(here, here.collapse())
         params = here.m_step()
     here = Together.evaluated(here.problem, here.side, params)
     field.made += 1

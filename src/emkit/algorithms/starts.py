@@ -21,7 +21,7 @@ import numpy as np
 from emkit.algorithms.accelerated import Accelerated
 from emkit.algorithms.auto import Auto, algorithm_of
 from emkit.algorithms.carry_on import HALTED, Progress, Waiting, finish, note
-from emkit.algorithms.lockstep import FINALISTS, MANY, race
+from emkit.algorithms.lockstep import FINALISTS, MANY, Race, race
 from emkit.core.block import Source
 from emkit.core.checks import count
 from emkit.core.errors import CollapseError, ParameterError
@@ -199,23 +199,12 @@ def _race(
     tried = [(racer.index, racer.run()) for racer in found.racers]
     if not whole:
         few = 1 if found.stopped or accelerate else FINALISTS
-        done = tried if accelerate else tried[:few]
-        stopped = _carry_on_best(progress, done, small, algorithm, loose.tol, few, asked) or found.stopped
+        stopped = _carry_on_best(progress, tried, small, algorithm, loose.tol, few, asked) or found.stopped
         for waiting in progress.queue:
             waiting.limit = _WHOLE
         progress.most = 1
         return progress, stopped
-    if not accelerate:
-        _carry_on_all(problem, progress, tried, rules)
-        progress.most = 2
-        return progress, found.stopped
-    # Evaluated once more, one by one, so that what is reported is exactly what ``score`` says.
-    best = tried[0][1].objective
-    for i, outcome in tried:
-        if i == tried[0][0] or (outcome.reason is StopReason.CONVERGED and outcome.objective >= best - CLOSE):
-            progress.queue.append(Waiting(i, outcome.params, outcome.trace[:-1], carried=outcome.carried))
-        elif outcome.reason is not StopReason.MAX_ITER:
-            note(problem, progress, i, outcome)
+    _carry_on_racers(problem, progress, found, rules)
     return progress, found.stopped
 
 
@@ -276,6 +265,26 @@ def _carry_on_all(problem: Problem, progress: Progress, tried: list[tuple[int, R
                 progress.queue.append(Waiting(i, outcome.params, outcome.trace[:-1], _WHOLE, carried=outcome.carried))
         else:
             note(problem, progress, i, outcome)
+
+
+def _carry_on_racers(problem: Problem, progress: Progress, found: Race, rules: Rules) -> None:
+    """The race was over all the data: the best, and those that may be preferred to it, are evaluated once more, each alone.
+
+    What is reported is then exactly what ``score`` says. Those that the accelerated method cannot end are followed by EM.
+    """
+    later, best = [], found.racers[0].value
+    for racer in found.racers:
+        outcome = racer.run()
+        waiting = Waiting(racer.index, outcome.params, outcome.trace[:-1], carried=outcome.carried)
+        if racer.by_em and found.stopped is None and outcome.n_iter < rules.max_iter:
+            if not outcome.objective + 10.0 * outcome.remaining < best - rules.tol:
+                later.append(replace(waiting, limit=_WHOLE))
+        elif racer is found.racers[0] or (outcome.converged and outcome.objective >= best - CLOSE):
+            progress.queue.append(waiting)
+        elif outcome.reason is not StopReason.MAX_ITER:
+            note(problem, progress, racer.index, outcome)
+    progress.queue += later
+    progress.most = 2 if later else None
 
 
 def _carry_on_best(
