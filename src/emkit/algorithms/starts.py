@@ -21,7 +21,7 @@ import numpy as np
 from emkit.algorithms.accelerated import Accelerated
 from emkit.algorithms.auto import Auto, algorithm_of
 from emkit.algorithms.carry_on import HALTED, Progress, Waiting, finish, note
-from emkit.algorithms.lockstep import FINALISTS, MANY, race
+from emkit.algorithms.lockstep import MANY, race
 from emkit.core.block import Source
 from emkit.core.checks import count
 from emkit.core.errors import CollapseError, ParameterError
@@ -38,6 +38,7 @@ _ONE_BY_ONE = 8  # starts, where they cannot be advanced side by side
 _TOGETHER = 20_000  # rows over which they are
 _SHORT, _LONGER = 25, 300  # iterations on the subsample: for every start, and for the best few
 _WHOLE = 100  # iterations of every start on all the data, before only the best few are carried on
+_FIRST_LOOK = 5  # iterations over all the data of each optimum found on the subsample, before only the best is carried on
 _PER_ROW = 0.01  # nats a row on the subsample by which a start may trail the best and still be carried on
 
 
@@ -197,15 +198,16 @@ def _race(
     lost = dict.fromkeys(found.collapsed, StopReason.COLLAPSED)
     progress = Progress([Start(i, kinds[i], value, reason=lost.get(i)) for i, value in enumerate(found.short)], [])
     tried = [(racer.index, racer.run()) for racer in found.racers]
-    if not whole:
-        few = 1 if found.stopped or accelerate else FINALISTS
-        done = tried if accelerate else tried[:few]
+    if not whole:  # what the sample's optima are worth, all the data say after a few iterations
+        done = [(i, outcome) for i, outcome in tried if outcome.reason is StopReason.CONVERGED or not found.accelerated] or tried[
+            :1
+        ]
+        few = 1 if found.stopped else len(done)
         stopped = _carry_on_best(progress, done, small, algorithm, loose.tol, few, asked) or found.stopped
-        for waiting in progress.queue:
-            waiting.limit = _WHOLE
+        progress.queue = [replace(waiting, limit=_FIRST_LOOK) for waiting in progress.queue]
         progress.most = 1
         return progress, stopped
-    if not accelerate:
+    if not (accelerate and found.accelerated):
         _carry_on_all(problem, progress, tried, rules)
         progress.most = 2
         return progress, found.stopped
