@@ -214,7 +214,7 @@ def _race(
     # Evaluated once more, one by one, so that what is reported is exactly what ``score`` says.
     best = tried[0][1].objective
     for i, outcome in tried:
-        if i == tried[0][0] or (outcome.reason is StopReason.CONVERGED and outcome.objective >= best - CLOSE):
+        if i == tried[0][0] or (outcome.converged and outcome.objective >= best - CLOSE):
             progress.queue.append(Waiting(i, outcome.params, outcome.trace[:-1], carried=outcome.carried))
         elif outcome.reason is not StopReason.MAX_ITER:
             note(problem, progress, i, outcome)
