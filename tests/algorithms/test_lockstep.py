@@ -199,3 +199,30 @@ def test_starting_values_of_everything_make_one_start(source):
     model = GaussianMixture(4, random_state=0).fit(source.x)
     again = GaussianMixture(4, init=model.parameters()).fit(source.x)
     assert len(again.result_.starts) == 1 and again.converged_
+
+
+def test_starts_that_agree_are_carried_on_once():
+    """Two groups far apart: every start is there after a few iterations, and one of them is enough."""
+    rng = np.random.default_rng(0)
+    source = ArraySource(np.concatenate([rng.normal(0, 1, (200, 2)), rng.normal(12, 1, (200, 2))]))
+    result = fitted(Mixture(Gaussian(), 2), source)
+    assert result.converged and sum(start.finished for start in result.starts) == 1
+    assert result.n_iter <= 14  # two rounds of six, and the last look
+    assert len({round(start.short_objective, 3) for start in result.starts}) <= 2
+
+
+def test_one_component_needs_one_start(source):
+    result = fitted(Mixture(Gaussian(), 1), source)
+    assert len(result.starts) == 1 and result.converged
+    assert result.params.components.means[0] == pytest.approx(source.x.mean(axis=0))
+
+
+def test_thin_components_far_from_the_middle():
+    """Where single passes take differences, the search still goes by features; what is reported is exact."""
+    rng = np.random.default_rng(1)
+    thin = rng.standard_normal((400, 2)) @ [[0.0, -0.01], [1.7, 0.4]]
+    source = ArraySource(np.concatenate([thin, rng.normal([-6, 3], 0.7, (400, 2))]))
+    result = fitted(Mixture(Gaussian(), 2), source)
+    assert result.converged and score(result, source) == result.log_likelihood
+    plain = fitted(Mixture(Gaussian(), 2), source, starts=8, algorithm="em")
+    assert result.objective == pytest.approx(plain.objective, abs=2e-3)

@@ -219,10 +219,7 @@ def run(
             raise
         reason = StopReason.COLLAPSED if isinstance(error, CollapseError) else StopReason.INTERRUPTED
     assert best is not None
-    return Run(
-        best.params, best.log_likelihood, best.log_prior, best.iteration, reason, tuple(history), remaining,
-        best.carried, best.stats,
-    )  # fmt: skip
+    return Run.ended(best, reason, history, remaining)
 
 
 def _fell(problem: Problem, step: Step, best: Step) -> bool:

@@ -61,6 +61,12 @@ class Run:
     stats: Any = field(default=None, repr=False)
     """Expected statistics at ``params``; None if they are not kept, as in a checkpoint."""
 
+    @classmethod
+    def ended(cls, step: Step, reason: StopReason, trace: Sequence[float], remaining: float) -> "Run":
+        """With a last step, and the objectives up to it."""
+        about = (len(trace) - 1, reason, tuple(trace), remaining, step.carried, step.stats)
+        return cls(step.params, step.log_likelihood, step.log_prior, *about)
+
     @property
     def objective(self) -> float:
         """Log-likelihood plus log prior."""
@@ -203,7 +209,8 @@ def aitken(trace: list[float] | tuple[float, ...]) -> float:
     """Estimated remaining gain, from the last gains of a linearly converging sequence.
 
     With gains g1, g2, g3 and rate a = max(g2 / g1, g3 / g2), the rest of the geometric series is g3 a / (1 - a); inf where the
-    gains are not yet shrinking. Taking the larger of two rates guards against one lucky ratio. Aitken's acceleration as a
+    gains are not yet shrinking. Taking the larger of two rates guards against one lucky ratio; where only one is known, it counts
+    as at least 1/2. Aitken's acceleration as a
     stop rule: Boehning et al. (1994), Ann. Inst. Statist. Math. 46, 373-388.
     """
     if len(trace) < 3:
@@ -218,4 +225,6 @@ def aitken(trace: list[float] | tuple[float, ...]) -> float:
     if np.any(gains[:-1] <= 0.0):
         return float("inf")
     rate = float(np.max(gains[1:] / gains[:-1]))
+    if len(gains) == 2:  # the first gain of all is often no part of the series
+        rate = max(rate, 0.5)
     return last * rate / (1.0 - rate) if rate < 1.0 else float("inf")

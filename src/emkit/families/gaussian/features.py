@@ -147,12 +147,12 @@ class Expansion:
         out[:, 1 : 1 + d] = pull
         return cls(features, params, out, square + np.sqrt(np.einsum("kt,kt->k", terms, terms)))
 
-    def lasts(self, log_weights: np.ndarray | None = None) -> bool:
+    def lasts(self, log_weights: np.ndarray | None = None, loss: float = _LOSS) -> bool:
         """Whether the digits last: in each component's statistics, and, weighted by the components, in the log-likelihood."""
         mean = (
             self.loss.mean() if log_weights is None else np.einsum("...k,...k", self._like(log_weights), np.exp(log_weights)).max()
         )
-        return bool(mean <= _LOSS) and bool(self.loss.max() <= _FAR)
+        return bool(mean <= loss) and bool(self.loss.max() <= _FAR)
 
     def _like(self, log_weights: np.ndarray) -> np.ndarray:
         return self.loss.reshape(log_weights.shape)
