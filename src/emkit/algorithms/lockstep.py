@@ -89,6 +89,8 @@ class Race:
     """Objective of each start where it was left, or at the end of the short rounds."""
     collapsed: set[int]
     """Starts that were left because they collapsed."""
+    ended: dict[int, int]
+    """Iterations of those that EM ended in the same optimum as a better one that was carried on."""
     stopped: StopReason | None = None
 
     @property
@@ -127,7 +129,7 @@ def race(
     if accelerate and stopped is None:
         stopped = _to_the_end(here, racers, Accelerated(), rules, asked)
     racers.sort(key=lambda racer: (racer.reason is StopReason.COLLAPSED, -racer.value, racer.index))
-    return Race(racers, field.short, field.collapsed, stopped)
+    return Race(racers, field.short, field.collapsed, field.ended, stopped)
 
 
 @dataclass
@@ -137,6 +139,7 @@ class Field:
     alive: list[int]
     traces: dict[int, list[float]]
     collapsed: set[int] = dataclass_field(default_factory=set)
+    ended: dict[int, int] = dataclass_field(default_factory=dict)
     made: int = 0
     """Iterations."""
     short: list[float] = dataclass_field(default_factory=list)
@@ -150,6 +153,21 @@ class Field:
         """Only some stay."""
         self.alive = [self.alive[j] for j in index.tolist()]
         return here.take(index)
+
+    def thinned(self, here: Together, tol: float) -> Together:
+        """The better half stays, best first, and of several that EM has ended in the best one's optimum only that one."""
+        values = here.objective
+        order, left = np.argsort(-values, kind="stable"), np.array([_left(here.problem, self.traces[i]) for i in self.alive])
+        most, first = max(FINALISTS, len(order) // 2), int(order[0])
+        ended = (left < tol) & (values >= values[first] - tol)
+        left_there = sum(self.traces[i][-1] >= values[first] - tol for i in self.ended)
+        if ended[first] and ended.sum() + left_there >= _AGREE:
+            ended[first] = False
+            self.ended |= {self.alive[j]: self.made for j in np.flatnonzero(ended).tolist()}
+            may_win = ~ended & (left > 2.0 * (values[first] - values) + tol)  # who is on the way to the same optimum gains the gap
+            may_win[first] = True
+            order = order[may_win[order]]
+        return self.take(here, order[:most])
 
     def begin_again(self, here: Together) -> None:
         """Over other data: what was found on the sample stays in ``short``."""
@@ -173,9 +191,7 @@ def _short_runs(
                     here = _em_step(here, field)
             except KeyboardInterrupt:
                 stopped = StopReason.INTERRUPTED
-        best = np.argsort(-here.objective, kind="stable")[: max(FINALISTS, len(here.objective) // 2)]
-        left = np.array([_left(small, field.traces[i]) for i in field.alive])
-        here = field.take(here, _without_twins(best, here.objective, left, rules.tol))
+        here = field.thinned(here, rules.tol)
         if len(field.alive) == 1:
             break
     field.short = [trace[-1] for trace in field.traces.values()]
@@ -186,17 +202,6 @@ def _left(problem: Problem, trace: list[float]) -> float:
     """What EM has still to gain, nats; nothing where the last change was rounding."""
     at_rest = len(trace) > 1 and abs(trace[-1] - trace[-2]) <= problem.rounding(trace[-1])
     return 0.0 if at_rest else aitken(trace)
-
-
-def _without_twins(order: np.ndarray, values: np.ndarray, left: np.ndarray, tol: float) -> np.ndarray:
-    """Of starts, best first, those worth going on with, once several have ended in the best one's optimum."""
-    left, top = left[order], values[order[0]]
-    ended = (left < tol) & (values[order] >= top - tol)
-    if not ended[0] or ended.sum() < _AGREE:
-        return order
-    may_win = values[order] + _MARGIN * np.maximum(left, 0.0) > top + tol
-    may_win[0] = True
-    return np.asarray(order[may_win & ~(ended & (np.arange(len(order)) > 0))])
 
 
 def _em_step(here: Together, field: Field) -> Together:
