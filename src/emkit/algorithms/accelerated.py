@@ -39,8 +39,8 @@ class State:
     slope: np.ndarray
     information: np.ndarray
     known: Curvature
-    direction: np.ndarray
-    """Where the next step leads, at full length."""
+    direction: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    """Where the next step leads, at full length; empty before the first step."""
     predicted: np.ndarray = field(default_factory=lambda: np.full(2, np.inf))
     """Gains still to come, nats, as the quadratic model had them before the last step and has them now."""
     accepted: int = 0
@@ -91,8 +91,7 @@ class State:
         """With nothing known of the curvature; None where the slope or the information is not finite."""
         if not (np.isfinite(slope).all() and np.isfinite(information).all()):
             return None
-        known = Curvature.unknown(len(slope))
-        return cls(at, slope, information, known, known.step(slope, information))
+        return cls(at, slope, information, Curvature.unknown(len(slope)))
 
     def after(self, new: "State", memory: int) -> "State":
         """``new``, one move on from here, with what is learned on the way."""

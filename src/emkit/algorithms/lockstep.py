@@ -9,15 +9,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from emkit.algorithms.accelerated import Accelerated, State
+from emkit.algorithms.together import Together
 from emkit.core.errors import CollapseError
 from emkit.core.fit import Problem, Rules
-from emkit.core.model import EStep
 from emkit.core.monitor import Monitor
 from emkit.core.result import Run, Step, StopReason, aitken
 from emkit.core.slivers import CLOSE
@@ -44,7 +43,6 @@ class Racer:
     remaining: float = math.inf
     plain: int = 0
     """Objectives that EM reached before it was accelerated."""
-    going: bool = True
 
     @property
     def known(self) -> State:
@@ -63,7 +61,7 @@ class Racer:
         return self.state is None and self.reason is None
 
     def judge(self, problem: Problem, algorithm: Accelerated, rules: Rules) -> None:
-        """Whether it has met the stop rule."""
+        """Note whether it has met the stop rule."""
         if self.reason is None and rules.tol > 0 and self.step.carried:
             self.remaining = algorithm.remaining(problem, self.step, self.trace)
             if self.remaining < rules.tol or algorithm.at_rest(problem, self.step, self.trace):
@@ -77,7 +75,7 @@ class Racer:
         most = _MARGIN * (float(self.state.predicted.max()) if accelerated else aitken(self.trace[: self.plain]))
         return self.value >= best or self.value + most > best - CLOSE
 
-    def leave(self, here: "Together", j: int) -> None:
+    def leave(self, here: Together, j: int) -> None:
         """Take along the parameters, those of hypothesis ``j``."""
         self.step = replace(here.step(j, self.step.iteration), carried=self.step.carried)
 
@@ -96,64 +94,14 @@ class Race:
     """Objective of each start where it was left, or at the end of the short rounds."""
     collapsed: set[int]
     """Starts that were left because they collapsed."""
+    ended: dict[int, int]
+    """Iterations of those that EM ended in the same optimum as a better one that was carried on."""
     stopped: StopReason | None = None
 
-
-@dataclass(frozen=True)
-class Together:
-    """Several hypotheses, evaluated: what a Step is for one."""
-
-    problem: Problem
-    side: SideBySide
-    params: Any
-    stats: Any
-    log_likelihood: np.ndarray
-    log_prior: np.ndarray
-
-    @classmethod
-    def evaluated(cls, problem: Problem, side: SideBySide, params: Any) -> "Together":
-        """One E-step for all of them."""
-        stats, log_likelihood = problem.executor.map_reduce(EStep(side, params), problem.source)
-        return cls(problem, side, params, stats, np.asarray(log_likelihood), side.log_prior(params))
-
     @property
-    def objective(self) -> np.ndarray:
-        """Of each."""
-        return self.log_likelihood + self.log_prior
-
-    def m_step(self) -> Any:
-        """The hypotheses that EM goes on to."""
-        return self.side.m_step(self.stats, self.params)
-
-    def collapse(self) -> np.ndarray:
-        """Which of them collapse at the next M-step, booleans."""
-        return np.array([_collapses(self.take(np.array([i]))) for i in range(len(self.log_prior))])
-
-    def take(self, index: np.ndarray) -> "Together":
-        """Some of them."""
-        params, stats = self.side.take(self.params, index), self.side.take(self.stats, index)
-        return replace(self, params=params, stats=stats, log_likelihood=self.log_likelihood[index], log_prior=self.log_prior[index])
-
-    @cached_property
-    def at(self) -> np.ndarray:
-        """The coordinates of each."""
-        return self.side.pack(self.params)
-
-    def with_rows(self, other: "Together", index: Sequence[int]) -> "Together":
-        """With some of them as ``other`` has them."""
-        params, stats = (self.side.with_rows(*pair, index) for pair in ((self.params, other.params), (self.stats, other.stats)))
-        log_likelihood, log_prior = self.log_likelihood.copy(), self.log_prior.copy()
-        log_likelihood[index], log_prior[index] = other.log_likelihood[index], other.log_prior[index]
-        return Together(self.problem, self.side, params, stats, log_likelihood, log_prior)
-
-    def bare(self, i: int, iteration: int) -> Step:
-        """The value of one of them, without its parameters."""
-        return Step(iteration, None, float(self.log_likelihood[i]), float(self.log_prior[i]))
-
-    def step(self, i: int, iteration: int) -> Step:
-        """One of them."""
-        params, stats = self.side.one(self.params, i), self.side.one(self.stats, i)
-        return Step(iteration, params, float(self.log_likelihood[i]), float(self.log_prior[i]), stats)
+    def accelerated(self) -> bool:
+        """Whether those still under way were; a model without slopes, or with wrong ones, goes on by EM."""
+        return all(racer.reason is not None or racer.state is not None for racer in self.racers)
 
 
 def race(
@@ -186,7 +134,7 @@ def race(
     if accelerate and stopped is None:
         stopped = _to_the_end(here, racers, Accelerated(), rules, asked)
     racers.sort(key=lambda racer: (racer.reason is StopReason.COLLAPSED, -racer.value, racer.index))
-    return Race(racers, field.short, field.collapsed, stopped)
+    return Race(racers, field.short, field.collapsed, field.ended, stopped)
 
 
 @dataclass
@@ -196,6 +144,7 @@ class Field:
     alive: list[int]
     traces: dict[int, list[float]]
     collapsed: set[int] = dataclass_field(default_factory=set)
+    ended: dict[int, int] = dataclass_field(default_factory=dict)
     made: int = 0
     """Iterations."""
     short: list[float] = dataclass_field(default_factory=list)
@@ -216,6 +165,21 @@ class Field:
         if lost.all():
             raise CollapseError("every start has collapsed")
         return self.take(here, np.flatnonzero(~lost))
+
+    def thinned(self, here: Together, tol: float) -> Together:
+        """The better half stays, best first, and of several that EM has ended in the best one's optimum only that one."""
+        values = here.objective
+        order, left = np.argsort(-values, kind="stable"), np.array([_left(here.problem, self.traces[i]) for i in self.alive])
+        most, first = max(FINALISTS, len(order) // 2), int(order[0])
+        ended = (left < tol) & (values >= values[first] - tol)
+        left_there = sum(self.traces[i][-1] >= values[first] - tol for i in self.ended)
+        if ended[first] and ended.sum() + left_there >= _AGREE:
+            ended[first] = False
+            self.ended |= {self.alive[j]: self.made for j in np.flatnonzero(ended).tolist()}
+            may_win = ~ended & (left > 2.0 * (values[first] - values) + tol)  # who is on the way to the same optimum gains the gap
+            may_win[first] = True
+            order = order[may_win[order]]
+        return self.take(here, order[:most])
 
     def begin_again(self, here: Together) -> None:
         """Over other data: what was found on the sample stays in ``short``."""
@@ -239,9 +203,7 @@ def _short_runs(
                     here = _em_step(here, field)
             except KeyboardInterrupt:
                 stopped = StopReason.INTERRUPTED
-        best = np.argsort(-here.objective, kind="stable")[: max(FINALISTS, len(here.objective) // 2)]
-        left = np.array([_left(small, field.traces[i]) for i in field.alive])
-        here = field.take(here, _without_twins(best, here.objective, left, rules.tol))
+        here = field.thinned(here, rules.tol)
         if len(field.alive) == 1:
             break
     field.short = [trace[-1] for trace in field.traces.values()]
@@ -255,36 +217,17 @@ def _left(problem: Problem, trace: list[float]) -> float:
     return 0.0 if at_rest else aitken(trace)
 
 
-def _without_twins(order: np.ndarray, values: np.ndarray, left: np.ndarray, tol: float) -> np.ndarray:
-    """Of starts, best first, those worth going on with, once several have ended in the best one's optimum."""
-    left, top = left[order], values[order[0]]
-    ended = (left < tol) & (values[order] >= top - tol)
-    if not ended[0] or ended.sum() < _AGREE:
-        return order
-    may_win = values[order] + _MARGIN * np.maximum(left, 0.0) > top + tol
-    may_win[0] = True
-    return np.asarray(order[may_win & ~(ended & (np.arange(len(order)) > 0))])
-
-
 def _em_step(here: Together, field: Field) -> Together:
     """One iteration of EM; starts that collapse are left. Raises CollapseError when none remains."""
     try:
         params = here.m_step()
     except CollapseError:
-        here = field.without(here, here.collapse())
+        here = field.without(here, here.collapsing())
         params = here.m_step()
     here = Together.evaluated(here.problem, here.side, params)
     field.made += 1
     field.enter(here)
     return here
-
-
-def _collapses(one: Together) -> bool:
-    try:
-        one.m_step()
-    except CollapseError:
-        return True
-    return False
 
 
 def _to_the_end(here: Together, racers: list[Racer], algorithm: Accelerated, rules: Rules, asked: Monitor) -> StopReason | None:
@@ -294,12 +237,13 @@ def _to_the_end(here: Together, racers: list[Racer], algorithm: Accelerated, rul
     running = racers
     while True:
         best = max(racer.value for racer in racers)
+        going = []
         for j, racer in enumerate(running):
             racer.judge(here.problem, algorithm, rules)
-            racer.going = racer.may_win(best, rules)
-            if not racer.going:
+            if racer.may_win(best, rules):
+                going.append(j)
+            else:
                 racer.leave(here, j)
-        going = [j for j, racer in enumerate(running) if racer.going]
         if len(going) < len(running):
             here, running = here.take(np.array(going, dtype=np.intp)), [running[j] for j in going]
         if not running:
@@ -309,7 +253,7 @@ def _to_the_end(here: Together, racers: list[Racer], algorithm: Accelerated, rul
             if stopped is None:
                 here = _advanced(here, algorithm, running)
         except CollapseError:  # those that do are left at the next turn
-            for racer, lost in zip(running, here.collapse(), strict=True):
+            for racer, lost in zip(running, here.collapsing(), strict=True):
                 racer.reason = StopReason.COLLAPSED if lost else None
         except KeyboardInterrupt:
             stopped = StopReason.INTERRUPTED

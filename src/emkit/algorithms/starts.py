@@ -21,7 +21,7 @@ import numpy as np
 from emkit.algorithms.accelerated import Accelerated
 from emkit.algorithms.auto import Auto, algorithm_of
 from emkit.algorithms.carry_on import HALTED, Progress, Waiting, finish, note
-from emkit.algorithms.lockstep import FINALISTS, MANY, Race, race
+from emkit.algorithms.lockstep import MANY, Race, race
 from emkit.core.block import Source
 from emkit.core.checks import count
 from emkit.core.errors import CollapseError, ParameterError
@@ -38,6 +38,7 @@ _ONE_BY_ONE = 8  # starts, where they cannot be advanced side by side
 _TOGETHER = 20_000  # rows over which they are
 _SHORT, _LONGER = 25, 300  # iterations on the subsample: for every start, and for the best few
 _WHOLE = 100  # iterations of every start on all the data, before only the best few are carried on
+_FIRST_LOOK = 5  # iterations over all the data of each optimum found on the subsample, before only the best is carried on
 _PER_ROW = 0.01  # nats a row on the subsample by which a start may trail the best and still be carried on
 
 
@@ -66,7 +67,9 @@ def fit(
     algorithm : {"auto", "em", "accelerated"} or Algorithm, optional
         How steps are made: see ``emkit.Auto``, ``emkit.EM`` and ``emkit.Accelerated``; None is "auto".
     starts : "auto", int, or sequence of Params
-        How many starts to try, or the starts themselves: see ``emkit.algorithms.starts``.
+        How many starts to try, or the starts themselves. Each is run briefly, on a subsample if there are many rows; the best few
+        are carried on over all the data. "auto" is 24 for mixtures whose components share nothing, with nothing held or given,
+        and 8 elsewhere; the first ones are advanced side by side, in one pass over the data for all of them.
     tol, max_iter, monitors, checkpoint
         See ``emkit.core.fit.Rules``.
     rng : numpy Generator, optional, of every random choice
@@ -196,12 +199,15 @@ def _race(
         return Progress([Start(i, kind, -math.inf, reason=StopReason.COLLAPSED) for i, kind in enumerate(kinds)], []), None
     lost = dict.fromkeys(found.collapsed, StopReason.COLLAPSED)
     progress = Progress([Start(i, kinds[i], value, reason=lost.get(i)) for i, value in enumerate(found.short)], [])
-    tried = [(racer.index, racer.run()) for racer in found.racers]
-    if not whole:
-        few = 1 if found.stopped or accelerate else FINALISTS
-        stopped = _carry_on_best(progress, tried, small, algorithm, loose.tol, few, asked) or found.stopped
-        for waiting in progress.queue:
-            waiting.limit = _WHOLE
+    if sample is source:
+        for i, made in found.ended.items():
+            progress.starts[i] = replace(progress.starts[i], objective=found.short[i], n_iter=made, reason=StopReason.CONVERGED)
+    if not whole:  # what the sample's optima are worth, all the data say after a few iterations
+        tried = [(racer.index, racer.run()) for racer in found.racers]
+        done = [(i, outcome) for i, outcome in tried if outcome.converged or not found.accelerated] or tried[:1]
+        few = 1 if found.stopped else len(done)
+        stopped = _carry_on_best(progress, done, small, algorithm, loose.tol, few, asked) or found.stopped
+        progress.queue = [replace(waiting, limit=_FIRST_LOOK) for waiting in progress.queue]
         progress.most = 1
         return progress, stopped
     _carry_on_racers(problem, progress, found, rules)
