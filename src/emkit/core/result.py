@@ -11,6 +11,9 @@ import numpy as np
 from emkit.core.records import Params
 from emkit.core.slivers import CLOSE, Sliver
 
+_SETTLED = 4  # iterations before a rate is believed
+_CAUTION, _MORE = 1.25, 1.001  # what an estimate is multiplied by, where it was exceeded that much before
+
 
 class StopReason(Enum):
     """Why a fit stopped. The value is the sentence a person reads."""
@@ -219,3 +222,18 @@ def aitken(trace: list[float] | tuple[float, ...]) -> float:
         return float("inf")
     rate = float(np.max(gains[1:] / gains[:-1]))
     return last * rate / (1.0 - rate) if rate < 1.0 else float("inf")
+
+
+def still_to_gain(trace: Sequence[float]) -> float:
+    """Aitken's estimate, held against what it said earlier, from the fourth iteration on.
+
+    The first gain leads from anywhere to where EM can lead, and says nothing of a rate; the next ones are slight where a start
+    treats components alike, and grow later. And where the rule, asked when there was e times as much to gain, said too little, it
+    does now: the rate is still rising. A quarter is added then.
+    """
+    left = aitken(tuple(trace[-4:]))
+    if len(trace) <= _SETTLED or not 0.0 < left < math.inf:
+        return left if left == 0.0 else math.inf
+    ago = min(int((left + trace[-1] - trace[-2]) / (trace[-1] - trace[-2])), len(trace) - _SETTLED - 1)
+    said = aitken(tuple(trace[-ago - 4 : len(trace) - ago]))
+    return left * (_CAUTION if trace[-1] - trace[-1 - ago] + left > _MORE * said else 1.0)
