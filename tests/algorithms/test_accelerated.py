@@ -114,14 +114,24 @@ MODELS = [*(Mixture(family, 2) for family in FAMILIES), *Mixture.examples(), *Hi
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: f"{type(model).__name__}-{type(model.family).__name__}")
 def test_the_objective_never_falls(model):
-    """Small random fits, some cells missing, some rows weighted: half a dozen for each example of each family and model."""
-    for seed in range(6):
+    """A thousand small random fits, some cells missing, some rows weighted: a score for each example of each family and model."""
+    for seed in range(20):
         source = draw(model, 60, weighted=seed % 2 == 0, seed=seed)
         problem = problem_of(model, source)
         start = problem.model.init(source, np.random.default_rng(seed), seed)
         trace = follow(problem, start, tol=1e-9, most=40).trace
         falls = -np.diff(trace)
         assert falls.max(initial=0.0) <= problem.rounding(trace[-1])
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: f"{type(model).__name__}-{type(model.family).__name__}")
+def test_it_does_not_fall_with_many_starts_either(model):
+    for seed in range(2):
+        source = draw(model, 60, weighted=seed % 2 == 0, seed=seed)
+        result = fitted(model, source, seed=seed, starts="auto", max_iter=60)
+        rounding = problem_of(model, source).rounding(result.objective)
+        assert result.reason in (StopReason.CONVERGED, StopReason.MAX_ITER)
+        assert -np.diff(result.trace).min(initial=0.0) <= rounding and result.objective >= result.trace[-1] - rounding
 
 
 # --- units ------------------------------------------------------------------------------------------------------------------
