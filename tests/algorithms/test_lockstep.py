@@ -8,6 +8,7 @@ import pytest
 from emkit import (
     ArraySource,
     CollapseError,
+    Family,
     Gaussian,
     GaussianMixture,
     Mixture,
@@ -82,6 +83,32 @@ def test_plain_em_after_short_runs_where_it_is_asked_for(source):
     assert len(plain.starts) == 24 and plain.converged
     gains = np.diff(plain.trace)
     assert (gains >= -1e-9).all() and len(plain.trace) == plain.n_iter + 1
+
+
+class NoSlope(Poisson):
+    """As a family of one's own may be: without gradient and curvature."""
+
+    gradient, curvature = Family.gradient, Family.curvature
+
+
+def overlapping_counts():
+    rng = np.random.default_rng(0)
+    return ArraySource(rng.poisson(rng.gamma(2.0, 4.0, (6, 2))[rng.integers(6, size=1500)]).astype(float))
+
+
+def test_where_there_is_no_slope_em_continues_from_several_starts():
+    source = overlapping_counts()
+    plain, slopeless = (fitted(Mixture(family, 6), source, seed=1) for family in (Poisson(), NoSlope()))
+    assert sum(start.finished for start in slopeless.starts) > 1
+    assert slopeless.converged and slopeless.objective == pytest.approx(plain.objective, abs=2e-3)  # twice tol
+
+
+@pytest.mark.parametrize("family", [Gaussian(), NoSlope()])
+def test_what_plain_em_reports_is_what_score_says(family):
+    source = overlapping_counts()
+    for k in (2, 6):
+        found = fitted(Mixture(family, k), source, algorithm="em")
+        assert found.converged and score(found, source) == found.log_likelihood
 
 
 @pytest.mark.parametrize("max_iter", [0, 1, 5, 12, 20])
@@ -199,3 +226,33 @@ def test_starting_values_of_everything_make_one_start(source):
     model = GaussianMixture(4, random_state=0).fit(source.x)
     again = GaussianMixture(4, init=model.parameters()).fit(source.x)
     assert len(again.result_.starts) == 1 and again.converged_
+
+
+def test_starts_that_agree_are_carried_on_once():
+    """Two groups far apart: every start is there after a few iterations, and one of them is enough."""
+    rng = np.random.default_rng(0)
+    source = ArraySource(np.concatenate([rng.normal(0, 1, (200, 2)), rng.normal(12, 1, (200, 2))]))
+    result = fitted(Mixture(Gaussian(), 2), source)
+    done = [start for start in result.starts if start.finished]
+    assert result.converged and len(done) >= 4
+    assert all(start.reason is StopReason.CONVERGED and result.objective - start.objective < 2e-3 for start in done)
+    assert sum(start.n_iter == result.n_iter for start in done) == 1 and f"reached by {len(done)} of" in result.starts_summary()
+    assert result.n_iter <= 14  # two rounds of six, and the last look
+    assert len({round(start.short_objective, 3) for start in result.starts}) <= 2
+
+
+def test_one_component_needs_one_start(source):
+    result = fitted(Mixture(Gaussian(), 1), source)
+    assert len(result.starts) == 1 and result.converged
+    assert result.params.components.means[0] == pytest.approx(source.x.mean(axis=0))
+
+
+def test_thin_components_far_from_the_middle():
+    """Where single passes take differences, the search still goes by features; what is reported is exact."""
+    rng = np.random.default_rng(1)
+    thin = rng.standard_normal((400, 2)) @ [[0.0, -0.01], [1.7, 0.4]]
+    source = ArraySource(np.concatenate([thin, rng.normal([-6, 3], 0.7, (400, 2))]))
+    result = fitted(Mixture(Gaussian(), 2), source)
+    assert result.converged and score(result, source) == result.log_likelihood
+    plain = fitted(Mixture(Gaussian(), 2), source, starts=8, algorithm="em")
+    assert result.objective == pytest.approx(plain.objective, abs=2e-3)

@@ -124,3 +124,15 @@ def test_the_algorithm_is_a_setting(emkit, data, model):
     assert fast["converged"] and fast["log_likelihood"] == pytest.approx(plain["log_likelihood"], abs=0.1)
     refused = emkit("fit", "d.csv", "-k", 3, "--columns", "a,b", "--model", model, "--set", "algorithm=quick")
     assert refused.exit_code == 2 and "give 'auto', 'em', 'accelerated'" in refused.stderr
+
+
+@pytest.mark.parametrize(("given", "starts"), [("auto", 24), ("3", 3)])
+def test_number_of_starts(emkit, data, given, starts):
+    done = emkit("fit", data, "--columns", "a,b", "-k", "2", "--n-init", given, "--json")
+    assert done.exit_code == 0 and len(json.loads(done.stdout)["starts"]) == starts
+
+
+@pytest.mark.parametrize("given", ["0", "-2", "some", "2.5"])
+def test_no_number_of_starts(emkit, data, given):
+    done = emkit("fit", data, "--columns", "a,b", "-k", "2", "--n-init", given)
+    assert done.exit_code != 0 and "n_init" in done.stderr

@@ -99,12 +99,12 @@ def test_inspect(emkit, model):
         library.__version__,
         "columns: a, b",
         "n_components=3",
-        "8 starts",
-        "kmeans",
+        "24 tried",
+        "random_from_data",
         "covariances",
     ):
         assert part in text.stdout
     fitted, held = library.load(model), json.loads(emkit("inspect", model, "--json").stdout)
     assert held["parameters"]["means"] == fitted.means_.tolist()
-    assert held["emkit_version"] == library.__version__ and held["columns"] == ["a", "b"] and len(held["starts"]) == 8
+    assert held["emkit_version"] == library.__version__ and held["columns"] == ["a", "b"] and len(held["starts"]) == 24
     assert held["log_likelihood"] == fitted.result_.log_likelihood and held["bic"] == fitted.bic()

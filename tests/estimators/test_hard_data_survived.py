@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from emkit import GaussianMixture, NormalInverseWishart
+from emkit import CollapseError, GaussianMixture, NormalInverseWishart, StopReason
 from support.compiled import worth_compiling
 
 TYPES = ["full", "tied", "diag", "spherical", "tied-diag", "tied-spherical"]
@@ -50,6 +50,32 @@ def test_an_outlier_gets_a_component_of_its_own(rows, covariance_type, far):
     np.testing.assert_allclose(gm.means_[labels[0]], rows.mean(axis=0), atol=1e-6 * far)
     np.testing.assert_allclose(gm.means_[labels[-1]], far)
     assert np.isfinite(gm.score_samples(x)).all()
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("far", [1e12, 1e15, 1e20])
+def test_an_outlier_so_far_that_variances_cancel_in_first_guesses(rows, far):
+    gm = GaussianMixture(2, random_state=0).fit(np.concatenate([rows, [[far, far]]]))
+    assert gm.converged_ and gm.predict([[far, far]]) != gm.predict(rows[:1])
+
+
+def test_starts_that_cannot_be_evaluated_do_not_hide_those_that_can():
+    """A value so far out that a tied matrix is singular to the last digit at some starts, and fits at others."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(rng.integers(0, 3, 300)[:, None] * 4.0, 1.0, (300, 2))
+    x[3, 1] = 1e50
+    gm = GaussianMixture(3, covariance_type="tied", random_state=0).fit(x)
+    assert gm.converged_ and np.isfinite(gm.result_.objective)
+    assert any(start.reason is StopReason.COLLAPSED for start in gm.result_.starts)
+
+
+@pytest.mark.parametrize("covariance_type", ["full", "diag"])
+def test_starts_that_cannot_be_evaluated_are_no_answer(covariance_type):
+    rng = np.random.default_rng(0)
+    x = rng.normal(rng.integers(0, 3, 300)[:, None] * 4.0, 1.0, (300, 2))
+    x[3, 1], x[5, 0] = 1e30, -1e30 / 3
+    with pytest.raises(CollapseError):
+        GaussianMixture(3, covariance_type=covariance_type, max_iter=0, random_state=0).fit(x)
 
 
 def test_an_outlier_does_not_blur_the_others_under_a_prior_of_ones_own(rows):

@@ -63,10 +63,12 @@ def test_before_there_is_anything_to_keep_it_is_an_ordinary_interrupt(rows, monk
         raise KeyboardInterrupt
 
     monkeypatch.setattr("emkit.models.mixture.Mixture.init", interrupt)
-    gm = GaussianMixture(2, random_state=0)
-    with pytest.raises(KeyboardInterrupt):
-        gm.fit(rows)
-    assert not hasattr(gm, "means_")
+    monkeypatch.setattr("emkit.models.side_by_side.SideBySide.init", interrupt)
+    for n_init in ("auto", 3):
+        gm = GaussianMixture(2, n_init=n_init, random_state=0)
+        with pytest.raises(KeyboardInterrupt):
+            gm.fit(rows)
+        assert not hasattr(gm, "means_")
 
 
 SCRIPT = """

@@ -66,10 +66,13 @@ def test_what_is_not_given_is_guessed(blobs):
 
 @pytest.mark.parametrize("init_params", ["auto", "kmeans", "k-means++", "random_from_data", "random"])
 def test_every_kind_of_start_finds_the_groups(blobs, init_params):
-    gm = GaussianMixture(3, init_params=init_params, random_state=0).fit(blobs)
-    np.testing.assert_allclose(gm.means_[by_place(gm.means_)], [[0, 0], [4, 0], [0, 5]], atol=0.6)
-    kinds = {start.kind for start in gm.result_.starts}
-    assert kinds == ({"kmeans", "k-means++", "random_from_data"} if init_params == "auto" else {init_params})
+    for n_init, mixed in (
+        (8, {"kmeans", "k-means++", "random_from_data"}),
+        ("auto", {"k-means++", "plain k-means++", "random_from_data"}),
+    ):
+        gm = GaussianMixture(3, init_params=init_params, n_init=n_init, random_state=0).fit(blobs)
+        np.testing.assert_allclose(gm.means_[by_place(gm.means_)], [[0, 0], [4, 0], [0, 5]], atol=0.6)
+        assert {start.kind for start in gm.result_.starts} == (mixed if init_params == "auto" else {init_params})
 
 
 def test_the_table_of_starts_tells_the_best(blobs):

@@ -127,3 +127,9 @@ def test_samples_of_what_was_set_by_hand_need_the_number():
     with pytest.raises(ParameterError, match="give n_trials"):
         model.sample(3)
     assert (model.set_params(n_trials=6).sample(3)[0].sum(axis=1) == 6).all()
+
+
+def test_what_is_not_there_is_asked_of_the_class_that_was_made():
+    model = MultinomialHMM(2, random_state=0).fit(np.tile([[1, 2], [3, 0]], (10, 1)))
+    with pytest.raises(AttributeError, match="'MultinomialHMM' object has no attribute 'means_'"):
+        _ = model.means_

@@ -5,11 +5,23 @@ from importlib import import_module
 import numpy as np
 import pytest
 
-from emkit import ArraySource, CollapseError, Dirichlet, Gaussian, Mixture, NormalInverseWishart, Poisson, Problem, Threads
+from emkit import (
+    ArraySource,
+    CollapseError,
+    Dirichlet,
+    Gaussian,
+    Mixture,
+    NormalInverseWishart,
+    Poisson,
+    Problem,
+    Threads,
+    VariationalGaussian,
+)
 from emkit._names import MODULES, group
 from emkit.core.model import EStep
 from emkit.models.side_by_side import SideBySide
 from emkit.testing import draw
+from support.fits import fitted
 
 FAMILIES = [
     pytest.param(example, id=f"{name}-{i}")
@@ -95,9 +107,16 @@ def test_where_components_are_told_apart_there_is_none(source):
         Mixture(Gaussian(fixed={"means": [[0.0, 0.0], [np.nan, np.nan]]}), 2),
         Mixture(Gaussian(), 2, start_values={"weights": [0.5, 0.5]}),
         Mixture(Gaussian(), 2, fixed={"weights": [0.5, 0.5]}),
+        Mixture(VariationalGaussian("diag"), 2),
+        Mixture(VariationalGaussian("full", scale_prior=1.0), 2),
     ):
         assert SideBySide.of(model.resolve(source), source) is None
     assert SideBySide.of(Mixture(Gaussian(prior=NormalInverseWishart(5.0, 1.0)), 2).resolve(source), source) is not None
+
+
+def test_mixtures_of_posteriors_are_started_one_by_one(source):
+    found = fitted(Mixture(VariationalGaussian("diag"), 2), source)
+    assert found.converged and len(found.starts) == 8
 
 
 def test_one_that_is_not_sound_is_found_and_does_not_spoil_the_others(source):

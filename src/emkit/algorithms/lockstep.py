@@ -9,23 +9,24 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from emkit.algorithms.accelerated import Accelerated, State
+from emkit.algorithms.together import Together
 from emkit.core.errors import CollapseError
 from emkit.core.fit import Problem, Rules
-from emkit.core.model import EStep
 from emkit.core.monitor import Monitor
-from emkit.core.result import Run, Step, StopReason
+from emkit.core.result import Run, Step, StopReason, aitken
 from emkit.core.slivers import CLOSE
 from emkit.models.side_by_side import SideBySide
 
 MANY = 24  # starts
 FINALISTS = 4
-_MARGIN, _SEEN = 20.0, 3  # times what is predicted, after so many accelerated steps: who then is below the best is left
+_MARGIN = 20.0  # times the gain that is predicted: who stays below the best with it is left
+_AGREE = 4  # starts that end in one optimum, before only one of them is carried on
+_SEEN = 3  # accelerated steps, before their prediction counts
 _ROUNDS = (6, 6, 6)  # EM iterations, of all starts, of the better half, of the best quarter
 
 
@@ -40,7 +41,8 @@ class Racer:
     """What the accelerated method knows; None where it has nothing to go by."""
     reason: StopReason | None = None
     remaining: float = math.inf
-    going: bool = True
+    plain: int = 0
+    """Objectives that EM reached before it was accelerated."""
 
     @property
     def known(self) -> State:
@@ -53,8 +55,13 @@ class Racer:
         """Its objective."""
         return self.trace[-1]
 
+    @property
+    def by_em(self) -> bool:
+        """Whether only EM can end it: it has not ended, and there is no state."""
+        return self.state is None and self.reason is None
+
     def judge(self, problem: Problem, algorithm: Accelerated, rules: Rules) -> None:
-        """Whether it has met the stop rule."""
+        """Note whether it has met the stop rule."""
         if self.reason is None and rules.tol > 0 and self.step.carried:
             self.remaining = algorithm.remaining(problem, self.step, self.trace)
             if self.remaining < rules.tol or algorithm.at_rest(problem, self.step, self.trace):
@@ -64,18 +71,17 @@ class Racer:
         """Whether it is worth another step: what it may still gain reaches the best."""
         if self.reason is not None or self.state is None or len(self.trace) > rules.max_iter:
             return False
-        most = _MARGIN * float(self.state.predicted.max()) if self.state.accepted >= _SEEN else math.inf
+        accelerated = self.state.accepted >= _SEEN
+        most = _MARGIN * (float(self.state.predicted.max()) if accelerated else aitken(self.trace[: self.plain]))
         return self.value >= best or self.value + most > best - CLOSE
 
-    def leave(self, here: "Together", j: int) -> None:
+    def leave(self, here: Together, j: int) -> None:
         """Take along the parameters, those of hypothesis ``j``."""
         self.step = replace(here.step(j, self.step.iteration), carried=self.step.carried)
 
     def run(self) -> Run:
         """As the outcome of a run."""
-        step, n_iter, reason = self.step, len(self.trace) - 1, self.reason or StopReason.MAX_ITER
-        about = (n_iter, reason, tuple(self.trace), self.remaining, step.carried)
-        return Run(step.params, step.log_likelihood, step.log_prior, *about)
+        return Run.ended(self.step, self.reason or StopReason.MAX_ITER, self.trace, self.remaining)
 
 
 @dataclass
@@ -88,64 +94,14 @@ class Race:
     """Objective of each start where it was left, or at the end of the short rounds."""
     collapsed: set[int]
     """Starts that were left because they collapsed."""
+    ended: dict[int, int]
+    """Iterations of those that EM ended in the same optimum as a better one that was carried on."""
     stopped: StopReason | None = None
 
-
-@dataclass(frozen=True)
-class Together:
-    """Several hypotheses, evaluated: what a Step is for one."""
-
-    problem: Problem
-    side: SideBySide
-    params: Any
-    stats: Any
-    log_likelihood: np.ndarray
-    log_prior: np.ndarray
-
-    @classmethod
-    def evaluated(cls, problem: Problem, side: SideBySide, params: Any) -> "Together":
-        """One E-step for all of them."""
-        stats, log_likelihood = problem.executor.map_reduce(EStep(side, params), problem.source)
-        return cls(problem, side, params, stats, np.asarray(log_likelihood), side.log_prior(params))
-
     @property
-    def objective(self) -> np.ndarray:
-        """Of each."""
-        return self.log_likelihood + self.log_prior
-
-    def m_step(self) -> Any:
-        """The hypotheses that EM goes on to."""
-        return self.side.m_step(self.stats, self.params)
-
-    def collapse(self) -> np.ndarray:
-        """Which of them collapse at the next M-step, booleans."""
-        return np.array([_collapses(self.take(np.array([i]))) for i in range(len(self.log_prior))])
-
-    def take(self, index: np.ndarray) -> "Together":
-        """Some of them."""
-        params, stats = self.side.take(self.params, index), self.side.take(self.stats, index)
-        return replace(self, params=params, stats=stats, log_likelihood=self.log_likelihood[index], log_prior=self.log_prior[index])
-
-    @cached_property
-    def at(self) -> np.ndarray:
-        """The coordinates of each."""
-        return self.side.pack(self.params)
-
-    def with_rows(self, other: "Together", index: Sequence[int]) -> "Together":
-        """With some of them as ``other`` has them."""
-        params, stats = (self.side.with_rows(*pair, index) for pair in ((self.params, other.params), (self.stats, other.stats)))
-        log_likelihood, log_prior = self.log_likelihood.copy(), self.log_prior.copy()
-        log_likelihood[index], log_prior[index] = other.log_likelihood[index], other.log_prior[index]
-        return Together(self.problem, self.side, params, stats, log_likelihood, log_prior)
-
-    def bare(self, i: int, iteration: int) -> Step:
-        """The value of one of them, without its parameters."""
-        return Step(iteration, None, float(self.log_likelihood[i]), float(self.log_prior[i]))
-
-    def step(self, i: int, iteration: int) -> Step:
-        """One of them."""
-        params, stats = self.side.one(self.params, i), self.side.one(self.stats, i)
-        return Step(iteration, params, float(self.log_likelihood[i]), float(self.log_prior[i]), stats)
+    def accelerated(self) -> bool:
+        """Whether those still under way were; a model without slopes, or with wrong ones, goes on by EM."""
+        return all(racer.reason is not None or racer.state is not None for racer in self.racers)
 
 
 def race(
@@ -170,11 +126,15 @@ def race(
     else:
         here = Together.evaluated(replace(problem, tol=rules.tol), side, here.params)
         field.begin_again(here)
-    racers = [Racer(i, here.step(j, field.made), field.traces[i]) for j, i in enumerate(field.alive)]
+    racers = [Racer(i, here.step(j, field.made), field.traces[i], plain=len(field.traces[i])) for j, i in enumerate(field.alive)]
+    for racer in racers:
+        racer.remaining = _left(here.problem, racer.trace)
+        if racer.remaining < rules.tol:
+            racer.reason = StopReason.CONVERGED
     if accelerate and stopped is None:
         stopped = _to_the_end(here, racers, Accelerated(), rules, asked)
     racers.sort(key=lambda racer: (racer.reason is StopReason.COLLAPSED, -racer.value, racer.index))
-    return Race(racers, field.short, field.collapsed, stopped)
+    return Race(racers, field.short, field.collapsed, field.ended, stopped)
 
 
 @dataclass
@@ -184,6 +144,7 @@ class Field:
     alive: list[int]
     traces: dict[int, list[float]]
     collapsed: set[int] = dataclass_field(default_factory=set)
+    ended: dict[int, int] = dataclass_field(default_factory=dict)
     made: int = 0
     """Iterations."""
     short: list[float] = dataclass_field(default_factory=list)
@@ -197,6 +158,28 @@ class Field:
         """Only some stay."""
         self.alive = [self.alive[j] for j in index.tolist()]
         return here.take(index)
+
+    def without(self, here: Together, lost: np.ndarray) -> Together:
+        """Those that are lost have collapsed. Raises CollapseError when none remains."""
+        self.collapsed |= {i for i, gone in zip(self.alive, lost, strict=True) if gone}
+        if lost.all():
+            raise CollapseError("every start has collapsed")
+        return self.take(here, np.flatnonzero(~lost))
+
+    def thinned(self, here: Together, tol: float) -> Together:
+        """The better half stays, best first, and of several that EM has ended in the best one's optimum only that one."""
+        values = here.objective
+        order, left = np.argsort(-values, kind="stable"), np.array([_left(here.problem, self.traces[i]) for i in self.alive])
+        most, first = max(FINALISTS, len(order) // 2), int(order[0])
+        ended = (left < tol) & (values >= values[first] - tol)
+        left_there = sum(self.traces[i][-1] >= values[first] - tol for i in self.ended)
+        if ended[first] and ended.sum() + left_there >= _AGREE:
+            ended[first] = False
+            self.ended |= {self.alive[j]: self.made for j in np.flatnonzero(ended).tolist()}
+            may_win = ~ended & (left > 2.0 * (values[first] - values) + tol)  # who is on the way to the same optimum gains the gap
+            may_win[first] = True
+            order = order[may_win[order]]
+        return self.take(here, order[:most])
 
     def begin_again(self, here: Together) -> None:
         """Over other data: what was found on the sample stays in ``short``."""
@@ -220,10 +203,18 @@ def _short_runs(
                     here = _em_step(here, field)
             except KeyboardInterrupt:
                 stopped = StopReason.INTERRUPTED
-        best = np.argsort(-here.objective, kind="stable")
-        here = field.take(here, best[: max(FINALISTS, len(best) // 2)])
+        here = field.thinned(here, rules.tol)
+        if len(field.alive) == 1:
+            break
     field.short = [trace[-1] for trace in field.traces.values()]
+    here = field.without(here, np.isnan(here.objective))
     return field.take(here, np.arange(min(FINALISTS, len(field.alive)))), field, stopped
+
+
+def _left(problem: Problem, trace: list[float]) -> float:
+    """What EM has still to gain, nats; nothing where the last change was rounding."""
+    at_rest = len(trace) > 1 and abs(trace[-1] - trace[-2]) <= problem.rounding(trace[-1])
+    return 0.0 if at_rest else aitken(trace)
 
 
 def _em_step(here: Together, field: Field) -> Together:
@@ -231,24 +222,12 @@ def _em_step(here: Together, field: Field) -> Together:
     try:
         params = here.m_step()
     except CollapseError:
-        lost = here.collapse()
-        field.collapsed |= {i for i, gone in zip(field.alive, lost, strict=True) if gone}
-        if lost.all():
-            raise
-        here = field.take(here, np.flatnonzero(~lost))
+        here = field.without(here, here.collapsing())
         params = here.m_step()
     here = Together.evaluated(here.problem, here.side, params)
     field.made += 1
     field.enter(here)
     return here
-
-
-def _collapses(one: Together) -> bool:
-    try:
-        one.m_step()
-    except CollapseError:
-        return True
-    return False
 
 
 def _to_the_end(here: Together, racers: list[Racer], algorithm: Accelerated, rules: Rules, asked: Monitor) -> StopReason | None:
@@ -258,12 +237,13 @@ def _to_the_end(here: Together, racers: list[Racer], algorithm: Accelerated, rul
     running = racers
     while True:
         best = max(racer.value for racer in racers)
+        going = []
         for j, racer in enumerate(running):
             racer.judge(here.problem, algorithm, rules)
-            racer.going = racer.may_win(best, rules)
-            if not racer.going:
+            if racer.may_win(best, rules):
+                going.append(j)
+            else:
                 racer.leave(here, j)
-        going = [j for j, racer in enumerate(running) if racer.going]
         if len(going) < len(running):
             here, running = here.take(np.array(going, dtype=np.intp)), [running[j] for j in going]
         if not running:
@@ -273,7 +253,7 @@ def _to_the_end(here: Together, racers: list[Racer], algorithm: Accelerated, rul
             if stopped is None:
                 here = _advanced(here, algorithm, running)
         except CollapseError:  # those that do are left at the next turn
-            for racer, lost in zip(running, here.collapse(), strict=True):
+            for racer, lost in zip(running, here.collapsing(), strict=True):
                 racer.reason = StopReason.COLLAPSED if lost else None
         except KeyboardInterrupt:
             stopped = StopReason.INTERRUPTED

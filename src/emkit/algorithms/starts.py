@@ -1,4 +1,15 @@
-"""Many starts, few finished: short runs on a subsample, the best of them carried on over all the data."""
+"""Many starts, few finished: short runs on a subsample, the best of them carried on over all the data.
+
+"auto": where hypotheses can be advanced side by side (mixtures whose components share nothing, with nothing held or given), 24
+starts make 6 EM iterations on a subsample, the better half another 6, the best quarter another 6. The best four are carried on,
+over all the data if these are no more than 20,000 rows, until they have converged or can no longer become the best. Elsewhere there
+are 8 starts.
+
+A number of starts: each makes 25 iterations on a subsample; the best quarter (two at least) are carried on there until they settle;
+those within 0.01 nats a row of the best that differ are carried on over all the data. If the data are no larger than the subsample,
+every start makes up to 100 iterations, and is then carried on if it is among the best quarter and its estimated remaining gain
+could make up for what it lacks.
+"""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +21,7 @@ import numpy as np
 from emkit.algorithms.accelerated import Accelerated
 from emkit.algorithms.auto import Auto, algorithm_of
 from emkit.algorithms.carry_on import HALTED, Progress, Waiting, finish, note
-from emkit.algorithms.lockstep import FINALISTS, MANY, race
+from emkit.algorithms.lockstep import MANY, Race, race
 from emkit.core.block import Source
 from emkit.core.checks import count
 from emkit.core.errors import CollapseError, ParameterError
@@ -27,6 +38,7 @@ _ONE_BY_ONE = 8  # starts, where they cannot be advanced side by side
 _TOGETHER = 20_000  # rows over which they are
 _SHORT, _LONGER = 25, 300  # iterations on the subsample: for every start, and for the best few
 _WHOLE = 100  # iterations of every start on all the data, before only the best few are carried on
+_FIRST_LOOK = 5  # iterations over all the data of each optimum found on the subsample, before only the best is carried on
 _PER_ROW = 0.01  # nats a row on the subsample by which a start may trail the best and still be carried on
 
 
@@ -55,17 +67,9 @@ def fit(
     algorithm : {"auto", "em", "accelerated"} or Algorithm, optional
         How steps are made: see ``emkit.Auto``, ``emkit.EM`` and ``emkit.Accelerated``; None is "auto".
     starts : "auto", int, or sequence of Params
-        How many starts to try, or the starts themselves.
-
-        "auto": where hypotheses can be advanced side by side (mixtures whose components share nothing, with nothing held or
-        given) 24 starts make 6 EM iterations on a subsample, the better half another 6, the best quarter another 6; the best four
-        are carried on, over all the data if these are no more than 20,000 rows, until they have converged or can no longer become
-        the best. Elsewhere 8 starts.
-
-        With a number, each makes 25 iterations on a subsample; the best quarter (two at
-        least) are carried on there until they settle; those within 0.01 nats a row of the best that differ are carried on over
-        all the data. If the data are no larger than the subsample, every start makes up to 100 iterations, and is then carried
-        on if it is among the best quarter and its estimated remaining gain could make up for what it lacks.
+        How many starts to try, or the starts themselves. Each is run briefly, on a subsample if there are many rows; the best few
+        are carried on over all the data. "auto" is 24 for mixtures whose components share nothing, with nothing held or given,
+        and 8 elsewhere; the first ones are advanced side by side, in one pass over the data for all of them.
     tol, max_iter, monitors, checkpoint
         See ``emkit.core.fit.Rules``.
     rng : numpy Generator, optional, of every random choice
@@ -148,12 +152,14 @@ def _short_runs(
             raise ParameterError(f"starts={starts!r}: give a number of starts, or a sequence of Params")
         given = [Start(i, "given", math.nan) for i in range(len(starts))]
         return Progress(given, [Waiting(i, model.put_back(params)) for i, params in enumerate(starts)]), None
-    side = SideBySide.of(model, source) if starts == "auto" else None
+    side = SideBySide.of(model, source) if starts == "auto" and model.n_hidden != 1 else None
     if side is not None:
         return _race(problem, side, algorithm, rules, watch, rng)
     if isinstance(starts, str) and starts != "auto":
         raise ParameterError(f"n_init={starts!r}: give 'auto' or a number of starts", parameter="n_init")
-    starts = _ONE_BY_ONE if starts == "auto" else count(starts, "n_init")
+    if starts == "auto":
+        starts = _ONE_BY_ONE if model.n_hidden != 1 else 1
+    starts = count(starts, "n_init")
     sample = source.sample(subsample_size(model.n_hidden or 1, source.n_features), rng)
     seeds = rng.spawn(starts)
     if starts == 1:
@@ -193,26 +199,18 @@ def _race(
         return Progress([Start(i, kind, -math.inf, reason=StopReason.COLLAPSED) for i, kind in enumerate(kinds)], []), None
     lost = dict.fromkeys(found.collapsed, StopReason.COLLAPSED)
     progress = Progress([Start(i, kinds[i], value, reason=lost.get(i)) for i, value in enumerate(found.short)], [])
-    tried = [(racer.index, racer.run()) for racer in found.racers]
-    if not whole:
-        few = 1 if found.stopped or accelerate else FINALISTS
-        done = tried if accelerate else tried[:few]
+    if sample is source:
+        for i, made in found.ended.items():
+            progress.starts[i] = replace(progress.starts[i], objective=found.short[i], n_iter=made, reason=StopReason.CONVERGED)
+    if not whole:  # what the sample's optima are worth, all the data say after a few iterations
+        tried = [(racer.index, racer.run()) for racer in found.racers]
+        done = [(i, outcome) for i, outcome in tried if outcome.converged or not found.accelerated] or tried[:1]
+        few = 1 if found.stopped else len(done)
         stopped = _carry_on_best(progress, done, small, algorithm, loose.tol, few, asked) or found.stopped
-        for waiting in progress.queue:
-            waiting.limit = _WHOLE
+        progress.queue = [replace(waiting, limit=_FIRST_LOOK) for waiting in progress.queue]
         progress.most = 1
         return progress, stopped
-    if not accelerate:
-        _carry_on_all(problem, progress, tried, rules)
-        progress.most = 2
-        return progress, found.stopped
-    # Evaluated once more, one by one, so that what is reported is exactly what ``score`` says.
-    best = tried[0][1].objective
-    for i, outcome in tried:
-        if i == tried[0][0] or (outcome.reason is StopReason.CONVERGED and outcome.objective >= best - CLOSE):
-            progress.queue.append(Waiting(i, outcome.params, outcome.trace[:-1], carried=outcome.carried))
-        elif outcome.reason is not StopReason.MAX_ITER:
-            note(problem, progress, i, outcome)
+    _carry_on_racers(problem, progress, found, rules)
     return progress, found.stopped
 
 
@@ -273,6 +271,26 @@ def _carry_on_all(problem: Problem, progress: Progress, tried: list[tuple[int, R
                 progress.queue.append(Waiting(i, outcome.params, outcome.trace[:-1], _WHOLE, carried=outcome.carried))
         else:
             note(problem, progress, i, outcome)
+
+
+def _carry_on_racers(problem: Problem, progress: Progress, found: Race, rules: Rules) -> None:
+    """The race was over all the data: the best, and those that may be preferred to it, are evaluated once more, each alone.
+
+    What is reported is then exactly what ``score`` says. Those that the accelerated method cannot end are followed by EM.
+    """
+    later, best = [], found.racers[0].value
+    for racer in found.racers:
+        outcome = racer.run()
+        waiting = Waiting(racer.index, outcome.params, outcome.trace[:-1], carried=outcome.carried)
+        if racer.by_em and found.stopped is None and outcome.n_iter < rules.max_iter:
+            if not outcome.objective + 10.0 * outcome.remaining < best - rules.tol:
+                later.append(replace(waiting, limit=_WHOLE))
+        elif racer is found.racers[0] or (outcome.converged and outcome.objective >= best - CLOSE):
+            progress.queue.append(waiting)
+        elif outcome.reason is not StopReason.MAX_ITER:
+            note(problem, progress, racer.index, outcome)
+    progress.queue += later
+    progress.most = 2 if later else None
 
 
 def _carry_on_best(

@@ -57,7 +57,7 @@ Tol = Annotated[
     typer.Option(help="Stop when the estimated remaining gain is below `tol` nats; 0: make exactly --max-iter updates."),
 ]
 MaxIter = Annotated[int | None, typer.Option(help="Iterations at most, for each start.")]
-NInit = Annotated[int | None, typer.Option(help="Starts.")]
+NInit = Annotated[str | None, typer.Option(metavar="N", help="Number of starts, or auto (default): see the estimators' n_init.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of every random choice.")]
 NJobs = Annotated[int | None, typer.Option(help="Threads; all cores by default. The result does not depend on it.")]
 NoPrior = Annotated[bool, typer.Option("--no-prior", help="Plain maximum likelihood, without the weak default prior.")]

@@ -14,7 +14,7 @@ from emkit.core.errors import CollapseError
 from emkit.core.executor import Executor
 from emkit.core.model import EStep, Model
 from emkit.core.monitor import Monitor, Monitors
-from emkit.core.result import Run, Step, StopReason, aitken
+from emkit.core.result import Run, Step, StopReason, still_to_gain
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Algorithm(ABC):
 
         A run ends when it is below ``tol``. By default Aitken's rule, which is right for algorithms that converge linearly.
         """
-        return aitken(list(trace))
+        return still_to_gain(trace)
 
     def at_rest(self, problem: Problem, step: Step, trace: Sequence[float]) -> bool:
         """Whether nothing is gained any more: by default, after changes that rounding could have made."""
@@ -189,6 +189,8 @@ def run(
 
     Raises
     ------
+    CollapseError
+        If it comes before there is anything to keep; also where the objective at ``params`` is not a number.
     KeyboardInterrupt
         Only if it comes before there is anything to keep.
     """
@@ -197,6 +199,8 @@ def run(
     best: Step | None = None
     try:
         for step in iterate(problem, algorithm, params, len(history), carried):
+            if best is None and math.isnan(step.objective):
+                raise CollapseError("the objective at the starting values is not a number")
             if best is not None and algorithm.monotone and _fell(problem, step, best):
                 reason = StopReason.DECREASED
                 break
@@ -219,10 +223,7 @@ def run(
             raise
         reason = StopReason.COLLAPSED if isinstance(error, CollapseError) else StopReason.INTERRUPTED
     assert best is not None
-    return Run(
-        best.params, best.log_likelihood, best.log_prior, best.iteration, reason, tuple(history), remaining,
-        best.carried, best.stats,
-    )  # fmt: skip
+    return Run.ended(best, reason, history, remaining)
 
 
 def _fell(problem: Problem, step: Step, best: Step) -> bool:

@@ -17,7 +17,7 @@ class Monitor:
         """Something takes a while (compiling, restarts): a line for a person."""
 
     def asked(self) -> StopReason | None:
-        """Whether to stop now: consulted in the short runs of several starts, which ``step`` does not see."""
+        """Whether to stop now: consulted in short runs, and where starts are advanced side by side, which ``step`` does not see."""
         return None
 
     def step(self, step: Step) -> StopReason | None:
@@ -52,7 +52,7 @@ class TimeLimit(Monitor):
 
 
 class Trace(Monitor):
-    """Keeps every step of every run, parameters included: for teaching, plots and tests."""
+    """Keeps every step that monitors see, parameters included: for teaching, plots and tests. With ``n_init=1`` that is all."""
 
     def __init__(self) -> None:
         self.steps: list[Step] = []

@@ -40,7 +40,7 @@ class State(ABC):
             value = self._value(name[:-1])
             if value is not None:
                 return value
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        raise AttributeError(f"{self._name()!r} object has no attribute {name!r}")
 
     def __setattr__(self, name: str, value: Any) -> None:
         parameter = name.endswith("_") and not name.startswith("_") and name not in _KEPT

@@ -56,7 +56,7 @@ def command(
         "gaps": gaps,
         "tol": tol,
         "max_iter": max_iter,
-        "n_init": n_init,
+        "n_init": int(n_init) if n_init is not None and n_init.lstrip("-").isdigit() else n_init,
         "random_state": seed,
         "n_jobs": n_jobs,
         "fixed": None if fixed is None else _json_object(fixed),

@@ -249,9 +249,9 @@ class Gaussian(Family):
         return compiled_pass(params, log_weights, block, self._with_second, **what)
 
     def side_by_side(self, params: GaussianParams, log_weights: np.ndarray, block: Block) -> Pass:
-        """By features, where the data are complete and the digits last."""
+        """By features, where the data are complete and digits enough last: a search may lose 1e-9 nats in 2,000 rows."""
         taken = expansion_of(params, block)
-        if taken is not None and taken.lasts(log_weights):
+        if taken is not None and taken.lasts(log_weights, 1e6):
             return product_pass(taken, log_weights, block, True)
         return super().side_by_side(params, log_weights, block)
 

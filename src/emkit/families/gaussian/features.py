@@ -136,7 +136,8 @@ class Expansion:
             pull = np.matmul(precision, off[:, :, None])[:, :, 0]
             flat, factor, _ = _triangle(d)
             np.multiply(precision.reshape(len(precision), d * d).take(flat, axis=1), factor, out=out[:, 1 + d :])
-            reach = np.abs(off) + np.sqrt(np.diagonal(params.covariances, axis1=1, axis2=2))
+            with np.errstate(invalid="ignore"):  # far outliers: a first guess's variance may cancel to below 0; no digits last
+                reach = np.abs(off) + np.sqrt(np.diagonal(params.covariances, axis1=1, axis2=2))
             terms = (precision * reach[:, :, None] * reach[:, None, :]).reshape(k, d * d)
         else:
             pull = precision * off
@@ -147,17 +148,17 @@ class Expansion:
         out[:, 1 : 1 + d] = pull
         return cls(features, params, out, square + np.sqrt(np.einsum("kt,kt->k", terms, terms)))
 
-    def lasts(self, log_weights: np.ndarray | None = None) -> bool:
+    def lasts(self, log_weights: np.ndarray | None = None, loss: float = _LOSS) -> bool:
         """Whether the digits last: in each component's statistics, and, weighted by the components, in the log-likelihood."""
-        if log_weights is None:
-            return self._lasts_alike
-        mean = np.einsum("...k,...k", self.loss.reshape(log_weights.shape), np.exp(log_weights)).max()
-        return bool(mean <= _LOSS) and bool(self.loss.max() <= _FAR)
+        mean, most = self._size
+        if log_weights is not None:
+            mean = float(np.einsum("...k,...k", self.loss.reshape(log_weights.shape), np.exp(log_weights)).max())
+        return mean <= loss and most <= _FAR
 
     @cached_property
-    def _lasts_alike(self) -> bool:
-        """With components that weigh the same."""
-        return bool(self.loss.mean() <= _LOSS) and bool(self.loss.max() <= _FAR)
+    def _size(self) -> tuple[float, float]:
+        """Of the loss, on average and at most: both halves of an HMM's E-step ask."""
+        return float(self.loss.mean()), float(self.loss.max())
 
     def no_sums(self, with_second: bool) -> np.ndarray:
         """Zeros, one for each component and feature that statistics need."""

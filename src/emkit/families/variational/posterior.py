@@ -20,6 +20,11 @@ class VariationalFamily(Family):
     is_posterior: ClassVar[bool] = True
 
     @property
+    def separable(self) -> bool:
+        """False: once it is resolved, its prior has a place for each component."""
+        return False
+
+    @property
     @abstractmethod
     def plain(self) -> Family:
         """The ordinary family."""
