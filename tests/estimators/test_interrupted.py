@@ -63,7 +63,7 @@ def test_before_there_is_anything_to_keep_it_is_an_ordinary_interrupt(rows, monk
         raise KeyboardInterrupt
 
     monkeypatch.setattr("emkit.models.mixture.Mixture.init", interrupt)
-    monkeypatch.setattr("emkit.models.side_by_side.SideBySide.init", interrupt)
+    monkeypatch.setattr("emkit.models.mixture.MixturesSideBySide.init", interrupt)
     for n_init in ("auto", 3):
         gm = GaussianMixture(2, n_init=n_init, random_state=0)
         with pytest.raises(KeyboardInterrupt):

@@ -19,7 +19,6 @@ from emkit import (
 )
 from emkit._names import MODULES, group
 from emkit.core.model import EStep
-from emkit.models.side_by_side import SideBySide
 from emkit.testing import draw
 from support.fits import fitted
 
@@ -33,7 +32,7 @@ FAMILIES = [
 def of(family, source, prior=None):
     """The model, resolved, and its hypotheses side by side, if it has them."""
     model = Mixture(family, 2, prior).resolve(source)
-    return model, SideBySide.of(model, source)
+    return model, model.side_by_side(source)
 
 
 def started(side, source, n=4):
@@ -101,7 +100,7 @@ def test_where_components_are_told_apart_there_is_none(source):
     labels = np.full(source.n_rows, -1)
     labels[0] = 1
     known = ArraySource(source.x, labels=labels)
-    assert SideBySide.of(Mixture(Gaussian(), 2).resolve(known), known) is None
+    assert Mixture(Gaussian(), 2).resolve(known).side_by_side(known) is None
     for model in (
         Mixture(Gaussian("tied"), 2),
         Mixture(Gaussian(fixed={"means": [[0.0, 0.0], [np.nan, np.nan]]}), 2),
@@ -110,8 +109,8 @@ def test_where_components_are_told_apart_there_is_none(source):
         Mixture(VariationalGaussian("diag"), 2),
         Mixture(VariationalGaussian("full", scale_prior=1.0), 2),
     ):
-        assert SideBySide.of(model.resolve(source), source) is None
-    assert SideBySide.of(Mixture(Gaussian(prior=NormalInverseWishart(5.0, 1.0)), 2).resolve(source), source) is not None
+        assert model.resolve(source).side_by_side(source) is None
+    assert Mixture(Gaussian(prior=NormalInverseWishart(5.0, 1.0)), 2).resolve(source).side_by_side(source) is not None
 
 
 def test_mixtures_of_posteriors_are_started_one_by_one(source):

@@ -2,7 +2,7 @@
 
 Biernacki, Celeux and Govaert (2003), Computational Statistics & Data Analysis 41, 561-575, measured that many short runs find
 better optima than few long ones. Here an iteration of all starts is one pass over the data: see
-``emkit.models.side_by_side``.
+``emkit.core.side_by_side``.
 """
 
 import math
@@ -19,8 +19,8 @@ from emkit.core.errors import CollapseError
 from emkit.core.fit import Problem, Rules
 from emkit.core.monitor import Monitor
 from emkit.core.result import Run, Step, StopReason, aitken
+from emkit.core.side_by_side import SideBySide
 from emkit.core.slivers import CLOSE
-from emkit.models.side_by_side import SideBySide
 
 MANY = 24  # starts
 FINALISTS = 4

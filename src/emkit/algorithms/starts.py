@@ -31,8 +31,8 @@ from emkit.core.model import Model
 from emkit.core.monitor import Monitor
 from emkit.core.records import Params
 from emkit.core.result import Result, Run, Start, Step, StopReason
+from emkit.core.side_by_side import SideBySide
 from emkit.core.slivers import CLOSE, slivers_at
-from emkit.models.side_by_side import SideBySide
 
 _ONE_BY_ONE = 8  # starts, where they cannot be advanced side by side
 _TOGETHER = 20_000  # rows over which they are
@@ -152,7 +152,7 @@ def _short_runs(
             raise ParameterError(f"starts={starts!r}: give a number of starts, or a sequence of Params")
         given = [Start(i, "given", math.nan) for i in range(len(starts))]
         return Progress(given, [Waiting(i, model.put_back(params)) for i, params in enumerate(starts)]), None
-    side = SideBySide.of(model, source) if starts == "auto" and model.n_hidden != 1 else None
+    side = model.side_by_side(source) if starts == "auto" and model.n_hidden != 1 else None
     if side is not None:
         return _race(problem, side, algorithm, rules, watch, rng)
     if isinstance(starts, str) and starts != "auto":

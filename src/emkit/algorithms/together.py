@@ -11,7 +11,7 @@ from emkit.core.errors import CollapseError
 from emkit.core.fit import Problem
 from emkit.core.model import EStep
 from emkit.core.result import Step
-from emkit.models.side_by_side import SideBySide
+from emkit.core.side_by_side import SideBySide
 
 
 @dataclass(frozen=True)

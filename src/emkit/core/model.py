@@ -9,6 +9,7 @@ import numpy as np
 from emkit.core.block import Block, Source
 from emkit.core.checks import one_of
 from emkit.core.declared import Declared
+from emkit.core.side_by_side import SideBySide
 from emkit.core.slivers import Sliver
 from emkit.core.support import Support
 
@@ -57,9 +58,9 @@ class Model(Declared):
     ``emkit.testing.check_model``.
 
     You may add: ``q`` (Fisher's identity, standard errors), ``gradient`` and ``curvature`` (acceleration), ``moments`` and
-    ``label_table`` (summaries, order of labels), ``slivers`` (what is degenerate), ``support``, ``simulate``,
-    ``compile``, ``kind_of_start``; ``examples`` (configurations for the conformance kit) and ``draw`` (data for it, where rows of
-    the first part will not do).
+    ``label_table`` (summaries, order of labels), ``slivers`` (what is degenerate), ``support``, ``simulate``, ``compile``,
+    ``kind_of_start``, ``side_by_side`` (many starts at once); ``examples`` (configurations for the conformance kit) and ``draw``
+    (data for it, where rows of the first part will not do).
     """
 
     @property
@@ -133,6 +134,10 @@ class Model(Declared):
     def kind_of_start(self, attempt: int) -> str:
         """What start number ``attempt`` does, for the table of starts."""
         return "start"
+
+    def side_by_side(self, source: Source) -> SideBySide | None:
+        """What advances several hypotheses of this model, resolved, in one pass over the data; None where that cannot be done."""
+        return None
 
     def compile(self, source: Source) -> None:
         """Compile what the first E-step would compile, if anything."""

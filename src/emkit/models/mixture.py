@@ -1,5 +1,6 @@
 """A finite mixture over any family: each row comes from one of K components, and which one is never observed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -17,6 +18,7 @@ from emkit.core.parameters import Parameter, Simplex
 from emkit.core.prior import Dirichlet
 from emkit.core.records import Params, Stats
 from emkit.core.seeding import KINDS_OF_START, kind_of_start, seed_labels
+from emkit.core.side_by_side import MOST_GUESSED, SideBySide
 from emkit.core.slivers import Sliver, slivers_of
 from emkit.core.support import Support
 
@@ -184,6 +186,49 @@ class Mixture(Model):
         labels = rng.choice(self.n_hidden, size=n, p=params.weights)
         return Block(self.family.sample(params.components, labels, rng), labels=labels)
 
+    def side_by_side(self, source: Source) -> "MixturesSideBySide | None":
+        """Where the components are separable, nothing is held or given, and no label is known."""
+        alike = self.family.separable and not self.has_values and next(iter(source)).labels is None
+        return MixturesSideBySide(self) if alike else None
+
     def compile(self, source: Source) -> None:
         """Whatever the family compiles."""
         self.family.compile(source, self.n_hidden)
+
+
+@dataclass(frozen=True)
+class MixturesSideBySide(SideBySide):
+    """S mixtures of K components are S K components, of which Bayes' rule sees K at a time."""
+
+    model: Mixture
+
+    def init(self, source: Source, rngs: Sequence[np.random.Generator]) -> MixtureParams:
+        """Starting values from as many seeded partitions of the rows as there are generators."""
+        k, family, block = self.model.n_hidden, self.model.family, source.joined()
+        x, weights = np.asarray(block.x), None if block.weights is None else np.asarray(block.weights, dtype=np.float64)
+        points, each = family.embed(x), max(1, MOST_GUESSED // (len(x) * k))
+        kinds, made = self.kinds(len(rngs)), []
+        for begin in range(0, len(rngs), each):
+            part = slice(begin, begin + each)
+            labels = [seed_labels(points, len(x), weights, k, rng, kind) for rng, kind in zip(rngs[part], kinds[part], strict=True)]
+            resp = np.concatenate(labels, axis=1)
+            if weights is not None:
+                resp *= weights[:, None]
+            counts = resp.sum(axis=0).reshape(-1, k) + 1.0
+            components = family.from_partition(x, resp, rngs[begin])
+            made.append(MixtureParams(counts / counts.sum(axis=1, keepdims=True), components))
+        found: MixtureParams = self.stacked(made)
+        return found
+
+    def e_step(self, params: MixtureParams, block: Block) -> tuple[MixtureStats, Any]:
+        """By ``Family.side_by_side``."""
+        result = self.model.family.side_by_side(params.components, params.log_weights, block)
+        assert result.counts is not None
+        return MixtureStats(result.counts.reshape(params.weights.shape), result.stats), result.log_likelihood
+
+    def own_log_prior(self, params: MixtureParams) -> np.ndarray:
+        """Of the weights."""
+        own = np.zeros(len(params.weights))
+        for prior in self.model.priors.values():
+            own = own + prior.log_density(params.weights).sum(axis=1)
+        return own

@@ -91,7 +91,7 @@ class ChainConfiguration(Model):
     def made(self, params: Any, values: Mapping[str, np.ndarray], parts: Mapping[str, Any]) -> HMMParams:
         """Transitions taken apart; a stationary start follows from them."""
         rows = values["transitions"]
-        matrix = np.ascontiguousarray(rows[:, : self.n_hidden])
+        matrix = np.ascontiguousarray(rows[..., : self.n_hidden])
         start = stationary(matrix) if self.start == "stationary" else values["startprob"]
         return HMMParams(start, matrix, parts["emissions"], rows[:, self.n_hidden].copy() if self.end else None)
 
@@ -99,7 +99,8 @@ class ChainConfiguration(Model):
         """Fixed values and structural zeros; a stationary start has nothing free."""
         if name == "startprob" and self.start == "stationary":
             return np.zeros(shape)
-        return self._resolved()[name]
+        held = self._resolved()[name]
+        return held if held.shape == shape else np.broadcast_to(held, shape)
 
     def _resolved(self) -> Mapping[str, np.ndarray]:
         if self.held_chain is None:
@@ -191,11 +192,14 @@ class ChainConfiguration(Model):
 
     def log_prior(self, params: HMMParams) -> float:
         """Of start and transitions, and of the family."""
+        return self.family.log_prior(params.emissions) + self.own_log_prior(params.startprob, self._rows(params))
+
+    def own_log_prior(self, startprob: np.ndarray, rows: np.ndarray) -> float:
+        """Of start probabilities (K,), and of rows of transitions with the end probability last."""
         held = self._resolved()
-        total = self.family.log_prior(params.emissions)
-        total += chain.log_density(self._pseudo_rows, held["transitions"], self._rows(params))
+        total = chain.log_density(self._pseudo_rows, held["transitions"], rows)
         if self.start == "free":
-            total += chain.log_density(self._pseudo_start(), held["startprob"], params.startprob)
+            total += chain.log_density(self._pseudo_start(), held["startprob"], startprob)
         return total
 
     # --- in words -----------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from emkit.models.hmm.params import HMMParams, HMMStats
 from emkit.models.hmm.partition import first_partition
 from emkit.models.hmm.paths import simulate
 from emkit.models.hmm.recursions import Counts, forward_backward, forward_backward_log
+from emkit.models.hmm.side_by_side import HMMsSideBySide
 from emkit.models.hmm.stationary import stationary_mode, stationary_slope
 from emkit.models.hmm.steps import first_rows, log_chain, worth_compiled_recursions
 
@@ -215,7 +216,10 @@ class HiddenMarkov(ChainConfiguration):
         if self.start == "stationary":
             counts = counts + stats.start[:, None] * params.transmat
         first = simplex.curvature(start, params.startprob, self.held("startprob", params.startprob.shape))
-        return {"startprob": first, "transitions": simplex.curvature(counts, self._rows(params), self._resolved()["transitions"])}
+        return {
+            "startprob": first,
+            "transitions": simplex.curvature(counts, self._rows(params), self.held("transitions", counts.shape)),
+        }
 
     def slivers(self, params: HMMParams, stats: HMMStats) -> tuple[Sliver, ...]:
         """As the family says of its components; a state's rows are the steps that begin in it or lead to it."""
@@ -250,6 +254,12 @@ class HiddenMarkov(ChainConfiguration):
         lengths = max(1, int(n * params.endprob.mean())) if params.endprob is not None else np.full(-(-n // 50), 50)
         x, states, sizes = simulate(self.family, params, lengths, rng)
         return Block(x, lengths=sizes, labels=states)
+
+    def side_by_side(self, source: Source) -> HMMsSideBySide | None:
+        """Where the family is separable, nothing is held, no state is known, the start is free, and sequences just stop."""
+        free = self.start == "free" and not self.end and all(np.isnan(held).all() for held in self._resolved().values())
+        alike = free and self.family.separable and next(iter(source)).labels is None
+        return HMMsSideBySide(self) if alike else None
 
     def compile(self, source: Source) -> None:
         """Load or compile the recursions and the family's kernels."""
