@@ -76,13 +76,12 @@ def first_chain(
     return simplex.mode(start, held["startprob"], start, reciprocal=True), rows
 
 
-def log_density(pseudo: Any, held: np.ndarray, p: np.ndarray) -> float:
-    """Sum of pseudo-counts times log p over free entries."""
-    if not np.any(pseudo):
-        return 0.0
-    pseudo = np.broadcast_to(pseudo, p.shape)
-    used = np.isnan(held) & (pseudo != 0)
-    return float(np.sum(pseudo[used] * np.log(np.maximum(p[used], simplex.TINY))))
+def log_densities(pseudo: np.ndarray, held: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """Sum of pseudo-counts times log p over each distribution's free entries: p without its last axis."""
+    if not pseudo.any():
+        return np.zeros(p.shape[:-1])
+    counted = np.where(np.isnan(held), pseudo, 0.0)
+    return np.asarray(np.sum(counted * np.log(np.maximum(p, simplex.TINY)), axis=-1))
 
 
 def check_rows(value: Any, shape: tuple[int, ...], name: str, *, partial: bool = False, total: float | None = 1.0) -> np.ndarray:

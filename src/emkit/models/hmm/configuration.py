@@ -179,11 +179,15 @@ class ChainConfiguration(Model):
 
     # --- priors -------------------------------------------------------------------------------------------------------
 
-    def _pseudo_start(self) -> Any:
-        return 0.0 if self.startprob_prior is None else self.startprob_prior.pseudo
+    @cached_property
+    def pseudo_start(self) -> np.ndarray:
+        """The prior's pseudo-counts of starts, (K,)."""
+        none = np.zeros(self.n_hidden)
+        return none if self.startprob_prior is None else none + self.startprob_prior.pseudo
 
     @cached_property
-    def _pseudo_rows(self) -> np.ndarray:
+    def pseudo_rows(self) -> np.ndarray:
+        """Those of transitions, and of ends in the last column, (K, K or K + 1)."""
         pseudo = np.zeros((self.n_hidden, self.width))
         if self.transmat_prior is not None:
             pseudo = pseudo + self.transmat_prior.pseudo
@@ -192,14 +196,11 @@ class ChainConfiguration(Model):
 
     def log_prior(self, params: HMMParams) -> float:
         """Of start and transitions, and of the family."""
-        return self.family.log_prior(params.emissions) + self.own_log_prior(params.startprob, self._rows(params))
-
-    def own_log_prior(self, startprob: np.ndarray, rows: np.ndarray) -> float:
-        """Of start probabilities (K,), and of rows of transitions with the end probability last."""
         held = self._resolved()
-        total = chain.log_density(self._pseudo_rows, held["transitions"], rows)
+        total = self.family.log_prior(params.emissions)
+        total += float(chain.log_densities(self.pseudo_rows, held["transitions"], self._rows(params)).sum())
         if self.start == "free":
-            total += chain.log_density(self._pseudo_start(), held["startprob"], startprob)
+            total += float(chain.log_densities(self.pseudo_start, held["startprob"], params.startprob))
         return total
 
     # --- in words -----------------------------------------------------------------------------------------------------

@@ -180,7 +180,7 @@ class HiddenMarkov(ChainConfiguration):
         held = self._resolved()
         emissions = self.family.update(stats.emissions, params.emissions)
         if self.start == "stationary":
-            rows = stationary_mode(stats.transitions, stats.start, held["transitions"], params.transmat, self._pseudo_rows)
+            rows = stationary_mode(stats.transitions, stats.start, held["transitions"], params.transmat, self.pseudo_rows)
             return self.made(params, {"transitions": rows}, {"emissions": emissions})
         starts, counts = self._posterior_counts(stats)
         start = simplex.mode(starts, held["startprob"], params.startprob, reciprocal=True)
@@ -190,7 +190,7 @@ class HiddenMarkov(ChainConfiguration):
     def _posterior_counts(self, stats: HMMStats) -> tuple[np.ndarray, np.ndarray]:
         """Starts, and rows of transitions and ends, with the priors' pseudo-counts."""
         rows = np.column_stack([stats.transitions, stats.end]) if self.end else stats.transitions
-        return stats.start + self._pseudo_start(), rows + self._pseudo_rows
+        return stats.start + self.pseudo_start, rows + self.pseudo_rows
 
     def q(self, stats: HMMStats, params: HMMParams) -> float | None:
         """Of starts, transitions and ends, and of the family."""

@@ -12,7 +12,7 @@ from emkit.core.side_by_side import MOST_GUESSED, SideBySide
 from emkit.models.hmm import chain
 from emkit.models.hmm.banded import forward_backward_together
 from emkit.models.hmm.params import HMMParams, HMMStats
-from emkit.models.hmm.partition import first_partition
+from emkit.models.hmm.partition import first_partitions
 from emkit.models.hmm.steps import worth_compiled_recursions
 
 _TOGETHER = 2**18  # numbers of the systems solved at once: they stay in cache
@@ -29,7 +29,7 @@ class HMMsSideBySide(SideBySide):
         kinds, each, made = self.kinds(len(rngs)), max(1, MOST_GUESSED // (source.n_rows * k)), []
         for begin in range(0, len(rngs), each):
             numbers = range(begin, min(begin + each, len(rngs)))
-            firsts = [first_partition(family, k, source, rngs[i], kinds[i]) for i in numbers]
+            firsts = first_partitions(family, k, source, [rngs[i] for i in numbers], [kinds[i] for i in numbers])
             emissions = family.from_partition(firsts[0].x, np.concatenate([one.weighted for one in firsts], axis=1), rngs[begin])
             chains = [
                 chain.first_chain(False, firsts[0].lengths, i, self.model.held_chain, self.model.start_values) for i in numbers
@@ -76,4 +76,6 @@ class HMMsSideBySide(SideBySide):
 
     def own_log_prior(self, params: HMMParams) -> np.ndarray:
         """Of start and transitions."""
-        return np.array([self.model.own_log_prior(*one) for one in zip(params.startprob, params.transmat, strict=True)])
+        held = self.model.held_chain
+        start = chain.log_densities(self.model.pseudo_start, held["startprob"], params.startprob)
+        return start + chain.log_densities(self.model.pseudo_rows, held["transitions"], params.transmat).sum(axis=1)
