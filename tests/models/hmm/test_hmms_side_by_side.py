@@ -84,13 +84,6 @@ def test_each_is_what_it_is_alone(family, data):
     assert_each_is_what_it_is_alone(model, side, source)
 
 
-def test_given_transitions_are_where_all_begin():
-    source, given = sequences(Poisson()), [[0.7, 0.3], [0.4, 0.6]]
-    model, side = of(Poisson(), source, start_values={"transmat": given})
-    np.testing.assert_allclose(started(side, source).transmat, np.broadcast_to(given, (4, 2, 2)))
-    assert_each_is_what_it_is_alone(model, side, source)
-
-
 @pytest.mark.parametrize("how", ["compiled", "in parts", "one by one"])
 def test_whichever_way_it_is_done(how, monkeypatch):
     source = sequences(Poisson())

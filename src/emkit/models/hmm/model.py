@@ -256,10 +256,9 @@ class HiddenMarkov(ChainConfiguration):
         return Block(x, lengths=sizes, labels=states)
 
     def side_by_side(self, source: Source) -> HMMsSideBySide | None:
-        """Where the family is separable, nothing is held, no state is known, the start is free, and sequences just stop."""
-        free = self.start == "free" and not self.end and all(np.isnan(held).all() for held in self._resolved().values())
-        alike = free and self.family.separable and next(iter(source)).labels is None
-        return HMMsSideBySide(self) if alike else None
+        """Where the family is separable, nothing is held or given, no state is known, the start is free, and sequences just stop."""
+        alike = self.family.separable and not self.has_values and self.start == "free" and not self.end
+        return HMMsSideBySide(self) if alike and next(iter(source)).labels is None else None
 
     def compile(self, source: Source) -> None:
         """Load or compile the recursions and the family's kernels."""

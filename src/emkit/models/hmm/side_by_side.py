@@ -15,7 +15,7 @@ from emkit.models.hmm.params import HMMParams, HMMStats
 from emkit.models.hmm.partition import first_partitions
 from emkit.models.hmm.steps import worth_compiled_recursions
 
-_TOGETHER = 2**18  # numbers of the systems solved at once: they stay in cache
+_TOGETHER = 2**16  # numbers of the systems solved at once: they stay in cache
 _EMISSIONS = 2**21  # log probabilities held at once
 
 
@@ -27,13 +27,12 @@ class HMMsSideBySide(SideBySide):
         """States from seeded partitions of the steps; transitions lean to staying, more or less from start to start."""
         k, family = self.model.n_hidden, self.model.family
         kinds, each, made = self.kinds(len(rngs)), max(1, MOST_GUESSED // (source.n_rows * k)), []
+        held = self.model.held_chain
         for begin in range(0, len(rngs), each):
             numbers = range(begin, min(begin + each, len(rngs)))
             firsts = first_partitions(family, k, source, [rngs[i] for i in numbers], [kinds[i] for i in numbers])
             emissions = family.from_partition(firsts[0].x, np.concatenate([one.weighted for one in firsts], axis=1), rngs[begin])
-            chains = [
-                chain.first_chain(False, firsts[0].lengths, i, self.model.held_chain, self.model.start_values) for i in numbers
-            ]
+            chains = [chain.first_chain(False, firsts[0].lengths, i, held, {}) for i in numbers]
             made.append(HMMParams(np.stack([start for start, _ in chains]), np.stack([rows for _, rows in chains]), emissions))
         found: HMMParams = self.stacked(made)
         return found
