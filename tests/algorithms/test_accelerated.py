@@ -11,18 +11,15 @@ from emkit import (
     EM,
     Accelerated,
     ArraySource,
-    Bernoulli,
     Checkpoint,
     CollapseError,
     DataError,
-    Dirichlet,
     Gaussian,
     HiddenMarkov,
     Mixture,
     Monitor,
     Poisson,
     Problem,
-    SequenceSource,
     StopReason,
     Threads,
 )  # fmt: skip
@@ -117,14 +114,24 @@ MODELS = [*(Mixture(family, 2) for family in FAMILIES), *Mixture.examples(), *Hi
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: f"{type(model).__name__}-{type(model.family).__name__}")
 def test_the_objective_never_falls(model):
-    """Small random fits, some cells missing, some rows weighted: half a dozen for each example of each family and model."""
-    for seed in range(6):
+    """A thousand small random fits, some cells missing, some rows weighted: a score for each example of each family and model."""
+    for seed in range(20):
         source = draw(model, 60, weighted=seed % 2 == 0, seed=seed)
         problem = problem_of(model, source)
         start = problem.model.init(source, np.random.default_rng(seed), seed)
         trace = follow(problem, start, tol=1e-9, most=40).trace
         falls = -np.diff(trace)
         assert falls.max(initial=0.0) <= problem.rounding(trace[-1])
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: f"{type(model).__name__}-{type(model.family).__name__}")
+def test_it_does_not_fall_with_many_starts_either(model):
+    for seed in range(2):
+        source = draw(model, 60, weighted=seed % 2 == 0, seed=seed)
+        result = fitted(model, source, seed=seed, starts="auto", max_iter=60)
+        rounding = problem_of(model, source).rounding(result.objective)
+        assert result.reason in (StopReason.CONVERGED, StopReason.MAX_ITER)
+        assert -np.diff(result.trace).min(initial=0.0) <= rounding and result.objective >= result.trace[-1] - rounding
 
 
 # --- units ------------------------------------------------------------------------------------------------------------------
@@ -144,43 +151,6 @@ def test_units_do_not_matter(kind, units):
         scaled.params.components.means / np.array(units), plain.params.components.means, rtol=0.01, atol=0.01
     )
     assert abs(scaled.n_iter - plain.n_iter) <= 0.2 * plain.n_iter
-
-
-# --- the edge -----------------------------------------------------------------------------------------------------------------
-
-
-def at_the_edge(name):
-    rng = np.random.default_rng(3)
-    if name == "a state that emits nothing but zeros":
-        levels = np.repeat(rng.integers(0, 2, 60), 20) * 2.0
-        return HiddenMarkov(Poisson(), 2), SequenceSource(rng.poisson(levels).astype(float)[:, None], [300] * 4)
-    if name == "an absorbing state":
-        ends = rng.integers(10, 40, 20)
-        return HiddenMarkov(Gaussian(), 2), SequenceSource(
-            np.concatenate([rng.normal(np.repeat([0.0, 2.0], [end, 60 - end])) for end in ends])[:, None], [60] * 20
-        )
-    if name == "components that are not needed":
-        return Mixture(Poisson(), 5), ArraySource(rng.poisson(np.repeat([[3.0], [9.0]], 300, axis=0)).astype(float))
-    if name == "weights that a prior pulls to zero":
-        return Mixture(Poisson(), 4, Dirichlet(0.5)), ArraySource(rng.poisson(np.repeat([[3.0], [9.0]], 300, axis=0)).astype(float))
-    certain = np.array([[0.0, 0.3, 0.5, 0.9, 1.0], [1.0, 0.0, 0.2, 1.0, 0.5]])
-    return Mixture(Bernoulli(), 2), ArraySource((rng.random((400, 5)) < np.repeat(certain, 200, axis=0)).astype(float))
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "a state that emits nothing but zeros", "an absorbing state", "components that are not needed",
-        "weights that a prior pulls to zero", "answers that are certain",
-    ],
-)  # fmt: skip
-def test_an_optimum_at_the_edge_is_reached(name):
-    model, source = at_the_edge(name)
-    problem = problem_of(model, source)
-    found = follow(problem, problem.model.init(source, np.random.default_rng(0)))
-    assert found.reason is StopReason.CONVERGED
-    polished = follow(problem, found.params, EM(), tol=1e-8, most=500).objective
-    assert polished - found.objective < 1e-3
 
 
 # --- what is refused ------------------------------------------------------------------------------------------------------------

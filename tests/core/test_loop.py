@@ -159,6 +159,21 @@ def test_small_steps_are_not_convergence():
     assert outcome.reason is StopReason.CONVERGED and -outcome.objective <= 1e-3 * (1 + 1e-6)
 
 
+def test_a_rate_that_still_rises_is_reckoned_with():
+    """Two ways to the end, the slower with little to gain along it: the rate seen is that of both."""
+    steps = np.arange(5000)
+    values = (-10.0 * 0.99**steps - 1e-2 * 0.995**steps).tolist()
+    outcome = play(*values, tol=1e-3, max_iter=4999)
+    naive = next(i for i in range(4, 5000) if aitken(values[: i + 1]) < 1e-3)
+    assert outcome.reason is StopReason.CONVERGED and -outcome.objective < 1e-3 < -values[naive]
+
+
+def test_the_first_gain_says_nothing_of_a_rate():
+    """Components that the start treats alike: a large gain, slight ones, and larger ones again."""
+    values = [-3000.0, -2711.0, -2710.86, -2710.8583, -2710.85665, -2710.85498, -2710.85]
+    assert play(*values, *geometric(300.0, 0.9, 300, limit=-2400.0), tol=1e-3, max_iter=400).objective > -2400.001
+
+
 def test_tol_zero_runs_exactly_max_iter():
     for n in (0, 1, 2, 17):
         outcome = play(-1.0, 0.0, tol=0.0, max_iter=n)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from emkit.algorithms.em import EM
-from emkit.algorithms.lbfgs import Curvature
+from emkit.algorithms.lbfgs import Curvature, bend, over
 from emkit.core.errors import ImpossibleSequenceError
 from emkit.core.fit import Algorithm, Problem
 from emkit.core.result import Step
@@ -23,10 +23,12 @@ from emkit.core.warn import warn
 _REFUSALS = 3  # in a row, before an EM step
 _PAIRS = 8  # of moves and turns since the method began afresh, before a predicted gain is believed
 _MARGIN = 20.0  # in 42 fits of 14 models up to 20 times what was predicted was still to come
+_FLATTEST, _FLAT = 1e-4, 1e-3  # curvatures that what is left may hide along: measured to the first, reckoned with from the second
 _LONGEST = 6  # at most 2^6 EM steps, before the next try
 _DOUBTS = 3  # in a row, before the slope is
 _RISE = 1e-4  # of what the slope promises, the least that a step must bring (Nocedal and Wright 2006, equation 3.4)
 _GIVEN_UP = {"given_up": np.array(1)}  # no slope, or a wrong one: plain EM to the end
+_COUNTS = ("accepted", "refused", "plain", "idle", "doubts", "doubled", "failed")
 _REFUSED = (ArithmeticError, np.linalg.LinAlgError, ImpossibleSequenceError)  # a CollapseError is an ArithmeticError
 
 
@@ -57,6 +59,8 @@ class State:
     """Times that the step is doubled, since the objective bent upward along the last ones."""
     failed: int = 0
     """Times in a row that the method soon had to begin afresh: the more of them, the longer EM goes on before the next try."""
+    flattest: float = 1.0
+    """The least curvature met along a move, as a share of what it were with nothing hidden: one less the slowest rate of EM."""
 
     @classmethod
     def of(cls, carried: Mapping[str, np.ndarray]) -> "State | None":
@@ -64,17 +68,17 @@ class State:
         if "slope" not in carried:
             return None
         known = Curvature(carried["moves"], carried["turns"])
-        counts = (int(count) for count in carried["counts"])
-        return cls(
-            carried["at"], carried["slope"], carried["information"], known, carried["direction"], carried["predicted"], *counts
-        )
+        at, slope, information, direction = (carried[name] for name in ("at", "slope", "information", "direction"))
+        bare = cls(at, slope, information, known, direction, carried["predicted"], flattest=float(carried["flattest"]))
+        return replace(bare, **dict(zip(_COUNTS, carried["counts"].tolist(), strict=True)))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """To be carried."""
-        counts = np.array([self.accepted, self.refused, self.plain, self.idle, self.doubts, self.doubled, self.failed])
+        counts = np.array([self.accepted, self.refused, self.plain, self.idle, self.doubts, self.doubled, self.failed])  # _COUNTS
         return {
             "at": self.at, "slope": self.slope, "information": self.information, "direction": self.direction,
             "predicted": self.predicted, "moves": self.known.moves, "turns": self.known.turns, "counts": counts,
+            "flattest": np.array(self.flattest),
         }  # fmt: skip
 
     @classmethod
@@ -95,11 +99,12 @@ class State:
 
     def after(self, new: "State", memory: int) -> "State":
         """``new``, one move on from here, with what is learned on the way."""
-        move = new.at - self.at
-        known = self.known.learned(move, self.slope - new.slope, new.information, memory)
+        move, turn = new.at - self.at, self.slope - new.slope
+        known = self.known.learned(move, turn, new.information, memory)
         direction = known.step(new.slope, new.information)
         predicted = np.array([self.predicted[1], 0.5 * float(new.slope @ direction)])
-        return replace(new, known=known, direction=direction, predicted=predicted)
+        flattest = min(self.flattest, bend(move, turn, new.information))
+        return replace(new, known=known, direction=direction, predicted=predicted, flattest=flattest)
 
     @property
     def length(self) -> float:
@@ -108,8 +113,16 @@ class State:
 
     @property
     def left(self) -> float:
-        """Nats that are not exceeded by what is still to gain; inf where too little is known to say so."""
-        return _MARGIN * float(self.predicted.max()) if self.accepted >= min(_PAIRS, len(self.slope)) else math.inf
+        """Nats that are not exceeded by what is still to gain; inf where too little is known to say so.
+
+        The quadratic model knows nothing of directions that no step has taken yet, and these are the flat ones, along which the
+        slope is slight and the way long. So what EM would gain comes in too, were its rate the slowest that was met; steps become
+        very small before a flat direction shows, and a rate of .999 is reckoned with in any case.
+        """
+        if self.accepted < min(_PAIRS, len(self.slope)):
+            return math.inf
+        by_em = 0.5 * float(self.slope @ over(self.slope, self.information))
+        return max(_MARGIN * float(self.predicted.max()), by_em / min(max(self.flattest, _FLATTEST), _FLAT))
 
 
 @dataclass(frozen=True)
@@ -121,8 +134,8 @@ class Accelerated(Algorithm):
     the parameters stay.
 
     The fit has converged when twice in a row the quadratic model, known from at least eight steps, has less than a twentieth of
-    ``tol`` still to gain, and an EM step, asked then, gains less than ``tol``. With ``tol=0``, and for models without
-    ``slope``, this is plain EM.
+    ``tol`` still to gain, when EM at the slowest rate that was met (.999 at least) would gain less than ``tol``, and an EM step,
+    asked then, agrees. With ``tol=0``, and for models without ``slope``, this is plain EM.
 
     Parameters
     ----------

@@ -31,7 +31,7 @@ class Curvature:
     def learned(self, move: np.ndarray, turn: np.ndarray, information: np.ndarray, most: int) -> "Curvature":
         """With a further pair, if the objective bends downward along it; the latest ``most`` are kept."""
         with np.errstate(all="ignore"):
-            bend, size = float(move @ turn), float(np.sqrt((move * information) @ move * (turn @ _over(turn, information))))
+            bend, size = float(move @ turn), float(np.sqrt((move * information) @ move * (turn @ over(turn, information))))
         if not (np.isfinite(bend) and np.isfinite(size) and bend > _BENDS * size):
             return self
         return Curvature(np.vstack([self.moves, move])[-most:], np.vstack([self.turns, turn])[-most:])
@@ -41,11 +41,12 @@ class Curvature:
 
         It begins with the diagonal that ``information`` gives, scaled by the latest pair (equation 7.20) but never below 1: the
         data say less than they would if nothing were hidden. Sums do not go through BLAS, whose order depends on its threads.
+        Along a coordinate without information there is no step, however far earlier moves went along it.
         """
-        first = _over(slope, information)
+        first = over(slope, information)
         if not self.pairs:
             return first
-        scaled = _over(self.turns, information)
+        scaled = over(self.turns, information)
         products = np.einsum("in,jn->ij", self.moves, self.turns)
         bends, curved = np.diagonal(products), np.einsum("in,jn->ij", self.turns, scaled)
         factor = max(1.0, float(bends[-1] / curved[-1, -1])) if curved[-1, -1] > 0 else 1.0
@@ -53,9 +54,16 @@ class Curvature:
         shares = np.linalg.solve(upper, np.einsum("in,n->i", self.moves, slope))
         rest = bends * shares + factor * np.einsum("ij,j->i", curved, shares) - factor * np.einsum("in,n->i", scaled, slope)
         along = np.linalg.solve(upper.T, rest)
-        return np.asarray(factor * (first - np.einsum("i,in->n", shares, scaled)) + np.einsum("i,in->n", along, self.moves))
+        step = factor * (first - np.einsum("i,in->n", shares, scaled)) + np.einsum("i,in->n", along, self.moves)
+        return np.asarray(np.where(information > 0, step, 0.0))
 
 
-def _over(slope: np.ndarray, information: np.ndarray) -> np.ndarray:
+def bend(move: np.ndarray, turn: np.ndarray, information: np.ndarray) -> float:
+    """How much the objective bends downward along a move, as a share of what ``information`` says; 1 where that is not known."""
+    bent, whole = float(move @ turn), float((move * information) @ move)
+    return bent / whole if 0.0 < bent < whole else 1.0
+
+
+def over(slope: np.ndarray, information: np.ndarray) -> np.ndarray:
     """Slope / information; along a coordinate without any, no step."""
     return np.asarray(np.where(information > 0, slope / np.where(information > 0, information, 1.0), 0.0))

@@ -14,7 +14,7 @@ from emkit.core.errors import CollapseError
 from emkit.core.executor import Executor
 from emkit.core.model import EStep, Model
 from emkit.core.monitor import Monitor, Monitors
-from emkit.core.result import Run, Step, StopReason, aitken
+from emkit.core.result import Run, Step, StopReason, still_to_gain
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Algorithm(ABC):
 
         A run ends when it is below ``tol``. By default Aitken's rule, which is right for algorithms that converge linearly.
         """
-        return aitken(list(trace))
+        return still_to_gain(trace)
 
     def at_rest(self, problem: Problem, step: Step, trace: Sequence[float]) -> bool:
         """Whether nothing is gained any more: by default, after changes that rounding could have made."""

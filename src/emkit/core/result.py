@@ -11,6 +11,9 @@ import numpy as np
 from emkit.core.records import Params
 from emkit.core.slivers import CLOSE, Sliver
 
+_SETTLED = 4  # iterations before a rate is believed
+_CAUTION, _MORE = 1.25, 1.001  # what an estimate is multiplied by, where it was exceeded that much before
+
 
 class StopReason(Enum):
     """Why a fit stopped. The value is the sentence a person reads."""
@@ -228,3 +231,25 @@ def aitken(trace: list[float] | tuple[float, ...]) -> float:
     if len(gains) == 2:  # the first gain of all is often no part of the series
         rate = max(rate, 0.5)
     return last * rate / (1.0 - rate) if rate < 1.0 else float("inf")
+
+
+def still_to_gain(trace: Sequence[float]) -> float:
+    """Aitken's estimate, held against what it said earlier, from the fourth iteration on.
+
+    The first gain leads from anywhere to where EM can lead, and says nothing of a rate; the next ones are slight where a start
+    treats components alike, and grow later. If the last rate is larger than the one before, the next is taken to be larger yet in
+    the same proportion. And where the rule, asked when there was e times as much to gain, said too little, it does now: a quarter
+    is added then.
+    """
+    left = aitken(tuple(trace[-4:]))
+    if len(trace) <= _SETTLED or not 0.0 < left < math.inf:
+        return left if left == 0.0 else math.inf
+    first, second, last = (trace[-i] - trace[-i - 1] for i in (3, 2, 1))
+    next_rate = (last / second) ** 2 / (second / first)
+    if next_rate > last / second:
+        left = max(left, last * next_rate / (1.0 - next_rate)) if next_rate < 1.0 else math.inf
+    if left == math.inf:
+        return left
+    ago = min(int((left + last) / last), len(trace) - _SETTLED - 1)
+    said = aitken(tuple(trace[-ago - 4 : len(trace) - ago]))
+    return left * (_CAUTION if trace[-1] - trace[-1 - ago] + left > _MORE * said else 1.0)
