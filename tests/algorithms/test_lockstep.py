@@ -170,6 +170,15 @@ def test_a_collapse_does_not_end_the_search():
         fitted(Mixture(Gaussian(prior=None), 2), ArraySource(np.repeat([[0.0], [1.0]], 5, axis=0)))
 
 
+def test_a_collapse_that_no_start_shows_alone_is_not_tried_for_ever(source, monkeypatch):
+    def collapses(*_):
+        raise CollapseError("as the test says")
+
+    monkeypatch.setattr("emkit.algorithms.lockstep._advanced", collapses)
+    with pytest.raises(CollapseError):
+        fitted(Mixture(Gaussian(), 4), source)
+
+
 class StopAt(Monitor):
     """Asks to stop, or is interrupted, when it is asked for the n-th time."""
 
