@@ -4,8 +4,9 @@ S mixtures of K components are S K components, of which Bayes' rule sees K at a 
 components it does with all of them at once, so that many starts cost little more than one on small data.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Self
 
 import numpy as np
@@ -15,7 +16,7 @@ from emkit.core.declared import Declared
 from emkit.core.errors import CollapseError
 from emkit.core.parameters import Parameter
 from emkit.core.records import ArrayRecord
-from emkit.core.seeding import kind_of_many, seed_labels
+from emkit.core.seeding import apart_where_repeated, kind_of_many, seed_labels, values_that_stand_out
 from emkit.models.mixture import Mixture, MixtureParams, MixtureStats
 
 _MOST = 2**21  # responsibilities held for the first guesses at once
@@ -75,19 +76,20 @@ class SideBySide:
 
     # --- EM -----------------------------------------------------------------------------------------------------------
 
-    def kinds(self, n: int) -> list[str]:
-        """What each of ``n`` starts does."""
-        return [kind_of_many(self.model.seeding, i) for i in range(n)]
+    def kinds(self, n: int, source: Source) -> list[str]:
+        """What each of ``n`` starts from that source does."""
+        repeated = not np.isnan(values_that_stand_out(np.asarray(source.joined().x, dtype=np.float64))).all()
+        return [kind_of_many(self.model.seeding, i, repeated=repeated) for i in range(n)]
 
     def init(self, source: Source, rngs: Sequence[np.random.Generator]) -> MixtureParams:
         """Starting values from as many seeded partitions of the rows as there are generators."""
         k, family, block = self.model.n_hidden, self.model.family, source.joined()
         x, weights = np.asarray(block.x), None if block.weights is None else np.asarray(block.weights, dtype=np.float64)
-        points, each = family.embed(x), max(1, _MOST // (len(x) * k))
-        kinds, made = self.kinds(len(rngs)), []
+        each = max(1, _MOST // (len(x) * k))
+        kinds, made = self.kinds(len(rngs), source), []
+        guesses = _guesses(family.embed(x), x, weights, k, rngs, kinds)
         for begin in range(0, len(rngs), each):
-            part = slice(begin, begin + each)
-            labels = [seed_labels(points, len(x), weights, k, rng, kind) for rng, kind in zip(rngs[part], kinds[part], strict=True)]
+            labels = list(islice(guesses, each))
             resp = np.concatenate(labels, axis=1)
             if weights is not None:
                 resp *= weights[:, None]
@@ -171,3 +173,21 @@ class SideBySide:
             except (CollapseError, np.linalg.LinAlgError):
                 good[i] = False
         return good
+
+
+def _guesses(
+    points: np.ndarray | None,
+    x: np.ndarray,
+    weights: np.ndarray | None,
+    k: int,
+    rngs: Sequence[np.random.Generator],
+    kinds: Sequence[str],
+) -> Iterator[np.ndarray]:
+    """The first guess of each start, (n, K)."""
+    turn, values = 0, values_that_stand_out(x.astype(np.float64)) if "repeated values" in kinds else np.zeros(0)
+    for rng, kind in zip(rngs, kinds, strict=True):
+        if kind == "repeated values" and points is not None:
+            yield seed_labels(apart_where_repeated(points, x, values, turn, k, rng), len(x), weights, k, rng, "k-means++")
+            turn += 1
+        else:
+            yield seed_labels(points, len(x), weights, k, rng, kind)
