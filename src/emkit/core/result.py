@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -217,20 +218,20 @@ def aitken(trace: list[float] | tuple[float, ...]) -> float:
     stop rule: Boehning et al. (1994), Ann. Inst. Statist. Math. 46, 373-388.
     """
     if len(trace) < 3:
-        return float("inf")
-    last_values = np.asarray(trace[-4:], dtype=np.float64)
-    if not np.isfinite(last_values).all():
-        return float("inf")
-    gains = np.diff(last_values)
-    last = float(gains[-1])
+        return math.inf
+    values = [float(value) for value in trace[-4:]]  # of so few, Python is quicker than NumPy
+    if not all(map(math.isfinite, values)):
+        return math.inf
+    gains = [after - before for before, after in pairwise(values)]
+    last = gains[-1]
     if last <= 0.0:
-        return 0.0 if last == 0.0 else float("inf")
-    if np.any(gains[:-1] <= 0.0):
-        return float("inf")
-    rate = float(np.max(gains[1:] / gains[:-1]))
+        return 0.0 if last == 0.0 else math.inf
+    if min(gains) <= 0.0:
+        return math.inf
+    rate = max(after / before for before, after in pairwise(gains))
     if len(gains) == 2:  # the first gain of all is often no part of the series
         rate = max(rate, 0.5)
-    return last * rate / (1.0 - rate) if rate < 1.0 else float("inf")
+    return last * rate / (1.0 - rate) if rate < 1.0 else math.inf
 
 
 def still_to_gain(trace: Sequence[float]) -> float:

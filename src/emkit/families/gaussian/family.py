@@ -323,14 +323,17 @@ class Gaussian(Family):
     def refuse_collapse(self, params: GaussianParams) -> None:
         """Touches the whitener, so that it is computed once, here, and not by every thread."""
         whitener = params.whitener
-        bad = ~np.isfinite(np.broadcast_to(whitener.log_norm, (len(params.means),)))
+        finite = np.isfinite(whitener.log_norm)
+        if finite.all() and (self.prior is not None or self.seen is None):
+            return
+        bad = ~finite
         if self.prior is None and self.seen is not None and not bad.any():
             # The variance left in a column given the others, beside the column's own.
             left = 1.0 / whitener.precisions_diagonal()
             scale = self.seen.spread if left.shape[1] > 1 else self.seen.spread.mean(keepdims=True)
-            bad = np.broadcast_to((left < _COLLAPSED * scale).any(axis=1), bad.shape)
+            bad = (left < _COLLAPSED * scale).any(axis=1)
         if bad.any():
-            which = ", ".join(str(i) for i in np.flatnonzero(bad))
+            which = ", ".join(str(i) for i in np.flatnonzero(np.broadcast_to(bad, (len(params.means),))))
             raise CollapseError(
                 f"the covariance of component {which} is singular: the likelihood is unbounded there; "
                 "use the default prior, fewer components, or a simpler covariance_type"

@@ -10,7 +10,7 @@ columns' means: see ``Expansion.lasts``. The other passes take differences from 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Self
 
 import numpy as np
@@ -150,13 +150,15 @@ class Expansion:
 
     def lasts(self, log_weights: np.ndarray | None = None, loss: float = _LOSS) -> bool:
         """Whether the digits last: in each component's statistics, and, weighted by the components, in the log-likelihood."""
-        mean = (
-            self.loss.mean() if log_weights is None else np.einsum("...k,...k", self._like(log_weights), np.exp(log_weights)).max()
-        )
-        return bool(mean <= loss) and bool(self.loss.max() <= _FAR)
+        mean, most = self._size
+        if log_weights is not None:
+            mean = float(np.einsum("...k,...k", self.loss.reshape(log_weights.shape), np.exp(log_weights)).max())
+        return mean <= loss and most <= _FAR
 
-    def _like(self, log_weights: np.ndarray) -> np.ndarray:
-        return self.loss.reshape(log_weights.shape)
+    @cached_property
+    def _size(self) -> tuple[float, float]:
+        """Of the loss, on average and at most: both halves of an HMM's E-step ask."""
+        return float(self.loss.mean()), float(self.loss.max())
 
     def no_sums(self, with_second: bool) -> np.ndarray:
         """Zeros, one for each component and feature that statistics need."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -180,6 +181,7 @@ class ChainConfiguration(Model):
     def _pseudo_start(self) -> Any:
         return 0.0 if self.startprob_prior is None else self.startprob_prior.pseudo
 
+    @cached_property
     def _pseudo_rows(self) -> np.ndarray:
         pseudo = np.zeros((self.n_hidden, self.width))
         if self.transmat_prior is not None:
@@ -191,7 +193,7 @@ class ChainConfiguration(Model):
         """Of start and transitions, and of the family."""
         held = self._resolved()
         total = self.family.log_prior(params.emissions)
-        total += chain.log_density(self._pseudo_rows(), held["transitions"], self._rows(params))
+        total += chain.log_density(self._pseudo_rows, held["transitions"], self._rows(params))
         if self.start == "free":
             total += chain.log_density(self._pseudo_start(), held["startprob"], params.startprob)
         return total

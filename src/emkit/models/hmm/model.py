@@ -16,6 +16,7 @@ from emkit.core.scratch import borrow
 from emkit.core.seeding import kind_of_start
 from emkit.core.slivers import Sliver, slivers_of
 from emkit.models.hmm import chain
+from emkit.models.hmm.banded import forward_backward_banded
 from emkit.models.hmm.blocks import pieces
 from emkit.models.hmm.configuration import ChainConfiguration
 from emkit.models.hmm.decoding import viterbi_block
@@ -23,7 +24,6 @@ from emkit.models.hmm.params import HMMParams, HMMStats
 from emkit.models.hmm.partition import first_partition
 from emkit.models.hmm.paths import simulate
 from emkit.models.hmm.recursions import Counts, forward_backward, forward_backward_log
-from emkit.models.hmm.scan import forward_backward_scan
 from emkit.models.hmm.stationary import stationary_mode, stationary_slope
 from emkit.models.hmm.steps import first_rows, log_chain, worth_compiled_recursions
 
@@ -123,6 +123,10 @@ class HiddenMarkov(ChainConfiguration):
         """
         lengths = np.asarray(block.lengths)
         weights = np.ones(len(lengths)) if block.weights is None else np.asarray(block.weights, dtype=np.float64)
+        if not worth_compiled_recursions(block, self.n_hidden):
+            found = forward_backward_banded(log_b, lengths, weights, params.startprob, params.transmat, params.endprob)
+            if found is not None:
+                return found
         chosen = np.arange(len(lengths))
         counts, redo = self._scaled(params, block, log_b, lengths, weights, chosen)
         again = np.zeros(len(lengths), dtype=bool)
@@ -150,15 +154,9 @@ class HiddenMarkov(ChainConfiguration):
     def _scaled(
         self, params: HMMParams, block: Block, log_b: np.ndarray, lengths: np.ndarray, weights: np.ndarray, chosen: np.ndarray
     ) -> tuple[Counts, np.ndarray]:
-        """All at once in NumPy, or compiled; where numbers differ too much for the former, compiled or step by step."""
-        chain = params.startprob, params.transmat, params.endprob
-        compiled = worth_compiled_recursions(block, self.n_hidden)
-        if not compiled and len(chosen) == len(lengths):
-            counts = forward_backward_scan(log_b, lengths, weights, *chain)
-            if counts is not None:
-                return counts, np.zeros(len(lengths), dtype=bool)
-        if not compiled and not worth_compiled_recursions(block, self.n_hidden, stepwise=True):
-            return forward_backward(log_b, lengths, weights, *chain, chosen)
+        """Step by step, in NumPy or compiled."""
+        if not any(worth_compiled_recursions(block, self.n_hidden, stepwise=stepwise) for stepwise in (False, True)):
+            return forward_backward(log_b, lengths, weights, params.startprob, params.transmat, params.endprob, chosen)
         from emkit.models.hmm.compiled import compiled_recursions
 
         return compiled_recursions(log_b, lengths, weights, params, chosen)
@@ -181,7 +179,7 @@ class HiddenMarkov(ChainConfiguration):
         held = self._resolved()
         emissions = self.family.update(stats.emissions, params.emissions)
         if self.start == "stationary":
-            rows = stationary_mode(stats.transitions, stats.start, held["transitions"], params.transmat, self._pseudo_rows())
+            rows = stationary_mode(stats.transitions, stats.start, held["transitions"], params.transmat, self._pseudo_rows)
             return self.made(params, {"transitions": rows}, {"emissions": emissions})
         starts, counts = self._posterior_counts(stats)
         start = simplex.mode(starts, held["startprob"], params.startprob, reciprocal=True)
@@ -191,7 +189,7 @@ class HiddenMarkov(ChainConfiguration):
     def _posterior_counts(self, stats: HMMStats) -> tuple[np.ndarray, np.ndarray]:
         """Starts, and rows of transitions and ends, with the priors' pseudo-counts."""
         rows = np.column_stack([stats.transitions, stats.end]) if self.end else stats.transitions
-        return stats.start + self._pseudo_start(), rows + self._pseudo_rows()
+        return stats.start + self._pseudo_start(), rows + self._pseudo_rows
 
     def q(self, stats: HMMStats, params: HMMParams) -> float | None:
         """Of starts, transitions and ends, and of the family."""

@@ -114,6 +114,8 @@ def reachable(startprob: np.ndarray, transmat: np.ndarray) -> np.ndarray:
     """States that the chain can ever be in, bool (K,)."""
     found = np.asarray(startprob) > 0
     step = np.asarray(transmat) > 0
+    if found.all() or step.all():
+        return np.ones_like(found)
     for _ in range(len(found)):
         more = found | step[found].any(axis=0)
         if np.array_equal(more, found):

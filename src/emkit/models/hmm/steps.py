@@ -70,11 +70,11 @@ def worth_one_pass(lengths: np.ndarray, k: int) -> bool:
 def worth_compiled_recursions(block: Block, k: int, *, stepwise: bool = False) -> bool:
     """Whether the forward-backward recursions of a fit to the data that a block belongs to should be compiled.
 
-    The alternative is ``forward_backward_scan``; with ``stepwise``, ``forward_backward``.
+    The alternative is ``forward_backward_banded``; with ``stepwise``, ``forward_backward``.
     """
     rows = max(block.n, block.source_rows)
     if stepwise:
         plain = 4e4 * int(np.max(block.lengths)) + rows * k * (50.0 + k)
     else:
-        plain = 2e5 + rows * (30.0 + 20.0 * k + 4.0 * k * k)
+        plain = 1e5 + rows * (20.0 + 15.0 * k + 6.0 * k * k)
     return worth_compiling(plain, 1e5 + rows * (60.0 + 5.0 * k))

@@ -1,10 +1,10 @@
-"""Forward-backward by products in a tree against the recursions step by step, and in log space."""
+"""Forward-backward as a triangular system against the recursions step by step, and in log space."""
 
 import numpy as np
 import pytest
 
+from emkit.models.hmm.banded import forward_backward_banded, forward_backward_together
 from emkit.models.hmm.recursions import forward_backward, forward_backward_log
-from emkit.models.hmm.scan import _size, forward_backward_scan
 
 LENGTHS = [[1], [2], [8], [9], [3, 1, 2], [7, 1, 1, 5], [100], [17, 64, 1, 8, 33], [330], [340], [2000]]
 
@@ -28,7 +28,7 @@ def both(given):
     """Counts and posteriors of the two."""
     first, second = given[0].copy(), given[0].copy()
     expected, redo = forward_backward(first, *given[1:])
-    return forward_backward_scan(second, *given[1:]), second, expected, first, redo
+    return forward_backward_banded(second, *given[1:]), second, expected, first, redo
 
 
 def assert_same(found, gamma, expected, other):
@@ -52,12 +52,51 @@ def test_the_same_as_step_by_step(lengths, k, how):
 def test_the_same_as_in_log_space(k):
     given = problem([400], k)
     gamma = given[0].copy()
-    found = forward_backward_scan(gamma, *given[1:])
+    found = forward_backward_banded(gamma, *given[1:])
     with np.errstate(divide="ignore"):
         total, exact, pairs = forward_backward_log(given[0], np.log(given[3]), np.log(given[4]), None)
     assert found.log_likelihoods[0] == pytest.approx(total, rel=1e-12)
     np.testing.assert_allclose(gamma, exact * given[2][0], atol=1e-12)
     np.testing.assert_allclose(found.transitions, pairs * given[2][0], rtol=1e-10, atol=1e-11)
+
+
+def assert_same_in_log_space(found, gamma, given):
+    log_b, lengths, weights, start, matrix, endings = given
+    with np.errstate(divide="ignore"):
+        logs = np.log(start), np.log(matrix), None if endings is None else np.log(endings)
+    first, starts, pairs = 0, 0.0, 0.0
+    for s, n in enumerate(lengths):
+        rows = slice(first, first + n)
+        total, exact, here = forward_backward_log(log_b[rows], *logs)
+        assert found.log_likelihoods[s] == pytest.approx(total, rel=1e-12)
+        np.testing.assert_allclose(gamma[rows], exact * weights[s], rtol=1e-9, atol=1e-12)
+        starts, pairs, first = starts + exact[0] * weights[s], pairs + here * weights[s], first + n
+    np.testing.assert_allclose(found.start, starts, rtol=1e-10, atol=1e-11)
+    np.testing.assert_allclose(found.transitions, pairs, rtol=1e-10, atol=1e-11)
+
+
+def test_several_hypotheses_are_each_what_it_is_alone():
+    """In stretches, with sequences that begin and end anywhere in them."""
+    for lengths in ([7, 1, 400, 30], [5, 2], [1000]):
+        given = [problem(lengths, 3, seed=seed) for seed in range(4)]
+        weights = given[0][2]
+        log_b, start, matrix = (np.stack([one[i] for one in given]) for i in (0, 3, 4))
+        found = forward_backward_together(log_b, np.array(lengths), weights, start, matrix, np.ones((4, 3)))
+        for h, one in enumerate(given):
+            alone = forward_backward_banded(one[0], one[1], weights, *one[3:])
+            np.testing.assert_allclose(log_b[h], one[0], rtol=1e-12, atol=1e-300)
+            for array, expected in zip(found, (alone.start, alone.transitions, alone.end, alone.log_likelihoods), strict=True):
+                np.testing.assert_allclose(array[h], expected, rtol=1e-12)
+
+
+def test_surprising_evidence_is_taken_in_shorter_stretches():
+    """States that nearly never change, and evidence that always does: a vector shrinks by a hundred million at a step."""
+    given = list(problem([200], 2))
+    given[4] = np.array([[1.0 - 1e-8, 1e-8], [1e-8, 1.0 - 1e-8]])
+    given[0] = np.where(np.arange(200)[:, None] % 2 == np.arange(2), 0.0, -100.0)
+    gamma = given[0].copy()
+    found = forward_backward_banded(gamma, *given[1:])
+    assert_same_in_log_space(found, gamma, given)
 
 
 def test_what_it_cannot_do_it_leaves_as_it_was():
@@ -66,10 +105,10 @@ def test_what_it_cannot_do_it_leaves_as_it_was():
     impossible[0][3] = -np.inf
     hard = problem([60], 2)
     hard[0][:30], hard[0][30:] = [0.0, -290.0], [-290.0, 0.0]
-    matrix = np.array([[1.0 - 1e-200, 1e-200], [0.0, 1.0]])
+    matrix = np.array([[1.0 - 1e-300, 1e-300], [0.0, 1.0]])
     for given in (impossible, (*hard[:3], np.array([1.0, 0.0]), matrix, None)):
         log_b = given[0].copy()
-        assert forward_backward_scan(log_b, *given[1:]) is None
+        assert forward_backward_banded(log_b, *given[1:]) is None
         np.testing.assert_array_equal(log_b, given[0])
 
 
@@ -96,20 +135,16 @@ def test_it_either_agrees_or_declines():
         found, gamma, expected, other, redo = both(given)
         if found is None:
             declined += 1
-            continue
-        assert not redo.any()
-        assert_same(found, gamma, expected, other)
+        elif redo.any():  # what the other gives up
+            assert_same_in_log_space(found, gamma, given)
+        else:
+            assert_same(found, gamma, expected, other)
     assert declined < 150
 
 
 def test_same_bits_again():
     given = problem([330], 2)
     first, second = given[0].copy(), given[0].copy()
-    a, b = forward_backward_scan(first, *given[1:]), forward_backward_scan(second, *given[1:])
+    a, b = forward_backward_banded(first, *given[1:]), forward_backward_banded(second, *given[1:])
     np.testing.assert_array_equal(first, second)
     assert a.log_likelihoods[0] == b.log_likelihoods[0]
-
-
-def test_chunks_grow_with_the_work():
-    sizes = [_size(n, 2) for n in (10, 100, 1000, 10_000, 100_000)]
-    assert sizes == sorted(sizes)
