@@ -22,6 +22,7 @@ from emkit import (
     Trace,
 )
 from emkit.algorithms import starts as starts_module
+from emkit.core.seeding import values_that_stand_out
 from support.fits import fitted, score
 
 
@@ -168,6 +169,48 @@ def test_a_collapse_does_not_end_the_search():
     assert any(start.reason is StopReason.COLLAPSED for start in result.starts)
     with pytest.raises(CollapseError, match="every start"):
         fitted(Mixture(Gaussian(prior=None), 2), ArraySource(np.repeat([[0.0], [1.0]], 5, axis=0)))
+
+
+def test_a_collapse_that_no_start_shows_alone_is_not_tried_for_ever(source, monkeypatch):
+    def collapses(*_):
+        raise CollapseError("as the test says")
+
+    monkeypatch.setattr("emkit.algorithms.lockstep._advanced", collapses)
+    with pytest.raises(CollapseError):
+        fitted(Mixture(Gaussian(), 4), source)
+
+
+def mostly_zeros(n, d, seed):
+    """Three quarters of the cells of every column are zero, each for itself; the others lognormal."""
+    rng = np.random.default_rng(seed)
+    return np.where(rng.random((n, d)) < 0.75, 0.0, rng.lognormal(1.0, 0.7, (n, d)))
+
+
+@pytest.mark.parametrize("d", [1, 2, 3])
+def test_a_value_that_most_rows_have_exactly_gets_a_component(d):
+    """A column with the spike of its zeros in it is hundreds of nats better than one without; distances do not show it."""
+    for seed in range(5):
+        x = mostly_zeros(400, d, seed)
+        result = fitted(Mixture(Gaussian(), 2), ArraySource(x), seed=seed)
+        assert "repeated values" in {start.kind for start in result.starts}
+        zeros, best = x == 0, -math.inf
+        for group in (*zeros.T, zeros.all(axis=1)):
+            parts = [x[group], x[~group]]
+            means, covariances = np.array([p.mean(axis=0) for p in parts]), np.array([np.cov(p.T).reshape(d, d) for p in parts])
+            first = Gaussian().Params(means, covariances + 1e-9 * np.eye(d))
+            start = Mixture.Params(np.array([group.mean(), 1.0 - group.mean()]), first)
+            best = max(best, fitted(result.model, ArraySource(x), starts=[start]).objective)
+        assert result.objective > best - 1.0
+
+
+def test_what_stands_out():
+    rng = np.random.default_rng(0)
+    columns = np.column_stack([
+        np.where(rng.random(200) < 0.3, 7.5, rng.normal(size=200)), rng.normal(size=200), rng.poisson(2.0, 200),
+        rng.random(200) < 0.9, np.where(rng.random(200) < 0.8, 0.0, rng.poisson(9.0, 200)), np.full(200, 3.0),
+    ])  # fmt: skip
+    columns[::3, 0] = np.nan
+    np.testing.assert_array_equal(values_that_stand_out(columns), [7.5, np.nan, np.nan, np.nan, 0.0, np.nan])
 
 
 class StopAt(Monitor):

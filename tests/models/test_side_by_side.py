@@ -139,7 +139,7 @@ def test_first_guesses_are_the_model_s_own_kind(source):
     _, side = of(Poisson(), data, 3.0)
     rngs = np.random.default_rng(3).spawn(3)
     together = side.init(data, rngs)
-    for i, (rng, kind) in enumerate(zip(np.random.default_rng(3).spawn(3), side.kinds(3), strict=True)):
+    for i, (rng, kind) in enumerate(zip(np.random.default_rng(3).spawn(3), side.kinds(3, data), strict=True)):
         if kind != "plain k-means++":  # which a start alone does not offer
             alone = Mixture(Poisson(), 2, 3.0, seeding=kind).resolve(data).init(data, rng)
             np.testing.assert_allclose(side.one(together, i).components.rates, alone.components.rates)

@@ -253,8 +253,11 @@ def _to_the_end(here: Together, racers: list[Racer], algorithm: Accelerated, rul
             if stopped is None:
                 here = _advanced(here, algorithm, running)
         except CollapseError:  # those that do are left at the next turn
-            for racer, lost in zip(running, here.collapsing(), strict=True):
-                racer.reason = StopReason.COLLAPSED if lost else None
+            lost = here.collapsing()
+            if not lost.any():
+                raise
+            for racer, gone in zip(running, lost, strict=True):
+                racer.reason = StopReason.COLLAPSED if gone else None
         except KeyboardInterrupt:
             stopped = StopReason.INTERRUPTED
         if stopped is not None:

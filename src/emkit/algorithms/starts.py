@@ -2,8 +2,8 @@
 
 "auto": where hypotheses can be advanced side by side (mixtures whose components share nothing, with nothing held or given), 24
 starts make 6 EM iterations on a subsample, the better half another 6, the best quarter another 6. The best four are carried on,
-over all the data if these are no more than 20,000 rows, until they have converged or can no longer become the best. Elsewhere there
-are 8 starts.
+over all the data if these are no more than 20,000 rows, until they have converged or can no longer become the best. Where many rows
+have a value exactly, such as zero, some starts set them apart. Elsewhere there are 8 starts.
 
 A number of starts: each makes 25 iterations on a subsample; the best quarter (two at least) are carried on there until they settle;
 those within 0.01 nats a row of the best that differ are carried on over all the data. If the data are no larger than the subsample,
@@ -192,7 +192,7 @@ def _race(
     accelerate = isinstance(algorithm, Auto | Accelerated) and rules.tol > 0
     small = problem if sample is source else replace(problem, source=sample)
     loose = rules if whole else replace(rules, tol=max(rules.tol, 1e-2))
-    kinds = side.kinds(MANY)
+    kinds = side.kinds(MANY, sample)
     try:
         found = race(small, problem if whole else small, side, seeds, loose, asked, accelerate)
     except CollapseError:

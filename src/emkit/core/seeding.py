@@ -4,6 +4,8 @@ import numpy as np
 
 from emkit.core.errors import DataError
 
+_MANY, _TIMES, _OTHERS = 0.1, 5, 10  # see values_that_stand_out
+_FAR = 100.0  # where columns are scaled to a standard deviation of 1
 KINDS_OF_START = ("auto", "kmeans", "k-means++", "random_from_data", "random")
 
 
@@ -14,9 +16,49 @@ def kind_of_start(seeding: str, attempt: int) -> str:
     return "kmeans" if attempt == 0 else ("k-means++", "random_from_data")[(attempt + 1) % 2]
 
 
-def kind_of_many(seeding: str, attempt: int) -> str:
-    """What start number ``attempt`` of many does: "auto" is "k-means++", greedy and plain, and "random_from_data" in turn."""
-    return seeding if seeding != "auto" else ("k-means++", "plain k-means++", "random_from_data")[attempt % 3]
+def kind_of_many(seeding: str, attempt: int, *, repeated: bool = False) -> str:
+    """What start number ``attempt`` of many does: "auto" is "k-means++", greedy and plain, and "random_from_data" in turn.
+
+    Where columns have values that stand out (see ``values_that_stand_out``), every other of the last is "repeated values".
+    """
+    if seeding != "auto":
+        return seeding
+    return "repeated values" if repeated and attempt % 3 == 2 else ("k-means++", "plain k-means++", "random_from_data")[attempt % 3]
+
+
+def values_that_stand_out(x: np.ndarray) -> np.ndarray:
+    """Of each column, a value that many rows have exactly, as zero in counts or amounts of what most have none of; NaN if none.
+
+    It is that of a tenth of the rows at least, five times as many as have any other value; ten others occur.
+    """
+    found = np.full(x.shape[1], np.nan)
+    for j, column in enumerate(x.T):
+        values, counts = np.unique(column[np.isfinite(column)], return_counts=True)
+        if len(values) > _OTHERS:
+            most = int(counts.argmax())
+            others = np.delete(counts, most)
+            if counts[most] >= max(_MANY * len(x), _TIMES * others.max()):
+                found[j] = values[most]
+    return found
+
+
+def apart_where_repeated(
+    points: np.ndarray, x: np.ndarray, values: np.ndarray, turn: int, k: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Points with further coordinates, by which rows that have a value that stands out lie far from those that do not.
+
+    In turn they say which of these values a row has; whether it has all of them; whether it has a certain one, each once; then
+    which it has of as many, drawn at random, as make about K groups.
+    """
+    has = x[:, ~np.isnan(values)] == values[~np.isnan(values)]
+    n = has.shape[1]
+    if turn == 1:
+        has = has.all(axis=1, keepdims=True)
+    elif 2 <= turn < n + 2:
+        has = has[:, [turn - 2]]
+    elif turn >= n + 2:
+        has = has[:, rng.permutation(n)[: max(1, round(np.log2(k)))]]
+    return np.concatenate([points, _FAR * has], axis=1)
 
 
 def seed_labels(

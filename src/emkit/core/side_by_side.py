@@ -101,8 +101,8 @@ class SideBySide(ABC):
 
     # --- EM -----------------------------------------------------------------------------------------------------------
 
-    def kinds(self, n: int) -> list[str]:
-        """What each of ``n`` starts does."""
+    def kinds(self, n: int, source: Source) -> list[str]:
+        """What each of ``n`` starts from that source does."""
         return [kind_of_many(self.model.seeding, i) for i in range(n)]
 
     def m_step(self, stats: Any, params: Any) -> Any:

@@ -1,7 +1,8 @@
 """A finite mixture over any family: each row comes from one of K components, and which one is never observed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, Self
 
 import numpy as np
@@ -17,7 +18,14 @@ from emkit.core.model import Inference, Model
 from emkit.core.parameters import Parameter, Simplex
 from emkit.core.prior import Dirichlet
 from emkit.core.records import Params, Stats
-from emkit.core.seeding import KINDS_OF_START, kind_of_start, seed_labels
+from emkit.core.seeding import (
+    KINDS_OF_START,
+    apart_where_repeated,
+    kind_of_many,
+    kind_of_start,
+    seed_labels,
+    values_that_stand_out,
+)
 from emkit.core.side_by_side import MOST_GUESSED, SideBySide
 from emkit.core.slivers import Sliver, slivers_of
 from emkit.core.support import Support
@@ -202,15 +210,20 @@ class MixturesSideBySide(SideBySide):
 
     model: Mixture
 
+    def kinds(self, n: int, source: Source) -> list[str]:
+        """Where many rows have a value exactly, some starts set them apart."""
+        repeated = not np.isnan(values_that_stand_out(np.asarray(source.joined().x, dtype=np.float64))).all()
+        return [kind_of_many(self.model.seeding, i, repeated=repeated) for i in range(n)]
+
     def init(self, source: Source, rngs: Sequence[np.random.Generator]) -> MixtureParams:
         """Starting values from as many seeded partitions of the rows as there are generators."""
         k, family, block = self.model.n_hidden, self.model.family, source.joined()
         x, weights = np.asarray(block.x), None if block.weights is None else np.asarray(block.weights, dtype=np.float64)
-        points, each = family.embed(x), max(1, MOST_GUESSED // (len(x) * k))
-        kinds, made = self.kinds(len(rngs)), []
+        each = max(1, MOST_GUESSED // (len(x) * k))
+        kinds, made = self.kinds(len(rngs), source), []
+        guesses = _guesses(family.embed(x), x, weights, k, rngs, kinds)
         for begin in range(0, len(rngs), each):
-            part = slice(begin, begin + each)
-            labels = [seed_labels(points, len(x), weights, k, rng, kind) for rng, kind in zip(rngs[part], kinds[part], strict=True)]
+            labels = list(islice(guesses, each))
             resp = np.concatenate(labels, axis=1)
             if weights is not None:
                 resp *= weights[:, None]
@@ -232,3 +245,21 @@ class MixturesSideBySide(SideBySide):
         for prior in self.model.priors.values():
             own = own + prior.log_density(params.weights).sum(axis=1)
         return own
+
+
+def _guesses(
+    points: np.ndarray | None,
+    x: np.ndarray,
+    weights: np.ndarray | None,
+    k: int,
+    rngs: Sequence[np.random.Generator],
+    kinds: Sequence[str],
+) -> Iterator[np.ndarray]:
+    """The first guess of each start, (n, K)."""
+    turn, values = 0, values_that_stand_out(x.astype(np.float64)) if "repeated values" in kinds else np.zeros(0)
+    for rng, kind in zip(rngs, kinds, strict=True):
+        if kind == "repeated values" and points is not None:
+            yield seed_labels(apart_where_repeated(points, x, values, turn, k, rng), len(x), weights, k, rng, "k-means++")
+            turn += 1
+        else:
+            yield seed_labels(points, len(x), weights, k, rng, kind)

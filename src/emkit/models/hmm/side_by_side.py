@@ -26,7 +26,7 @@ class HMMsSideBySide(SideBySide):
     def init(self, source: Source, rngs: Sequence[np.random.Generator]) -> HMMParams:
         """States from seeded partitions of the steps; transitions lean to staying, more or less from start to start."""
         k, family = self.model.n_hidden, self.model.family
-        kinds, each, made = self.kinds(len(rngs)), max(1, MOST_GUESSED // (source.n_rows * k)), []
+        kinds, each, made = self.kinds(len(rngs), source), max(1, MOST_GUESSED // (source.n_rows * k)), []
         held = self.model.held_chain
         for begin in range(0, len(rngs), each):
             numbers = range(begin, min(begin + each, len(rngs)))
