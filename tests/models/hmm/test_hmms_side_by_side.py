@@ -6,7 +6,7 @@ from importlib import import_module
 import numpy as np
 import pytest
 
-from emkit import Gaussian, HiddenMarkov, Poisson, Problem, StopReason, Threads, TimeLimit
+from emkit import Checkpoint, Gaussian, HiddenMarkov, Monitor, Poisson, Problem, StopReason, Threads, TimeLimit
 from emkit._names import MODULES, group
 from emkit.core.block import Block, BlockSource
 from emkit.core.compiled import compiling
@@ -145,3 +145,40 @@ def test_a_fit_starts_many_and_ends_in_an_optimum():
 def test_a_time_limit_cuts_the_short_runs():
     found = fitted(HiddenMarkov(Gaussian("diag"), 3), chain_of(), monitors=[TimeLimit(0.0)])
     assert found.reason is StopReason.TIME_LIMIT and len(found.starts) == 24 and np.isfinite(found.objective)
+
+
+class Asks(Monitor):
+    """Ends the fit when it is asked for the n-th time, by the reason or the exception that it is given."""
+
+    def __init__(self, when, answer):
+        self.when, self.answer, self.times = when, answer, 0
+
+    def asked(self):
+        self.times += 1
+        if self.times < self.when:
+            return None
+        if self.answer is KeyboardInterrupt:
+            raise KeyboardInterrupt
+        return self.answer
+
+    def step(self, step):
+        return self.asked()
+
+
+@pytest.mark.parametrize("when", [2, 9])
+@pytest.mark.parametrize("answer", [StopReason.STOPPED, KeyboardInterrupt], ids=["asked to stop", "Ctrl-C"])
+def test_a_fit_ended_in_its_middle_keeps_what_it_has(when, answer):
+    source = chain_of()
+    found = fitted(HiddenMarkov(Gaussian("diag"), 3), source, monitors=[Asks(when, answer)])
+    assert found.reason is (StopReason.INTERRUPTED if answer is KeyboardInterrupt else answer)
+    assert score(found, source) == found.log_likelihood
+
+
+def test_a_fit_that_was_cut_off_goes_on_with_the_same_bits(tmp_path):
+    source, model, count = chain_of(), HiddenMarkov(Gaussian("diag"), 3), Asks(10**9, None)
+    whole = fitted(model, source, algorithm="em", monitors=[count])
+    path, last = tmp_path / "checkpoint", Asks(count.times, StopReason.STOPPED)
+    cut = fitted(model, source, algorithm="em", checkpoint=Checkpoint(path, every=1), monitors=[last])
+    assert cut.reason is StopReason.STOPPED
+    again = fitted(model, source, algorithm="em", checkpoint=Checkpoint(path, every=1))
+    assert again.trace == whole.trace and again.objective == whole.objective
