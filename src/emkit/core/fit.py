@@ -14,7 +14,7 @@ from emkit.core.errors import CollapseError
 from emkit.core.executor import Executor
 from emkit.core.model import EStep, Model
 from emkit.core.monitor import Monitor, Monitors
-from emkit.core.result import Run, Step, StopReason, still_to_gain
+from emkit.core.result import SETTLED, Run, Step, StopReason, aitken, still_to_gain
 from emkit.core.warn import warn
 
 
@@ -232,6 +232,8 @@ def run(
             raise
         reason = StopReason.COLLAPSED if isinstance(error, CollapseError) else StopReason.INTERRUPTED
     assert best is not None
+    if reason is StopReason.MAX_ITER and remaining == math.inf and len(history) <= SETTLED:
+        remaining = aitken(history)  # too soon to stop by, and all that can be said
     return Run.ended(best, reason, history, remaining)
 
 
