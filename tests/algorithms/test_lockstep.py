@@ -24,6 +24,7 @@ from emkit import (
 )
 from emkit.algorithms import starts as starts_module
 from emkit.core.seeding import values_that_stand_out
+from support.bad_slopes import Backwards, Nonsense, Quiet
 from support.fits import fitted, score
 from support.slow import FURTHER, SLOW
 
@@ -304,27 +305,6 @@ def test_thin_components_far_from_the_middle():
 
 
 # --- families that say too little, or what is wrong ----------------------------------------------------------------------
-
-
-class Quiet(Poisson):
-    """Says nothing of its slope."""
-
-    def gradient(self, stats, params):
-        return None
-
-
-class Backwards(Poisson):
-    """Says the opposite."""
-
-    def gradient(self, stats, params):
-        return {"rates": -super().gradient(stats, params)["rates"]}
-
-
-class Nonsense(Poisson):
-    """Is not a number."""
-
-    def gradient(self, stats, params):
-        return {"rates": np.full_like(params.rates, np.nan)}
 
 
 @pytest.fixture(scope="module")
