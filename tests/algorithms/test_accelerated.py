@@ -29,6 +29,7 @@ from emkit.core.errors import ImpossibleSequenceError
 from emkit.core.fit import Rules, run
 from emkit.testing import draw
 from emkit.testing.model_laws import resumed_is_uninterrupted
+from support.bad_slopes import Backwards, Nonsense, Quiet
 from support.fits import fitted
 from support.slow import FURTHER, SLOW, overlapping
 
@@ -302,32 +303,11 @@ def test_the_kit_takes_it_up_again():
 # --- slopes that are wrong, or not there ------------------------------------------------------------------------------------
 
 
-class Quiet(Poisson):
-    """Says nothing of its slope."""
-
-    def gradient(self, stats, params):
-        return None
-
-
-class Backwards(Poisson):
-    """Says the opposite."""
-
-    def gradient(self, stats, params):
-        return {"rates": -super().gradient(stats, params)["rates"]}
-
-
 class Forgetful(Poisson):
     """Forgets the exposure."""
 
     def gradient(self, stats, params):
         return {"rates": stats.total / params.rates}
-
-
-class Nonsense(Poisson):
-    """Is not a number."""
-
-    def gradient(self, stats, params):
-        return {"rates": np.full_like(params.rates, np.nan)}
 
 
 def rates_of(family):

@@ -15,18 +15,12 @@ from emkit import (
     Mixture,
     ParameterError,
     PoissonHMM,
-    Problem,
     StopReason,
-    Threads,
 )
 from emkit.algorithms.auto import algorithm_of, iterations_left
 from emkit.core.fit import Rules, run
-from support.fits import fitted
+from support.fits import fitted, problem_of
 from support.slow import SLOW, overlapping
-
-
-def problem_of(model, source):
-    return Problem(model.resolve(source), source, Threads(1))
 
 
 def start_of(problem, seed=1):

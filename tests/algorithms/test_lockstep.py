@@ -1,6 +1,7 @@
 """Many starts side by side: what n_init="auto" does, on few rows and on many, and what ends it."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -23,7 +24,9 @@ from emkit import (
 )
 from emkit.algorithms import starts as starts_module
 from emkit.core.seeding import values_that_stand_out
+from support.bad_slopes import Backwards, Nonsense, Quiet
 from support.fits import fitted, score
+from support.slow import FURTHER, SLOW
 
 
 def simulated(n=900, k=4, d=2, seed=0, apart=1.6):
@@ -299,3 +302,55 @@ def test_thin_components_far_from_the_middle():
     assert result.converged and score(result, source) == result.log_likelihood
     plain = fitted(Mixture(Gaussian(), 2), source, starts=8, algorithm="em")
     assert result.objective == pytest.approx(plain.objective, abs=2e-3)
+
+
+# --- families that say too little, or what is wrong ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def rates():
+    """Counts on which EM takes long, and the best objective known."""
+    source = FURTHER["rates"]()[1]
+    return source, fitted(Mixture(Poisson(), 3), source, algorithm="em", max_iter=5000, tol=1e-6).objective
+
+
+@pytest.mark.parametrize("starts", ["auto", 6])
+@pytest.mark.parametrize("family", [Quiet(), Nonsense(), Backwards()], ids=lambda family: type(family).__name__)
+def test_without_a_slope_or_with_a_wrong_one_it_ends_by_plain_em(rates, family, starts):
+    """A wrong slope is said once, however many starts notice."""
+    source, best = rates
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = fitted(Mixture(family, 3), source, starts=starts)
+    assert len(caught) == (type(family) is Backwards)
+    assert all("the fit goes on by plain EM" in str(warning.message) for warning in caught)
+    assert result.converged and best - result.objective < 1e-3
+    assert np.diff(result.trace).min() >= -1e-9 * abs(best)
+
+
+@pytest.mark.parametrize("family", [Quiet(), Nonsense(), Backwards()], ids=lambda family: type(family).__name__)
+def test_with_tol_0_no_slope_is_asked_for(rates, family):
+    plain, found = (fitted(Mixture(each, 3), rates[0], tol=0, max_iter=30) for each in (Poisson(), family))
+    assert found.trace == plain.trace and found.n_iter == 30 and found.reason is StopReason.MAX_ITER
+
+
+# --- ended in the middle of a step ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def refusing():
+    """Steps are refused on the way to this one's end."""
+    return SLOW["full overlapping"]()
+
+
+@pytest.mark.parametrize("end", ["a monitor", "Ctrl-C", "max_iter"])
+def test_wherever_it_ends_the_best_is_kept(refusing, end):
+    model, source = refusing
+    for when in range(19, 43, 3):
+        monitors = [] if end == "max_iter" else [StopAt(when, interrupt=end == "Ctrl-C")]
+        result = fitted(model, source, monitors=monitors, max_iter=when if end == "max_iter" else 1000)
+        expected = {"a monitor": StopReason.STOPPED, "Ctrl-C": StopReason.INTERRUPTED, "max_iter": StopReason.MAX_ITER}[end]
+        assert result.reason is expected and result.n_iter <= when
+        assert score(result, source) == pytest.approx(result.log_likelihood, rel=1e-13)
+        assert result.objective == pytest.approx(max(result.trace), rel=1e-13)
+        assert np.diff(result.trace).min(initial=0.0) >= -1e-9 * abs(result.objective)

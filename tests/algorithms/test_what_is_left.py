@@ -15,18 +15,13 @@ from emkit import (
     HiddenMarkov,
     Mixture,
     Poisson,
-    Problem,
     SequenceSource,
     StopReason,
-    Threads,
 )
 from emkit.algorithms.lbfgs import Curvature
 from emkit.core.fit import Rules, run
+from support.fits import problem_of
 from support.slow import SLOW
-
-
-def problem_of(model, source):
-    return Problem(model.resolve(source), source, Threads(1))
 
 
 def follow(problem, start, algorithm=None, tol=1e-3, most=1000):

@@ -4,13 +4,18 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from emkit import SequenceSource, Threads, fit
+from emkit import Problem, SequenceSource, Threads, fit
 from emkit.core.model import Infer
 
 
 def fitted(model, source, *, seed=0, threads=1, **settings):
     """The Result of a fit; 8 starts at the default tolerance, unless told otherwise."""
     return fit(model, source, executor=Threads(threads), rng=np.random.default_rng(seed), **settings)
+
+
+def problem_of(model, source):
+    """The model, resolved, and the data, on one thread."""
+    return Problem(model.resolve(source), source, Threads(1))
 
 
 def answers(result, source, want, threads=1):

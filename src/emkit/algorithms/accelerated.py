@@ -18,7 +18,6 @@ from emkit.algorithms.lbfgs import Curvature, bend, over
 from emkit.core.errors import ImpossibleSequenceError
 from emkit.core.fit import Algorithm, Problem
 from emkit.core.result import Step
-from emkit.core.warn import warn
 
 _REFUSALS = 3  # in a row, before an EM step
 _PAIRS = 8  # of moves and turns since the method began afresh, before a predicted gain is believed
@@ -204,7 +203,7 @@ class Accelerated(Algorithm):
         judged = (state.accepted > 0 or lost) and gain > 100.0 * problem.rounding(step.objective)
         doubts = state.doubts if not judged else 0 if 0.5 * gain <= said <= 2.0 * gain else state.doubts + 1
         if doubts >= _DOUBTS:
-            warn(
+            problem.warn_once(
                 f"the slope that {problem.model.called} says is not that of its objective, as EM steps show: the fit goes on by "
                 "plain EM. emkit.testing.check_model compares slope and objective"
             )

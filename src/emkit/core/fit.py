@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,7 +14,8 @@ from emkit.core.errors import CollapseError
 from emkit.core.executor import Executor
 from emkit.core.model import EStep, Model
 from emkit.core.monitor import Monitor, Monitors
-from emkit.core.result import Run, Step, StopReason, still_to_gain
+from emkit.core.result import SETTLED, Run, Step, StopReason, aitken, still_to_gain
+from emkit.core.warn import warn
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,19 @@ class Problem:
     """Machine epsilon of the data's width: how well the objective can be known."""
     tol: float = 1e-3
     """Nats: a smaller gain is not worth going for; see ``Rules``, which a run takes it from."""
+    said: set[str] = field(default_factory=set, compare=False, repr=False)
+    """Warnings given already, by whichever start came first."""
 
     def evaluate(self, params: Any, iteration: int = 0, carried: Mapping[str, np.ndarray] | None = None) -> Step:
         """E-step over all data: the value of ``params``, with the statistics that the next M-step needs."""
         stats, log_likelihood = self.executor.map_reduce(EStep(self.model, params), self.source)
         return Step(iteration, params, float(log_likelihood), float(self.model.log_prior(params)), stats, carried or {})
+
+    def warn_once(self, text: str) -> None:
+        """Warn, unless another start of the same fit has done so in the same words."""
+        if text not in self.said:
+            self.said.add(text)
+            warn(text)
 
     def rounding(self, objective: float) -> float:
         """A difference in the objective that rounding alone can make.
@@ -223,6 +232,8 @@ def run(
             raise
         reason = StopReason.COLLAPSED if isinstance(error, CollapseError) else StopReason.INTERRUPTED
     assert best is not None
+    if reason is StopReason.MAX_ITER and remaining == math.inf and len(history) <= SETTLED:
+        remaining = aitken(history)  # too soon to stop by, and all that can be said
     return Run.ended(best, reason, history, remaining)
 
 

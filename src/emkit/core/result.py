@@ -12,7 +12,8 @@ import numpy as np
 from emkit.core.records import Params
 from emkit.core.slivers import CLOSE, Sliver
 
-_SETTLED = 4  # iterations before a rate is believed
+SETTLED = 4
+"""Iterations before a rate is believed."""
 _CAUTION, _MORE = 1.25, 1.001  # what an estimate is multiplied by, where it was exceeded that much before
 
 
@@ -243,7 +244,7 @@ def still_to_gain(trace: Sequence[float]) -> float:
     is added then.
     """
     left = aitken(tuple(trace[-4:]))
-    if len(trace) <= _SETTLED or not 0.0 < left < math.inf:
+    if len(trace) <= SETTLED or not 0.0 < left < math.inf:
         return left if left == 0.0 else math.inf
     first, second, last = (trace[-i] - trace[-i - 1] for i in (3, 2, 1))
     next_rate = (last / second) ** 2 / (second / first)
@@ -251,6 +252,6 @@ def still_to_gain(trace: Sequence[float]) -> float:
         left = max(left, last * next_rate / (1.0 - next_rate)) if next_rate < 1.0 else math.inf
     if left == math.inf:
         return left
-    ago = min(int((left + last) / last), len(trace) - _SETTLED - 1)
+    ago = min(int((left + last) / last), len(trace) - SETTLED - 1)
     said = aitken(tuple(trace[-ago - 4 : len(trace) - ago]))
     return left * (_CAUTION if trace[-1] - trace[-1 - ago] + left > _MORE * said else 1.0)

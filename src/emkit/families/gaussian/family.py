@@ -24,8 +24,7 @@ from emkit.families.gaussian.road import expansion_of, road
 from emkit.families.gaussian.shapes import COVARIANCE_TYPES, Covariance, Shape
 from emkit.families.gaussian.slivers import slivers
 
-# Without a prior, a variance this small beside its column's is a component that has collapsed onto a point.
-_COLLAPSED = 1e-12
+_COLLAPSED = 1e-12  # of a column's variance: without a prior, a component as narrow as that has collapsed onto a point
 
 
 @dataclass(frozen=True)
@@ -343,10 +342,9 @@ class Gaussian(Family):
 
     def log_prior(self, params: GaussianParams) -> float:
         """Up to the normalising constant; see ``GaussianPrior``. Fixed parameters add nothing."""
-        prior = self._prior
-        if prior is None:
+        if self._prior is None:
             return 0.0
-        spreads, means = prior.densities(params, not self.is_held("means"), not self.is_held("covariances"))
+        spreads, means = self._prior.densities(params, not self.is_held("means"), not self.is_held("covariances"))
         return float(spreads.sum()) + float(means.sum())
 
     def log_priors(self, params: GaussianParams) -> np.ndarray:
