@@ -34,13 +34,13 @@ if TYPE_CHECKING:
     from emkit.estimators.loading import load
     from emkit.estimators.variational import VariationalCategoricalHMM, VariationalGaussianHMM
     from emkit.execute.threads import Threads
-    from emkit.families.bernoulli import Bernoulli, Beta
+    from emkit.families.bernoulli import Bernoulli, BetaPrior
     from emkit.families.categorical import Categorical
     from emkit.families.gaussian.family import Gaussian
     from emkit.families.gaussian.prior import GaussianPrior, NormalInverseWishart
     from emkit.families.mixed import Mixed
     from emkit.families.multinomial import Multinomial
-    from emkit.families.poisson import Gamma, Poisson
+    from emkit.families.poisson import GammaPrior, Poisson
     from emkit.families.tied import Tied
     from emkit.families.variational.categorical import VariationalCategorical
     from emkit.families.variational.gaussian import VariationalGaussian
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from emkit.io.checkpoint import Checkpoint
     from emkit.models.hmm.model import HiddenMarkov
     from emkit.models.hmm.variational import VariationalHMM
-    from emkit.models.mixture import Mixture
+    from emkit.models.mixture import FiniteMixture
 
 
 def __getattr__(name: str) -> Any:

@@ -14,9 +14,9 @@ from emkit import (
     Checkpoint,
     CollapseError,
     DataError,
+    FiniteMixture,
     Gaussian,
     HiddenMarkov,
-    Mixture,
     Monitor,
     Poisson,
     Problem,
@@ -110,7 +110,7 @@ def test_the_trace_counts_e_steps(monkeypatch):
 # --- never a fall -----------------------------------------------------------------------------------------------------------
 
 FAMILIES = [example for name in group("families") for example in getattr(import_module(MODULES[name]), name).examples()]
-MODELS = [*(Mixture(family, 2) for family in FAMILIES), *Mixture.examples(), *HiddenMarkov.examples()]
+MODELS = [*(FiniteMixture(family, 2) for family in FAMILIES), *FiniteMixture.examples(), *HiddenMarkov.examples()]
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: f"{type(model).__name__}-{type(model.family).__name__}")
@@ -144,7 +144,7 @@ def test_units_do_not_matter(kind, units):
     x = overlapping(1000, 2, 3, 1.5, 4)
     runs = []
     for unit in (np.ones(2), np.array(units)):
-        problem = problem_of(Mixture(Gaussian(kind), 3, seeding="random"), ArraySource(x * unit))
+        problem = problem_of(FiniteMixture(Gaussian(kind), 3, seeding="random"), ArraySource(x * unit))
         runs.append(follow(problem, problem.model.init(problem.source, np.random.default_rng(3))))
     plain, scaled = runs
     assert scaled.log_likelihood + len(x) * np.log(units).sum() == pytest.approx(plain.log_likelihood, abs=2e-3)
@@ -243,7 +243,7 @@ def test_ctrl_c_in_mid_step_keeps_the_best():
 def test_without_a_prior_a_collapse_ends_the_run():
     """Two rows that agree, and a start on them: the likelihood is unbounded."""
     x = np.concatenate([np.random.default_rng(0).normal(size=(60, 2)), np.full((3, 2), 5.0)])
-    problem = problem_of(Mixture(Gaussian("full", None), 2), ArraySource(x))
+    problem = problem_of(FiniteMixture(Gaussian("full", None), 2), ArraySource(x))
     family = problem.model.family
     start = problem.model.Params(
         np.array([0.9, 0.1]), family.Params(np.array([[0.0, 0.0], [5.0, 5.0]]), np.array([np.eye(2), 0.01 * np.eye(2)]))
@@ -290,14 +290,14 @@ def test_a_checkpoint_keeps_what_it_remembers(name, cut, tmp_path):
 
 def test_the_number_of_threads_does_not_matter():
     x = overlapping(20_000, 3, 3, 1.0, 5)
-    one, two = (fitted(Mixture(Gaussian(), 3), ArraySource(x), algorithm="accelerated", starts=1, threads=n) for n in (1, 2))
+    one, two = (fitted(FiniteMixture(Gaussian(), 3), ArraySource(x), algorithm="accelerated", starts=1, threads=n) for n in (1, 2))
     assert_same_bits(two, one)
 
 
 def test_the_kit_takes_it_up_again():
     from emkit.testing import check_model
 
-    assert resumed_is_uninterrupted.__name__ in check_model(Mixture(Gaussian(), 2), algorithm=Accelerated(memory=3))
+    assert resumed_is_uninterrupted.__name__ in check_model(FiniteMixture(Gaussian(), 2), algorithm=Accelerated(memory=3))
 
 
 # --- slopes that are wrong, or not there ------------------------------------------------------------------------------------
@@ -312,7 +312,7 @@ class Forgetful(Poisson):
 
 def rates_of(family):
     source = FURTHER["rates"]()[1]
-    problem = problem_of(Mixture(family, 3), source)
+    problem = problem_of(FiniteMixture(family, 3), source)
     return problem, problem.model.init(source, np.random.default_rng(0))
 
 
@@ -341,7 +341,7 @@ def test_with_tol_0_it_is_plain_em():
 def test_nothing_free_is_nothing_to_do():
     problem, _ = rates_of(Poisson())
     fixed = {"rates": [[3.0, 5.0], [5.0, 7.0], [6.0, 3.0]]}
-    model = Mixture(Poisson(fixed=fixed), 3, fixed={"weights": [0.3, 0.3, 0.4]})
+    model = FiniteMixture(Poisson(fixed=fixed), 3, fixed={"weights": [0.3, 0.3, 0.4]})
     held = problem_of(model, problem.source)
     found = follow(held, held.model.init(held.source, np.random.default_rng(0)))
     assert found.reason is StopReason.CONVERGED and found.n_iter <= 3

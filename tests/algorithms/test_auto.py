@@ -10,9 +10,9 @@ from emkit import (
     Accelerated,
     ArraySource,
     Auto,
+    FiniteMixture,
     Gaussian,
     GaussianMixture,
-    Mixture,
     ParameterError,
     PoissonHMM,
     StopReason,
@@ -31,7 +31,9 @@ def start_of(problem, seed=1):
 def easy():
     """Three clusters far apart."""
     rng = np.random.default_rng(0)
-    return problem_of(Mixture(Gaussian(), 3), ArraySource(np.concatenate([rng.normal(8.0 * j, 1.0, (200, 2)) for j in range(3)])))
+    return problem_of(
+        FiniteMixture(Gaussian(), 3), ArraySource(np.concatenate([rng.normal(8.0 * j, 1.0, (200, 2)) for j in range(3)]))
+    )
 
 
 def test_where_em_is_quick_it_is_em(easy):

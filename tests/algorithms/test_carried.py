@@ -6,7 +6,20 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from emkit import EM, Algorithm, ArraySource, Checkpoint, Gaussian, Mixture, Monitor, Problem, StopReason, Threads, Trace, iterate
+from emkit import (
+    EM,
+    Algorithm,
+    ArraySource,
+    Checkpoint,
+    FiniteMixture,
+    Gaussian,
+    Monitor,
+    Problem,
+    StopReason,
+    Threads,
+    Trace,
+    iterate,
+)
 from emkit.algorithms import starts
 from emkit.core.fit import Rules, run
 from emkit.io.container import read
@@ -60,7 +73,7 @@ def source():
 
 @pytest.fixture(scope="module")
 def problem(source):
-    model = Mixture(Gaussian("diag"), 3, seeding="random_from_data").resolve(source)
+    model = FiniteMixture(Gaussian("diag"), 3, seeding="random_from_data").resolve(source)
     return Problem(model, source, Threads(1))
 
 
@@ -149,7 +162,7 @@ def test_the_same_fall_ends_a_monotone_one(problem):
 
 
 def test_falls_through_a_fit_with_several_starts(source, impatient):
-    model = Mixture(Gaussian("diag"), 3, seeding="random_from_data")
+    model = FiniteMixture(Gaussian("diag"), 3, seeding="random_from_data")
     result = fitted(model, source, algorithm=Wobbling(), starts=4, max_iter=20)
     assert result.reason is StopReason.MAX_ITER and result.n_iter == 20
     assert np.diff(result.trace).min() < -0.01
@@ -174,7 +187,7 @@ class CrashAfter(Monitor):
 
 def run_fit(source, path=None, monitors=(), starts=1, algorithm=None, every=1, **settings):
     return fitted(
-        Mixture(Gaussian("diag"), 3, seeding="random_from_data"), source, seed=5,
+        FiniteMixture(Gaussian("diag"), 3, seeding="random_from_data"), source, seed=5,
         algorithm=algorithm or Overrelaxed(), starts=starts, monitors=monitors,
         checkpoint=None if path is None else Checkpoint(path, every=every), **settings,
     )  # fmt: skip
@@ -212,7 +225,7 @@ def test_what_the_file_holds(source, tmp_path):
     _, arrays = read(path, "checkpoint")
     assert float(arrays["queue.0.carried.factor"]) == pytest.approx(1.1**4)
     assert arrays["queue.0.carried.last"].shape == (2 + 2 * 3 * 2,)
-    model = Mixture(Gaussian("diag"), 3, seeding="random_from_data").resolve(source)
+    model = FiniteMixture(Gaussian("diag"), 3, seeding="random_from_data").resolve(source)
     (waiting,) = Checkpoint(path).load(model, source).queue
     assert sorted(waiting.carried) == ["factor", "last"]
     assert waiting.carried["factor"].shape == () and waiting.carried["factor"].dtype == np.float64

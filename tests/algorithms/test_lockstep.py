@@ -10,9 +10,9 @@ from emkit import (
     ArraySource,
     CollapseError,
     Family,
+    FiniteMixture,
     Gaussian,
     GaussianMixture,
-    Mixture,
     Monitor,
     ParameterError,
     Poisson,
@@ -42,7 +42,7 @@ def source():
 
 @pytest.fixture(scope="module")
 def result(source):
-    return fitted(Mixture(Gaussian(), 4), source)
+    return fitted(FiniteMixture(Gaussian(), 4), source)
 
 
 def test_every_start_is_in_the_table(result):
@@ -56,7 +56,7 @@ def test_every_start_is_in_the_table(result):
 
 def test_the_answer_is_an_optimum_at_least_as_good_as_eight_starts_find(result, source):
     assert result.converged and result.remaining < 1e-3
-    eight = fitted(Mixture(Gaussian(), 4), source, starts=8, algorithm="em", max_iter=5000)
+    eight = fitted(FiniteMixture(Gaussian(), 4), source, starts=8, algorithm="em", max_iter=5000)
     assert result.objective > eight.objective - 1e-2
     further = fitted(result.model, source, starts=[result.params], algorithm="em", tol=0, max_iter=500)
     assert further.objective - result.objective < 1e-3
@@ -69,21 +69,21 @@ def test_what_is_reported_is_what_score_says(result, source):
 
 
 def test_the_same_generator_gives_the_same_bits_on_any_number_of_threads(result, source):
-    again = fitted(Mixture(Gaussian(), 4), source, threads=3)
+    again = fitted(FiniteMixture(Gaussian(), 4), source, threads=3)
     assert again.trace == result.trace
     assert all(np.array_equal(a, b) for a, b in zip(again.params.flatten().values(), result.params.flatten().values(), strict=True))
 
 
 def test_units_do_not_matter(result, source):
     """Columns in other units: the same answer after the same number of steps."""
-    scaled = fitted(Mixture(Gaussian(), 4), ArraySource(source.x * [1e-3, 1e4]))
+    scaled = fitted(FiniteMixture(Gaussian(), 4), ArraySource(source.x * [1e-3, 1e4]))
     n = source.n_rows
     assert scaled.log_likelihood + n * math.log(1e-3 * 1e4) == pytest.approx(result.log_likelihood, abs=1e-3)
     assert abs(scaled.n_iter - result.n_iter) <= 0.2 * result.n_iter
 
 
 def test_plain_em_after_short_runs_where_it_is_asked_for(source):
-    plain = fitted(Mixture(Gaussian(), 4), source, algorithm="em", max_iter=5000)
+    plain = fitted(FiniteMixture(Gaussian(), 4), source, algorithm="em", max_iter=5000)
     assert len(plain.starts) == 24 and plain.converged
     gains = np.diff(plain.trace)
     assert (gains >= -1e-9).all() and len(plain.trace) == plain.n_iter + 1
@@ -102,7 +102,7 @@ def overlapping_counts():
 
 def test_where_there_is_no_slope_em_continues_from_several_starts():
     source = overlapping_counts()
-    plain, slopeless = (fitted(Mixture(family, 6), source, seed=1) for family in (Poisson(), NoSlope()))
+    plain, slopeless = (fitted(FiniteMixture(family, 6), source, seed=1) for family in (Poisson(), NoSlope()))
     assert sum(start.finished for start in slopeless.starts) > 1
     assert slopeless.converged and slopeless.objective == pytest.approx(plain.objective, abs=2e-3)  # twice tol
 
@@ -111,18 +111,18 @@ def test_where_there_is_no_slope_em_continues_from_several_starts():
 def test_what_plain_em_reports_is_what_score_says(family):
     source = overlapping_counts()
     for k in (2, 6):
-        found = fitted(Mixture(family, k), source, algorithm="em")
+        found = fitted(FiniteMixture(family, k), source, algorithm="em")
         assert found.converged and score(found, source) == found.log_likelihood
 
 
 @pytest.mark.parametrize("max_iter", [0, 1, 5, 12, 20])
 def test_max_iter_holds_for_every_start(source, max_iter):
-    result = fitted(Mixture(Gaussian(), 4), source, max_iter=max_iter)
+    result = fitted(FiniteMixture(Gaussian(), 4), source, max_iter=max_iter)
     assert result.n_iter == max_iter and result.reason is StopReason.MAX_ITER
 
 
 def test_zero_tol_is_exactly_so_many_plain_iterations(source):
-    result = fitted(Mixture(Gaussian(), 4), source, tol=0, max_iter=40)
+    result = fitted(FiniteMixture(Gaussian(), 4), source, tol=0, max_iter=40)
     assert result.n_iter == 40 and result.reason is StopReason.MAX_ITER
     model, params = result.model, None
     for start in result.starts:
@@ -137,7 +137,7 @@ def test_large_data_are_searched_on_a_sample(rows, monkeypatch):
     if rows < 20_000:
         monkeypatch.setattr(starts_module, "_TOGETHER", 700)
     source = simulated(rows, 3, 2, apart=4.0)
-    result = fitted(Mixture(Gaussian(), 3), source)
+    result = fitted(FiniteMixture(Gaussian(), 3), source)
     assert result.converged and len(result.starts) == 24
     assert Problem(result.model, source, Threads(2)).evaluate(result.params).log_likelihood == result.log_likelihood
     plain = fitted(result.model, source, starts=[result.params], algorithm="em", tol=0, max_iter=50)
@@ -149,17 +149,17 @@ def test_weights_and_missing_cells():
     x = simulated(600, 3, 3, seed=2, apart=6.0).x.copy()
     weighted = ArraySource(x, rng.integers(0, 3, size=600).astype(float))
     repeated = ArraySource(np.repeat(x, weighted.weights.astype(int), axis=0))
-    a, b = fitted(Mixture(Gaussian(), 3), weighted), fitted(Mixture(Gaussian(), 3), repeated)
+    a, b = fitted(FiniteMixture(Gaussian(), 3), weighted), fitted(FiniteMixture(Gaussian(), 3), repeated)
     assert a.log_likelihood == pytest.approx(b.log_likelihood, abs=2e-3)
     x[rng.random(x.shape) < 0.1] = np.nan
-    holes = fitted(Mixture(Gaussian("diag"), 3), ArraySource(x))
+    holes = fitted(FiniteMixture(Gaussian("diag"), 3), ArraySource(x))
     assert holes.converged and len(holes.starts) == 24
 
 
 def test_counts():
     rng = np.random.default_rng(0)
     source = ArraySource(rng.poisson(np.array([[2.0, 9.0], [7.0, 1.0], [15.0, 15.0]])[rng.integers(3, size=500)]).astype(float))
-    result = fitted(Mixture(Poisson(), 3), source)
+    result = fitted(FiniteMixture(Poisson(), 3), source)
     assert result.converged and len(result.starts) == 24
     assert np.sort(result.params.components.rates[:, 0]) == pytest.approx([2.0, 7.0, 15.0], abs=0.5)
 
@@ -167,11 +167,11 @@ def test_counts():
 def test_a_collapse_does_not_end_the_search():
     """Maximum likelihood, a component for every few points: starts that collapse are left, and said to have."""
     x = np.round(np.random.default_rng(0).standard_normal((25, 1)), 1)
-    result = fitted(Mixture(Gaussian(prior=None), 5), ArraySource(x), max_iter=500)
+    result = fitted(FiniteMixture(Gaussian(prior=None), 5), ArraySource(x), max_iter=500)
     assert math.isfinite(result.objective) and len(result.starts) == 24
     assert any(start.reason is StopReason.COLLAPSED for start in result.starts)
     with pytest.raises(CollapseError, match="every start"):
-        fitted(Mixture(Gaussian(prior=None), 2), ArraySource(np.repeat([[0.0], [1.0]], 5, axis=0)))
+        fitted(FiniteMixture(Gaussian(prior=None), 2), ArraySource(np.repeat([[0.0], [1.0]], 5, axis=0)))
 
 
 def test_a_collapse_that_no_start_shows_alone_is_not_tried_for_ever(source, monkeypatch):
@@ -180,7 +180,7 @@ def test_a_collapse_that_no_start_shows_alone_is_not_tried_for_ever(source, monk
 
     monkeypatch.setattr("emkit.algorithms.lockstep._advanced", collapses)
     with pytest.raises(CollapseError):
-        fitted(Mixture(Gaussian(), 4), source)
+        fitted(FiniteMixture(Gaussian(), 4), source)
 
 
 def mostly_zeros(n, d, seed):
@@ -194,14 +194,14 @@ def test_a_value_that_most_rows_have_exactly_gets_a_component(d):
     """A column with the spike of its zeros in it is hundreds of nats better than one without; distances do not show it."""
     for seed in range(5):
         x = mostly_zeros(400, d, seed)
-        result = fitted(Mixture(Gaussian(), 2), ArraySource(x), seed=seed)
+        result = fitted(FiniteMixture(Gaussian(), 2), ArraySource(x), seed=seed)
         assert "repeated values" in {start.kind for start in result.starts}
         zeros, best = x == 0, -math.inf
         for group in (*zeros.T, zeros.all(axis=1)):
             parts = [x[group], x[~group]]
             means, covariances = np.array([p.mean(axis=0) for p in parts]), np.array([np.cov(p.T).reshape(d, d) for p in parts])
             first = Gaussian().Params(means, covariances + 1e-9 * np.eye(d))
-            start = Mixture.Params(np.array([group.mean(), 1.0 - group.mean()]), first)
+            start = FiniteMixture.Params(np.array([group.mean(), 1.0 - group.mean()]), first)
             best = max(best, fitted(result.model, ArraySource(x), starts=[start]).objective)
         assert result.objective > best - 1.0
 
@@ -236,25 +236,25 @@ class StopAt(Monitor):
 
 @pytest.mark.parametrize("when", [1, 7, 20, 24])
 def test_a_monitor_that_stops_in_the_middle(source, when):
-    result = fitted(Mixture(Gaussian(), 4), source, monitors=[StopAt(when)])
+    result = fitted(FiniteMixture(Gaussian(), 4), source, monitors=[StopAt(when)])
     assert result.reason is StopReason.STOPPED and math.isfinite(result.objective)
     assert score(result, source) == result.log_likelihood
 
 
 def test_a_time_limit_cuts_the_batch_too():
-    result = fitted(Mixture(Gaussian(), 12), simulated(6000, 12, 4), monitors=[TimeLimit(0.0)])
+    result = fitted(FiniteMixture(Gaussian(), 12), simulated(6000, 12, 4), monitors=[TimeLimit(0.0)])
     assert result.reason is StopReason.TIME_LIMIT and result.n_iter <= 1
 
 
 @pytest.mark.parametrize("when", [7, 20])
 def test_an_interrupt_keeps_the_best_so_far(source, when):
-    result = fitted(Mixture(Gaussian(), 4), source, monitors=[StopAt(when, interrupt=True)])
+    result = fitted(FiniteMixture(Gaussian(), 4), source, monitors=[StopAt(when, interrupt=True)])
     assert result.reason is StopReason.INTERRUPTED and math.isfinite(result.objective)
 
 
 def test_monitors_see_the_end(source, result):
     trace = Trace()
-    fitted(Mixture(Gaussian(), 4), source, monitors=[trace])
+    fitted(FiniteMixture(Gaussian(), 4), source, monitors=[trace])
     assert result.objective in [step.objective for step in trace.steps]
 
 
@@ -278,7 +278,7 @@ def test_starts_that_agree_are_carried_on_once():
     """Two groups far apart: every start is there after a few iterations, and one of them is enough."""
     rng = np.random.default_rng(0)
     source = ArraySource(np.concatenate([rng.normal(0, 1, (200, 2)), rng.normal(12, 1, (200, 2))]))
-    result = fitted(Mixture(Gaussian(), 2), source)
+    result = fitted(FiniteMixture(Gaussian(), 2), source)
     done = [start for start in result.starts if start.finished]
     assert result.converged and len(done) >= 4
     assert all(start.reason is StopReason.CONVERGED and result.objective - start.objective < 2e-3 for start in done)
@@ -288,7 +288,7 @@ def test_starts_that_agree_are_carried_on_once():
 
 
 def test_one_component_needs_one_start(source):
-    result = fitted(Mixture(Gaussian(), 1), source)
+    result = fitted(FiniteMixture(Gaussian(), 1), source)
     assert len(result.starts) == 1 and result.converged
     assert result.params.components.means[0] == pytest.approx(source.x.mean(axis=0))
 
@@ -298,9 +298,9 @@ def test_thin_components_far_from_the_middle():
     rng = np.random.default_rng(1)
     thin = rng.standard_normal((400, 2)) @ [[0.0, -0.01], [1.7, 0.4]]
     source = ArraySource(np.concatenate([thin, rng.normal([-6, 3], 0.7, (400, 2))]))
-    result = fitted(Mixture(Gaussian(), 2), source)
+    result = fitted(FiniteMixture(Gaussian(), 2), source)
     assert result.converged and score(result, source) == result.log_likelihood
-    plain = fitted(Mixture(Gaussian(), 2), source, starts=8, algorithm="em")
+    plain = fitted(FiniteMixture(Gaussian(), 2), source, starts=8, algorithm="em")
     assert result.objective == pytest.approx(plain.objective, abs=2e-3)
 
 
@@ -311,7 +311,7 @@ def test_thin_components_far_from_the_middle():
 def rates():
     """Counts on which EM takes long, and the best objective known."""
     source = FURTHER["rates"]()[1]
-    return source, fitted(Mixture(Poisson(), 3), source, algorithm="em", max_iter=5000, tol=1e-6).objective
+    return source, fitted(FiniteMixture(Poisson(), 3), source, algorithm="em", max_iter=5000, tol=1e-6).objective
 
 
 @pytest.mark.parametrize("starts", ["auto", 6])
@@ -321,7 +321,7 @@ def test_without_a_slope_or_with_a_wrong_one_it_ends_by_plain_em(rates, family, 
     source, best = rates
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        result = fitted(Mixture(family, 3), source, starts=starts)
+        result = fitted(FiniteMixture(family, 3), source, starts=starts)
     assert len(caught) == (type(family) is Backwards)
     assert all("the fit goes on by plain EM" in str(warning.message) for warning in caught)
     assert result.converged and best - result.objective < 1e-3
@@ -330,7 +330,7 @@ def test_without_a_slope_or_with_a_wrong_one_it_ends_by_plain_em(rates, family, 
 
 @pytest.mark.parametrize("family", [Quiet(), Nonsense(), Backwards()], ids=lambda family: type(family).__name__)
 def test_with_tol_0_no_slope_is_asked_for(rates, family):
-    plain, found = (fitted(Mixture(each, 3), rates[0], tol=0, max_iter=30) for each in (Poisson(), family))
+    plain, found = (fitted(FiniteMixture(each, 3), rates[0], tol=0, max_iter=30) for each in (Poisson(), family))
     assert found.trace == plain.trace and found.n_iter == 30 and found.reason is StopReason.MAX_ITER
 
 

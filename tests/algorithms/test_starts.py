@@ -8,8 +8,8 @@ import pytest
 from emkit import (
     ArraySource,
     CollapseError,
+    FiniteMixture,
     Gaussian,
-    Mixture,
     Monitor,
     ParameterError,
     Result,
@@ -42,7 +42,7 @@ def hard_data() -> ArraySource:
 
 def run_fit(source, **settings):
     settings = {"executor": Threads(1), "rng": np.random.default_rng(3), "starts": 8, **settings}
-    return fit(settings.pop("model", Mixture(Gaussian("spherical"), 5)), source, **settings)
+    return fit(settings.pop("model", FiniteMixture(Gaussian("spherical"), 5)), source, **settings)
 
 
 def test_the_table_has_every_start():
@@ -78,7 +78,7 @@ def test_short_runs_on_a_subsample():
     rng = np.random.default_rng(1)
     source = ArraySource(np.concatenate([rng.normal(4 * j, 1, (4000, 2)) for j in range(3)]))
     assert subsample_size(3, 2) < source.n_rows
-    result = run_fit(source, model=Mixture(Gaussian(), 3), starts=6)
+    result = run_fit(source, model=FiniteMixture(Gaussian(), 3), starts=6)
     finished = [start for start in result.starts if start.finished]
     assert 1 <= len(finished) < 6
     assert result.converged
@@ -93,7 +93,7 @@ def test_subsample_is_between_2000_and_20000():
 
 def test_given_starts():
     source = hard_data()
-    model = Mixture(Gaussian("spherical"), 5).resolve(source)
+    model = FiniteMixture(Gaussian("spherical"), 5).resolve(source)
     starts = [model.init(source, np.random.default_rng(i), i) for i in range(3)]
     result = run_fit(source, starts=starts)
     assert [start.kind for start in result.starts] == ["given"] * 3
@@ -105,13 +105,13 @@ def test_starts_that_collapse_are_marked_and_left():
     """Maximum likelihood with a component for every few points: some starts run into a singularity; others do not matter less."""
     rng = np.random.default_rng(0)
     source = ArraySource(np.round(rng.standard_normal((25, 1)), 1))
-    result = run_fit(source, model=Mixture(Gaussian("full", None), 6), starts=12, max_iter=500)
+    result = run_fit(source, model=FiniteMixture(Gaussian("full", None), 6), starts=12, max_iter=500)
     lost = [start for start in result.starts if start.reason is StopReason.COLLAPSED]
     assert lost
     assert math.isfinite(result.objective)
     whole = ArraySource(np.repeat([[0.0], [1.0]], 5, axis=0))
     with pytest.raises(CollapseError, match="every start"):
-        run_fit(whole, model=Mixture(Gaussian("full", None), 2), starts=4)
+        run_fit(whole, model=FiniteMixture(Gaussian("full", None), 2), starts=4)
 
 
 class Interrupt(Monitor):
@@ -131,7 +131,7 @@ class Interrupt(Monitor):
 
 def test_ctrl_c_in_the_long_run_keeps_the_best():
     source = ArraySource(np.random.default_rng(0).standard_normal((5000, 2)))
-    result = run_fit(source, model=Mixture(Gaussian(), 3), monitors=[Interrupt(4)], tol=0.0, max_iter=100)
+    result = run_fit(source, model=FiniteMixture(Gaussian(), 3), monitors=[Interrupt(4)], tol=0.0, max_iter=100)
     assert result.reason is StopReason.INTERRUPTED and result.n_iter == 4
     _, value = Threads(1).map_reduce(lambda block: result.model.e_step(result.params, block), source)
     assert result.log_likelihood == value
@@ -149,7 +149,7 @@ def test_a_monitor_that_stops_ends_the_whole_fit():
 
     enough = Enough()
     source = hard_data()
-    model = Mixture(Gaussian("spherical"), 5).resolve(source)
+    model = FiniteMixture(Gaussian("spherical"), 5).resolve(source)
     starts = [model.init(source, np.random.default_rng(i), i) for i in range(3)]
     result = run_fit(source, starts=starts, monitors=[enough])
     assert result.reason is StopReason.STOPPED and enough.ended == 1

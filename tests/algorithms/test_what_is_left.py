@@ -11,9 +11,9 @@ from emkit import (
     Bernoulli,
     Categorical,
     Dirichlet,
+    FiniteMixture,
     Gaussian,
     HiddenMarkov,
-    Mixture,
     Poisson,
     SequenceSource,
     StopReason,
@@ -42,11 +42,13 @@ def at_the_edge(name):
             np.concatenate([rng.normal(np.repeat([0.0, 2.0], [end, 60 - end])) for end in ends])[:, None], [60] * 20
         )
     if name == "components that are not needed":
-        return Mixture(Poisson(), 5), ArraySource(rng.poisson(np.repeat([[3.0], [9.0]], 300, axis=0)).astype(float))
+        return FiniteMixture(Poisson(), 5), ArraySource(rng.poisson(np.repeat([[3.0], [9.0]], 300, axis=0)).astype(float))
     if name == "weights that a prior pulls to zero":
-        return Mixture(Poisson(), 4, Dirichlet(0.5)), ArraySource(rng.poisson(np.repeat([[3.0], [9.0]], 300, axis=0)).astype(float))
+        return FiniteMixture(Poisson(), 4, Dirichlet(0.5)), ArraySource(
+            rng.poisson(np.repeat([[3.0], [9.0]], 300, axis=0)).astype(float)
+        )
     certain = np.array([[0.0, 0.3, 0.5, 0.9, 1.0], [1.0, 0.0, 0.2, 1.0, 0.5]])
-    return Mixture(Bernoulli(), 2), ArraySource((rng.random((400, 5)) < np.repeat(certain, 200, axis=0)).astype(float))
+    return FiniteMixture(Bernoulli(), 2), ArraySource((rng.random((400, 5)) < np.repeat(certain, 200, axis=0)).astype(float))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from emkit import Dirichlet, Gamma, Gaussian, HiddenMarkov, Mixed, Poisson, SequenceSource, Tied
+from emkit import Dirichlet, GammaPrior, Gaussian, HiddenMarkov, Mixed, Poisson, SequenceSource, Tied
 from emkit.core.compiled import compiling
 from emkit.testing import MODEL_LAWS, check_model, draw
 
@@ -30,13 +30,13 @@ def labelled(model, kind, **how):
 
 
 def test_tied_states():
-    model = HiddenMarkov(Tied(Poisson(Gamma(2.0, 0.5)), (0, 1, 0)), 3)
+    model = HiddenMarkov(Tied(Poisson(GammaPrior(2.0, 0.5)), (0, 1, 0)), 3)
     cannot = {"labels_do_not_matter", "configuration_follows_labels"}
     assert EVERY - set(check_model(model)) <= cannot | {"em_ends_where_nothing_is_to_gain"}
 
 
 @pytest.mark.parametrize(
-    "family", [Mixed(Gaussian("diag"), 2), Mixed(Poisson(Gamma(2.0, 0.5)), 2, Dirichlet(2.0))], ids=["gaussian", "poisson"]
+    "family", [Mixed(Gaussian("diag"), 2), Mixed(Poisson(GammaPrior(2.0, 0.5)), 2, Dirichlet(2.0))], ids=["gaussian", "poisson"]
 )
 def test_mixtures_as_emissions(family):
     check_model(HiddenMarkov(family, 2))

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from emkit import EM, ArraySource, Dirichlet, Gaussian, HiddenMarkov, Mixture, Poisson, SequenceSource, Threads
+from emkit import EM, ArraySource, Dirichlet, FiniteMixture, Gaussian, HiddenMarkov, Poisson, SequenceSource, Threads
 from emkit.core.model import Inference
 from emkit.models.mixture import MixtureParams
 from emkit.testing import check_model
 
 
-class WeightsFromNowhere(Mixture):
+class WeightsFromNowhere(FiniteMixture):
     """A monotone-looking M-step that pulls the weights towards equality without a prior that says so."""
 
     def m_step(self, stats, params):
@@ -19,14 +19,14 @@ class WeightsFromNowhere(Mixture):
         return MixtureParams(0.9 * new.weights + 0.05, new.components)
 
 
-class LosesWeights(Mixture):
+class LosesWeights(FiniteMixture):
     """Ignores the weights of the block."""
 
     def e_step(self, params, block):
         return super().e_step(params, replace(block, weights=None))
 
 
-class ReportsAnotherObjective(Mixture):
+class ReportsAnotherObjective(FiniteMixture):
     """Adds to each row's log-likelihood something that depends on the parameters."""
 
     def e_step(self, params, block):
@@ -34,7 +34,7 @@ class ReportsAnotherObjective(Mixture):
         return stats, value + block.total_weight * float(np.log(params.weights).sum())
 
 
-class DependsOnItsHistory(Mixture):
+class DependsOnItsHistory(FiniteMixture):
     """Damps every third M-step, counting in ``self``."""
 
     def m_step(self, stats, params):
@@ -43,7 +43,7 @@ class DependsOnItsHistory(Mixture):
         return new if self.count % 3 else MixtureParams(0.5 * (new.weights + params.weights), new.components)
 
 
-class ForgetsFixedWeights(Mixture):
+class ForgetsFixedWeights(FiniteMixture):
     """Fixed weights are fitted all the same."""
 
     def m_step(self, stats, params):
@@ -51,28 +51,28 @@ class ForgetsFixedWeights(Mixture):
         return MixtureParams(stats.counts / stats.counts.sum(), new.components)
 
 
-class KeepsItsPrior(Mixture):
+class KeepsItsPrior(FiniteMixture):
     """The prior of the weights does not follow when components are permuted."""
 
     def permuted(self, order):
         return replace(super().permuted(order), prior=self.prior)
 
 
-class ForgetsTheWeightsInQ(Mixture):
+class ForgetsTheWeightsInQ(FiniteMixture):
     """Q of the components only."""
 
     def q(self, stats, params):
         return self.family.q(stats.components, params.components)
 
 
-class SimulatesEqually(Mixture):
+class SimulatesEqually(FiniteMixture):
     """Draws components as if they were equally probable."""
 
     def simulate(self, params, n, rng):
         return super().simulate(MixtureParams(np.full(2, 0.5), params.components), n, rng)
 
 
-class SimulatesOtherLabels(Mixture):
+class SimulatesOtherLabels(FiniteMixture):
     """The right rows, with labels that are not theirs."""
 
     def simulate(self, params, n, rng):
@@ -80,14 +80,14 @@ class SimulatesOtherLabels(Mixture):
         return replace(block, labels=np.roll(block.labels, 1))
 
 
-class LosesTheFamily(Mixture):
+class LosesTheFamily(FiniteMixture):
     """``null`` of the wrong shape: its files could not be read."""
 
     def null(self, k, d):
         return replace(super().null(k, d), weights=np.ones(k + 1) / (k + 1))
 
 
-class WeighsWhatItSays(Mixture):
+class WeighsWhatItSays(FiniteMixture):
     """Log-likelihoods of rows times their weights."""
 
     def infer(self, params, block, want, out=None):
@@ -95,7 +95,7 @@ class WeighsWhatItSays(Mixture):
         return found if block.weights is None else replace(found, log_likelihood=found.log_likelihood * block.weights)
 
 
-class LosesALittle(Mixture):
+class LosesALittle(FiniteMixture):
     """Marginals that do not add up to one."""
 
     def infer(self, params, block, want, out=None):
@@ -105,7 +105,7 @@ class LosesALittle(Mixture):
         return found
 
 
-class FlattensMarginals(Mixture):
+class FlattensMarginals(FiniteMixture):
     """Marginals of another temperature."""
 
     def infer(self, params, block, want, out=None):
@@ -116,7 +116,7 @@ class FlattensMarginals(Mixture):
         return found
 
 
-class ChoosesTheFirst(Mixture):
+class ChoosesTheFirst(FiniteMixture):
     """The first component that has more than a tenth, whether or not another has more."""
 
     def infer(self, params, block, want, out=None):
@@ -126,7 +126,7 @@ class ChoosesTheFirst(Mixture):
         return Inference.of_rows(found.log_likelihood, (found.marginals > 0.1).astype(float), "mode", out)
 
 
-class TakesImpossibleForFirst(Mixture):
+class TakesImpossibleForFirst(FiniteMixture):
     """A row that cannot be is said to come from the first component."""
 
     def infer(self, params, block, want, out=None):
@@ -221,7 +221,7 @@ class LastFirst(Threads):
 
 def test_broken_executor(unequal):
     with pytest.raises(AssertionError, match="executors_agree"):
-        check_model(Mixture(Gaussian(), 2), unequal, executors=[LastFirst(1)])
+        check_model(FiniteMixture(Gaussian(), 2), unequal, executors=[LastFirst(1)])
 
 
 class EverySecondStepTwice(EM):
@@ -235,7 +235,7 @@ class EverySecondStepTwice(EM):
 
 def test_broken_algorithm(unequal):
     with pytest.raises(AssertionError, match="resumed_is_uninterrupted"):
-        check_model(Mixture(Gaussian("diag"), 2), unequal, algorithm=EverySecondStepTwice())
+        check_model(FiniteMixture(Gaussian("diag"), 2), unequal, algorithm=EverySecondStepTwice())
 
 
 class CountsInTheStep(EM):
@@ -250,4 +250,4 @@ class CountsInTheStep(EM):
 
 
 def test_an_algorithm_that_remembers_in_its_steps(unequal):
-    assert "resumed_is_uninterrupted" in check_model(Mixture(Gaussian("diag"), 2), unequal, algorithm=CountsInTheStep())
+    assert "resumed_is_uninterrupted" in check_model(FiniteMixture(Gaussian("diag"), 2), unequal, algorithm=CountsInTheStep())

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from emkit import ArraySource, Gaussian, HiddenMarkov, Mixture, Poisson
+from emkit import ArraySource, FiniteMixture, Gaussian, HiddenMarkov, Poisson
 from emkit.core.block import Block
 from emkit.testing import FAMILY_LAWS, MODEL_LAWS, check_family, check_model, draw
 from emkit.testing.cases import cut, moved, pick, unit_weights
@@ -74,7 +74,7 @@ def test_pieces_are_the_source_again(clusters):
 
 
 def test_data_are_drawn_from_the_support():
-    counts = draw(Mixture(Poisson(), 2), 50, 3, weighted=True).joined()
+    counts = draw(FiniteMixture(Poisson(), 2), 50, 3, weighted=True).joined()
     seen = counts.x[~np.isnan(counts.x)]
     assert counts.x.shape == (50, 3) and 0.1 < np.isnan(counts.x).mean() < 0.35 and np.isnan(counts.x).all(axis=1).any()
     assert (seen == np.floor(seen)).all() and (seen >= 0).all()
@@ -96,10 +96,10 @@ def test_laws_that_do_not_apply_are_left_out(clusters):
     x = clusters(60, 2)
     assert "nothing_observed_says_nothing" not in check_family(Gaussian("diag"), x, missing=False, compiled=False)
     everything = {"means": [[0.0, 0.0], [1.0, 1.0]], "covariances": 1.0}
-    checked = check_model(Mixture(Gaussian("diag", fixed=everything), 2, fixed={"weights": [0.5, 0.5]}), x)
+    checked = check_model(FiniteMixture(Gaussian("diag", fixed=everything), 2, fixed={"weights": [0.5, 0.5]}), x)
     assert "fisher_identity" not in checked and "objective_never_falls" in checked
 
 
 def test_a_large_source_is_sampled(clusters):
     source = ArraySource(clusters(5000, 2))
-    check_model(Mixture(Gaussian("diag"), 2), source, rows=50)
+    check_model(FiniteMixture(Gaussian("diag"), 2), source, rows=50)

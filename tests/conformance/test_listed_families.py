@@ -4,7 +4,7 @@ from importlib import import_module
 
 import pytest
 
-from emkit import HiddenMarkov, Mixture
+from emkit import FiniteMixture, HiddenMarkov
 from emkit._names import MODULES, group
 from emkit.core.compiled import compiling
 from emkit.testing import FAMILY_LAWS, check_family, check_model, draw
@@ -39,7 +39,7 @@ def test_weighted_rows_with_missing_cells(family):
 
 @pytest.mark.parametrize("family", FIRST)
 def test_mixture_and_hidden_markov_model_of_it(family):
-    check_model(Mixture(family, 2, seeding="k-means++"))
+    check_model(FiniteMixture(family, 2, seeding="k-means++"))
     with compiling(True):
         check_model(HiddenMarkov(family, 2))
 

@@ -6,7 +6,7 @@ from importlib import import_module
 import numpy as np
 import pytest
 
-from emkit import HiddenMarkov, Mixture, SequenceSource, VariationalCategorical, VariationalGaussian, VariationalHMM
+from emkit import FiniteMixture, HiddenMarkov, SequenceSource, VariationalCategorical, VariationalGaussian, VariationalHMM
 from emkit._names import MODULES, group
 from emkit.core.compiled import compiling
 from emkit.testing import FAMILY_LAWS, MODEL_LAWS, check_family, check_model, draw
@@ -34,7 +34,7 @@ def test_families(family):
 
 @pytest.mark.parametrize("family", [VariationalCategorical(), VariationalGaussian("full")])
 def test_mixtures_and_chains_with_point_estimates_of_their_own(family):
-    for model in (Mixture(family, 2), HiddenMarkov(family, 2)):
+    for model in (FiniteMixture(family, 2), HiddenMarkov(family, 2)):
         checked = check_model(model)
         assert (
             {"objective_never_falls", "slope_is_that_of_the_objective"}

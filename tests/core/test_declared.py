@@ -9,14 +9,14 @@ import pytest
 from emkit import (
     ArraySource,
     Bernoulli,
-    Beta,
+    BetaPrior,
     Categorical,
     Dirichlet,
-    Gamma,
+    FiniteMixture,
+    GammaPrior,
     Gaussian,
     HiddenMarkov,
     Mixed,
-    Mixture,
     ParameterError,
     Poisson,
     SequenceSource,
@@ -125,7 +125,9 @@ def test_a_mask_through_a_fit():
     means = np.array([[-1.0, 0.0], [0.0, 0.0], [1.0, 0.0]])
     family = Gaussian("diag", fixed={"means": means == 0.0}, start_values={"means": means}).resolve(ArraySource(x), K)
     np.testing.assert_array_equal(family.fixed["means"], np.where(means == 0.0, 0.0, np.nan))
-    mixture = Mixture(Poisson(), 3, fixed={"weights": np.array([True, False, False])}, start_values={"weights": [0.5, 0.3, 0.2]})
+    mixture = FiniteMixture(
+        Poisson(), 3, fixed={"weights": np.array([True, False, False])}, start_values={"weights": [0.5, 0.3, 0.2]}
+    )
     np.testing.assert_array_equal(mixture.resolve(ArraySource(x**2 // 1)).fixed["weights"], [0.5, np.nan, np.nan])
     chain = {"transmat": np.full((2, 2), 0.5)}
     hmm = HiddenMarkov(Gaussian(), 2, fixed={"transmat": np.array([[True, True], [False, False]])}, start_values=chain)
@@ -152,12 +154,12 @@ def test_configured_reaches_the_parts():
 
 def test_configured_refuses_what_nobody_declares():
     with pytest.raises(ParameterError, match=r"fixed=\['rates'\]: the parameters are 'weights', 'means', 'covariances'") as caught:
-        Mixture(Gaussian(), 2).configured({"rates": 1.0}, {})
+        FiniteMixture(Gaussian(), 2).configured({"rates": 1.0}, {})
     assert caught.value.parameter == "rates"
 
 
 def test_the_declaration_of_a_part():
-    model = Mixture(Gaussian("tied"), 2)
+    model = FiniteMixture(Gaussian("tied"), 2)
     assert model.all_names == ("weights", "means", "covariances")
     assert model.parameter("means").letters == "K d" and model.parameter("covariances").letters == "1 d d"
     assert model.parameter("nothing") is None
@@ -167,8 +169,8 @@ def test_the_declaration_of_a_part():
 
 FAMILIES = {
     **{name: Gaussian(name) for name in COVARIANCE_TYPES},
-    "poisson": Poisson(Gamma(2.0, 1.0)),
-    "bernoulli": Bernoulli(Beta(2.0, 2.0)),
+    "poisson": Poisson(GammaPrior(2.0, 1.0)),
+    "bernoulli": Bernoulli(BetaPrior(2.0, 2.0)),
     "categorical": Categorical(None, Dirichlet(1.5)),
     "mixed": Mixed(Gaussian("diag"), 2, Dirichlet([2.0, 3.0])),
     "mixed tied": Mixed(Gaussian("tied"), 2),
@@ -182,7 +184,7 @@ def rows(family, d=D, seed=0):
 
 def mixture(family, d=D):
     source = ArraySource(rows(family, d))
-    model = Mixture(family, K, Dirichlet([1.0, 2.0, 3.0]), seeding="random").resolve(source)
+    model = FiniteMixture(family, K, Dirichlet([1.0, 2.0, 3.0]), seeding="random").resolve(source)
     return model, model.init(source, np.random.default_rng(1)), source
 
 
@@ -268,15 +270,15 @@ def test_relabelling_before_resolving():
 
 def test_what_is_held_adds_nothing_to_the_log_prior():
     x = rows(Poisson())
-    whole = Poisson(Gamma(3.0, 2.0)).resolve(ArraySource(x), 2)
+    whole = Poisson(GammaPrior(3.0, 2.0)).resolve(ArraySource(x), 2)
     params = Poisson.Params(np.array([[1.0, 2.0], [3.0, 4.0]]))
-    half = Poisson(Gamma(3.0, 2.0), fixed={"rates": [[1.0, np.nan], [np.nan, 4.0]]}).resolve(ArraySource(x), 2)
+    half = Poisson(GammaPrior(3.0, 2.0), fixed={"rates": [[1.0, np.nan], [np.nan, 4.0]]}).resolve(ArraySource(x), 2)
     density = whole.prior.log_density(params.rates)
     assert whole.log_prior(params) == pytest.approx(density.sum())
     assert half.log_prior(params) == pytest.approx(density[0, 1] + density[1, 0])
 
 
 def test_a_prior_of_the_wrong_kind_is_refused():
-    with pytest.raises(ParameterError, match="the prior of rates must be a Gamma, got Dirichlet") as caught:
+    with pytest.raises(ParameterError, match="the prior of rates must be a GammaPrior, got Dirichlet") as caught:
         Poisson(Dirichlet(2.0))
     assert caught.value.parameter == "prior"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emkit import Beta, Categorical, Dirichlet, Gaussian, HiddenMarkov, Mixed, ModelFileError, NormalInverseWishart, Poisson
+from emkit import BetaPrior, Categorical, Dirichlet, Gaussian, HiddenMarkov, Mixed, ModelFileError, NormalInverseWishart, Poisson
 from emkit.core.describe import classes_in, describe, rebuild, same_description
 
 
@@ -54,7 +54,7 @@ FAMILY = Mixed(Gaussian("diag", NormalInverseWishart(7.0, [1.0, 2.0])), 2, Diric
         FAMILY,
         Poisson(),
         Categorical((3, 2), Dirichlet(2.0)),
-        Beta(2.0, 3.0),
+        BetaPrior(2.0, 3.0),
         HiddenMarkov(FAMILY, 3, transmat_prior=Dirichlet(np.ones((3, 3)))),
     ],
     ids=lambda value: type(value).__name__,

@@ -11,8 +11,8 @@ from emkit import (
     EM,
     ArraySource,
     CollapseError,
+    FiniteMixture,
     Gaussian,
-    Mixture,
     Model,
     Monitor,
     Params,
@@ -97,7 +97,7 @@ def geometric(first: float, rate: float, n: int, limit: float = 0.0) -> list[flo
 
 def test_iterate_is_a_generator_that_callers_drive(clusters):
     source = ArraySource(clusters(60, 2))
-    model = Mixture(Gaussian(), 2).resolve(source)
+    model = FiniteMixture(Gaussian(), 2).resolve(source)
     problem = Problem(model, source, Threads(1))
     steps = iterate(problem, EM(), model.init(source, np.random.default_rng(0)))
     first = next(steps)
@@ -304,7 +304,7 @@ def test_the_reported_value_is_that_of_the_reported_parameters(prior, clusters):
     """Not of the hypothesis before the last M-step, as is easily done: the same bits as an E-step at the result."""
     source = ArraySource(clusters(200, 2), np.random.default_rng(0).gamma(2.0, size=200))
     result = fit(
-        Mixture(Gaussian("diag", prior), 2), source, executor=Threads(2), rng=np.random.default_rng(0), starts=2, max_iter=50
+        FiniteMixture(Gaussian("diag", prior), 2), source, executor=Threads(2), rng=np.random.default_rng(0), starts=2, max_iter=50
     )
     _, log_likelihood = Threads(1).map_reduce(lambda block: result.model.e_step(result.params, block), source)
     assert result.log_likelihood == log_likelihood
@@ -319,6 +319,12 @@ def test_tol_zero_through_fit(clusters):
     source = ArraySource(clusters(80, 2))
     for starts in (1, 4):
         result = fit(
-            Mixture(Gaussian(), 2), source, executor=Threads(1), starts=starts, tol=0.0, max_iter=37, rng=np.random.default_rng(1)
+            FiniteMixture(Gaussian(), 2),
+            source,
+            executor=Threads(1),
+            starts=starts,
+            tol=0.0,
+            max_iter=37,
+            rng=np.random.default_rng(1),
         )
         assert result.n_iter == 37 and result.reason is StopReason.MAX_ITER and not result.converged

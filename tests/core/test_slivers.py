@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from emkit import ArraySource, Categorical, Gaussian, Mixed, Mixture, Poisson, Threads, Tied
+from emkit import ArraySource, Categorical, FiniteMixture, Gaussian, Mixed, Poisson, Threads, Tied
 from emkit.core.fit import Problem
 from emkit.core.result import Run, StopReason
 from emkit.core.slivers import CLOSE, Sliver, better, few_rows, free_of_each, is_regular, slivers_at
@@ -106,7 +106,7 @@ def test_kept_statistics_and_evaluated_ones_say_the_same():
     rng = np.random.default_rng(0)
     x = np.concatenate([rng.normal(size=(60, 2)), [[50.0, 50.0]]])
     source = ArraySource(x)
-    model = Mixture(Gaussian(), 2).resolve(source)
+    model = FiniteMixture(Gaussian(), 2).resolve(source)
     problem = Problem(model, source, Threads())
     params = model.init(source, rng)
     step = problem.evaluate(params)

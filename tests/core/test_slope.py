@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from emkit import Dirichlet, Gaussian, Mixed, Mixture, Poisson, Prior
+from emkit import Dirichlet, FiniteMixture, Gaussian, Mixed, Poisson, Prior
 from emkit.core.parameters import Domain, Nonnegative, Ordered, Positive, Real, Simplex, Unit
-from emkit.families.bernoulli import Beta
+from emkit.families.bernoulli import BetaPrior
 from emkit.families.gaussian.shapes import COVARIANCE_TYPES, Covariance
-from emkit.families.poisson import Gamma
+from emkit.families.poisson import GammaPrior
 from emkit.testing import check_family, draw
 
 NAN = np.nan
@@ -70,7 +70,7 @@ def test_chain_rule_of_matrices():
 
 @pytest.mark.parametrize(
     ("prior", "value"),
-    [(Gamma(3.0, 0.5), [0.5, 4.0]), (Beta(2.0, 3.5), [0.2, 0.7]), (Dirichlet([2.0, 0.5]), [0.2, 0.8])],
+    [(GammaPrior(3.0, 0.5), [0.5, 4.0]), (BetaPrior(2.0, 3.5), [0.2, 0.7]), (Dirichlet([2.0, 0.5]), [0.2, 0.8])],
     ids=lambda x: type(x).__name__ if isinstance(x, Prior) else None,
 )
 def test_priors(prior, value):
@@ -82,10 +82,10 @@ def test_priors(prior, value):
     assert (prior.curvature(value) > 0).all()
 
 
-@pytest.mark.parametrize("prior", [None, Gamma(2.0, 1.0)])
+@pytest.mark.parametrize("prior", [None, GammaPrior(2.0, 1.0)])
 def test_at_the_edge_of_a_domain_slopes_are_numbers(prior):
     """A rate of 0 and a weight of 0: nothing is gained or lost along their logarithms."""
-    model = Mixture(Poisson(prior), 3)
+    model = FiniteMixture(Poisson(prior), 3)
     source = draw(model, missing=0.0)
     model = model.resolve(source)
     params = model.init(source, np.random.default_rng(0))
@@ -130,7 +130,7 @@ class Strange(Poisson):
 
 @pytest.mark.parametrize("family", [Quiet(), Strange(Plain()), Mixed(Quiet(), 2)], ids=["family", "prior", "part"])
 def test_a_part_that_does_not_say_means_none(family):
-    model = Mixture(family, 2)
+    model = FiniteMixture(family, 2)
     source = draw(model)
     model = model.resolve(source)
     params = model.init(source, np.random.default_rng(0))
@@ -171,7 +171,7 @@ def test_far_units_lose_no_digits():
     for unit in (np.ones(2), np.array([1e6, 1e-6])):
         from emkit import ArraySource
 
-        model = Mixture(Gaussian(prior=None), 1).resolve(ArraySource(x * unit))
+        model = FiniteMixture(Gaussian(prior=None), 1).resolve(ArraySource(x * unit))
         params = model.Params(np.ones(1), model.family.Params(np.zeros((1, 2)) * unit, (np.eye(2) * unit**2)[None]))
         stats, _ = model.e_step(params, next(iter(ArraySource(x * unit))))
         slopes.append(model.slope(stats, params) / np.sqrt(model.information(stats, params)))

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from emkit import ArraySource, Gaussian, HiddenMarkov, Mixture, Poisson, SequenceSource, Threads
+from emkit import ArraySource, FiniteMixture, Gaussian, HiddenMarkov, Poisson, SequenceSource, Threads
 from emkit.core.model import EStep, Infer
 from support.gaussians import random_params
 
@@ -95,7 +95,7 @@ def problem(source):
     if isinstance(source, SequenceSource):
         model = HiddenMarkov(Poisson(), 3).resolve(source)
     else:
-        model = Mixture(Gaussian("full"), 3).resolve(source)
+        model = FiniteMixture(Gaussian("full"), 3).resolve(source)
     return model, model.init(source.sample(2000, np.random.default_rng(0)), np.random.default_rng(0))
 
 
@@ -137,7 +137,7 @@ def test_an_only_block_whose_work_is_shared_gives_the_same_bits(lengths):
 def test_a_part_works_in_another_process(tmp_path):
     """What a cluster's worker does: read the part, take the step, send back the statistics."""
     source = array_source()
-    model = Mixture(Gaussian("diag"), 3).resolve(source)
+    model = FiniteMixture(Gaussian("diag"), 3).resolve(source)
     params = model.null(3, 2)
     arrays = params.flatten() | {"components.means": random_params("diag", 0, 3, 2).means}
     params = params.replace_arrays(arrays)

@@ -109,7 +109,7 @@ def test_more_states_than_steps():
             {"weights_init": [[0.5, 0.5]] * 2},
             r"init=\['weights'\]: the parameters are 'startprob', 'transmat', 'endprob', 'means', 'covariances'",
         ),
-        ({"emission": "poisson", "prior": "strong"}, "the prior of rates must be a Gamma, got 'strong'"),
+        ({"emission": "poisson", "prior": "strong"}, "the prior of rates must be a GammaPrior, got 'strong'"),
         ({"transmat_prior": [1.0, 2.0, 3.0]}, r"transmat_prior has shape \(3,\); give one concentration, or an array \(2, 2\)"),
         ({"startprob_prior": [1.0, 2.0, 3.0]}, r"startprob_prior has shape \(3,\)"),
         ({"transmat_prior": "a"}, "transmat_prior is not numeric"),

@@ -62,7 +62,7 @@ def test_before_there_is_anything_to_keep_it_is_an_ordinary_interrupt(rows, monk
     def interrupt(*_args, **_settings):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("emkit.models.mixture.Mixture.init", interrupt)
+    monkeypatch.setattr("emkit.models.mixture.FiniteMixture.init", interrupt)
     monkeypatch.setattr("emkit.models.mixture.MixturesSideBySide.init", interrupt)
     for n_init in ("auto", 3):
         gm = GaussianMixture(2, n_init=n_init, random_state=0)

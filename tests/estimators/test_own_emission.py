@@ -10,7 +10,7 @@ from small_models import ONE, state
 from typer.testing import CliRunner
 
 import emkit
-from emkit import HMM, ArraySource, DataError, Mixture, ModelFileError, ParameterError, load
+from emkit import HMM, ArraySource, DataError, FiniteMixture, ModelFileError, ParameterError, load
 from emkit._names import NAMES
 from support.exponential import Exponential
 from support.fits import fitted
@@ -88,7 +88,7 @@ def test_set_by_hand_without_a_fit():
 
 
 def test_in_a_mixture():
-    result = fitted(Mixture(Exponential(), 2), ArraySource(WAITS))
+    result = fitted(FiniteMixture(Exponential(), 2), ArraySource(WAITS))
     rates = np.sort(result.params.components.rates.ravel())
     assert result.converged and rates[0] < 0.2 < 0.5 < rates[1]
 

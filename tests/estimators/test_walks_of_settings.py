@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 from small_models import KINDS, ONE, bits, counts, quietly, reals
 
-from emkit import HMM, Dirichlet, EmkitError, Gamma, GaussianMixture, Poisson, load
+from emkit import HMM, Dirichlet, EmkitError, GammaPrior, GaussianMixture, Poisson, load
 
 MEANS = np.array([[0.0, 0.5], [6.0, 6.5]])
 SHARED = {
@@ -35,7 +35,7 @@ MIXTURE = {
 CHAIN = {
     **SHARED,
     "n_states": [1, 2, 3],
-    "emission": ["gaussian", "poisson", "bernoulli", "categorical", Poisson(Gamma(2.0, 0.5))],
+    "emission": ["gaussian", "poisson", "bernoulli", "categorical", Poisson(GammaPrior(2.0, 0.5))],
     "covariance_type": ["diag", "full", "tied"],
     "n_mix": [1, 2],
     "tie": [None, [0, 0], [0, 1, 0]],

@@ -8,7 +8,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from small_models import KINDS, LENGTHS, ONE, bits, counts, quietly, reals, symbols
 
-from emkit import HMM, Dirichlet, EmkitError, Gamma, GaussianMixture, NormalInverseWishart, Poisson
+from emkit import HMM, Dirichlet, EmkitError, GammaPrior, GaussianMixture, NormalInverseWishart, Poisson
 
 WARM = {**ONE, "warm_start": True, "tol": 1e-6}
 ATTRIBUTES = ("weights_", "means_", "covariances_", "startprob_", "transmat_", "endprob_", "rates_", "probs_")
@@ -128,7 +128,7 @@ def test_a_chain_with_another_covariance_type(kind, other):
         ({"emission": "poisson"}, counts(), {"emission": Poisson()}, counts()),
         ({"emission": "poisson"}, counts(), {"n_states": 3}, counts()),
         ({"emission": "poisson"}, counts(2), {}, counts(1)),
-        ({"emission": "poisson"}, counts(), {"prior": Gamma(30.0, 10.0)}, counts()),
+        ({"emission": "poisson"}, counts(), {"prior": GammaPrior(30.0, 10.0)}, counts()),
         ({"emission": "poisson"}, counts(), {"fixed": {"rates": [[2.0, 2.0], [11.0, 12.0]]}}, counts()),
         ({"emission": "poisson", "n_mix": 2, "max_iter": 20, "tol": 0.0}, counts(), {"n_mix": 1}, counts()),
         ({"emission": "categorical"}, symbols(), {"n_categories": 5}, symbols()),

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from emkit import ArraySource, Block, Gaussian, Mixture, ParameterError, Source, Threads
+from emkit import ArraySource, Block, FiniteMixture, Gaussian, ParameterError, Source, Threads
 from emkit.core.columns import Columns
 from emkit.data.rows import block_bounds
 from emkit.execute.threads import available_cores
@@ -27,7 +27,7 @@ def large(request) -> ArraySource:
 @pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
 def test_same_bits(covariance_type, large):
     assert len(list(large)) > 3
-    model = Mixture(Gaussian(covariance_type), 3).resolve(large)
+    model = FiniteMixture(Gaussian(covariance_type), 3).resolve(large)
     params = model.init(large.sample(2000, np.random.default_rng(0)), np.random.default_rng(0))
     found = []
     for threads in (1, 2, 5):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from emkit import ArraySource, Bernoulli, Beta, DataError, ParameterError
+from emkit import ArraySource, Bernoulli, BetaPrior, DataError, ParameterError
 
 X = np.array([[0.0, 1.0], [1.0, 1.0], [np.nan, 0.0], [1.0, np.nan], [np.nan, np.nan]])
 INSIDE, EDGE = np.array([[0.2, 0.9], [0.6, 0.5]]), np.array([[0.0, 1.0], [1.0, 0.5]])
@@ -23,7 +23,7 @@ def test_what_is_neither_has_probability_zero(cell, probs):
     assert np.isneginf(Bernoulli().log_prob(Bernoulli.Params(probs), np.array([[cell, 1.0]]))).all()
 
 
-@pytest.mark.parametrize("prior", [None, Beta(3.0, 2.0)])
+@pytest.mark.parametrize("prior", [None, BetaPrior(3.0, 2.0)])
 def test_m_step(prior):
     resp = np.random.default_rng(0).dirichlet(np.ones(2), len(X))
     family = Bernoulli(prior).resolve(ArraySource(X), 2)
@@ -33,7 +33,7 @@ def test_m_step(prior):
 
 
 def test_beta_prior_is_a_beta_density():
-    family = Bernoulli(Beta(3.0, 2.0))
+    family = Bernoulli(BetaPrior(3.0, 2.0))
     found = family.log_prior(Bernoulli.Params(INSIDE)) - family.log_prior(Bernoulli.Params(INSIDE[::-1, ::-1] * 0.5))
     expected = stats.beta.logpdf(INSIDE, 3, 2).sum() - stats.beta.logpdf(INSIDE * 0.5, 3, 2).sum()
     assert found == pytest.approx(expected, rel=1e-12)
@@ -48,4 +48,4 @@ def test_refused():
     with pytest.raises(ParameterError, match="between 0 and 1"):
         Bernoulli(fixed={"probs": [[1.2, 0.0], [0.0, 0.0]]}).resolve(ArraySource(X), 2)
     with pytest.raises(ParameterError, match="both must be at least 1"):
-        Beta(0.5, 1.0)
+        BetaPrior(0.5, 1.0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from emkit import ArraySource, DataError, Dirichlet, Mixture, Multinomial, ParameterError, Threads, fit
+from emkit import ArraySource, DataError, Dirichlet, FiniteMixture, Multinomial, ParameterError, Threads, fit
 from emkit.core.block import Block
 from emkit.testing import check_family, draw
 
@@ -92,7 +92,7 @@ def test_columns_missing_in_turn_lose_nothing_but_precision():
     state = rng.integers(2, size=3000)
     x = np.stack([rng.multinomial(n, PROBS[k]) for n, k in zip(rng.integers(5, 40, 3000), state, strict=True)]).astype(float)
     x[rng.random(x.shape) < 0.3] = NAN
-    result = fit(Mixture(Multinomial(), 2), ArraySource(x), executor=Threads(1), rng=rng)
+    result = fit(FiniteMixture(Multinomial(), 2), ArraySource(x), executor=Threads(1), rng=rng)
     probs = result.params.components.probs
     np.testing.assert_allclose(probs[np.argsort(probs[:, 0])], PROBS[:2], atol=0.02)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from emkit import ArraySource, DataError, Gamma, ParameterError, Poisson
+from emkit import ArraySource, DataError, GammaPrior, ParameterError, Poisson
 
 RATES = np.array([[2.0, 0.5], [7.0, 30.0], [0.0, 1.0]])
 X = np.array([[0.0, 1.0], [3.0, 0.0], [np.nan, 2.0], [5.0, np.nan], [np.nan, np.nan], [200.0, 40.0]])
@@ -20,7 +20,7 @@ def test_what_is_no_count_has_probability_zero(cell):
     assert np.isneginf(Poisson().log_prob(Poisson.Params(RATES), np.array([[cell, 1.0]]))).all()
 
 
-@pytest.mark.parametrize("prior", [None, Gamma(3.0, 2.0)])
+@pytest.mark.parametrize("prior", [None, GammaPrior(3.0, 2.0)])
 def test_m_step(prior):
     """Expected events over expected rows, each column over the rows where it was seen."""
     resp = np.random.default_rng(0).dirichlet(np.ones(3), len(X))
@@ -34,7 +34,7 @@ def test_m_step(prior):
 
 def test_gamma_prior_is_a_gamma_density():
     """Up to a constant: differences agree with scipy's."""
-    family = Poisson(Gamma(3.0, 2.0))
+    family = Poisson(GammaPrior(3.0, 2.0))
     a, b = np.array([[1.0], [4.0]]), np.array([[0.3], [2.0]])
     found = family.log_prior(Poisson.Params(a)) - family.log_prior(Poisson.Params(b))
     expected = stats.gamma.logpdf(a, 3.0, scale=0.5).sum() - stats.gamma.logpdf(b, 3.0, scale=0.5).sum()

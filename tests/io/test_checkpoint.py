@@ -3,7 +3,18 @@
 import numpy as np
 import pytest
 
-from emkit import ArraySource, Checkpoint, Gaussian, Mixture, ModelFileError, Monitor, ParameterError, StopReason, Threads, fit
+from emkit import (
+    ArraySource,
+    Checkpoint,
+    FiniteMixture,
+    Gaussian,
+    ModelFileError,
+    Monitor,
+    ParameterError,
+    StopReason,
+    Threads,
+    fit,
+)
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +26,7 @@ def source():
 def run_fit(source, path=None, *, monitors=(), starts=4, every=1, covariance_type="diag", **settings):
     checkpoint = Checkpoint(path, every=every) if path is not None else None
     return fit(
-        Mixture(Gaussian(covariance_type), 3, seeding="random_from_data"), source, executor=Threads(1), starts=starts,
+        FiniteMixture(Gaussian(covariance_type), 3, seeding="random_from_data"), source, executor=Threads(1), starts=starts,
         tol=1e-3, max_iter=200, rng=np.random.default_rng(5), monitors=monitors, checkpoint=checkpoint, **settings,
     )  # fmt: skip
 
@@ -113,7 +124,7 @@ def test_after_a_stop_among_the_short_runs(rows, how, tmp_path):
 
 def test_starts_given_as_parameters(source, tmp_path):
     path = tmp_path / "fit.ckpt"
-    model = Mixture(Gaussian("diag"), 3).resolve(source)
+    model = FiniteMixture(Gaussian("diag"), 3).resolve(source)
     starts = [model.init(source, np.random.default_rng(i), i) for i in range(3)]
     whole = run_fit(source, starts=starts)
     with pytest.raises(Crash):

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import emkit
-from emkit import HMM, GaussianMixture, ModelFileError, Poisson
+from emkit import HMM, BetaPrior, FiniteMixture, GammaPrior, GaussianMixture, ModelFileError, Poisson
+from emkit.io.modelfile import known_classes
 
 COUNTS = np.random.default_rng(0).poisson(np.repeat([[2.0], [9.0]], 40, axis=0))
 
@@ -102,3 +103,10 @@ def test_an_estimator_of_your_own(tmp_path):
     loaded = emkit.load(tmp_path / "steady.safetensors", classes=[Steady])
     assert type(loaded) is Steady
     np.testing.assert_array_equal(loaded.predict_proba(x), model.predict_proba(x))
+
+
+def test_files_name_classes_as_earlier_versions_did():
+    known = known_classes()
+    assert known["emkit.models.mixture:Mixture"] is FiniteMixture
+    assert known["emkit.families.poisson:Gamma"] is GammaPrior
+    assert known["emkit.families.bernoulli:Beta"] is BetaPrior

@@ -3,7 +3,18 @@
 import numpy as np
 import pytest
 
-from emkit import ArraySource, Bernoulli, Block, Categorical, Gaussian, HiddenMarkov, Mixture, Poisson, SequenceSource, Threads
+from emkit import (
+    ArraySource,
+    Bernoulli,
+    Block,
+    Categorical,
+    FiniteMixture,
+    Gaussian,
+    HiddenMarkov,
+    Poisson,
+    SequenceSource,
+    Threads,
+)
 from emkit.core import compiled as policy
 from emkit.models.hmm.params import HMMParams
 from support.fits import answers, fitted
@@ -42,7 +53,7 @@ def problem(name, kind, *, missing=False, weighted=True):
     if missing:
         x[rng.random(x.shape) < 0.3] = np.nan
     source = ArraySource(x, rng.gamma(1.0, size=N) if weighted else None, labels=some_labels(kind, rng))
-    model = Mixture(family, K, seeding="random").resolve(source)
+    model = FiniteMixture(family, K, seeding="random").resolve(source)
     return model, model.init(source, rng), source
 
 
@@ -146,7 +157,7 @@ def test_components_bear_the_names_of_their_labels(known, turned):
         labels = np.where(labels[:, None] < 0, 1.0, labels[:, None] == np.arange(2))
         labels = labels.astype(bool) if known == "sets" else 0.9 * labels + 0.1
     source = ArraySource(x, labels=labels)
-    result = fitted(Mixture(Gaussian("full"), 2), source)
+    result = fitted(FiniteMixture(Gaussian("full"), 2), source)
     assert result.converged
     assert np.diff(result.trace).min() > -1e-9
     spread = np.linalg.det(result.params.components.covariances)
@@ -161,7 +172,7 @@ def test_components_bear_the_names_of_their_labels(known, turned):
 
 def test_all_labels_known_is_one_fit_for_each_component():
     x, truth = overlapping()
-    result = fitted(Mixture(Gaussian("full", None), 2), ArraySource(x, labels=truth), starts=1)
+    result = fitted(FiniteMixture(Gaussian("full", None), 2), ArraySource(x, labels=truth), starts=1)
     assert result.n_iter <= 3
     np.testing.assert_allclose(result.params.weights, np.bincount(truth) / len(truth), rtol=1e-12)
     for k in range(2):
@@ -175,7 +186,7 @@ def test_threads_and_short_runs_on_a_subsample_heed_labels():
     x, truth = overlapping(30_000)
     labels = np.where(np.arange(len(x)) % 20 == 0, 1 - truth, -1)
     source = ArraySource(x, labels=labels)
-    found = [fitted(Mixture(Gaussian("full"), 2), source, threads=threads) for threads in (1, 2)]
+    found = [fitted(FiniteMixture(Gaussian("full"), 2), source, threads=threads) for threads in (1, 2)]
     assert found[0].trace == found[1].trace
     spread = np.linalg.det(found[0].params.components.covariances)
     assert spread[0] > spread[1]
@@ -202,7 +213,7 @@ def test_a_few_known_labels_name_every_start(seed):
     labels = np.full(90, -1)
     labels[[0, 30, 60]] = truth[[0, 30, 60]]
     source = ArraySource(x, labels=labels)
-    model = Mixture(Gaussian(), 3).resolve(source)
+    model = FiniteMixture(Gaussian(), 3).resolve(source)
     for attempt in range(6):
         start = model.init(source, np.random.default_rng(seed), attempt)
         assert (np.diff(start.components.means[:, 0]) > 0).all(), model.kind_of_start(attempt)

@@ -9,8 +9,8 @@ from emkit import (
     ArraySource,
     CollapseError,
     Dirichlet,
+    FiniteMixture,
     Gaussian,
-    Mixture,
     NormalInverseWishart,
     Poisson,
     Problem,
@@ -31,7 +31,7 @@ FAMILIES = [
 
 def of(family, source, prior=None):
     """The model, resolved, and its hypotheses side by side, if it has them."""
-    model = Mixture(family, 2, prior).resolve(source)
+    model = FiniteMixture(family, 2, prior).resolve(source)
     return model, model.side_by_side(source)
 
 
@@ -100,21 +100,21 @@ def test_where_components_are_told_apart_there_is_none(source):
     labels = np.full(source.n_rows, -1)
     labels[0] = 1
     known = ArraySource(source.x, labels=labels)
-    assert Mixture(Gaussian(), 2).resolve(known).side_by_side(known) is None
+    assert FiniteMixture(Gaussian(), 2).resolve(known).side_by_side(known) is None
     for model in (
-        Mixture(Gaussian("tied"), 2),
-        Mixture(Gaussian(fixed={"means": [[0.0, 0.0], [np.nan, np.nan]]}), 2),
-        Mixture(Gaussian(), 2, start_values={"weights": [0.5, 0.5]}),
-        Mixture(Gaussian(), 2, fixed={"weights": [0.5, 0.5]}),
-        Mixture(VariationalGaussian("diag"), 2),
-        Mixture(VariationalGaussian("full", scale_prior=1.0), 2),
+        FiniteMixture(Gaussian("tied"), 2),
+        FiniteMixture(Gaussian(fixed={"means": [[0.0, 0.0], [np.nan, np.nan]]}), 2),
+        FiniteMixture(Gaussian(), 2, start_values={"weights": [0.5, 0.5]}),
+        FiniteMixture(Gaussian(), 2, fixed={"weights": [0.5, 0.5]}),
+        FiniteMixture(VariationalGaussian("diag"), 2),
+        FiniteMixture(VariationalGaussian("full", scale_prior=1.0), 2),
     ):
         assert model.resolve(source).side_by_side(source) is None
-    assert Mixture(Gaussian(prior=NormalInverseWishart(5.0, 1.0)), 2).resolve(source).side_by_side(source) is not None
+    assert FiniteMixture(Gaussian(prior=NormalInverseWishart(5.0, 1.0)), 2).resolve(source).side_by_side(source) is not None
 
 
 def test_mixtures_of_posteriors_are_started_one_by_one(source):
-    found = fitted(Mixture(VariationalGaussian("diag"), 2), source)
+    found = fitted(FiniteMixture(VariationalGaussian("diag"), 2), source)
     assert found.converged and len(found.starts) == 8
 
 
@@ -141,6 +141,6 @@ def test_first_guesses_are_the_model_s_own_kind(source):
     together = side.init(data, rngs)
     for i, (rng, kind) in enumerate(zip(np.random.default_rng(3).spawn(3), side.kinds(3, data), strict=True)):
         if kind != "plain k-means++":  # which a start alone does not offer
-            alone = Mixture(Poisson(), 2, 3.0, seeding=kind).resolve(data).init(data, rng)
+            alone = FiniteMixture(Poisson(), 2, 3.0, seeding=kind).resolve(data).init(data, rng)
             np.testing.assert_allclose(side.one(together, i).components.rates, alone.components.rates)
             np.testing.assert_allclose(side.one(together, i).weights, alone.weights)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from emkit import ArraySource, Bernoulli, Categorical, Gaussian, HiddenMarkov, Mixed, Mixture, Poisson, SequenceSource
+from emkit import ArraySource, Bernoulli, Categorical, FiniteMixture, Gaussian, HiddenMarkov, Mixed, Poisson, SequenceSource
 
 
 def overlapping(n, d, k, apart, seed):
@@ -49,24 +49,24 @@ def symbols(n=2000, seed=2):
 
 
 SLOW = {
-    "full apart": lambda: (Mixture(Gaussian(), 3), ArraySource(overlapping(2000, 2, 3, 2.0, 0))),
-    "full overlapping": lambda: (Mixture(Gaussian(), 3), ArraySource(overlapping(2000, 2, 3, 1.0, 1))),
-    "diag eight": lambda: (Mixture(Gaussian("diag"), 8), ArraySource(overlapping(2000, 2, 8, 1.5, 3))),
-    "spherical five": lambda: (Mixture(Gaussian("spherical"), 5), ArraySource(overlapping(2000, 3, 5, 1.0, 12))),
-    "tied four": lambda: (Mixture(Gaussian("tied"), 4), ArraySource(overlapping(1000, 3, 4, 1.2, 7))),
+    "full apart": lambda: (FiniteMixture(Gaussian(), 3), ArraySource(overlapping(2000, 2, 3, 2.0, 0))),
+    "full overlapping": lambda: (FiniteMixture(Gaussian(), 3), ArraySource(overlapping(2000, 2, 3, 1.0, 1))),
+    "diag eight": lambda: (FiniteMixture(Gaussian("diag"), 8), ArraySource(overlapping(2000, 2, 8, 1.5, 3))),
+    "spherical five": lambda: (FiniteMixture(Gaussian("spherical"), 5), ArraySource(overlapping(2000, 3, 5, 1.0, 12))),
+    "tied four": lambda: (FiniteMixture(Gaussian("tied"), 4), ArraySource(overlapping(1000, 3, 4, 1.2, 7))),
     "counts": lambda: (HiddenMarkov(Poisson(), 3), counts_in_sequences([3, 5, 8])),
     "numbers": lambda: (HiddenMarkov(Gaussian(), 3), numbers_in_sequences([0, 1.2, 2.4])),
-    "answers": lambda: (Mixture(Bernoulli(), 3), answers()),
+    "answers": lambda: (FiniteMixture(Bernoulli(), 3), answers()),
 }
 """By name, what makes a model and a source."""
 
 FURTHER = {
-    "full four columns": lambda: (Mixture(Gaussian(), 5), ArraySource(overlapping(2000, 4, 5, 1.5, 2))),
-    "no prior": lambda: (Mixture(Gaussian("full", None), 3), ArraySource(overlapping(600, 2, 3, 2.0, 10))),
-    "rates": lambda: (Mixture(Poisson(), 3, 2.0), ArraySource(np.random.default_rng(6).poisson(
+    "full four columns": lambda: (FiniteMixture(Gaussian(), 5), ArraySource(overlapping(2000, 4, 5, 1.5, 2))),
+    "no prior": lambda: (FiniteMixture(Gaussian("full", None), 3), ArraySource(overlapping(600, 2, 3, 2.0, 10))),
+    "rates": lambda: (FiniteMixture(Poisson(), 3, 2.0), ArraySource(np.random.default_rng(6).poisson(
         np.repeat([[3.0, 5.0], [5.0, 7.0], [6.0, 3.0]], 400, axis=0)).astype(float))),
     "symbols": lambda: (HiddenMarkov(Categorical(), 2, transmat_prior=2.0), symbols()),
     "sticky": lambda: (HiddenMarkov(Poisson(), 2, start="stationary", sticky=5.0), counts_in_sequences([3, 6], 1200)),
     "mixtures of mixtures": lambda: (HiddenMarkov(Mixed(Gaussian("diag"), 2), 2), numbers_in_sequences([0, 2.5, 6, 9], 1200)),
-    "tied variance": lambda: (Mixture(Gaussian("tied-diag"), 3), ArraySource(overlapping(900, 2, 3, 2.0, 8))),
+    "tied variance": lambda: (FiniteMixture(Gaussian("tied-diag"), 3), ArraySource(overlapping(900, 2, 3, 2.0, 8))),
 }  # fmt: skip

@@ -153,9 +153,9 @@ def iterate(
     >>> from emkit.data.rows import ArraySource
     >>> from emkit.execute.threads import Threads
     >>> from emkit import Gaussian
-    >>> from emkit.models.mixture import Mixture
+    >>> from emkit.models.mixture import FiniteMixture
     >>> source = ArraySource(np.array([[0.0], [0.2], [4.0], [4.1]]))
-    >>> model = Mixture(Gaussian(), 2).resolve(source)
+    >>> model = FiniteMixture(Gaussian(), 2).resolve(source)
     >>> start = model.init(source, np.random.default_rng(0))
     >>> for step in iterate(Problem(model, source, Threads()), EM(), start):
     ...     if step.iteration == 3:

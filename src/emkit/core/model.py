@@ -49,7 +49,7 @@ class Inference:
 
 @dataclass(frozen=True)
 class Model(Declared):
-    """Latent structure over families: Mixture, HiddenMarkov, ... Configuration only, immutable.
+    """Latent structure over families: FiniteMixture, HiddenMarkov, ... Configuration only, immutable.
 
     You implement these: ``n_hidden``, ``resolve``, ``init``, ``e_step``, ``m_step``, ``infer``; ``parameters`` and ``children``
     are declared.

@@ -11,7 +11,7 @@ from emkit.core.errors import ParameterError
 from emkit.estimators.rows import RowFace
 from emkit.families.gaussian.family import Gaussian
 from emkit.families.gaussian.shapes import COVARIANCE_TYPES, Covariance
-from emkit.models.mixture import Mixture
+from emkit.models.mixture import FiniteMixture
 
 
 @dataclass(eq=False, repr=False)
@@ -96,10 +96,10 @@ class GaussianMixture(RowFace):
     prior: Any = "weak"
     weights_prior: Any = None
 
-    def build(self, columns: Columns | None) -> Mixture:
+    def build(self, columns: Columns | None) -> FiniteMixture:
         """A Mixture of Gaussians."""
         family = Gaussian(self.covariance_type, self.prior, self.reg_covar)
-        model = Mixture(family, self.n_components, self.weights_prior, self.init_params)
+        model = FiniteMixture(family, self.n_components, self.weights_prior, self.init_params)
         given = self._starting_values()
         if "precisions" in given:
             if "covariances" in given:

@@ -15,7 +15,7 @@ from emkit.families.sums import Sums, logs_times, ratio
 
 
 @dataclass(frozen=True)
-class Beta(Prior):
+class BetaPrior(Prior):
     """Conjugate prior of a probability: density proportional to p^(a - 1) (1 - p)^(b - 1), a and b >= 1."""
 
     a: float = 1.0
@@ -23,7 +23,7 @@ class Beta(Prior):
 
     def __post_init__(self) -> None:
         if not (self.a >= 1 and self.b >= 1):
-            raise ParameterError(f"Beta(a={self.a}, b={self.b}): both must be at least 1")
+            raise ParameterError(f"BetaPrior(a={self.a}, b={self.b}): both must be at least 1")
 
     def log_density(self, value: np.ndarray) -> np.ndarray:
         """(a - 1) log p + (b - 1) log (1 - p)."""
@@ -44,22 +44,27 @@ class Bernoulli(Family):
 
     Parameters
     ----------
-    prior : Beta or None
+    prior : BetaPrior or None
         The prior of each probability.
     fixed, start_values : mapping, optional
         "probs" (K, d): probabilities of a 1.
     """
 
-    prior: Beta | None = None
+    prior: BetaPrior | None = None
 
-    parameters = (Parameter("probs", "K d", Unit(), Beta),)
+    parameters = (Parameter("probs", "K d", Unit(), BetaPrior),)
     support = Binary()
 
     @classmethod
     def examples(cls) -> list[Self]:
         """Plain, with a prior, partly fixed, all fixed."""
         fixed = {"probs": [[0.3, np.nan], [np.nan, np.nan]]}
-        return [cls(), cls(Beta(2.0, 3.0)), cls(Beta(2.0, 3.0), fixed=fixed), cls(fixed={"probs": [[0.3, 0.8], [0.7, 0.4]]})]
+        return [
+            cls(),
+            cls(BetaPrior(2.0, 3.0)),
+            cls(BetaPrior(2.0, 3.0), fixed=fixed),
+            cls(fixed={"probs": [[0.3, 0.8], [0.7, 0.4]]}),
+        ]
 
     def log_prob(self, params: Any, x: Any) -> np.ndarray:
         """sum_j log p_j or log(1 - p_j), (n, K); -inf for what is neither 0 nor 1."""
@@ -81,7 +86,7 @@ class Bernoulli(Family):
 
     def m_step(self, stats: Sums, params: Any) -> Any:
         """Relative frequencies, with the prior's pseudo-counts; where nothing was seen, as before."""
-        prior = self.prior or Beta()
+        prior = self.prior or BetaPrior()
         ones, mass = stats.total + (prior.a - 1.0), stats.mass + (prior.a + prior.b - 2.0)
         ratio = np.clip(ones / np.where(mass > 0, mass, 1.0), 0.0, 1.0)
         return self.Params(np.where(mass > 0, ratio, params.probs))

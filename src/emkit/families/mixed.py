@@ -68,13 +68,13 @@ class Mixed(Family):
     def examples(cls) -> list[Self]:
         """Of normal distributions and of counts; with a prior and fixed values."""
         from emkit.families.gaussian.family import Gaussian
-        from emkit.families.poisson import Gamma, Poisson
+        from emkit.families.poisson import GammaPrior, Poisson
 
         fixed = {"weights": [[0.3, 0.7], [np.nan, np.nan]]}
         return [
             cls(Gaussian("diag"), 2),
             cls(Gaussian("full", fixed={"covariances": 1.0}), 2, Dirichlet(2.0)),
-            cls(Poisson(Gamma(2.0, 0.5)), 2, Dirichlet([2.0, 3.0]), fixed=fixed),
+            cls(Poisson(GammaPrior(2.0, 0.5)), 2, Dirichlet([2.0, 3.0]), fixed=fixed),
         ]
 
     @property

@@ -14,7 +14,7 @@ from emkit.families.sums import Sums, logs_times, ratio
 
 
 @dataclass(frozen=True)
-class Gamma(Prior):
+class GammaPrior(Prior):
     """Conjugate prior of a rate: density proportional to rate^(shape - 1) exp(-inverse_scale rate).
 
     Parameters
@@ -31,7 +31,7 @@ class Gamma(Prior):
     def __post_init__(self) -> None:
         if not (self.shape >= 1 and self.inverse_scale >= 0):
             raise ParameterError(
-                f"Gamma(shape={self.shape}, inverse_scale={self.inverse_scale}): need shape >= 1, inverse_scale >= 0"
+                f"GammaPrior(shape={self.shape}, inverse_scale={self.inverse_scale}): need shape >= 1, inverse_scale >= 0"
             )
 
     def log_density(self, value: np.ndarray) -> np.ndarray:
@@ -53,22 +53,27 @@ class Poisson(Family):
 
     Parameters
     ----------
-    prior : Gamma or None
+    prior : GammaPrior or None
         The prior of each rate.
     fixed, start_values : mapping, optional
         "rates" (K, d).
     """
 
-    prior: Gamma | None = None
+    prior: GammaPrior | None = None
 
-    parameters = (Parameter("rates", "K d", Nonnegative(), Gamma),)
+    parameters = (Parameter("rates", "K d", Nonnegative(), GammaPrior),)
     support = Counts()
 
     @classmethod
     def examples(cls) -> list[Self]:
         """Plain, with a prior, partly fixed, all fixed."""
         fixed = {"rates": [[2.0, np.nan], [np.nan, 4.0]]}
-        return [cls(), cls(Gamma(2.0, 0.5)), cls(Gamma(2.0, 0.5), fixed=fixed), cls(fixed={"rates": [[2.0, 9.0], [7.0, 4.0]]})]
+        return [
+            cls(),
+            cls(GammaPrior(2.0, 0.5)),
+            cls(GammaPrior(2.0, 0.5), fixed=fixed),
+            cls(fixed={"rates": [[2.0, 9.0], [7.0, 4.0]]}),
+        ]
 
     def log_prob(self, params: Any, x: Any) -> np.ndarray:
         """sum_j x_j log rate - rate - log x_j!, (n, K); -inf for what is not a count."""
@@ -93,7 +98,7 @@ class Poisson(Family):
 
     def m_step(self, stats: Sums, params: Any) -> Any:
         """Events over exposure, with the prior's; where there was none, as before."""
-        prior = self.prior or Gamma()
+        prior = self.prior or GammaPrior()
         events, mass = stats.total + (prior.shape - 1.0), stats.mass + prior.inverse_scale
         return self.Params(np.where(mass > 0, events / np.where(mass > 0, mass, 1.0), params.rates))
 

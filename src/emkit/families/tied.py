@@ -43,9 +43,9 @@ class Tied(Family):
     def examples(cls) -> list[Self]:
         """Two components that share one distribution, and two that have their own."""
         from emkit.families.gaussian.family import Gaussian
-        from emkit.families.poisson import Gamma, Poisson
+        from emkit.families.poisson import GammaPrior, Poisson
 
-        return [cls(Gaussian("full"), (0, 0)), cls(Poisson(Gamma(2.0, 0.5)), (1, 0))]
+        return [cls(Gaussian("full"), (0, 0)), cls(Poisson(GammaPrior(2.0, 0.5)), (1, 0))]
 
     @property
     def _index(self) -> np.ndarray:

@@ -107,12 +107,18 @@ def _columns(schema: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Col
 
 
 _BUILT = ("families", "models", "variational", "priors", "algorithms")  # groups of names that a file may name
+_FORMERLY = {  # what files of earlier versions call some classes
+    "emkit.models.mixture:Mixture": "emkit.models.mixture:FiniteMixture",
+    "emkit.families.poisson:Gamma": "emkit.families.poisson:GammaPrior",
+    "emkit.families.bernoulli:Beta": "emkit.families.bernoulli:BetaPrior",
+}
 
 
 def known_classes(more: Sequence[type] = ()) -> dict[str, type]:
     """Classes that a file may name: emkit's families, models, priors and algorithms (variational ones too), and ``more``."""
     own = [getattr(import_module(module), name) for group, name, module in NAMES if group in _BUILT]
-    return {name_of(kind): kind for kind in (Seen, *own, *more)}
+    known = {name_of(kind): kind for kind in (Seen, *own, *more)}
+    return known | {former: known[now] for former, now in _FORMERLY.items()}
 
 
 def load_model(path: str | os.PathLike[str], classes: Sequence[type] = ()) -> Saved:

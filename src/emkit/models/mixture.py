@@ -54,7 +54,7 @@ class MixtureStats(Stats):
 
 
 @dataclass(frozen=True)
-class Mixture(Model):
+class FiniteMixture(Model):
     """p(x) = sum_k weight_k p(x | component k).
 
     Parameters
@@ -90,12 +90,12 @@ class Mixture(Model):
     def examples(cls) -> list[Self]:
         """Of normal distributions and of counts; with a prior and fixed weights."""
         from emkit.families.gaussian.family import Gaussian
-        from emkit.families.poisson import Gamma, Poisson
+        from emkit.families.poisson import GammaPrior, Poisson
 
         return [
             cls(Gaussian(), 2),
             cls(Poisson(), 2, Dirichlet([3.0, 2.0])),
-            cls(Poisson(Gamma(2.0, 0.5)), 2, fixed={"weights": [0.4, 0.6]}),
+            cls(Poisson(GammaPrior(2.0, 0.5)), 2, fixed={"weights": [0.4, 0.6]}),
             cls(Poisson(), 3, fixed={"weights": [0.2, np.nan, np.nan]}),
         ]
 
@@ -208,7 +208,7 @@ class Mixture(Model):
 class MixturesSideBySide(SideBySide):
     """S mixtures of K components are S K components, of which Bayes' rule sees K at a time."""
 
-    model: Mixture
+    model: FiniteMixture
 
     def kinds(self, n: int, source: Source) -> list[str]:
         """Where many rows have a value exactly, some starts set them apart."""

@@ -1,11 +1,11 @@
 """The conformance kit: does a family or a model of your own keep the laws that the engine relies on?
 
->>> from emkit import Mixture, Poisson
+>>> from emkit import FiniteMixture, Poisson
 >>> from emkit.testing import check_family, check_model
 >>> checked = check_family(Poisson())
 >>> checked[:2]
 ['same_bits_twice', 'statistics_add_up']
->>> checked = check_model(Mixture(Poisson(), 2))
+>>> checked = check_model(FiniteMixture(Poisson(), 2))
 
 A broken law raises ``AssertionError`` with the law's name and the numbers. The laws are the functions in ``FAMILY_LAWS`` and
 ``MODEL_LAWS``; their docstrings say what each one asks. Data are drawn from the family's support, unless you give your own.
@@ -22,7 +22,7 @@ from emkit.core.family import Family
 from emkit.core.fit import Algorithm
 from emkit.core.model import Model
 from emkit.data.rows import ArraySource
-from emkit.models.mixture import Mixture
+from emkit.models.mixture import FiniteMixture
 from emkit.testing import family_laws, file_laws, model_laws, parameter_laws, reading_laws, slope_laws, statistics_laws
 from emkit.testing.cases import FamilyCase, Law, ModelCase, draw, moved, unit_weights
 from emkit.testing.compare import check
@@ -51,7 +51,7 @@ def check_family(
 ) -> list[str]:
     """Hold a family to the laws in ``FAMILY_LAWS``.
 
-    Check the mixture of it too: ``check_model(Mixture(family, k))``.
+    Check the mixture of it too: ``check_model(FiniteMixture(family, k))``.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def check_family(
 def _family_case(family: Family, source: Source, k: int, rows: int, *, seed: int, **how: bool) -> FamilyCase:
     """The family resolved, with a good start, a random one, and responsibilities drawn at random."""
     rng = np.random.default_rng(seed)
-    mixture = Mixture(family, k).resolve(source)
+    mixture = FiniteMixture(family, k).resolve(source)
     small = source.sample(rows, rng)
     block = small.joined()
     anyhow = rng.dirichlet(np.ones(k), block.n)

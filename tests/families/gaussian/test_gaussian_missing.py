@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emkit import ArraySource, Gaussian, Mixture, Threads, fit
+from emkit import ArraySource, FiniteMixture, Gaussian, Threads, fit
 from emkit.core.block import Block
 from emkit.families.gaussian.missing import patterns
 from emkit.families.gaussian.params import GaussianParams
@@ -100,7 +100,7 @@ def test_a_row_with_nothing_observed_gets_the_priors_responsibilities():
     x = holes(60, 2, 0.0, 3)
     x[10] = np.nan
     source = ArraySource(x)
-    model = Mixture(Gaussian("full"), 3).resolve(source)
+    model = FiniteMixture(Gaussian("full"), 3).resolve(source)
     params = model.init(source, np.random.default_rng(0))
     block = next(iter(source))
     resp = model.joint_pass(params, block, responsibilities=True).responsibilities
@@ -151,6 +151,6 @@ def test_thirty_percent_missing_still_finds_the_means():
     x = truth[labels] + rng.standard_normal((3000, 3))
     x[rng.random(x.shape) < 0.3] = np.nan
     rng = np.random.default_rng(0)
-    means = fit(Mixture(Gaussian(), 2), ArraySource(x), executor=Threads(1), starts=2, rng=rng).params.components.means
+    means = fit(FiniteMixture(Gaussian(), 2), ArraySource(x), executor=Threads(1), starts=2, rng=rng).params.components.means
     means = means[np.argsort(means[:, 0])]
     assert np.abs(means - truth).max() < 5.0 / np.sqrt(1500 * 0.7)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from emkit import ArraySource, Categorical, Dirichlet, Gaussian, HiddenMarkov, Mixture, Poisson, SequenceSource, Threads
+from emkit import ArraySource, Categorical, Dirichlet, FiniteMixture, Gaussian, HiddenMarkov, Poisson, SequenceSource, Threads
 from emkit.core import compiled as policy
 from emkit.core.errors import ImpossibleSequenceError
 from emkit.models.hmm import compiled
@@ -203,7 +203,7 @@ def test_sequences_of_one_step_are_a_mixture(family):
     model = HiddenMarkov(family, 2).resolve(source)
     params = model.init(source, np.random.default_rng(0))
     params = HMMParams(np.array([0.3, 0.7]), params.transmat, params.emissions)
-    mixture = Mixture(family, 2).resolve(ArraySource(x))
+    mixture = FiniteMixture(family, 2).resolve(ArraySource(x))
     like = mixture.init(ArraySource(x), np.random.default_rng(0))
     stats, value = model.e_step(params, next(iter(source)))
     there = replace(like, weights=params.startprob, components=params.emissions)

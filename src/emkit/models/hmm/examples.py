@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 
 from emkit.families.gaussian.family import Gaussian
-from emkit.families.poisson import Gamma, Poisson
+from emkit.families.poisson import GammaPrior, Poisson
 
 
 def examples(cls: Any) -> list[Any]:
     """Chains that end, start in their stationary distribution, have priors, fixed values and structural zeros."""
-    counts, nan = Poisson(Gamma(2.0, 0.5)), np.nan
+    counts, nan = Poisson(GammaPrior(2.0, 0.5)), np.nan
     zeros = {"startprob": [1.0, 0.0, 0.0], "transmat": [[0.8, 0.2, 0.0], [0.0, 0.8, 0.2], [0.0, 0.0, 1.0]]}
     return [
         cls(Gaussian("diag"), 2),
