@@ -40,6 +40,8 @@ class Family(Declared):
     seen: Seen | None = field(default=None, kw_only=True, repr=False)
 
     support: ClassVar[Support]
+    columnwise: ClassVar[bool] = False
+    """Whether columns are independent given the component, and every array of Params and Stats has them as its second axis."""
     made_of_others: ClassVar[bool] = False
     """Whether it is built over another family, so that a word alone cannot ask for it."""
 

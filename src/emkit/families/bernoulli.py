@@ -54,6 +54,7 @@ class Bernoulli(Family):
 
     parameters = (Parameter("probs", "K d", Unit(), BetaPrior),)
     support = Binary()
+    columnwise = True
 
     @classmethod
     def examples(cls) -> list[Self]:

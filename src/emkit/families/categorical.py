@@ -46,6 +46,7 @@ class Categorical(Family):
 
     parameters = (Parameter("probs", "K d L", Simplex(), Dirichlet),)
     support = Symbols()
+    columnwise = True
 
     @classmethod
     def examples(cls) -> list[Self]:

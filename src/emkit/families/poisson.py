@@ -63,6 +63,7 @@ class Poisson(Family):
 
     parameters = (Parameter("rates", "K d", Nonnegative(), GammaPrior),)
     support = Counts()
+    columnwise = True
 
     @classmethod
     def examples(cls) -> list[Self]:
