@@ -28,7 +28,7 @@ class Terms(Stats):
     pivot: np.ndarray | None = field(default=None, metadata={"additive": False})
 
     def __add__(self, other: "Terms") -> "Terms":
-        if self.pivot is not None and self.pivot is not other.pivot and not np.array_equal(self.pivot, other.pivot):
+        if self.pivot is not None and other.pivot is not None and not np.array_equal(self.pivot, other.pivot):
             other = other.about(self.pivot)
         return super().__add__(other)
 
@@ -54,7 +54,9 @@ def columns_joined(records: Sequence[Any]) -> Any:
 
 @dataclass(frozen=True)
 class Columnwise(Family):
-    """Base of families of independent columns. Every array of Params and Stats is (K, d, ...), or (1, d, ...) if components share it.
+    """Base of families of independent columns.
+
+    Every array of Params and Stats is (K, d, ...), or (1, d, ...) if components share it.
 
     You implement ``parameters``, ``support``, ``cell``, ``m_step`` and ``sample``, and ``terms`` unless the sum of the cells is all
     that the M-step needs. You get missing cells, fits that do one column's work once for each distinct value, and the rest of what
