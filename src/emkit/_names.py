@@ -22,6 +22,7 @@ NAMES: tuple[tuple[str, str, str], ...] = (
     ("families", "Poisson", "emkit.families.poisson"),
     ("families", "Exponential", "emkit.families.exponential"),
     ("families", "Multinomial", "emkit.families.multinomial"),
+    ("families", "PerColumn", "emkit.families.per_column"),
     ("families", "Mixed", "emkit.families.mixed"),
     ("families", "Tied", "emkit.families.tied"),
     ("priors", "Prior", "emkit.core.prior"),

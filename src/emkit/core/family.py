@@ -126,6 +126,16 @@ class Family(Declared):
         """
         return grouped_pass(lambda x: self.log_prob(params, x), lambda x, resp: self.stats(params, x, resp), log_weights, block)
 
+    def normal_columns(self, params: Any) -> tuple[np.ndarray, np.ndarray] | None:
+        """Means and variances, (k, d) each, if columns are independent and normal given the component; None otherwise."""
+        return None
+
+    def normal_stats(self, params: Any, counts: np.ndarray, mass: np.ndarray, first: np.ndarray, second: np.ndarray) -> Any:
+        """``stats`` where ``normal_columns`` says so: from expected rows (k,), and of the observed cells of each column the
+        expected rows and sums of x - mean and its square, (k, d) each.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has normal_columns, so it needs normal_stats")
+
     def compile(self, source: Source, k: int) -> None:
         """Compile what the first ``joint_pass`` would compile, if anything. Called once, before a fit starts."""
 
@@ -209,7 +219,7 @@ class Family(Declared):
         params = self.first_guess(stats)
         if self.start_values:
             values = {**self.own(params), **self.start_values}
-            params = self.made(params, values, {child.field: getattr(params, child.field) for child in self.children})
+            params = self.made(params, values, {child.field: child.of(params) for child in self.children})
         return self.put_back(params)
 
     def from_partition(self, x: np.ndarray, resp: np.ndarray, rng: np.random.Generator) -> Any:

@@ -6,6 +6,7 @@ A field is an array, a number, None, another such record, or a tuple of records.
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -29,6 +30,11 @@ class ArrayRecord:
             for field in fields(self)  # type: ignore[arg-type]
         }
         return type(self)(**values)
+
+    @cached_property
+    def kept(self) -> dict[Any, Any]:
+        """What others have computed from the record and want again, such as tables of log probabilities. Nobody sends it."""
+        return {}
 
     def flatten(self, prefix: str = "") -> dict[str, np.ndarray]:
         """All arrays by dotted path. Fields that are None are left out."""

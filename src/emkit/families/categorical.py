@@ -10,11 +10,11 @@ from emkit.core import simplex
 from emkit.core.block import Block, Source
 from emkit.core.compiled import worth_compiling
 from emkit.core.errors import DataError, ParameterError
-from emkit.core.family import Family
 from emkit.core.parameters import Parameter, Simplex
 from emkit.core.prior import Dirichlet
 from emkit.core.records import Stats
 from emkit.core.support import Symbols
+from emkit.families.coded import CodedPasses
 from emkit.families.sums import logs_times
 
 _TOO_MANY = 10**7  # symbols that are numbered without gaps are fewer
@@ -28,7 +28,7 @@ class SymbolCounts(Stats):
 
 
 @dataclass(frozen=True)
-class Categorical(Family):
+class Categorical(CodedPasses):
     """Independent categorical columns given the component. A missing cell contributes nothing.
 
     Parameters
