@@ -1,6 +1,7 @@
 """The contract of a family: K distributions of one kind over one row, what a component of a mixture or a state of an HMM emits."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
@@ -10,6 +11,7 @@ from emkit.core.bayes import Pass, grouped_pass, sliced_pass, slices
 from emkit.core.block import Block, Source
 from emkit.core.declared import Declared
 from emkit.core.errors import ParameterError
+from emkit.core.records import column_of, columns_joined
 from emkit.core.slivers import few_rows
 from emkit.core.support import Support
 
@@ -125,6 +127,15 @@ class Family(Declared):
         ``params`` has the components of all of them, those of the first mixture first.
         """
         return grouped_pass(lambda x: self.log_prob(params, x), lambda x, resp: self.stats(params, x, resp), log_weights, block)
+
+    def stats_of_values(self, params: Any, values: Sequence[np.ndarray], counts: Sequence[np.ndarray]) -> Any:
+        """``stats`` from each column's distinct values, (V,), and how often each is expected, (V, k), if it is ``columnwise``."""
+        each = []
+        for j, (of_column, expected) in enumerate(zip(values, counts, strict=True)):
+            there = expected.any(axis=1)
+            x, resp = (of_column, expected) if there.all() or not there.any() else (of_column[there], expected[there])
+            each.append(self.stats(params if len(values) == 1 else column_of(params, j), x[:, None], resp))
+        return columns_joined(each)
 
     def normal_columns(self, params: Any) -> tuple[np.ndarray, np.ndarray] | None:
         """Means and variances, (k, d) each, if columns are independent and normal given the component; None otherwise."""

@@ -4,7 +4,7 @@ A field is an array, a number, None, another such record, or a tuple of records.
 ``components.means``, which is how model files and checkpoints store them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from functools import cached_property
 from typing import Any, Self
@@ -128,3 +128,14 @@ class Stats(ArrayRecord):
             return vector[at - size : at].reshape(np.shape(value))
 
         return self._map(next_piece)
+
+
+def column_of(record: Any, j: int) -> Any:
+    """The Params or Stats of column ``j`` alone, of a family that is ``columnwise``."""
+    return record._map(lambda path, value: value[:, j : j + 1])
+
+
+def columns_joined(records: Sequence[Any]) -> Any:
+    """Params or Stats of one column each as those of all of them: the inverse of ``column_of``."""
+    first, *rest = records
+    return first if not rest else first._map(lambda path, *values: np.concatenate(values, axis=1), *rest)

@@ -1,6 +1,6 @@
 """Categorical columns: each cell is a symbol 0, 1, ..., L - 1, each column with probabilities of its own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -187,6 +187,14 @@ class Categorical(CodedPasses):
     def cdf(self, params: Any, x: np.ndarray, *, upper: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """The numbers of the symbols are taken as their order."""
         return symbol_cdf(params.probs[:, 0], x, upper)
+
+    def stats_of_values(self, params: Any, values: Sequence[np.ndarray], counts: Sequence[np.ndarray]) -> SymbolCounts:
+        """Counts are the statistics already."""
+        out = np.zeros(params.probs.shape)
+        for j, (symbols, expected) in enumerate(zip(values, counts, strict=True)):
+            seen = len(symbols) - int(np.isnan(symbols[-1]))
+            out[:, j, symbols[:seen].astype(np.intp)] = expected[:seen].T
+        return SymbolCounts(out)
 
     # --- compiled twins -----------------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from emkit.core.block import Block
 from emkit.core.coding import Coder, coder_of, smallest
 from emkit.core.compiled import worth_compiling
 from emkit.core.family import Family
+from emkit.core.records import column_of, columns_joined
 from emkit.core.selected import columns_of
 
 _PAIRED = 64  # distinct values of several columns together, up to which they share a code
@@ -36,17 +37,6 @@ class Piece:
         if len(self.columns) == 1:
             return self
         return Piece(self.family, column_of(self.params, at), (self.columns[at],))
-
-
-def column_of(record: Any, j: int) -> Any:
-    """The Params or Stats of column ``j`` alone, of a family that is ``columnwise``."""
-    return record._map(lambda path, value: value[:, j : j + 1])
-
-
-def columns_joined(records: Sequence[Any]) -> Any:
-    """Params or Stats of one column each as those of all of them: the inverse of ``column_of``."""
-    first, *rest = records
-    return first if not rest else first._map(lambda path, *values: np.concatenate(values, axis=1), *rest)
 
 
 class Layout:
@@ -188,12 +178,18 @@ def coded_joint(
             stats.append(real.stats(i, piece, tallies[:k], k))
         elif (i, None) in of_left:
             stats.append(of_left[i, None])
+        elif all((i, at) in plan.coded for at in range(len(piece.columns))):
+            values, each = ([by[j] for j in piece.columns] for by in (layout.values, found))
+            stats.append(piece.family.stats_of_values(piece.params, values, each))
         else:
-            each = (
-                _counted(piece.alone(at), layout.values[j], found[j]) if (i, at) in plan.coded else of_left[i, at]
-                for at, j in enumerate(piece.columns)
+            stats.append(
+                columns_joined(
+                    [
+                        of_left[i, at] if (i, at) in of_left else _alone(piece, at, layout.values[j], found[j])
+                        for at, j in enumerate(piece.columns)
+                    ]
+                )
             )
-            stats.append(columns_joined(list(each)))
     return Pass(total, tallies[:k].copy()), stats
 
 
@@ -242,11 +238,9 @@ def _table(pieces: Sequence[Piece], plan: Plan, owner: Any, padded: int) -> np.n
     return np.asarray(table)
 
 
-def _counted(piece: Piece, values: np.ndarray, counts: np.ndarray) -> Any:
-    there = counts.any(axis=1)
-    if not there.all() and there.any():
-        values, counts = values[there], counts[there]
-    return piece.family.stats(piece.params, values[:, None], counts)
+def _alone(piece: Piece, at: int, values: np.ndarray, counts: np.ndarray) -> Any:
+    one = piece.alone(at)
+    return one.family.stats_of_values(one.params, [values], [counts])
 
 
 class _Normals:
