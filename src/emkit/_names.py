@@ -6,6 +6,7 @@ can be loaded from a model file, and is tested.
 
 NAMES: tuple[tuple[str, str, str], ...] = (
     ("estimators", "GaussianMixture", "emkit.estimators.gaussian_mixture"),
+    ("estimators", "Mixture", "emkit.estimators.mixture"),
     ("estimators", "HMM", "emkit.estimators.hmm"),
     ("estimators", "GaussianHMM", "emkit.estimators.hmm_faces"),
     ("estimators", "CategoricalHMM", "emkit.estimators.hmm_faces"),

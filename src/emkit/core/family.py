@@ -9,6 +9,7 @@ import numpy as np
 
 from emkit.core.bayes import Pass, grouped_pass, sliced_pass, slices
 from emkit.core.block import Block, Source
+from emkit.core.columns import Columns
 from emkit.core.declared import Declared
 from emkit.core.errors import ParameterError
 from emkit.core.records import column_of, columns_joined
@@ -85,6 +86,22 @@ class Family(Declared):
     def moments(self, params: Any) -> tuple[np.ndarray, np.ndarray] | None:
         """Mean and variance of each column under each component, (k, d) each; None if the family does not say."""
         return None
+
+    def profile(self, params: Any, weights: np.ndarray, columns: Columns) -> list[tuple[np.ndarray, list[str]]]:
+        """For each column how far each component, of these ``weights``, is from the whole, (k,), and in a few words.
+
+        By default the mean's difference in standard deviations of the whole.
+        """
+        found = self.moments(params)
+        if found is None:
+            return []
+        (mean, variance), out = found, []
+        overall = weights @ mean
+        spread = np.sqrt(np.maximum(weights @ (variance + (mean - overall) ** 2), 1e-300))
+        for j, column in enumerate(columns.items):
+            texts = [f"{column.name} {value:.3g} ({overall[j]:.3g} overall)" for value in mean[:, j]]
+            out.append((np.abs(mean[:, j] - overall[j]) / spread[j], texts))
+        return out
 
     def cdf(self, params: Any, x: np.ndarray, *, upper: bool = False) -> tuple[np.ndarray, np.ndarray] | None:
         """P(X < x) and P(X <= x) of one column, (n, k) each; with ``upper`` P(X >= x) and P(X > x), exact where these are small.

@@ -176,6 +176,10 @@ class Face(State, Settings):
         shown: dict[str, np.ndarray] = current.model.shown(current.params)
         return shown
 
+    def _more_in_words(self, result: Result) -> list[str]:
+        """Lines that a summary ends with."""
+        return []
+
     # --- what a program such as the command line asks -----------------------------------------------------------------
 
     def key_columns(self) -> dict[str, str]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from emkit.core import simplex
 from emkit.core.block import Block, Source
+from emkit.core.columns import Columns
 from emkit.core.compiled import worth_compiling
 from emkit.core.errors import DataError, ParameterError
 from emkit.core.parameters import Parameter, Simplex
@@ -183,6 +184,22 @@ class Categorical(CodedPasses):
         symbols = np.arange(params.probs.shape[2])
         mean = params.probs @ symbols
         return mean, params.probs @ symbols**2 - mean**2
+
+    def profile(self, params: Any, weights: np.ndarray, columns: Columns) -> list[tuple[np.ndarray, list[str]]]:
+        """By the level whose probability differs most, in standard deviations of its indicator."""
+        out = []
+        for j, column in enumerate(columns.items):
+            probs = params.probs[:, j]
+            overall = weights @ probs
+            away = np.abs(probs - overall) / np.sqrt(np.maximum(overall * (1.0 - overall), 1e-12))
+            most = np.where(probs < overall, 0.7 * away, away).argmax(axis=1)  # what is there says more than what is not
+            named = [str(level) for level in column.levels] if column.levels else [str(s) for s in range(probs.shape[1])]
+            texts = [
+                f"{column.name} {named[symbol]} {100 * probs[k, symbol]:.0f} % ({100 * overall[symbol]:.0f} % overall)"
+                for k, symbol in enumerate(most)
+            ]
+            out.append((away[np.arange(len(most)), most], texts))
+        return out
 
     def cdf(self, params: Any, x: np.ndarray, *, upper: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """The numbers of the symbols are taken as their order."""

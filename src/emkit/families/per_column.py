@@ -279,6 +279,11 @@ class PerColumn(Family):
                 mean[:, list(part.columns)], variance[:, list(part.columns)] = found
         return mean, variance
 
+    def profile(self, params: PerColumnParams, weights: np.ndarray, columns: Columns) -> list[tuple[np.ndarray, list[str]]]:
+        """Of all parts."""
+        each = zip(self.parts, params.parts, strict=True)
+        return [one for part, own in each for one in part.family.profile(own, weights, columns.some(part.columns))]
+
     def slivers(self, params: PerColumnParams, counts: np.ndarray) -> dict[int, str]:
         """Those that a part names; the first part counts."""
         found: dict[int, str] = {}
