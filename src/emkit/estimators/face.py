@@ -176,6 +176,10 @@ class Face(State, Settings):
         shown: dict[str, np.ndarray] = current.model.shown(current.params)
         return shown
 
+    def _columns_by_moments(self) -> list[int]:
+        """Columns of which a summary gives means and standard deviations."""
+        return list(range(self._n_columns()))
+
     def _more_in_words(self, result: Result) -> list[str]:
         """Lines that a summary ends with."""
         return []

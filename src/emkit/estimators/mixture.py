@@ -88,6 +88,10 @@ class Mixture(RowFace):
         """Unless one family is for all columns, and is for numbers."""
         return self.family is None or isinstance(self.family, Mapping) or super().takes_texts()
 
+    def _columns_by_moments(self) -> list[int]:
+        """The number of a level says nothing."""
+        return [j for j, column in enumerate(self.columns_.items) if column.levels is None]
+
     def _more_in_words(self, result: Result) -> list[str]:
         """What sets each component apart most."""
         return in_words(result.model, result.params, self.columns_)

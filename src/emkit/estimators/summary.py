@@ -57,9 +57,7 @@ def _table(face: Any, model: Any, params: Any) -> list[str]:
     head, rows = model.label_table(params)
     moments = model.moments(params)
     columns = face.columns_.items
-    shown = [
-        j for j, column in enumerate(columns) if column.levels is None and moments is not None
-    ]  # numbers of levels say nothing
+    shown = [] if moments is None else face._columns_by_moments()
     names = [columns[j].name for j in shown][:_COLUMNS]
     mean, variance = (np.zeros((len(rows), 0)),) * 2 if moments is None else (moment[:, shown] for moment in moments)
     more = "   ..." if mean.shape[1] > _COLUMNS else ""
