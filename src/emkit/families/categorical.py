@@ -1,12 +1,13 @@
 """Categorical columns: each cell is a symbol 0, 1, ..., L - 1, each column with probabilities of its own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 
 from emkit.core import simplex
+from emkit.core.bayes import Pass, grouped_pass, sliced_pass
 from emkit.core.block import Block, Source
 from emkit.core.columns import Columns
 from emkit.core.compiled import worth_compiling
@@ -16,6 +17,7 @@ from emkit.core.prior import Dirichlet
 from emkit.core.records import Stats
 from emkit.core.support import Symbols
 from emkit.families.coded import CodedPasses
+from emkit.families.one_hot import coefficients, impossible, one_hot
 from emkit.families.sums import logs_times
 
 _TOO_MANY = 10**7  # symbols that are numbered without gaps are fewer
@@ -214,6 +216,29 @@ class Categorical(CodedPasses):
         return SymbolCounts(out)
 
     # --- compiled twins -----------------------------------------------------------------------------------------------
+
+    def plain_pass(self, params: Any, log_weights: np.ndarray, block: Block, **what: bool) -> Pass:
+        """By matrix products where the data are small."""
+        small = one_hot(block, params.probs.shape[2])
+        if small is not None:
+            logs = coefficients(params.probs)
+            found = sliced_pass(lambda x: x @ logs, self._counts_of(params), log_weights, small, **what)
+            if not impossible(found.log_likelihood):
+                return found
+        return super().plain_pass(params, log_weights, block, **what)
+
+    def side_by_side(self, params: Any, log_weights: np.ndarray, block: Block) -> Pass:
+        """Likewise."""
+        small = one_hot(block, params.probs.shape[2])
+        if small is not None:
+            logs = coefficients(params.probs)
+            found = grouped_pass(lambda x: x @ logs, self._counts_of(params), log_weights, small)
+            if not impossible(found.log_likelihood):
+                return found
+        return super().side_by_side(params, log_weights, block)
+
+    def _counts_of(self, params: Any) -> Callable[[Any, Any], SymbolCounts]:
+        return lambda x, resp: SymbolCounts((resp.T @ x).reshape(params.probs.shape))
 
     def stats_block(self, params: Any, block: Block, resp: np.ndarray) -> SymbolCounts:
         """Compiled where the data are large."""
