@@ -14,6 +14,10 @@ def main() -> None:
         one.add_argument("--only", help="only problems whose name contains this")
         one.add_argument("--memory", help=argparse.SUPPRESS)
         one.add_argument("--skip-solution", action="store_true", help="iterations only, no time to solution")
+    mixed = commands.add_parser("mixed", help="tables of columns of different kinds: time and memory of an iteration")
+    mixed.add_argument("--repeats", type=int, default=5, help="iterations of each problem (median quoted)")
+    mixed.add_argument("--only", help="only problems whose name contains this")
+    mixed.add_argument("--memory", help=argparse.SUPPRESS)
     answer = commands.add_parser("answer", help="from a cold start to the answer, beside scikit-learn and hmmlearn; one thread")
     answer.add_argument("--repeats", type=int, default=3, help="seeds of each simulated mixture, paired runs of all others")
     answer.add_argument(
@@ -28,6 +32,8 @@ def main() -> None:
         from benchmarks import mixture as chosen
     elif arguments.what == "hmm":
         from benchmarks import hmm as chosen  # type: ignore[no-redef]
+    elif arguments.what == "mixed":
+        from benchmarks import mixed as chosen  # type: ignore[no-redef]
     else:
         # Before NumPy is imported, here and in the processes that are started from here.
         os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})

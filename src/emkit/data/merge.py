@@ -28,8 +28,8 @@ def merge(x: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, np.nda
 
 def _hashes(x: np.ndarray) -> np.ndarray:
     """A number of 64 bits for each row, which equal rows share: a sum of the cells' bits times odd numbers drawn once, mixed."""
-    draws = np.random.default_rng(20260101).integers(1, 2**63, size=x.shape[1], dtype=np.uint64)
-    multipliers = 2 * draws + 1
+    draws = np.asarray(np.random.default_rng(20260101).integers(1, 2**63, size=x.shape[1]), dtype=np.uint64)
+    multipliers: np.ndarray = 2 * draws + np.uint64(1)
     total = np.zeros(len(x), dtype=np.uint64)
     for j in range(x.shape[1]):
         column = x[:, j]
