@@ -12,6 +12,7 @@ from emkit.core.errors import ParameterError
 from emkit.core.family import Family
 from emkit.core.prior import Prior
 from emkit.core.records import ArrayRecord, Stats
+from emkit.families.newton import climb
 
 _STEP = 1e-30  # of a derivative along the imaginary axis, where nothing cancels
 
@@ -181,8 +182,9 @@ class PseudoRows(Prior):
 class ExponentialFamily(Columnwise):
     """Base of columns with log density sum_t eta_t(params) T_t(x) - A(params) + h(x).
 
-    You implement ``parameters``, ``support``, ``natural``, ``terms`` (which see no parameters), ``m_step``, ``sample`` and, unless
-    it is 0, ``base``. You get densities, Fisher's identity, acceleration, and a prior that keeps components from collapsing.
+    You implement ``parameters``, ``support``, ``natural``, ``terms`` (which see no parameters), ``sample``, ``base`` unless it is
+    0, and ``m_step`` where it has a closed form. You get densities, an M-step by Newton's method, also given some of a cell's
+    parameters, Fisher's identity, acceleration, and a prior that keeps components from collapsing.
 
     Parameters
     ----------
@@ -254,9 +256,33 @@ class ExponentialFamily(Columnwise):
     def _posterior(self, stats: Terms) -> Terms:
         return stats if self._pseudo is None else self._pseudo.beside(stats)
 
+    def m_step(self, stats: Terms, params: Any) -> Any:
+        """By Newton's method, from the present parameters on."""
+        return self._climbed(stats, params)
+
     def best(self, stats: Terms, params: Any) -> Any:
-        """With the prior's pseudo-rows."""
-        return super().best(self._posterior(stats), params)
+        """With the prior's pseudo-rows; of cells with some parameters held, the best of the others given these."""
+        stats = self._posterior(stats)
+        new = super().best(stats, params)
+        held = [~np.isnan(self.held(name, value.shape)) for name, value in self.own(params).items()]
+        some = np.logical_or.reduce(held) & ~np.logical_and.reduce(held)
+        if not some.any():
+            return new
+        given, after = self.own(self._climbed(stats, params)), self.own(new)
+        return self.made(params, {name: np.where(some, given[name], value) for name, value in after.items()}, {})
+
+    def _climbed(self, stats: Terms, params: Any) -> Any:
+        """The maximum over what is free, in the coordinates of the domains."""
+        values = self.own(self.put_back(params))
+        domains: list[Any] = [p.domain for p in self.parameters]
+        free = np.array([np.isnan(self.held(name, value.shape)) for name, value in values.items()])
+
+        def at(coordinates: Any) -> Any:
+            named = zip(values, domains, coordinates, strict=True)
+            return self.made(params, {name: domain.backward(c) for name, domain, c in named}, {})
+
+        start = np.array([domain.forward(value) for domain, value in zip(domains, values.values(), strict=True)])
+        return at(climb(lambda c: self._values(stats, at(c)), start, free & (stats.mass > 0)))
 
     def without_data(self, values: Any, d: int) -> Self:
         """Without a prior that would take its scale from the data."""
