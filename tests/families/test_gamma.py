@@ -33,7 +33,7 @@ def test_found_again():
 
 
 def test_best_known_mixture():
-    reaches("gamma, eruptions", Gamma(), faithful()[:, :1])
+    reaches("gamma, eruptions", Gamma, faithful()[:, :1])
 
 
 def test_cells_must_be_positive():

@@ -184,6 +184,23 @@ class Unit(_Elementwise):
         return simplex.counted(super().pull_information(information, value, held))
 
 
+class Angle(_Elementwise):
+    """Angles in radians; one that is given beyond (-pi, pi] is the same direction within. Coordinate: the angle."""
+
+    def check(self, value: np.ndarray, name: str, parameter: str) -> np.ndarray:
+        """Within (-pi, pi]."""
+        return wrapped(value)
+
+    def backward(self, coordinate: np.ndarray) -> np.ndarray:
+        """Within (-pi, pi]."""
+        return wrapped(coordinate)
+
+
+def wrapped(angle: np.ndarray) -> np.ndarray:
+    """The same directions within (-pi, pi]; what lies there is left as it is, to the last bit."""
+    return np.asarray(angle - 2.0 * np.pi * np.ceil((np.real(angle) - np.pi) / (2.0 * np.pi)))
+
+
 class Simplex(Domain):
     """Probability vectors along the last axis. Coordinates: log-ratios to each vector's last free entry."""
 

@@ -60,7 +60,7 @@ class Gamma(ExponentialFamily):
         return np.maximum(rng.gamma(params.shapes[component]) / params.rates[component], np.finfo(np.float64).tiny)
 
     def moments(self, params: Any) -> tuple[np.ndarray, np.ndarray]:
-        """A mean of shape / rate, a variance of shape / rate^2."""
+        """Means shape / rate, variances shape / rate^2."""
         return params.shapes / params.rates, params.shapes / params.rates**2
 
     def cdf(self, params: Any, x: np.ndarray, *, upper: bool = False) -> tuple[np.ndarray, np.ndarray]:

@@ -33,7 +33,7 @@ def stirling_rest(z: np.ndarray) -> np.ndarray:
 
 
 def log_gamma_step(z: np.ndarray, by: np.ndarray) -> np.ndarray:
-    """What z + by has above z: log gamma(z + by) - log gamma(z), for z > 0 and by >= 0, exact also where z is far larger than ``by``."""
+    """What z + by has above z: log gamma(z + by) - log gamma(z), for by >= 0, exact also where z is far larger."""
     return np.asarray((z - 0.5) * np.log1p(by / z) + by * np.log(z + by) - by + stirling_rest(z + by) - stirling_rest(z))
 
 
