@@ -84,6 +84,11 @@ class _Elementwise(Domain):
     strict = False
     words = "any number"
 
+    def read(self, value: Any, shape: tuple[int, ...], name: str, parameter: str) -> np.ndarray:
+        """As for every domain; a single number stands for every entry."""
+        array = numbers(value, name, finite=False, parameter=parameter)
+        return super().read(np.full(shape, array) if array.ndim == 0 else array, shape, name, parameter)
+
     def check(self, value: np.ndarray, name: str, parameter: str) -> np.ndarray:
         """Every given entry lies between the bounds."""
         given = value[~np.isnan(value)]

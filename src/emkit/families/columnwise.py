@@ -21,12 +21,14 @@ _STEP = 1e-30  # of a derivative along the imaginary axis, where nothing cancels
 class Terms(Stats):
     """``mass`` (K, d): expected rows with the cell observed; ``sums``: of each term of a cell its expected sum, (K, d) each.
 
-    ``pivot`` (K, d), or None: what the first three terms w, w (x - pivot), w (x - pivot)^2 are taken about.
+    ``pivot`` (K, d), or None: what the first three terms w, w (x - pivot), w (x - pivot)^2 are taken about. ``at`` (K, d, p), or
+    None: the parameters that the terms were taken at, where the M-step needs to know.
     """
 
     mass: np.ndarray
     sums: tuple[np.ndarray, ...]
     pivot: np.ndarray | None = field(default=None, metadata={"additive": False})
+    at: np.ndarray | None = field(default=None, metadata={"additive": False})
 
     def __add__(self, other: "Terms") -> "Terms":
         if self.pivot is not None and other.pivot is not None and not np.array_equal(self.pivot, other.pivot):
@@ -38,7 +40,7 @@ class Terms(Stats):
         assert self.pivot is not None
         shift, (weight, first, second, *rest) = self.pivot - pivot, self.sums
         moved = (weight, first + shift * weight, second + shift * (2.0 * first + shift * weight), *rest)
-        return Terms(self.mass, moved, pivot)
+        return Terms(self.mass, moved, pivot, self.at)
 
 
 def column_of(record: Any, j: int) -> Any:
@@ -80,6 +82,10 @@ class Columnwise(Family):
         """What the first three terms are taken about, (K, d): see ``Terms``."""
         return None
 
+    def taken_at(self, params: Any) -> np.ndarray | None:
+        """What the M-step needs to know of the parameters that the terms were taken at, (K, d, p)."""
+        return None
+
     def guess(self, mean: np.ndarray, variance: np.ndarray) -> Any:
         """Parameters of distributions with about these moments, (K, d) each, for the first statistics to be taken at.
 
@@ -114,7 +120,7 @@ class Columnwise(Family):
             term = term if whole else np.where(seen[:, None, :], term, 0.0)
             return r @ term[:, 0, :] if term.shape[1] == 1 else np.asarray(np.einsum("kn,nkd->kd", r, term))
 
-        return Terms(r @ seen, tuple(total(term) for term in self.terms(params, filled)), self.pivot(params))
+        return Terms(r @ seen, tuple(total(term) for term in self.terms(params, filled)), self.pivot(params), self.taken_at(params))
 
     def anchor(self, k: int, d: int) -> Any:
         """Every component as the columns are as a whole."""

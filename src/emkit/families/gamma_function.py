@@ -1,5 +1,7 @@
 """Differences of the gamma function and its derivatives, without the cancellation of large arguments."""
 
+from typing import Any
+
 import numpy as np
 
 _LARGE = 30.0  # from here on the asymptotic series (Abramowitz and Stegun 6.1.41, 6.3.18, 6.4.12) are exact to the last digits
@@ -32,12 +34,17 @@ def stirling_rest(z: np.ndarray) -> np.ndarray:
     return np.asarray(np.where(z > _LARGE, series, gammaln(z) - (z - 0.5) * np.log(z) + z - 0.5 * np.log(2.0 * np.pi)))
 
 
-def log_gamma_step(z: np.ndarray, by: np.ndarray) -> np.ndarray:
+def log_gamma_step(z: np.ndarray, by: np.ndarray | float) -> np.ndarray:
     """What z + by has above z: log gamma(z + by) - log gamma(z), for by >= 0, exact also where z is far larger."""
     return np.asarray((z - 0.5) * np.log1p(by / z) + by * np.log(z + by) - by + stirling_rest(z + by) - stirling_rest(z))
 
 
-def gamma_shape(gap: np.ndarray, low: float, high: float) -> np.ndarray:
+def shape_value(shape: np.ndarray, gap: np.ndarray) -> np.ndarray:
+    """What ``gamma_shape`` maximises, shape (log shape - gap - 1) - log gamma(shape), up to a constant; nothing cancels."""
+    return np.asarray(0.5 * np.log(shape) - stirling_rest(shape) - shape * gap)
+
+
+def gamma_shape(gap: np.ndarray, low: Any, high: Any) -> np.ndarray:
     """The best shape s for gamma distributed values whose log mean exceeds their mean log by ``gap``: log s - digamma(s) = gap.
 
     It lies within ``low`` and ``high``, where it ends if there is none. Newton steps of 1/s: Minka (2002), Estimating a gamma
