@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from emkit import ArraySource, Beta, DataError
-from support.kinds import check_m_step, found_again, total
+from support.kinds import check_m_step, found_again, settled, total
 
 PARAMS = Beta.Params(np.array([[0.7], [30.0]]), np.array([[0.2], [5.0]]))
 X = np.random.default_rng(0).beta([[2.0, 0.4]], [[0.7, 8.0]], size=(80, 2))
@@ -44,3 +44,12 @@ def test_found_again():
 def test_cells_must_lie_between_0_and_1(cell):
     with pytest.raises(DataError, match=rf"row 1 is {cell:g}, expected a number above 0 and below 1"):
         Beta().resolve(ArraySource(np.array([[0.3], [cell]])), 1)
+
+
+def test_a_constant_column_ends_at_the_bounds():
+    x = np.full((20, 1), 0.25)
+    family = Beta().resolve(ArraySource(x), 1)
+    params = settled(family, family.from_partition(x, np.ones((20, 1)), np.random.default_rng(0)), x, np.ones((20, 1)), 20)
+    assert params.alphas[0, 0] <= 1e8
+    assert params.betas[0, 0] <= 1e8
+    assert family.moments(params)[0][0, 0] == pytest.approx(0.25, rel=1e-3)

@@ -1,7 +1,7 @@
 """Beta columns: numbers between 0 and 1, such as shares and rates, with two shapes for each component."""
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -26,6 +26,7 @@ class Beta(ExponentialFamily):
 
     parameters = (Parameter("alphas", "K d", Positive()), Parameter("betas", "K d", Positive()))
     support = Fractions()
+    limits: ClassVar[dict[str, tuple[float, float]]] = {"alphas": (1e-8, 1e8), "betas": (1e-8, 1e8)}
 
     @classmethod
     def examples(cls) -> list[Self]:

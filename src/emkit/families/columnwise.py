@@ -1,9 +1,9 @@
 """Families whose columns are independent given the component: a kind is the mathematics of one cell."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -207,6 +207,9 @@ class ExponentialFamily(Columnwise):
 
     prior: Any = "weak"
 
+    limits: ClassVar[Mapping[str, tuple[float, float]]] = {}
+    """Bounds of parameters that Newton's method would otherwise send to the edge of their domain, as for a constant column."""
+
     def __post_init__(self) -> None:
         good = self.prior is None or isinstance(self.prior, PseudoRows) or (isinstance(self.prior, str) and self.prior == "weak")
         if not good:
@@ -287,8 +290,17 @@ class ExponentialFamily(Columnwise):
             named = zip(values, domains, coordinates, strict=True)
             return self.made(params, {name: domain.backward(c) for name, domain, c in named}, {})
 
+        ends = [self.limits.get(name, (None, None)) for name in values]
+        low, high = (
+            np.array(
+                [np.inf * sign if end[i] is None else domain.forward(end[i]) for domain, end in zip(domains, ends, strict=True)]
+            )
+            for i, sign in ((0, -1.0), (1, 1.0))
+        )
         start = np.array([domain.forward(value) for domain, value in zip(domains, values.values(), strict=True)])
-        return at(climb(lambda c: self._values(stats, at(c)), start, free & (stats.mass > 0)))
+        return at(
+            climb(lambda c: self._values(stats, at(c)), start, free & (stats.mass > 0), low[:, None, None], high[:, None, None])
+        )
 
     def without_data(self, values: Any, d: int) -> Self:
         """Without a prior that would take its scale from the data."""

@@ -1,7 +1,7 @@
 """Gamma columns: positive numbers with a shape and a rate for each component."""
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -29,6 +29,7 @@ class Gamma(ExponentialFamily):
 
     parameters = (Parameter("shapes", "K d", Positive()), Parameter("rates", "K d", Positive()))
     support = Positives()
+    limits: ClassVar[dict[str, tuple[float, float]]] = {"shapes": (1e-8, _MOST)}
 
     @classmethod
     def examples(cls) -> list[Self]:

@@ -1,6 +1,7 @@
 """Newton's method with guards, for many small problems at once: M-steps that have no closed form."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +11,7 @@ _MOST = 2.0  # the longest step of a coordinate at once, in its own size
 _ROUNDS, _HALVINGS = 100, 40
 
 
-def climb(f: Callable[[np.ndarray], np.ndarray], start: np.ndarray, free: np.ndarray) -> np.ndarray:
+def climb(f: Callable[[np.ndarray], np.ndarray], start: np.ndarray, free: np.ndarray, low: Any, high: Any) -> np.ndarray:
     """Where ``f`` is largest, uphill from ``start``, for each of many cells on its own.
 
     Parameters
@@ -20,6 +21,8 @@ def climb(f: Callable[[np.ndarray], np.ndarray], start: np.ndarray, free: np.nda
     start : array of shape (p, ...)
     free : bool array of shape (p, ...)
         The coordinates that may move.
+    low, high : arrays that broadcast to (p, ...)
+        Bounds that they may not cross, where there would be no maximum.
 
     Notes
     -----
@@ -36,6 +39,7 @@ def climb(f: Callable[[np.ndarray], np.ndarray], start: np.ndarray, free: np.nda
         moving = moving & ((step * slope).sum(axis=0) > 1e-14 * (1.0 + np.abs(value)))
         if not moving.any():
             break
+        step = np.clip(at + step, np.minimum(low, at), np.maximum(high, at)) - at
         moved, (at, value) = at, _halved(f, at, value, np.where(moving, step, 0.0))
         moving = moving & (moved != at).any(axis=0)
     return at
