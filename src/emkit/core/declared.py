@@ -276,6 +276,10 @@ class Declared(Sloped):
         """Names of parameters that are held, wholly or partly."""
         return [*(n for n in self.names if n in self.fixed), *(n for child in self.children for n in self.part(child).held_names())]
 
+    def remarks(self, params: Any) -> list[str]:
+        """What a summary should say of these values, such as that one ended at a bound; by default what its parts say."""
+        return [said for child in self.children for said in self.part(child).remarks(getattr(params, child.field))]
+
     # --- what follows from the declaration ----------------------------------------------------------------------------
 
     def null(self, k: int, d: int) -> Any:

@@ -36,8 +36,9 @@ class Family(Declared):
     checkpoints, model files, the command line, and ``emkit.testing.check_family``.
 
     You may add: ``q`` (standard errors), ``gradient`` and ``curvature`` (acceleration), ``moments`` (forecasts, order of states),
-    ``cdf`` (pseudo-residuals), ``slivers`` (what is degenerate), ``ready`` (defaults that depend on data), ``examples``
-    (configurations for the conformance kit), and compiled twins of ``joint_pass``, ``log_prob_block`` and ``stats_block``.
+    ``cdf`` (pseudo-residuals), ``slivers`` (what is degenerate), ``remarks`` (values that ran away), ``ready`` (defaults that
+    depend on data), ``examples`` (configurations for the conformance kit), and compiled twins of ``joint_pass``,
+    ``log_prob_block`` and ``stats_block``.
     """
 
     seen: Seen | None = field(default=None, kw_only=True, repr=False)

@@ -84,6 +84,11 @@ class _Elementwise(Domain):
     strict = False
     words = "any number"
 
+    def read(self, value: Any, shape: tuple[int, ...], name: str, parameter: str) -> np.ndarray:
+        """As for every domain; a single number stands for every entry."""
+        array = numbers(value, name, finite=False, parameter=parameter)
+        return super().read(np.full(shape, array) if array.ndim == 0 else array, shape, name, parameter)
+
     def check(self, value: np.ndarray, name: str, parameter: str) -> np.ndarray:
         """Every given entry lies between the bounds."""
         given = value[~np.isnan(value)]
@@ -182,6 +187,23 @@ class Unit(_Elementwise):
     def pull_information(self, information: np.ndarray, value: np.ndarray, held: np.ndarray) -> np.ndarray:
         """Times the squared rate; none at the edges."""
         return simplex.counted(super().pull_information(information, value, held))
+
+
+class Angle(_Elementwise):
+    """Angles in radians; one that is given beyond (-pi, pi] is the same direction within. Coordinate: the angle."""
+
+    def check(self, value: np.ndarray, name: str, parameter: str) -> np.ndarray:
+        """Within (-pi, pi]."""
+        return wrapped(value)
+
+    def backward(self, coordinate: np.ndarray) -> np.ndarray:
+        """Within (-pi, pi]."""
+        return wrapped(coordinate)
+
+
+def wrapped(angle: np.ndarray) -> np.ndarray:
+    """The same directions within (-pi, pi]; what lies there is left as it is, to the last bit."""
+    return np.asarray(angle - 2.0 * np.pi * np.ceil((np.real(angle) - np.pi) / (2.0 * np.pi)))
 
 
 class Simplex(Domain):

@@ -147,6 +147,56 @@ class Nonnegatives(Positives):
         return _centred(np.sqrt(np.maximum(np.asarray(x, dtype=np.float64), 0.0)))
 
 
+class Fractions(Support):
+    """Numbers between 0 and 1, both left out."""
+
+    words = "a number above 0 and below 1"
+    inside = 0.5
+
+    def holds(self, x: np.ndarray) -> np.ndarray:
+        """Above 0 and below 1."""
+        return np.asarray((x > 0) & (x < 1))
+
+    def suspect(self, source: Source) -> bool:
+        """From the ranges."""
+        return bool((source.summary.low <= 0).any() or (source.summary.high >= 1).any())
+
+    def embed(self, x: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
+        """Log odds; a missing cell sits at the column's mean."""
+        p = np.clip(np.asarray(x, dtype=np.float64), 1e-16, 1.0 - 1e-16)
+        return _centred(np.log(p) - np.log1p(-p))
+
+    def draw(self, rng: np.random.Generator, n: int, d: int) -> np.ndarray:
+        """Shares of two kinds of rows."""
+        p = np.where(np.arange(d) % 2 == 0, np.array([[0.2], [0.7]]), np.array([[0.8], [0.4]]))[rng.integers(2, size=n)]
+        return rng.beta(8.0 * p, 8.0 * (1.0 - p))
+
+
+class Angles(Support):
+    """Angles in radians. More than a full turn, as of angles in degrees, is refused."""
+
+    words = "an angle in radians, between -2 pi and 2 pi"
+    signed = True
+    inside = 0.0
+
+    def holds(self, x: np.ndarray) -> np.ndarray:
+        """At most a full turn."""
+        return np.asarray(np.abs(x) <= 2.0 * np.pi)
+
+    def suspect(self, source: Source) -> bool:
+        """From the ranges."""
+        return bool((source.summary.low < -2.0 * np.pi).any() or (source.summary.high > 2.0 * np.pi).any())
+
+    def embed(self, x: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
+        """As points on circles; a missing cell sits in the middle."""
+        x = np.asarray(x, dtype=np.float64)
+        return np.nan_to_num(np.concatenate([np.cos(x), np.sin(x)], axis=1), nan=0.0)
+
+    def draw(self, rng: np.random.Generator, n: int, d: int) -> np.ndarray:
+        """Angles about two directions."""
+        return rng.vonmises(np.array([-1.0, 2.0])[rng.integers(2, size=n)][:, None], 4.0, size=(n, d))
+
+
 class Counts(Support):
     """Counts 0, 1, 2, ..."""
 

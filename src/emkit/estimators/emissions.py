@@ -1,5 +1,6 @@
 """What states emit: from an estimator's settings to a family."""
 
+import re
 from dataclasses import fields
 from importlib import import_module
 from typing import Any
@@ -13,9 +14,13 @@ from emkit.families.tied import Tied
 
 
 def emissions() -> dict[str, type[Family]]:
-    """Families of the table of names that need no argument, by the word that asks for them."""
-    found = {name.lower(): getattr(import_module(MODULES[name]), name) for name in group("families")}
+    """Families of the table of names that need no argument, by the word that asks for them, such as "negative_binomial"."""
+    found = {_snake(name): getattr(import_module(MODULES[name]), name) for name in group("families")}
     return {word: kind for word, kind in found.items() if not kind.made_of_others}
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
 def make_family(emission: Any, *, n_mix: Any = 1, tie: Any = None, **settings: Any) -> Family:
@@ -44,6 +49,9 @@ def make_family(emission: Any, *, n_mix: Any = 1, tie: Any = None, **settings: A
 
 def _by_word(emission: Any, settings: dict[str, Any]) -> Family:
     known = emissions()
+    plain = {word.replace("_", ""): word for word in known}
+    if isinstance(emission, str):
+        emission = plain.get(re.sub("[-_ ]", "", emission).lower(), emission)
     if not isinstance(emission, str) or emission not in known:
         raise ParameterError(
             f"emission={emission!r}: choose one of {', '.join(map(repr, known))}, or give a Family", parameter="emission"

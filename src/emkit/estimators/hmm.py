@@ -30,7 +30,7 @@ class HMM(AfterTheFit, Face):
     ----------
     n_states : int
         K.
-    emission : {"gaussian", "categorical", "bernoulli", "poisson", "multinomial"} or Family
+    emission : {"gaussian", "categorical", "poisson", "gamma", "student_t", ...} or Family
         What a state emits at each step: a family, or the lower-case name of one.
     covariance_type : {"diag", "full", "tied", "spherical", "tied-diag", "tied-spherical"}
         The shape of the covariances of Gaussian emissions.

@@ -21,6 +21,7 @@ def summary(face: Any, result: Result) -> str:
             *face._value_in_words(result),
         ]
     lines += [f"  a sliver: {sliver}" for sliver in result.slivers]
+    lines += [f"  note: {remark}" for remark in model.remarks(params)]
     held = model.held_names()
     if held:
         lines.append(f"  fixed: {', '.join(held)}")

@@ -1,8 +1,9 @@
 """Families whose columns are independent given the component: a kind is the mathematics of one cell."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from emkit.core.errors import ParameterError
 from emkit.core.prior import Prior
 from emkit.core.records import Stats
 from emkit.families.coded import CodedPasses
+from emkit.families.newton import climb
 
 _STEP = 1e-30  # of a derivative along the imaginary axis, where nothing cancels
 
@@ -19,12 +21,14 @@ _STEP = 1e-30  # of a derivative along the imaginary axis, where nothing cancels
 class Terms(Stats):
     """``mass`` (K, d): expected rows with the cell observed; ``sums``: of each term of a cell its expected sum, (K, d) each.
 
-    ``pivot`` (K, d), or None: what the first three terms w, w (x - pivot), w (x - pivot)^2 are taken about.
+    ``pivot`` (K, d), or None: what the first three terms w, w (x - pivot), w (x - pivot)^2 are taken about. ``at`` (K, d, p), or
+    None: the parameters that the terms were taken at, where the M-step needs to know.
     """
 
     mass: np.ndarray
     sums: tuple[np.ndarray, ...]
     pivot: np.ndarray | None = field(default=None, metadata={"additive": False})
+    at: np.ndarray | None = field(default=None, metadata={"additive": False})
 
     def __add__(self, other: "Terms") -> "Terms":
         if self.pivot is not None and other.pivot is not None and not np.array_equal(self.pivot, other.pivot):
@@ -36,7 +40,7 @@ class Terms(Stats):
         assert self.pivot is not None
         shift, (weight, first, second, *rest) = self.pivot - pivot, self.sums
         moved = (weight, first + shift * weight, second + shift * (2.0 * first + shift * weight), *rest)
-        return Terms(self.mass, moved, pivot)
+        return Terms(self.mass, moved, pivot, self.at)
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,10 @@ class Columnwise(CodedPasses):
 
     def pivot(self, params: Any) -> np.ndarray | None:
         """What the first three terms are taken about, (K, d): see ``Terms``."""
+        return None
+
+    def taken_at(self, params: Any) -> np.ndarray | None:
+        """What the M-step needs to know of the parameters that the terms were taken at, (K, d, p)."""
         return None
 
     def guess(self, mean: np.ndarray, variance: np.ndarray) -> Any:
@@ -100,7 +108,7 @@ class Columnwise(CodedPasses):
             term = term if whole else np.where(seen[:, None, :], term, 0.0)
             return r @ term[:, 0, :] if term.shape[1] == 1 else np.asarray(np.einsum("kn,nkd->kd", r, term))
 
-        return Terms(r @ seen, tuple(total(term) for term in self.terms(params, filled)), self.pivot(params))
+        return Terms(r @ seen, tuple(total(term) for term in self.terms(params, filled)), self.pivot(params), self.taken_at(params))
 
     def anchor(self, k: int, d: int) -> Any:
         """Every component as the columns are as a whole."""
@@ -168,8 +176,9 @@ class PseudoRows(Prior):
 class ExponentialFamily(Columnwise):
     """Base of columns with log density sum_t eta_t(params) T_t(x) - A(params) + h(x).
 
-    You implement ``parameters``, ``support``, ``natural``, ``terms`` (which see no parameters), ``m_step``, ``sample`` and, unless
-    it is 0, ``base``. You get densities, Fisher's identity, acceleration, and a prior that keeps components from collapsing.
+    You implement ``parameters``, ``support``, ``natural``, ``terms`` (which see no parameters), ``sample``, ``base`` unless it is
+    0, and ``m_step`` where it has a closed form. You get densities, an M-step by Newton's method, also given some of a cell's
+    parameters, Fisher's identity, acceleration, and a prior that keeps components from collapsing.
 
     Parameters
     ----------
@@ -185,6 +194,9 @@ class ExponentialFamily(Columnwise):
     """
 
     prior: Any = "weak"
+
+    limits: ClassVar[Mapping[str, tuple[float, float]]] = {}
+    """Bounds of parameters that Newton's method would otherwise send to the edge of their domain, as for a constant column."""
 
     def __post_init__(self) -> None:
         good = self.prior is None or isinstance(self.prior, PseudoRows) or (isinstance(self.prior, str) and self.prior == "weak")
@@ -241,9 +253,42 @@ class ExponentialFamily(Columnwise):
     def _posterior(self, stats: Terms) -> Terms:
         return stats if self._pseudo is None else self._pseudo.beside(stats)
 
+    def m_step(self, stats: Terms, params: Any) -> Any:
+        """By Newton's method, from the present parameters on."""
+        return self._climbed(stats, params)
+
     def best(self, stats: Terms, params: Any) -> Any:
-        """With the prior's pseudo-rows."""
-        return super().best(self._posterior(stats), params)
+        """With the prior's pseudo-rows; of cells with some parameters held, the best of the others given these."""
+        stats = self._posterior(stats)
+        new = super().best(stats, params)
+        held = [~np.isnan(self.held(name, value.shape)) for name, value in self.own(params).items()]
+        some = np.logical_or.reduce(held) & ~np.logical_and.reduce(held)
+        if not some.any():
+            return new
+        given, after = self.own(self._climbed(stats, params)), self.own(new)
+        return self.made(params, {name: np.where(some, given[name], value) for name, value in after.items()}, {})
+
+    def _climbed(self, stats: Terms, params: Any) -> Any:
+        """The maximum over what is free, in the coordinates of the domains."""
+        values = self.own(self.put_back(params))
+        domains: list[Any] = [p.domain for p in self.parameters]
+        free = np.array([np.isnan(self.held(name, value.shape)) for name, value in values.items()])
+
+        def at(coordinates: Any) -> Any:
+            named = zip(values, domains, coordinates, strict=True)
+            return self.made(params, {name: domain.backward(c) for name, domain, c in named}, {})
+
+        ends = [self.limits.get(name, (None, None)) for name in values]
+        low, high = (
+            np.array(
+                [np.inf * sign if end[i] is None else domain.forward(end[i]) for domain, end in zip(domains, ends, strict=True)]
+            )
+            for i, sign in ((0, -1.0), (1, 1.0))
+        )
+        start = np.array([domain.forward(value) for domain, value in zip(domains, values.values(), strict=True)])
+        return at(
+            climb(lambda c: self._values(stats, at(c)), start, free & (stats.mass > 0), low[:, None, None], high[:, None, None])
+        )
 
     def without_data(self, values: Any, d: int) -> Self:
         """Without a prior that would take its scale from the data."""

@@ -1,0 +1,55 @@
+"""Shapes of hidden gamma variables: the degrees of freedom of Student's t, the size of a negative binomial.
+
+Where such a shape wants to be large, M-steps move it by less and less: the variable hardly varies, and the cells say hardly
+anything of it. So the statistics also hold what the cells' own likelihood gains if the shape is multiplied or divided by ``FAR``
+and all else stays, and the M-step takes whichever is known to gain most. Either way nothing is ever lowered.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+FAR = 4.0
+LEAST, MOST = 0.02, 1e6
+"""Bounds of the shapes that M-steps give; at the upper one the variable is as good as constant."""
+_AS_GOOD = 1e4
+
+
+def bounds(before: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The bounds; a value beyond, such as a given one, is no worse than they are."""
+    return np.minimum(LEAST, before), np.maximum(MOST, before)
+
+
+def jumps(before: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The shapes that statistics try beside the present one, within the bounds."""
+    low, high = bounds(before)
+    return np.minimum(FAR * before, high), np.maximum(before / FAR, low)
+
+
+def jumped(
+    name: str,
+    new: Mapping[str, np.ndarray],
+    before: Mapping[str, np.ndarray],
+    gain: np.ndarray,
+    far: tuple[np.ndarray, np.ndarray],
+    may: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """The M-step's values; where a jump of the shape ``name`` gains more than they do, that, and all else as before.
+
+    ``gain`` (K, d) is what the M-step is sure to gain, ``far`` what the jumps up and down gain. Where ``may`` (K, d) is False, as
+    where the statistics were taken at other values or the shape is held, nothing jumps.
+    """
+    found = dict(new)
+    for there, worth in zip(jumps(before[name]), far, strict=True):
+        better = may & (worth > gain)
+        found = {key: np.where(better, there if key == name else before[key], value) for key, value in found.items()}
+        gain = np.where(better, worth, gain)
+    return found
+
+
+def running_away(shapes: np.ndarray, held: np.ndarray, name: str, meaning: str) -> list[str]:
+    """Remarks on shapes that have no maximum inside: on the way to their bound they are as good as infinite."""
+    return [
+        f"{name} of component {k}, column {j}, runs to infinity: at {shapes[k, j]:.3g} it is as good as {meaning}"
+        for k, j in np.argwhere(np.isnan(held) & (shapes >= _AS_GOOD)).tolist()
+    ]
