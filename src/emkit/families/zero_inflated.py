@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from emkit.core.block import Source
-from emkit.core.declared import Child
+from emkit.core.child import Child
 from emkit.core.errors import ParameterError
 from emkit.core.family import Family
 from emkit.core.parameters import Parameter, Unit
