@@ -14,13 +14,14 @@ import numpy as np
 
 from emkit.core.bayes import Pass, add_labels
 from emkit.core.block import Block
-from emkit.core.coding import Coder, coder_of, smallest
+from emkit.core.coding import Coded, Coder, coder_of, smallest
 from emkit.core.compiled import worth_compiling
 from emkit.core.family import Family
 from emkit.core.records import column_of, columns_joined
 from emkit.core.selected import columns_of
 
 _PAIRED = 64  # distinct values of several columns together, up to which they share a code
+_FEW_ROWS = 256  # below which distinct values are not looked for
 _lock = threading.Lock()
 
 
@@ -272,6 +273,48 @@ class _Normals:
         return piece.family.normal_stats(piece.params, tallies.copy(), mass, first, second)
 
 
+def looked_up(family: Family, params: Any, block: Block, out: np.ndarray | None) -> np.ndarray | None:
+    """``log_prob_block`` of a family of independent columns, by distinct values; None where rows are few or values many."""
+    columns = _few_values(block)
+    if columns is None:
+        return None
+    total: np.ndarray | None = None
+    for j, coded in enumerate(columns):
+        one = Piece(family, params, tuple(range(len(columns)))).alone(j)
+        table = np.asarray(family.log_prob(one.params, coded.values[:, None]), dtype=np.float64)
+        if total is None:
+            total = np.take(table, coded.codes, axis=0, out=out, mode="clip")
+        else:
+            total += np.take(table, coded.codes, axis=0)
+    return total
+
+
+def tallied(family: Family, params: Any, block: Block, resp: np.ndarray) -> Any:
+    """``stats_block``, likewise."""
+    columns = _few_values(block)
+    if columns is None:
+        return None
+    counts = [
+        np.stack([np.bincount(coded.codes, weights=r, minlength=len(coded.values)) for r in np.asarray(resp).T], axis=1)
+        for coded in columns
+    ]
+    return family.stats_of_values(params, [coded.values for coded in columns], counts)
+
+
+def _few_values(block: Block) -> list[Coded] | None:
+    """Every column coded, cut to the block's rows; None if some has more distinct values than a quarter of these."""
+    if block.n < _FEW_ROWS:
+        return None
+    key = "few values"
+    if key not in block.kept:
+        coder, span = coder_of(block)
+        found = [coder.column(j) for j in range(block.x.shape[1])]
+        good = all(one is not None and 4 * len(one.values) <= block.n for one in found)
+        block.kept[key] = [Coded(one.values, one.codes[span]) for one in found if one is not None] if good else None
+    columns: list[Coded] | None = block.kept[key]
+    return columns
+
+
 class CodedPasses(Family):
     """Mixin of families whose columns are independent: their mixtures take the compiled pass where it is worth it."""
 
@@ -285,3 +328,8 @@ class CodedPasses(Family):
         found, stats = coded_joint(pieces, params, log_weights, block, rows, responsibilities)
         found.stats = stats[0] if stats else None
         return found
+
+    def log_prob_block(self, params: Any, block: Block, out: np.ndarray | None = None) -> np.ndarray:
+        """By distinct values, where these are few: what an HMM's states emit."""
+        found = looked_up(self, params, block, out)
+        return super().log_prob_block(params, block, out) if found is None else found

@@ -11,7 +11,7 @@ from emkit.core.block import Block, Source
 from emkit.core.errors import ParameterError
 from emkit.core.prior import Prior
 from emkit.core.records import Stats
-from emkit.families.coded import CodedPasses
+from emkit.families.coded import CodedPasses, tallied
 from emkit.families.newton import climb
 
 _STEP = 1e-30  # of a derivative along the imaginary axis, where nothing cancels
@@ -109,6 +109,11 @@ class Columnwise(CodedPasses):
             return r @ term[:, 0, :] if term.shape[1] == 1 else np.asarray(np.einsum("kn,nkd->kd", r, term))
 
         return Terms(r @ seen, tuple(total(term) for term in self.terms(params, filled)), self.pivot(params), self.taken_at(params))
+
+    def stats_block(self, params: Any, block: Block, resp: np.ndarray) -> Any:
+        """By distinct values, where these are few."""
+        found = tallied(self, params, block, resp)
+        return super().stats_block(params, block, resp) if found is None else found
 
     def anchor(self, k: int, d: int) -> Any:
         """Every component as the columns are as a whole."""

@@ -53,8 +53,8 @@ class TruncatedNormal(NormalColumns):
         return interval(self.lower, self.upper)
 
     def _ends(self, means: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The limits in standard deviations from the means; 1e4 of them where there is none, as good as infinity."""
-        limits, nowhere = interval(self.lower, self.upper), np.full_like(means, 1e4)
+        """The limits in standard deviations from the means; 1e30 of them where there is none, as good as infinity."""
+        limits, nowhere = interval(self.lower, self.upper), np.full_like(means, 1e30)
         low = (limits.lower - means) / scale if self.lower is not None else -nowhere
         return low, (limits.upper - means) / scale if self.upper is not None else nowhere
 
@@ -107,7 +107,7 @@ class TruncatedNormal(NormalColumns):
         scale = np.sqrt(variances)
         a, b = self._ends(means, scale)
         whole = log_between(a, b)
-        at_a, at_b = np.exp(log_phi(a) - whole), np.exp(log_phi(b) - whole)
+        at_a, at_b = _densities(a, b, whole)
         slope, _ = self.spread_slope(weight, square, variances)
         return {
             "means": first / variances - weight * (at_a - at_b) / scale,
@@ -140,7 +140,7 @@ class TruncatedNormal(NormalColumns):
         scale = np.sqrt(params.variances)
         a, b = self._ends(params.means, scale)
         whole = log_between(a, b)
-        at_a, at_b = np.exp(log_phi(a) - whole), np.exp(log_phi(b) - whole)
+        at_a, at_b = _densities(a, b, whole)
         first, second = at_a - at_b, 1.0 + times(a, at_a) - times(b, at_b)
         return params.means + scale * first, params.variances * np.maximum(second - first**2, 0.0)
 
@@ -163,3 +163,8 @@ class TruncatedNormal(NormalColumns):
             f"the mean or variance of component {k}, column {j}, runs to infinity: what is between the limits does not bound it"
             for k, j in np.argwhere(off | wide).tolist()
         ]
+
+
+def _densities(a: np.ndarray, b: np.ndarray, whole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """phi(a) and phi(b) over the probability between them, finite however far away that is."""
+    return np.exp(np.minimum(log_phi(a) - whole, 300.0)), np.exp(np.minimum(log_phi(b) - whole, 300.0))
