@@ -96,7 +96,7 @@ class Face(State, Settings):
         told_apart = model.has_values or next(iter(source)).labels is not None or self.warm_start
         if callable(self.order_by):
             child = model.children[0]
-            key = np.asarray(self.order_by(model.part(child), getattr(result.params, child.field)), dtype=np.float64)
+            key = np.asarray(self.order_by(model.part(child), child.of(result.params)), dtype=np.float64)
             if key.shape != (k,) or np.isnan(key).any():
                 raise ParameterError(f"order_by must return {k} numbers, one for each; it returned {key!r}", parameter="order_by")
         else:

@@ -1,6 +1,6 @@
 """Categorical columns: each cell is a symbol 0, 1, ..., L - 1, each column with probabilities of its own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -10,11 +10,11 @@ from emkit.core import simplex
 from emkit.core.block import Block, Source
 from emkit.core.compiled import worth_compiling
 from emkit.core.errors import DataError, ParameterError
-from emkit.core.family import Family
 from emkit.core.parameters import Parameter, Simplex
 from emkit.core.prior import Dirichlet
 from emkit.core.records import Stats
 from emkit.core.support import Symbols
+from emkit.families.coded import CodedPasses
 from emkit.families.sums import logs_times
 
 _TOO_MANY = 10**7  # symbols that are numbered without gaps are fewer
@@ -28,7 +28,7 @@ class SymbolCounts(Stats):
 
 
 @dataclass(frozen=True)
-class Categorical(Family):
+class Categorical(CodedPasses):
     """Independent categorical columns given the component. A missing cell contributes nothing.
 
     Parameters
@@ -46,6 +46,7 @@ class Categorical(Family):
 
     parameters = (Parameter("probs", "K d L", Simplex(), Dirichlet),)
     support = Symbols()
+    columnwise = True
 
     @classmethod
     def examples(cls) -> list[Self]:
@@ -186,6 +187,14 @@ class Categorical(Family):
     def cdf(self, params: Any, x: np.ndarray, *, upper: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """The numbers of the symbols are taken as their order."""
         return symbol_cdf(params.probs[:, 0], x, upper)
+
+    def stats_of_values(self, params: Any, values: Sequence[np.ndarray], counts: Sequence[np.ndarray]) -> SymbolCounts:
+        """Counts are the statistics already."""
+        out = np.zeros(params.probs.shape)
+        for j, (symbols, expected) in enumerate(zip(values, counts, strict=True)):
+            seen = len(symbols) - int(np.isnan(symbols[-1]))
+            out[:, j, symbols[:seen].astype(np.intp)] = expected[:seen].T
+        return SymbolCounts(out)
 
     # --- compiled twins -----------------------------------------------------------------------------------------------
 
