@@ -134,3 +134,9 @@ def test_help_and_version_load_nothing_heavy():
         out = subprocess.run([sys.executable, "-c", code.format(word) + heavy], capture_output=True, text=True, check=True).stdout
         assert out.splitlines()[-1] == "[]"
         assert emkit.__version__ in out or "predict" in out
+
+
+def test_the_package_runs_as_a_module():
+    """For who has several installations, or no folder of scripts on the path."""
+    done = subprocess.run([sys.executable, "-m", "emkit", "--version"], capture_output=True, text=True, timeout=60, check=True)
+    assert emkit.__version__ in done.stdout

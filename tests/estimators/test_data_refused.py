@@ -10,7 +10,7 @@ import pytest
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
 
-from emkit import DataError, EmkitError, GaussianMixture
+from emkit import DataError, EmkitError, GaussianHMM, GaussianMixture, VariationalGaussianHMM
 
 
 def refuse(message, x, k=2, **fit):
@@ -78,6 +78,20 @@ def test_a_constant_column_among_the_rows_that_count(rows):
     weight = np.zeros(len(rows))
     weight[0] = 2.0
     refuse("column 0 is constant", rows, k=1, sample_weight=weight)
+
+
+@pytest.mark.parametrize("make", [GaussianMixture, GaussianHMM, VariationalGaussianHMM])
+@pytest.mark.parametrize("unit", [1e-160, 1e-200])
+def test_values_too_close_to_each_other_to_square(rows, make, unit):
+    """They are neither constant nor have they collapsed."""
+    with pytest.raises(DataError, match=r"column 0 holds values too close to each other.*in smaller units") as caught:
+        make(2, random_state=0).fit(rows * unit)
+    agree(caught.value)
+
+
+def test_values_close_to_each_other_beside_a_known_variance(rows):
+    gm = GaussianMixture(2, fixed={"covariances": 1.0}, n_init=1, random_state=0).fit(rows * 1e-160)
+    np.testing.assert_allclose(gm.means_, 0.0, atol=1e-100)
 
 
 def test_a_constant_column_is_welcome_where_its_variance_is_given(rows):

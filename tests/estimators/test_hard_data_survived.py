@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from emkit import CollapseError, GaussianMixture, NormalInverseWishart, StopReason
+from emkit import HMM, CollapseError, GaussianMixture, NormalInverseWishart, StopReason
 from support.compiled import worth_compiling
 
 TYPES = ["full", "tied", "diag", "spherical", "tied-diag", "tied-spherical"]
@@ -50,6 +50,23 @@ def test_an_outlier_gets_a_component_of_its_own(rows, covariance_type, far):
     np.testing.assert_allclose(gm.means_[labels[0]], rows.mean(axis=0), atol=1e-6 * far)
     np.testing.assert_allclose(gm.means_[labels[-1]], far)
     assert np.isfinite(gm.score_samples(x)).all()
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning", "ignore::UserWarning")
+@pytest.mark.parametrize("covariance_type", TYPES)
+@pytest.mark.parametrize("n", [60, 600])
+def test_what_overflows_is_no_warning_of_numpy_s(covariance_type, n):
+    """Near 1e153 the square of a column's sum no longer is a number, nor are slopes much earlier."""
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.normal(0, 1, (n // 2, 2)), rng.normal(5, 1, (n // 2, 2))])
+    for estimator in (GaussianMixture(2, covariance_type=covariance_type, random_state=0), HMM(2, covariance_type=covariance_type)):
+        estimator.fit(1e150 * x)
+        assert np.isfinite(estimator.score(1e150 * x))
+        far = x.copy()
+        far[n // 3, 0] = 1e153
+        estimator.fit(far)
+        assert np.isfinite(estimator.result_.objective)
+        estimator.predict_proba(far)
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")

@@ -29,7 +29,7 @@ def test_number_of_components(rows, k):
     [
         ("tol", -1e-3), ("tol", np.nan), ("tol", np.inf), ("tol", "small"),
         ("max_iter", -1), ("max_iter", 1.5), ("max_iter", "many"), ("max_iter", True),
-        ("n_init", 0), ("n_init", 1.5), ("n_init", "many"), ("n_init", True),
+        ("n_init", 0), ("n_init", 1.5), ("n_init", "many"), ("n_init", True), ("n_init", [1]), ("n_init", None),
         ("n_jobs", 0), ("n_jobs", 1.5),
         ("covariance_type", "round"), ("init_params", "guess"),
         ("reg_covar", -1e-6), ("reg_covar", np.nan), ("reg_covar", "small"),

@@ -36,7 +36,7 @@ def of(family, source, prior=None):
 
 
 def started(side, source, n=4):
-    return side.init(source, np.random.default_rng(7).spawn(n))
+    return side.init(source, side.seeds(source, np.random.default_rng(7).spawn(n)))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -137,9 +137,9 @@ def test_first_guesses_are_the_model_s_own_kind(source):
     """As a start alone: for the same responsibilities the same values."""
     data = ArraySource(np.round(np.abs(source.x)))
     _, side = of(Poisson(), data, 3.0)
-    rngs = np.random.default_rng(3).spawn(3)
-    together = side.init(data, rngs)
-    for i, (rng, kind) in enumerate(zip(np.random.default_rng(3).spawn(3), side.kinds(3, data), strict=True)):
+    seeds = side.seeds(data, np.random.default_rng(3).spawn(3))
+    together = side.init(data, seeds)
+    for i, (rng, kind) in enumerate(zip(np.random.default_rng(3).spawn(3), seeds.kinds, strict=True)):
         if kind != "plain k-means++":  # which a start alone does not offer
             alone = FiniteMixture(Poisson(), 2, 3.0, seeding=kind).resolve(data).init(data, rng)
             np.testing.assert_allclose(side.one(together, i).components.rates, alone.components.rates)

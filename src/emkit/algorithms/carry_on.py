@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from emkit.core.errors import CollapseError
+from emkit.core.errors import CollapseError, EmkitError, ImpossibleSequenceError
 from emkit.core.fit import Algorithm, Problem, Rules, run
 from emkit.core.monitor import Monitor
 from emkit.core.result import Run, Start, Step, StopReason
@@ -15,6 +15,9 @@ from emkit.core.slivers import CLOSE, better
 
 HALTED = (StopReason.INTERRUPTED, StopReason.TIME_LIMIT, StopReason.STOPPED)
 """Somebody's wish: no further start is begun."""
+
+LOST = (CollapseError, ImpossibleSequenceError)
+"""What loses a start: others may do better."""
 
 
 @dataclass
@@ -43,6 +46,8 @@ class Progress:
     best: Run | None = None
     most: int | None = None
     """How many are carried on once all have reached their limit; None when that is decided."""
+    lost_by: EmkitError | None = None
+    """What the last start that was lost was lost by, should none remain."""
 
 
 def finish(
@@ -102,8 +107,8 @@ def _carry_on_first(
             problem, algorithm, under_way.params, replace(rules, max_iter=min(under_way.limit or rules.max_iter, rules.max_iter)),
             monitor=Watch(), trace=under_way.trace, carried=under_way.carried, keep=keep, before=before,
         )  # fmt: skip
-    except CollapseError:
-        pass
+    except LOST as error:
+        progress.lost_by = error
     except KeyboardInterrupt:
         if progress.best is None:
             raise

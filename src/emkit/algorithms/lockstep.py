@@ -19,6 +19,7 @@ from emkit.core.errors import CollapseError
 from emkit.core.fit import Problem, Rules
 from emkit.core.monitor import Monitor
 from emkit.core.result import Run, Step, StopReason, aitken
+from emkit.core.seeding import Seeds
 from emkit.core.side_by_side import SideBySide
 from emkit.core.slivers import CLOSE
 
@@ -92,7 +93,7 @@ class Race:
     short: list[float]
     """Objective of each start where it was left, or at the end of the short rounds."""
     collapsed: set[int]
-    """Starts that were left because they collapsed."""
+    """Starts that were left because they collapsed, or give some data probability zero."""
     ended: dict[int, int]
     """Iterations of those that EM ended in the same optimum as a better one that was carried on."""
     stopped: StopReason | None = None
@@ -107,19 +108,19 @@ def race(
     small: Problem,
     problem: Problem,
     side: SideBySide,
-    rngs: Sequence[np.random.Generator],
+    seeds: Seeds,
     rules: Rules,
     asked: Monitor,
     accelerate: bool,
 ) -> Race:
-    """Short runs of as many starts as there are generators, on ``small``; the best few on ``problem``, accelerated if asked.
+    """Short runs of as many starts as there are seeds, on ``small``; the best few on ``problem``, accelerated if asked.
 
     Raises
     ------
     CollapseError
         If every start collapses.
     """
-    here, field, stopped = _short_runs(small, side, rngs, rules, asked)
+    here, field, stopped = _short_runs(small, side, seeds, rules, asked)
     if small.source is problem.source:
         here = replace(here, problem=replace(problem, tol=rules.tol))
     else:
@@ -188,11 +189,11 @@ class Field:
 
 
 def _short_runs(
-    small: Problem, side: SideBySide, rngs: Sequence[np.random.Generator], rules: Rules, asked: Monitor
+    small: Problem, side: SideBySide, seeds: Seeds, rules: Rules, asked: Monitor
 ) -> tuple[Together, Field, StopReason | None]:
     """All starts, a few iterations each, fewer and fewer of them; those that remain, best first."""
-    here, stopped = Together.evaluated(small, side, side.init(small.source, rngs)), None
-    field = Field(list(range(len(rngs))), {i: [] for i in range(len(rngs))})
+    here, stopped = Together.evaluated(small, side, side.init(small.source, seeds)), None
+    field = Field(list(range(len(seeds))), {i: [] for i in range(len(seeds))})
     field.enter(here)
     for rounds in side.rounds:
         for _ in range(rounds):
@@ -206,7 +207,10 @@ def _short_runs(
         if len(field.alive) == 1:
             break
     field.short = [trace[-1] for trace in field.traces.values()]
-    here = field.without(here, np.isnan(here.objective))
+    lost = np.isnan(here.objective)
+    if np.isfinite(here.objective).any():  # where none is, carrying them on says which sequence has probability zero
+        lost |= np.isneginf(here.objective)
+    here = field.without(here, lost)
     return field.take(here, np.arange(min(FINALISTS, len(field.alive)))), field, stopped
 
 

@@ -20,11 +20,11 @@ import numpy as np
 
 from emkit.algorithms.accelerated import Accelerated
 from emkit.algorithms.auto import Auto, algorithm_of
-from emkit.algorithms.carry_on import HALTED, Progress, Waiting, finish, note
+from emkit.algorithms.carry_on import HALTED, LOST, Progress, Waiting, finish, note
 from emkit.algorithms.lockstep import MANY, Race, race
 from emkit.core.block import Source
 from emkit.core.checks import count
-from emkit.core.errors import CollapseError, ParameterError
+from emkit.core.errors import CollapseError, ImpossibleSequenceError, ParameterError
 from emkit.core.executor import Executor
 from emkit.core.fit import Algorithm, Problem, Rules, run
 from emkit.core.model import Model
@@ -39,6 +39,7 @@ _TOGETHER = 20_000  # rows over which they are
 _SHORT, _LONGER = 25, 300  # iterations on the subsample: for every start, and for the best few
 _WHOLE = 100  # iterations of every start on all the data, before only the best few are carried on
 _FIRST_LOOK = 5  # iterations over all the data of each optimum found on the subsample, before only the best is carried on
+_MARGIN = 10.0  # times the gain that is estimated: who stays below the best with it is left
 _PER_ROW = 0.01  # nats a row on the subsample by which a start may trail the best and still be carried on
 
 
@@ -84,6 +85,8 @@ def fit(
     ------
     CollapseError
         Without a prior, if every start collapsed.
+    ImpossibleSequenceError
+        If every start gives some sequence probability zero.
     KeyboardInterrupt
         Only if it comes before there is anything to keep; otherwise the result says INTERRUPTED.
     """
@@ -91,7 +94,7 @@ def fit(
     rng, algorithm, watch = rng or np.random.default_rng(), algorithm_of("auto" if algorithm is None else algorithm), rules.watch
     model = model.resolve(source)
     problem = Problem(model, source, executor, float(np.finfo(_width(source)).eps))
-    with executor.session():
+    with executor.session(), np.errstate(over="ignore", invalid="ignore"):  # a run that they spoil says so itself
         watch.begin()
         _compile(model, source, watch)
         progress, stopped = checkpoint.load(model, source) if checkpoint is not None else None, None
@@ -105,13 +108,25 @@ def fit(
 
 def _best(problem: Problem, progress: Progress, tol: float) -> Result:
     if progress.best is None:
-        raise CollapseError(
-            "every start ended in a component collapsed onto a point, where the likelihood is unbounded; "
-            "use the default prior, fewer components, or a simpler covariance_type"
-        )
+        raise _nothing_left(problem.model, progress)
     best, source = progress.best, problem.source
     n_rows, weight, found = source.n_rows, source.total_weight, slivers_at(problem, best)
     return Result.of(problem.model, best, progress.starts, n_rows=n_rows, total_weight=weight, tolerance=float(tol), slivers=found)
+
+
+def _nothing_left(model: Model, progress: Progress) -> Exception:
+    """The error that says why no start is left."""
+    if isinstance(progress.lost_by, ImpossibleSequenceError):
+        return progress.lost_by
+    if model.is_posterior:  # its objective is bounded: what it loses is digits
+        return CollapseError(
+            "no start has a lower bound that can be computed: the values of some column are too far apart for the digits of "
+            "floating-point numbers, or too far from a prior; look for outliers, and at the priors that are given"
+        )
+    return CollapseError(
+        "every start ended in a component collapsed onto a point, where the likelihood is unbounded; "
+        "use the default prior, fewer components, or a simpler covariance_type"
+    )
 
 
 def _width(source: Source) -> Any:
@@ -187,12 +202,12 @@ def _race(
     n_free = model.n_free(model.null(model.n_hidden or 1, source.n_features))
     sample = source.sample(min(max(2000, 20 * n_free), _TOGETHER), rng)
     whole = source.n_rows <= _TOGETHER
-    seeds = rng.spawn(MANY)
     watch.say(f"{MANY} starts, side by side")
     accelerate = isinstance(algorithm, Auto | Accelerated) and rules.tol > 0
     small = problem if sample is source else replace(problem, source=sample)
     loose = rules if whole else replace(rules, tol=max(rules.tol, 1e-2))
-    kinds = side.kinds(MANY, sample)
+    seeds = side.seeds(sample, rng.spawn(MANY))
+    kinds = seeds.kinds
     try:
         found = race(small, problem if whole else small, side, seeds, loose, asked, accelerate)
     except CollapseError:
@@ -233,8 +248,8 @@ def _try_all(
             watch.say(f"start {i + 1} of {len(seeds)}")
             first = model.init(sample, seed, i)
             outcome = run(problem, algorithm, first, replace(rules, max_iter=min(_SHORT, rules.max_iter)), monitor=asked)
-        except CollapseError:
-            pass
+        except LOST as error:
+            progress.lost_by = error
         except KeyboardInterrupt:
             if not tried:
                 raise
@@ -262,12 +277,17 @@ class _OnlyAsked(Monitor):
         return self._watch.asked()
 
 
+def _may_win(outcome: Run, best: float, tol: float) -> bool:
+    """Whether ten times what EM is estimated to gain still would make up for what a start lacks."""
+    return not outcome.objective + _MARGIN * outcome.remaining < best - tol
+
+
 def _carry_on_all(problem: Problem, progress: Progress, tried: list[tuple[int, Run]], rules: Rules) -> None:
     """The short runs were on all the data: those that met the stop rule are done, the others continue where they stand."""
     best = max((outcome.objective for _, outcome in tried), default=-math.inf)
     for i, outcome in tried:
         if outcome.reason is StopReason.MAX_ITER and outcome.n_iter < rules.max_iter:
-            if outcome.objective + 10.0 * outcome.remaining >= best - rules.tol:
+            if _may_win(outcome, best, rules.tol):
                 progress.queue.append(Waiting(i, outcome.params, outcome.trace[:-1], _WHOLE, carried=outcome.carried))
         else:
             note(problem, progress, i, outcome)
@@ -283,7 +303,7 @@ def _carry_on_racers(problem: Problem, progress: Progress, found: Race, rules: R
         outcome = racer.run()
         waiting = Waiting(racer.index, outcome.params, outcome.trace[:-1], carried=outcome.carried)
         if racer.by_em and found.stopped is None and outcome.n_iter < rules.max_iter:
-            if not outcome.objective + 10.0 * outcome.remaining < best - rules.tol:
+            if _may_win(outcome, best, rules.tol):
                 later.append(replace(waiting, limit=_WHOLE))
         elif racer is found.racers[0] or (outcome.converged and outcome.objective >= best - CLOSE):
             progress.queue.append(waiting)

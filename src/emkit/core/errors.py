@@ -67,6 +67,7 @@ class ImpossibleSequenceError(DataError):
     def __init__(self, sequence: int, name: str | None = None):
         super().__init__(
             f"{name or f'sequence {sequence}'} has probability zero under the model: some step is impossible in every state that "
-            "can be reached; look for zeros in startprob, transmat or the emissions, or labels that contradict them",
+            "can be reached; look for zeros in startprob, transmat or the emissions, for labels that contradict them, or for "
+            "values so far out that their density is zero",
             sequence=sequence,
         )

@@ -10,7 +10,7 @@ import numpy as np
 
 from emkit.core.block import Source
 from emkit.core.checks import count, number
-from emkit.core.errors import CollapseError
+from emkit.core.errors import CollapseError, ImpossibleSequenceError
 from emkit.core.executor import Executor
 from emkit.core.model import EStep, Model
 from emkit.core.monitor import Monitor, Monitors
@@ -200,6 +200,8 @@ def run(
     ------
     CollapseError
         If it comes before there is anything to keep; also where the objective at ``params`` is not a number.
+    ImpossibleSequenceError
+        If ``params`` give a sequence probability zero. Later on that is a fall of the objective.
     KeyboardInterrupt
         Only if it comes before there is anything to keep.
     """
@@ -227,14 +229,21 @@ def run(
                 break
             if step.iteration >= rules.max_iter:
                 break
-    except (KeyboardInterrupt, CollapseError) as error:
+    except (KeyboardInterrupt, CollapseError, ImpossibleSequenceError) as error:
         if best is None:
             raise
-        reason = StopReason.COLLAPSED if isinstance(error, CollapseError) else StopReason.INTERRUPTED
+        reason = next(reason for kind, reason in _ENDED_BY.items() if isinstance(error, kind))
     assert best is not None
     if reason is StopReason.MAX_ITER and remaining == math.inf and len(history) <= SETTLED:
         remaining = aitken(history)  # too soon to stop by, and all that can be said
     return Run.ended(best, reason, history, remaining)
+
+
+_ENDED_BY: dict[type[BaseException], StopReason] = {
+    KeyboardInterrupt: StopReason.INTERRUPTED,
+    CollapseError: StopReason.COLLAPSED,
+    ImpossibleSequenceError: StopReason.DECREASED,
+}
 
 
 def _fell(problem: Problem, step: Step, best: Step) -> bool:

@@ -151,8 +151,9 @@ class EStep:
     params: Any
 
     def __call__(self, block: Block) -> tuple[Any, Any]:
-        """Statistics and log-likelihood of the block."""
-        return self.model.e_step(self.params, block)
+        """Statistics and log-likelihood of the block. What overflows shows in them; NumPy's own warnings would say it to nobody."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self.model.e_step(self.params, block)
 
 
 @dataclass(frozen=True)
@@ -167,5 +168,6 @@ class Infer:
         one_of(self.want, WANTS, "want")
 
     def __call__(self, block: Block, out: np.ndarray | None = None) -> Inference:
-        """What the model says of the block."""
-        return self.model.infer(self.params, block, self.want, out)
+        """What the model says of the block. Values beyond all that was fitted may overflow on the way: their density is zero."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self.model.infer(self.params, block, self.want, out)

@@ -1,5 +1,8 @@
 """First guesses at a partition of the rows, from which a model takes its starting values."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
 import numpy as np
 
 from emkit.core.errors import DataError
@@ -24,6 +27,28 @@ def kind_of_many(seeding: str, attempt: int, *, repeated: bool = False) -> str:
     if seeding != "auto":
         return seeding
     return "repeated values" if repeated and attempt % 3 == 2 else ("k-means++", "plain k-means++", "random_from_data")[attempt % 3]
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """Of many starts: the random numbers of each, and how it guesses a partition.
+
+    ``stand_out``: where a kind is "repeated values", these values (see ``values_that_stand_out``).
+    """
+
+    rngs: Sequence[np.random.Generator]
+    kinds: Sequence[str]
+    stand_out: np.ndarray = field(default_factory=lambda: np.zeros(0))
+
+    def __len__(self) -> int:
+        return len(self.rngs)
+
+
+def seeds_of_many(seeding: str, rngs: Sequence[np.random.Generator], stand_out: np.ndarray | None = None) -> Seeds:
+    """A start for each generator, of the kinds that ``kind_of_many`` names; ``stand_out`` has NaN where no value does."""
+    values = np.zeros(0) if stand_out is None else stand_out
+    repeated = not np.isnan(values).all()
+    return Seeds(rngs, [kind_of_many(seeding, i, repeated=repeated) for i in range(len(rngs))], values)
 
 
 def values_that_stand_out(x: np.ndarray) -> np.ndarray:

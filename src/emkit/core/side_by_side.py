@@ -15,7 +15,7 @@ import numpy as np
 from emkit.core.block import Block, Source
 from emkit.core.declared import Declared
 from emkit.core.errors import CollapseError
-from emkit.core.seeding import kind_of_many
+from emkit.core.seeding import Seeds, seeds_of_many
 
 MOST_GUESSED = 2**21
 """Responsibilities held for first guesses at once."""
@@ -39,8 +39,8 @@ class SideBySide(ABC):
     # --- what you implement -------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def init(self, source: Source, rngs: Sequence[np.random.Generator]) -> Any:
-        """Starting values from as many seeded partitions of the rows as there are generators."""
+    def init(self, source: Source, seeds: Seeds) -> Any:
+        """Starting values from as many partitions of the rows as there are seeds, which ``seeds`` made of the same source."""
 
     @abstractmethod
     def e_step(self, params: Any, block: Block) -> tuple[Any, Any]:
@@ -102,9 +102,9 @@ class SideBySide(ABC):
 
     # --- EM -----------------------------------------------------------------------------------------------------------
 
-    def kinds(self, n: int, source: Source) -> list[str]:
-        """What each of ``n`` starts from that source does."""
-        return [kind_of_many(self.model.seeding, i) for i in range(n)]
+    def seeds(self, source: Source, rngs: Sequence[np.random.Generator]) -> Seeds:
+        """What starts from that source do, one for each generator."""
+        return seeds_of_many(self.model.seeding, rngs)
 
     def m_step(self, stats: Any, params: Any) -> Any:
         """Of each hypothesis. Raises CollapseError if one of them collapses."""

@@ -57,6 +57,8 @@ class Face(State, Settings):
         model = self.build(source.columns)
         asked = snapshot((model, source.columns))
         starts: Any = self.n_init
+        if not isinstance(starts, str | int | np.integer):  # ``fit`` takes starts themselves, too
+            raise ParameterError(f"n_init={starts!r}: give 'auto' or a number of starts", parameter="n_init")
         before: tuple[float, ...] = ()
         if self.warm_start and self._unchanged(asked):
             current = self._current()
@@ -118,7 +120,10 @@ class Face(State, Settings):
         if result.converged or (result.tolerance == 0 and result.reason is StopReason.MAX_ITER):
             return
         still = f"; about {result.remaining:.2g} nats still to gain" if np.isfinite(result.remaining) else ""
-        text = f"{result.reason.value} (after {result.n_iter} iterations{still}){_ADVICE.get(result.reason, '')}"
+        advice = _ADVICE.get(result.reason, "")
+        if result.reason is StopReason.COLLAPSED and result.model.is_posterior:
+            advice = "; look for outliers, and at the priors that are given"
+        text = f"{result.reason.value} (after {result.n_iter} iterations{still}){advice}"
         warn(text, ConvergenceWarning)
 
     # --- what the last fit came to ------------------------------------------------------------------------------------

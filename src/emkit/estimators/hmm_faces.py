@@ -49,8 +49,21 @@ class GaussianHMM(HmmlearnFace):
         self.covariances_ = _from_matrices(numbers(value, "covars_"), self.covariance_type)
 
 
+class _Symbols:
+    """What faces of symbols and of counts of outcomes have in common."""
+
+    @property
+    def emissionprob_(self) -> np.ndarray:
+        """Hmmlearn's name of ``probs_``: of each symbol (K, L), or column (K, d), in each state."""
+        return np.asarray(self.probs_)
+
+    @emissionprob_.setter
+    def emissionprob_(self, value: Any) -> None:
+        self.probs_ = value
+
+
 @dataclass(eq=False, repr=False)
-class CategoricalHMM(HmmlearnFace):
+class CategoricalHMM(_Symbols, HmmlearnFace):
     """HMM of symbols 0, 1, ...; parameters as in hmmlearn's ``CategoricalHMM``, and emkit's own after them."""
 
     n_components: int = 1  # type: ignore[misc]
@@ -65,15 +78,6 @@ class CategoricalHMM(HmmlearnFace):
 
     def _settings(self) -> dict[str, Any]:
         return {**super()._settings(), "n_categories": self.n_features}
-
-    @property
-    def emissionprob_(self) -> np.ndarray:
-        """Probability of each symbol in each state, (K, L)."""
-        return np.asarray(self.probs_)
-
-    @emissionprob_.setter
-    def emissionprob_(self, value: Any) -> None:
-        self.probs_ = value
 
 
 @dataclass(eq=False, repr=False)
@@ -100,7 +104,7 @@ class PoissonHMM(HmmlearnFace):
 
 
 @dataclass(eq=False, repr=False)
-class MultinomialHMM(HmmlearnFace):
+class MultinomialHMM(_Symbols, HmmlearnFace):
     """HMM of counts of outcomes, a column for each; parameters as in hmmlearn's ``MultinomialHMM``, and emkit's own after them.
 
     ``n_trials``: what every row adds up to, as in ``emkit.Multinomial``; or an int array, a number for each row of the fit, which
@@ -159,15 +163,6 @@ class MultinomialHMM(HmmlearnFace):
                     f"{column} {where} is missing; with n_trials for each row, a row is whole or all missing", row=int(i)
                 )
             raise DataError(f"{where} adds up to {total[i]:.15g}, but its n_trials is {trials[i]}", row=int(i))
-
-    @property
-    def emissionprob_(self) -> np.ndarray:
-        """Probability of each column in each state, (K, d)."""
-        return np.asarray(self.probs_)
-
-    @emissionprob_.setter
-    def emissionprob_(self, value: Any) -> None:
-        self.probs_ = value
 
 
 @dataclass(eq=False, repr=False)

@@ -20,10 +20,11 @@ from emkit.core.prior import Dirichlet
 from emkit.core.records import Params, Stats
 from emkit.core.seeding import (
     KINDS_OF_START,
+    Seeds,
     apart_where_repeated,
-    kind_of_many,
     kind_of_start,
     seed_labels,
+    seeds_of_many,
     values_that_stand_out,
 )
 from emkit.core.side_by_side import MOST_GUESSED, SideBySide
@@ -210,25 +211,24 @@ class MixturesSideBySide(SideBySide):
 
     model: FiniteMixture
 
-    def kinds(self, n: int, source: Source) -> list[str]:
+    def seeds(self, source: Source, rngs: Sequence[np.random.Generator]) -> Seeds:
         """Where many rows have a value exactly, some starts set them apart."""
-        repeated = not np.isnan(values_that_stand_out(np.asarray(source.joined().x, dtype=np.float64))).all()
-        return [kind_of_many(self.model.seeding, i, repeated=repeated) for i in range(n)]
+        stand_out = values_that_stand_out(np.asarray(source.joined().x, dtype=np.float64))
+        return seeds_of_many(self.model.seeding, rngs, stand_out)
 
-    def init(self, source: Source, rngs: Sequence[np.random.Generator]) -> MixtureParams:
-        """Starting values from as many seeded partitions of the rows as there are generators."""
+    def init(self, source: Source, seeds: Seeds) -> MixtureParams:
+        """Starting values from as many partitions of the rows as there are seeds."""
         k, family, block = self.model.n_hidden, self.model.family, source.joined()
         x, weights = np.asarray(block.x), None if block.weights is None else np.asarray(block.weights, dtype=np.float64)
         each = max(1, MOST_GUESSED // (len(x) * k))
-        kinds, made = self.kinds(len(rngs), source), []
-        guesses = _guesses(family.embed(x), x, weights, k, rngs, kinds)
-        for begin in range(0, len(rngs), each):
+        made, guesses = [], _guesses(family.embed(x), x, weights, k, seeds)
+        for begin in range(0, len(seeds), each):
             labels = list(islice(guesses, each))
             resp = np.concatenate(labels, axis=1)
             if weights is not None:
                 resp *= weights[:, None]
             counts = resp.sum(axis=0).reshape(-1, k) + 1.0
-            components = family.from_partition(x, resp, rngs[begin])
+            components = family.from_partition(x, resp, seeds.rngs[begin])
             made.append(MixtureParams(counts / counts.sum(axis=1, keepdims=True), components))
         found: MixtureParams = self.stacked(made)
         return found
@@ -247,19 +247,13 @@ class MixturesSideBySide(SideBySide):
         return own
 
 
-def _guesses(
-    points: np.ndarray | None,
-    x: np.ndarray,
-    weights: np.ndarray | None,
-    k: int,
-    rngs: Sequence[np.random.Generator],
-    kinds: Sequence[str],
-) -> Iterator[np.ndarray]:
+def _guesses(points: np.ndarray | None, x: np.ndarray, weights: np.ndarray | None, k: int, seeds: Seeds) -> Iterator[np.ndarray]:
     """The first guess of each start, (n, K)."""
-    turn, values = 0, values_that_stand_out(x.astype(np.float64)) if "repeated values" in kinds else np.zeros(0)
-    for rng, kind in zip(rngs, kinds, strict=True):
+    turn = 0
+    for rng, kind in zip(seeds.rngs, seeds.kinds, strict=True):
         if kind == "repeated values" and points is not None:
-            yield seed_labels(apart_where_repeated(points, x, values, turn, k, rng), len(x), weights, k, rng, "k-means++")
+            apart = apart_where_repeated(points, x, seeds.stand_out, turn, k, rng)
+            yield seed_labels(apart, len(x), weights, k, rng, "k-means++")
             turn += 1
         else:
             yield seed_labels(points, len(x), weights, k, rng, kind)

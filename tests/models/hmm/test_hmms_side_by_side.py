@@ -39,7 +39,7 @@ def of(family, source, **settings):
 
 
 def started(side, source, n=4):
-    return side.init(source, np.random.default_rng(7).spawn(n))
+    return side.init(source, side.seeds(source, np.random.default_rng(7).spawn(n)))
 
 
 def assert_each_is_what_it_is_alone(model, side, source):

@@ -10,12 +10,13 @@ from array_api_compat import array_namespace, is_numpy_array
 from emkit.core.bayes import Pass
 from emkit.core.block import Block, Source
 from emkit.core.checks import one_of
-from emkit.core.errors import CollapseError, DataError, ParameterError
+from emkit.core.errors import CollapseError, ParameterError
 from emkit.core.family import Family
 from emkit.core.parameters import Parameter, Real
 from emkit.core.prior import Prior
 from emkit.core.support import Reals
 from emkit.families.gaussian import expected, missing
+from emkit.families.gaussian.columns import refuse_columns
 from emkit.families.gaussian.features import product_log_prob, product_pass, product_stats
 from emkit.families.gaussian.m_step import best_covariances, best_means
 from emkit.families.gaussian.params import GaussianParams, GaussianStats, moments_of_columns
@@ -100,21 +101,15 @@ class Gaussian(Family):
     def ready(self, source: Source, k: int) -> Self:
         """Make the prior concrete.
 
-        Raises
-        ------
-        DataError
-            For a constant column, unless its variance is fixed or a prior with a scale of its own bounds it.
+        Raises DataError for a constant column, unless its variance is fixed or a prior with a scale of its own bounds it, and for
+        one of values too large or too close to each other to square.
         """
         seen = self._resolved()
-        too_large = np.isinf(seen.variance) | ~np.isfinite(seen.mean)
-        if too_large.any():
-            j = int(np.flatnonzero(too_large)[0])
-            name = source.columns.called(j)
-            raise DataError(f"{name} holds values too large to square; give it in larger units", column=source.columns[j].name)
         prior = self.prior.resolve(seen.mean) if isinstance(self.prior, NormalInverseWishart) else self.prior
         bounded = isinstance(prior, GaussianPrior) or self.reg_covar > 0
-        if "covariances" not in self.fixed and not bounded:
-            self._refuse_constant(source, seen.variance)
+        self.refuse_columns(
+            source, bounded=bounded, remedy="fix the covariances, or give reg_covar or a prior with a scale of its own"
+        )
         if prior == "weak":  # quartiles, not the variance: a single far outlier would make a prior of its own size
             prior = weak_prior(seen.spread, source.total_weight)
         if self.reg_covar > 0:
@@ -125,16 +120,10 @@ class Gaussian(Family):
             prior.check(source.n_features)
         return replace(self, prior=prior, reg_covar=0.0)
 
-    def _refuse_constant(self, source: Source, variance: np.ndarray) -> None:
-        total = variance.sum() if self.shape.pooled else variance
-        if np.all(total > 0):
-            return
-        j = int(np.flatnonzero(~(variance > 0))[0])
-        raise DataError(
-            f"{source.columns.called(j)} is constant: its variance is zero, which no Gaussian can have; "
-            "drop the column, or fix the covariances, or give reg_covar or a prior with a scale of its own",
-            column=source.columns[j].name,
-        )
+    def refuse_columns(self, source: Source, *, bounded: bool, remedy: str) -> None:
+        """See ``emkit.families.gaussian.columns``."""
+        known = bounded or "covariances" in self.fixed
+        refuse_columns(source, self._resolved(), pooled=self.shape.pooled, bounded=known, remedy=remedy)
 
     def without_data(self, values: Mapping[str, Any], d: int) -> Self:
         """Without a prior that would take its scale from the data."""

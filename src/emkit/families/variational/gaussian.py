@@ -15,7 +15,6 @@ from emkit.core.records import Params
 from emkit.core.support import Reals
 from emkit.families.gaussian.family import Gaussian
 from emkit.families.gaussian.params import GaussianParams, GaussianStats, products
-from emkit.families.gaussian.prior import GaussianPrior
 from emkit.families.gaussian.shapes import COVARIANCE_TYPES, Covariance, Shape
 from emkit.families.variational.posterior import VariationalFamily
 from emkit.families.variational.wishart import Precisions
@@ -175,13 +174,12 @@ class VariationalGaussian(VariationalFamily):
         Raises
         ------
         DataError
-            For a constant column, unless ``scale_prior`` is given.
+            For a constant column, or one of values too close to each other to square, unless ``scale_prior`` is given.
         ParameterError
             Naming a prior of the wrong shape or outside its domain.
         """
         seen, d = self._resolved(), source.n_features
-        own = GaussianPrior(1.0, np.ones(d)) if self.scale_prior is not None else None
-        replace(self.plain, prior=own).ready(source, k)
+        replace(self.plain, seen=seen).refuse_columns(source, bounded=self.scale_prior is not None, remedy="give scale_prior")
         spread = self.shape.isotropic(_PRIOR_SCALE * np.where(seen.spread > 0, seen.spread, 1.0), k)
         defaults: dict[str, Any] = {"means": np.broadcast_to(seen.mean, (k, d)), "beta": 1.0, "dof": float(d), "scale": spread}
         found: dict[str, Any] = {}

@@ -1,6 +1,5 @@
 """Several hidden Markov models side by side: emissions of all at once, and short sequences in one system of equations."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from emkit.core.bayes import weighted_sum
 from emkit.core.block import Block, Source
+from emkit.core.seeding import Seeds
 from emkit.core.side_by_side import MOST_GUESSED, SideBySide
 from emkit.models.hmm import chain
 from emkit.models.hmm.banded import forward_backward_together
@@ -27,15 +27,15 @@ class HMMsSideBySide(SideBySide):
     # with 6 iterations a round by .21, with 12 by .04, at a sixth more time.
     rounds = (8, 8, 8)
 
-    def init(self, source: Source, rngs: Sequence[np.random.Generator]) -> HMMParams:
+    def init(self, source: Source, seeds: Seeds) -> HMMParams:
         """States from seeded partitions of the steps; transitions lean to staying, more or less from start to start."""
         k, family = self.model.n_hidden, self.model.family
-        kinds, each, made = self.kinds(len(rngs), source), max(1, MOST_GUESSED // (source.n_rows * k)), []
-        held = self.model.held_chain
-        for begin in range(0, len(rngs), each):
-            numbers = range(begin, min(begin + each, len(rngs)))
-            firsts = first_partitions(family, k, source, [rngs[i] for i in numbers], [kinds[i] for i in numbers])
-            emissions = family.from_partition(firsts[0].x, np.concatenate([one.weighted for one in firsts], axis=1), rngs[begin])
+        each, made, held = max(1, MOST_GUESSED // (source.n_rows * k)), [], self.model.held_chain
+        for begin in range(0, len(seeds), each):
+            numbers = range(begin, min(begin + each, len(seeds)))
+            rngs, kinds = [seeds.rngs[i] for i in numbers], [seeds.kinds[i] for i in numbers]
+            firsts = first_partitions(family, k, source, rngs, kinds)
+            emissions = family.from_partition(firsts[0].x, np.concatenate([one.weighted for one in firsts], axis=1), rngs[0])
             chains = [chain.first_chain(False, firsts[0].lengths, i, held, {}) for i in numbers]
             made.append(HMMParams(np.stack([start for start, _ in chains]), np.stack([rows for _, rows in chains]), emissions))
         found: HMMParams = self.stacked(made)
