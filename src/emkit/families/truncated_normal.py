@@ -5,17 +5,19 @@ from typing import Any, Self
 
 import numpy as np
 
+from emkit.core.parameters import Parameter, Positive, Real
 from emkit.core.support import Support
-from emkit.families.columnwise import Terms
+from emkit.families.columnwise import ExponentialFamily, Terms
 from emkit.families.limits import interval, log_between, log_phi, times
 from emkit.families.newton import climb
-from emkit.families.spread import NormalColumns
 
 _FAR = 100.0  # standard deviations of a column: how far a mean may lie from its average, and how wide a component may be
+_NOWHERE = 1e30  # standard deviations to a limit that there is not, as good as infinity
+_LOG_2PI = float(np.log(2.0 * np.pi))
 
 
 @dataclass(frozen=True)
-class TruncatedNormal(NormalColumns):
+class TruncatedNormal(ExponentialFamily):
     """Independent columns given the component: normal ones from which everything beyond the limits is left out.
 
     Density phi((x - mean) / s) / (s P), P the probability between the limits. A missing cell contributes nothing. Data that rise
@@ -24,10 +26,10 @@ class TruncatedNormal(NormalColumns):
 
     Parameters
     ----------
+    prior : "weak", PseudoRows or None
+        See ``ExponentialFamily``: pseudo-rows, since what bounds a variance does not keep a tail from collapsing onto a limit.
     lower, upper : float or None
         The limits.
-    prior : "weak", GaussianPrior or None
-        2/n pseudo-observations with the columns' variances as their quartiles tell them; see ``Gaussian``. None: none.
     fixed, start_values : mapping, optional
         "means" and "variances" (K, d), those of the normal distributions before anything is left out.
     """
@@ -35,7 +37,7 @@ class TruncatedNormal(NormalColumns):
     lower: Any = None
     upper: Any = None
 
-    parameters = NormalColumns.parameters
+    parameters = (Parameter("means", "K d", Real()), Parameter("variances", "K d", Positive()))
 
     def __post_init__(self) -> None:
         interval(self.lower, self.upper)
@@ -52,40 +54,56 @@ class TruncatedNormal(NormalColumns):
         """From limit to limit."""
         return interval(self.lower, self.upper)
 
-    def _ends(self, means: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The limits in standard deviations from the means; 1e30 of them where there is none, as good as infinity."""
-        limits, nowhere = interval(self.lower, self.upper), np.full_like(means, 1e30)
+    def _ends(self, means: Any, scale: Any) -> tuple[Any, Any]:
+        """The limits in standard deviations from the means."""
+        limits, nowhere = interval(self.lower, self.upper), np.full_like(means, _NOWHERE)
         low = (limits.lower - means) / scale if self.lower is not None else -nowhere
         return low, (limits.upper - means) / scale if self.upper is not None else nowhere
 
-    def cell(self, params: Any, x: np.ndarray) -> np.ndarray:
-        """Log density."""
-        scale = np.sqrt(params.variances)
-        return log_phi((x - params.means) / scale) - np.log(scale) - log_between(*self._ends(params.means, scale))
+    @property
+    def _origin(self) -> float:
+        """A limit, if there is one: measured from there, nothing cancels where the mean lies far beyond it."""
+        return float(next((end for end in (self.lower, self.upper) if end is not None), 0.0))
 
     def terms(self, params: Any, x: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Moments about the means."""
-        off = x - params.means
-        return np.ones_like(off), off, off * off
+        """What is above the origin, and its square."""
+        off = x - self._origin
+        return off, off * off
 
-    def _value(self, stats: Terms, means: Any, variances: Any) -> np.ndarray:
-        """Expected log density, (K, d), up to a constant; of complex numbers too."""
-        assert stats.pivot is not None
-        weight, first, second = stats.sums
-        off, scale = means - stats.pivot, np.sqrt(variances)
-        square = second - 2.0 * off * first + off * off * weight
-        return np.asarray(
-            -0.5 * (weight * np.log(variances) + square / variances) - weight * log_between(*self._ends(means, scale))
-        )
+    def natural(self, params: Any) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+        """M / v and -1 / (2 v), m the mean above the origin; A = m^2 / (2 v) + log(2 pi v) / 2 + log P.
+
+        Where the mean lies beyond a limit, at a standard deviations, log P = -a^2 / 2 + log(erfcx(a / sqrt 2) / 2) + ..., and the
+        squares are taken away from each other before they are large.
+        """
+        from scipy.special import erfcx, wofz
+
+        def scaled(z: Any) -> Any:  # erfcx of numbers on this side of 0; others are not used
+            z = np.where(np.real(z) > 0, z, 1.0) / np.sqrt(2.0)
+            return wofz(1j * z) if np.iscomplexobj(z) else erfcx(z)
+
+        m, scale = params.means - self._origin, np.sqrt(params.variances)
+        a, b = self._ends(params.means, scale)
+        width = (b - a) if self.lower is None or self.upper is None else (self.upper - self.lower) / scale
+        below, above = np.real(a) > 0, np.real(b) < 0  # where the mean is
+        gap = width * (a + b)  # b^2 - a^2
+        with np.errstate(over="ignore", invalid="ignore"):
+            left = 1.0 - np.where(below, np.exp(-0.5 * np.where(below, gap, 1.0)) * scaled(b) / scaled(a), 0.0)
+            right = 1.0 - np.where(above, np.exp(0.5 * np.where(above, gap, -1.0)) * scaled(-a) / scaled(-b), 0.0)
+        inside = log_between(np.where(below, -1.0, a), np.where(above, 1.0, b)) + 0.5 * (m / scale) ** 2
+        beyond = np.where(below, 0.5 * scaled(a) * left, 0.5 * scaled(-b) * right)
+        start = 0.0 if self.lower is None else np.where(above, -0.5 * np.where(above, gap, 0.0), 0.0)  # from the other limit
+        tail = np.log(np.where(below | above, beyond, 1.0)) + start
+        whole = np.where(below | above, tail, inside) + 0.5 * (_LOG_2PI + np.log(params.variances))
+        return (m / params.variances, -0.5 / params.variances), whole
 
     def m_step(self, stats: Terms, params: Any) -> Any:
         """By Newton's method, in units of the columns."""
-        seen, (mass, squares) = self._resolved(), self.pseudo
+        seen = self._resolved()
         centre, unit = seen.mean, np.sqrt(np.where(seen.variance > 0, seen.variance, 1.0))
 
         def value(c: np.ndarray) -> np.ndarray:
-            means, variances = centre + unit * c[0], unit**2 * np.exp(c[1])
-            return self._value(stats, means, variances) - 0.5 * (mass * np.log(variances) + squares / variances)
+            return self._values(stats, self.Params(centre + unit * c[0], unit**2 * np.exp(c[1])))
 
         values = self.own(self.put_back(params))
         free = np.array([np.isnan(self.held(name, v.shape)) for name, v in values.items()])
@@ -94,35 +112,9 @@ class TruncatedNormal(NormalColumns):
         found = climb(value, start, free, -most * [[[1.0]], [[np.inf]]], most)
         return self.Params(*np.where(free, [centre + unit * found[0], unit**2 * np.exp(found[1])], list(values.values())))
 
-    def q(self, stats: Terms, params: Any) -> float:
-        """The expected log density itself: nothing is hidden."""
-        return float(self._value(stats, params.means, params.variances).sum())
-
-    def gradient(self, stats: Terms, params: Any) -> dict[str, np.ndarray]:
-        """With the prior's."""
-        return self._gradient(stats, params.means, params.variances)
-
-    def _gradient(self, stats: Terms, means: np.ndarray, variances: np.ndarray) -> dict[str, np.ndarray]:
-        weight, first, square = stats.about(means).sums
-        scale = np.sqrt(variances)
-        a, b = self._ends(means, scale)
-        whole = log_between(a, b)
-        at_a, at_b = _densities(a, b, whole)
-        slope, _ = self.spread_slope(weight, square, variances)
-        return {
-            "means": first / variances - weight * (at_a - at_b) / scale,
-            "variances": slope - 0.5 * weight * (times(a, at_a) - times(b, at_b)) / variances,
-        }
-
-    def curvature(self, stats: Terms, params: Any) -> dict[str, np.ndarray]:
-        """Minus the second derivatives, by differences; where these are not positive, those without limits."""
-        plain, values, found = super().curvature(stats, params), self.own(params), {}
-        for name in values:
-            by = 1e-5 * np.sqrt(params.variances) if name == "means" else 1e-5 * params.variances
-            up, down = (self._gradient(stats, **{**values, name: values[name] + s})[name] for s in (by, -by))
-            bend = (down - up) / (2.0 * by)
-            found[name] = np.where(bend > 0, bend, plain[name])
-        return found
+    def guess(self, mean: np.ndarray, variance: np.ndarray) -> Any:
+        """As if nothing had been left out."""
+        return self.Params(mean, variance)
 
     def sample(self, params: Any, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """One row for each entry of ``component``, by the inverse of the distribution function of the nearer tail."""
