@@ -27,6 +27,7 @@ NAMES: tuple[tuple[str, str, str], ...] = (
     ("families", "VonMises", "emkit.families.von_mises"),
     ("families", "NegativeBinomial", "emkit.families.negative_binomial"),
     ("families", "StudentT", "emkit.families.student_t"),
+    ("families", "MultivariateT", "emkit.families.multivariate_t"),
     ("families", "CensoredNormal", "emkit.families.censored_normal"),
     ("families", "TruncatedNormal", "emkit.families.truncated_normal"),
     ("families", "Uniform", "emkit.families.uniform"),
