@@ -220,16 +220,19 @@ class MultivariateT(SpreadPrior):
             trace = np.einsum("kij,kji->k", self._each(np.linalg.inv(scales), about), about.second)
             return np.where(some & own, (trace + params.df * about.u) / (rows * (params.df + d)), 1.0)
 
-        found = []
+        before = self._value(about, params.scales, params.df, np.ones_like(rows)).sum()
         for alpha in (np.where(some & own, about.u / rows, 1.0), mean(params.scales)):
             scales = best(alpha)
             for _ in range(_SWEEPS):
                 if not np.isfinite(whiten(scales, d).log_norm).all():
-                    break  # singular: whoever is given it says so
-                alpha = mean(scales)
+                    return scales, alpha  # singular: whoever is given it says so
+                last, alpha = alpha, mean(scales)
                 scales = best(alpha)
-            found.append((float(np.nan_to_num(self._value(about, scales, params.df, alpha).sum(), nan=np.inf)), scales, alpha))
-        return max(found, key=lambda one: one[0])[1:]
+                if np.allclose(alpha, last, rtol=1e-13, atol=0.0):
+                    break
+            if self._value(about, scales, params.df, alpha).sum() >= before:
+                break
+        return scales, alpha
 
     def _value(self, about: MultivariateTStats, scales: np.ndarray, df: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         """Expected log density of rows and of u, whose mean is ``alpha``, and the log prior, (K,)."""
