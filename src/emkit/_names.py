@@ -6,6 +6,7 @@ can be loaded from a model file, and is tested.
 
 NAMES: tuple[tuple[str, str, str], ...] = (
     ("estimators", "GaussianMixture", "emkit.estimators.gaussian_mixture"),
+    ("estimators", "Mixture", "emkit.estimators.mixture"),
     ("estimators", "HMM", "emkit.estimators.hmm"),
     ("estimators", "GaussianHMM", "emkit.estimators.hmm_faces"),
     ("estimators", "CategoricalHMM", "emkit.estimators.hmm_faces"),
@@ -33,6 +34,7 @@ NAMES: tuple[tuple[str, str, str], ...] = (
     ("families", "Uniform", "emkit.families.uniform"),
     ("families", "Multinomial", "emkit.families.multinomial"),
     ("families", "ZeroInflated", "emkit.families.zero_inflated"),
+    ("families", "PerColumn", "emkit.families.per_column"),
     ("families", "Custom", "emkit.families.custom"),
     ("families", "Mixed", "emkit.families.mixed"),
     ("families", "Tied", "emkit.families.tied"),

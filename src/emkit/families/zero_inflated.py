@@ -6,14 +6,14 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from emkit.core.block import Source
-from emkit.core.declared import Child
+from emkit.core.child import Child
 from emkit.core.errors import ParameterError
 from emkit.core.family import Family
 from emkit.core.parameters import Parameter, Unit
-from emkit.core.records import Params, Stats
+from emkit.core.records import Params, Stats, column_of, columns_joined
 from emkit.core.support import Support
 from emkit.families.bernoulli import BetaPrior
-from emkit.families.columnwise import column_of, columns_joined
+from emkit.families.coded import CodedPasses
 from emkit.families.sums import logs_times, ratio
 
 
@@ -35,7 +35,7 @@ class ZeroInflatedStats(Stats):
 
 
 @dataclass(frozen=True)
-class ZeroInflated(Family):
+class ZeroInflated(CodedPasses):
     """Columns of counts that are 0 with probability "zeros", and otherwise as a family of counts has them, which may be 0 too.
 
     A missing cell contributes nothing. A probability of structural zeros that runs to 0 leaves the family as it is.
