@@ -12,15 +12,15 @@ from typer.testing import CliRunner
 import emkit
 from emkit import HMM, ArraySource, DataError, FiniteMixture, ModelFileError, ParameterError, load
 from emkit._names import NAMES
-from support.exponential import Exponential
 from support.fits import fitted
+from support.waits import Waits
 
 WAITS = np.random.default_rng(2).exponential(np.where(state()[:, None] == 1, 20.0, 1.0), (40, 1))
 FRAME = pd.DataFrame({"wait": WAITS.ravel(), "nurse": ["a"] * 24 + ["b"] * 16})
 
 
 def model(**settings):
-    return HMM(**{"n_states": 2, "emission": Exponential(), **ONE, **settings})
+    return HMM(**{"n_states": 2, "emission": Waits(), **ONE, **settings})
 
 
 def enumerated(x, start, moves, rates):
@@ -40,7 +40,7 @@ def test_as_an_emission():
     assert hmm.score(WAITS) == pytest.approx(enumerated(WAITS, hmm.startprob_, hmm.transmat_, hmm.rates_), rel=1e-12)
     ahead = hmm.forecast(WAITS, 3)
     np.testing.assert_allclose(ahead.mean, ahead.states @ (1 / hmm.rates_))
-    assert "exponential" in hmm.summary() and "rates" not in hmm.summary().splitlines()[0]
+    assert "waits" in hmm.summary() and "rates" not in hmm.summary().splitlines()[0]
     with pytest.raises(ParameterError, match="does not say its distribution function: give it a method cdf"):
         hmm.pseudo_residuals(WAITS)
 
@@ -88,7 +88,7 @@ def test_set_by_hand_without_a_fit():
 
 
 def test_in_a_mixture():
-    result = fitted(FiniteMixture(Exponential(), 2), ArraySource(WAITS))
+    result = fitted(FiniteMixture(Waits(), 2), ArraySource(WAITS))
     rates = np.sort(result.params.components.rates.ravel())
     assert result.converged and rates[0] < 0.2 < 0.5 < rates[1]
 
@@ -100,10 +100,10 @@ def test_saved_and_loaded(settings, tmp_path):
     path = tmp_path / "m.safetensors"
     hmm = model(sequence="nurse", **settings).fit(FRAME)
     hmm.save(path)
-    with pytest.raises(ModelFileError, match=r"class 'Exponential'.*classes=\["):
+    with pytest.raises(ModelFileError, match=r"class 'Waits'.*classes=\["):
         load(path)
-    back = load(path, classes=[Exponential])
-    assert back.emission == Exponential()
+    back = load(path, classes=[Waits])
+    assert back.emission == Waits()
     np.testing.assert_array_equal(back.predict_proba(FRAME), hmm.predict_proba(FRAME))
     assert back.summary() == hmm.summary()
     back.save(tmp_path / "again")
@@ -117,27 +117,25 @@ def test_saved_and_loaded(settings, tmp_path):
 @pytest.fixture
 def listed(monkeypatch):
     """As if emkit's table of names had the family, by one line more; nothing else anywhere is told of it."""
-    line = ("families", "Exponential", Exponential.__module__)
+    line = ("families", "Waits", Waits.__module__)
     for name, module in list(sys.modules.items()):
         if name.startswith("emkit") and getattr(module, "NAMES", None) is NAMES:
             monkeypatch.setattr(module, "NAMES", (*NAMES, line))
-    monkeypatch.setitem(emkit._names.MODULES, "Exponential", Exponential.__module__)
+    monkeypatch.setitem(emkit._names.MODULES, "Waits", Waits.__module__)
 
 
 def test_by_its_word(listed, tmp_path):
-    by_word, by_family = HMM(2, "exponential", **ONE).fit(WAITS), model().fit(WAITS)
+    by_word, by_family = HMM(2, "waits", **ONE).fit(WAITS), model().fit(WAITS)
     np.testing.assert_array_equal(by_word.rates_, by_family.rates_)
     by_word.save(tmp_path / "m.safetensors")
     np.testing.assert_array_equal(load(tmp_path / "m.safetensors").rates_, by_word.rates_)  # no classes: it is emkit's own now
-    with pytest.raises(ParameterError, match=r"emission='exponentiol': choose one of .*'exponential'"):
-        HMM(2, "exponentiol").fit(WAITS)
+    with pytest.raises(ParameterError, match=r"emission='waitz': choose one of .*'waits'"):
+        HMM(2, "waitz").fit(WAITS)
 
 
 def test_by_its_word_is_unknown_where_it_is_not_listed():
-    with pytest.raises(
-        ParameterError, match="emission='waiting times': choose one of 'gaussian', 'categorical', 'bernoulli', 'poisson'"
-    ):
-        HMM(2, "waiting times").fit(WAITS)
+    with pytest.raises(ParameterError, match="emission='waits': choose one of 'gaussian', 'categorical', 'bernoulli', 'poisson'"):
+        HMM(2, "waits").fit(WAITS)
 
 
 def test_on_the_command_line(listed, tmp_path, monkeypatch):
@@ -149,11 +147,11 @@ def test_on_the_command_line(listed, tmp_path, monkeypatch):
     def run(*words):
         return CliRunner().invoke(app, [str(word) for word in words], prog_name="emkit")
 
-    words = ["fit", "waits.csv", "--model", "hmm", "-k", 2, "--emission", "exponential", "--sequence", "nurse", "--n-init", 1]
+    words = ["fit", "waits.csv", "--model", "hmm", "-k", 2, "--emission", "waits", "--sequence", "nurse", "--n-init", 1]
     done = run(*words, "--out", "m.safetensors")
     assert done.exit_code == 0, done.output
-    assert "2 states, exponential emissions" in done.stdout
-    ours, theirs = load("m.safetensors"), HMM(2, "exponential", sequence="nurse", **ONE).fit(FRAME)
+    assert "2 states, waits emissions" in done.stdout
+    ours, theirs = load("m.safetensors"), HMM(2, "waits", sequence="nurse", **ONE).fit(FRAME)
     np.testing.assert_array_equal(ours.rates_, theirs.rates_)
     held = run(*words, "--fixed", '{"rates": [[1.0], [0.05]]}', "--json", "--quiet")
     assert held.exit_code == 0 and "0.05" in held.stdout

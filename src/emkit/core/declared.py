@@ -278,7 +278,7 @@ class Declared(Sloped):
 
     def remarks(self, params: Any) -> list[str]:
         """What a summary should say of these values, such as that one ended at a bound; by default what its parts say."""
-        return [said for child in self.children for said in self.part(child).remarks(getattr(params, child.field))]
+        return [said for child in self.children for said in self.part(child).remarks(child.of(params))]
 
     # --- what follows from the declaration ----------------------------------------------------------------------------
 

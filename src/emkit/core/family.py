@@ -1,5 +1,6 @@
 """The contract of a family: K distributions of one kind over one row, what a component of a mixture or a state of an HMM emits."""
 
+import re
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -122,6 +123,11 @@ class Family(Declared):
     def anchor(self, k: int, d: int) -> Any:
         """Parameters that the first statistics are taken about. Only families whose statistics have a pivot care."""
         return self.null(k, d)
+
+    @property
+    def in_words(self) -> str:
+        """Its name, as "negative binomial"."""
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(self).__name__).lower()
 
     def mixture_in_words(self, k: int) -> str:
         """How a summary calls a mixture of ``k`` of it."""

@@ -1,6 +1,7 @@
 """What states emit: from an estimator's settings to a family."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import fields
 from importlib import import_module
 from typing import Any
@@ -17,6 +18,14 @@ def emissions() -> dict[str, type[Family]]:
     """Families of the table of names that need no argument, by the word that asks for them, such as "negative_binomial"."""
     found = {_snake(name): getattr(import_module(MODULES[name]), name) for name in group("families")}
     return {word: kind for word, kind in found.items() if not kind.made_of_others}
+
+
+def word_of(text: Any, known: Mapping[str, Any]) -> Any:
+    """The word among ``known`` that a user meant, whatever the case and with or without underscores; ``text`` if there is none."""
+    if not isinstance(text, str):
+        return text
+    plain = {word.replace("_", ""): word for word in known}
+    return plain.get(re.sub("[-_ ]", "", text).lower(), text)
 
 
 def _snake(name: str) -> str:
@@ -49,9 +58,7 @@ def make_family(emission: Any, *, n_mix: Any = 1, tie: Any = None, **settings: A
 
 def _by_word(emission: Any, settings: dict[str, Any]) -> Family:
     known = emissions()
-    plain = {word.replace("_", ""): word for word in known}
-    if isinstance(emission, str):
-        emission = plain.get(re.sub("[-_ ]", "", emission).lower(), emission)
+    emission = word_of(emission, known)
     if not isinstance(emission, str) or emission not in known:
         raise ParameterError(
             f"emission={emission!r}: choose one of {', '.join(map(repr, known))}, or give a Family", parameter="emission"

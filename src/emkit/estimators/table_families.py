@@ -8,7 +8,7 @@ import numpy as np
 from emkit.core.columns import Column, Columns
 from emkit.core.errors import ParameterError
 from emkit.core.family import Family
-from emkit.estimators.emissions import emissions
+from emkit.estimators.emissions import emissions, word_of
 from emkit.families.bernoulli import Bernoulli
 from emkit.families.categorical import Categorical
 from emkit.families.gaussian.family import Gaussian
@@ -73,6 +73,7 @@ def _place(columns: Columns, column: Any) -> int:
 
 def _named(word: Any) -> Family:
     known = emissions()
+    word = word_of(word, known)
     if not isinstance(word, str) or word not in known:
         raise ParameterError(
             f"family {word!r} is unknown: choose one of {', '.join(map(repr, known))}, or give a Family", parameter="family"

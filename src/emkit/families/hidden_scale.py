@@ -36,20 +36,23 @@ def jumped(
 ) -> dict[str, np.ndarray]:
     """The M-step's values; where a jump of the shape ``name`` gains more than they do, that, and all else as before.
 
-    ``gain`` (K, d) is what the M-step is sure to gain, ``far`` what the jumps up and down gain. Where ``may`` (K, d) is False, as
-    where the statistics were taken at other values or the shape is held, nothing jumps.
+    ``gain``, of the form of the shape, is what the M-step is sure to gain, ``far`` what jumps up and down gain. Where ``may`` is
+    False, as where the statistics were taken at other values or the shape is held, nothing jumps.
     """
     found = dict(new)
     for there, worth in zip(jumps(before[name]), far, strict=True):
         better = may & (worth > gain)
-        found = {key: np.where(better, there if key == name else before[key], value) for key, value in found.items()}
+        for key, value in found.items():
+            where = better.reshape(better.shape + (1,) * (value.ndim - better.ndim))
+            found[key] = np.where(where, there if key == name else before[key], value)
         gain = np.where(better, worth, gain)
     return found
 
 
 def running_away(shapes: np.ndarray, held: np.ndarray, name: str, meaning: str) -> list[str]:
     """Remarks on shapes that have no maximum inside: on the way to their bound they are as good as infinite."""
-    return [
-        f"{name} of component {k}, column {j}, runs to infinity: at {shapes[k, j]:.3g} it is as good as {meaning}"
-        for k, j in np.argwhere(np.isnan(held) & (shapes >= _AS_GOOD)).tolist()
-    ]
+    found = []
+    for place in np.argwhere(np.isnan(held) & (shapes >= _AS_GOOD)).tolist():
+        where = f"component {place[0]}" + (f", column {place[1]}" if len(place) > 1 else "")
+        found.append(f"{name} of {where}, runs to infinity: at {shapes[tuple(place)]:.3g} it is as good as {meaning}")
+    return found

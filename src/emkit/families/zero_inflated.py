@@ -13,6 +13,7 @@ from emkit.core.parameters import Parameter, Unit
 from emkit.core.records import Params, Stats, column_of, columns_joined
 from emkit.core.support import Support
 from emkit.families.bernoulli import BetaPrior
+from emkit.families.coded import CodedPasses
 from emkit.families.sums import logs_times, ratio
 
 
@@ -34,7 +35,7 @@ class ZeroInflatedStats(Stats):
 
 
 @dataclass(frozen=True)
-class ZeroInflated(Family):
+class ZeroInflated(CodedPasses):
     """Columns of counts that are 0 with probability "zeros", and otherwise as a family of counts has them, which may be 0 too.
 
     A missing cell contributes nothing. A probability of structural zeros that runs to 0 leaves the family as it is.

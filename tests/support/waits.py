@@ -1,4 +1,4 @@
-"""A family of your own, in one file: exponential waiting times."""
+"""A family of your own by the whole contract: exponential waiting times."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from emkit.families.sums import Sums
 
 
 @dataclass(frozen=True)
-class Exponential(Family):
+class Waits(Family):
     """Independent exponential columns given the component, "rates" (K, d). A missing cell contributes nothing."""
 
     parameters = (Parameter("rates", "K d", Positive()),)
