@@ -185,6 +185,14 @@ class Categorical(CodedPasses):
         mean = params.probs @ symbols
         return mean, params.probs @ symbols**2 - mean**2
 
+    def filled(self, params: Any, x: np.ndarray, resp: np.ndarray) -> np.ndarray:
+        """The most probable symbol under sum_k resp_k p_k; the first of several."""
+        out = np.array(x, dtype=np.float64)
+        for j in range(out.shape[1]):
+            rows = np.flatnonzero(np.isnan(out[:, j]))
+            out[rows, j] = (resp[rows] @ params.probs[:, j]).argmax(axis=1)
+        return out
+
     def profile(self, params: Any, weights: np.ndarray, columns: Columns) -> list[tuple[np.ndarray, list[str]]]:
         """By the level whose probability differs most, in standard deviations of its indicator."""
         out = []
