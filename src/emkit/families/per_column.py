@@ -377,7 +377,7 @@ def _listed(parts: Mapping[Any, Family]) -> list[ColumnPart]:
         if not isinstance(family, Family):
             raise ParameterError(f"column {columns!r} has {family!r}; give a family, such as emkit.Gaussian()")
         word = type(family).__name__.lower()
-        name = str(columns) if len(several) == 1 else word
+        name = str(next(iter(several))) if len(several) == 1 else word
         while name in (part.name for part in out):
             name += "_"
         out.append(ColumnPart(name, tuple(several), family))
