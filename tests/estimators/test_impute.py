@@ -1,6 +1,6 @@
 """Missing cells filled in by fitted models: mixtures, hidden Markov models, every kind of table."""
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pandas as pd
@@ -252,7 +252,7 @@ def test_an_hmm_against_all_paths():
     start, trans, rates = (np.asarray(v, dtype=float) for v in (model.startprob_, model.transmat_, model.rates_))
     total, expected = 0.0, np.zeros_like(x)
     for path in product(range(2), repeat=len(x)):
-        p = start[path[0]] * np.prod([trans[a, b] for a, b in zip(path, path[1:], strict=False)])
+        p = start[path[0]] * np.prod([trans[a, b] for a, b in pairwise(path)])
         cells = stats.poisson.pmf(np.nan_to_num(x), rates[list(path)])
         p *= np.where(np.isnan(x), 1.0, cells).prod()
         total += p
@@ -300,7 +300,7 @@ def test_lists_of_sequences_come_back_as_lists(visits):
     parts = model.impute(list(x.reshape(3, 20, 1)))
     assert isinstance(parts, list) and [p.shape for p in parts] == [(20, 1)] * 3
     np.testing.assert_array_equal(np.concatenate(parts), expected)
-    flat = model.impute([s for s in (x[:25, 0], x[25:, 0])])
+    flat = model.impute([x[:25, 0], x[25:, 0]])
     assert [p.shape for p in flat] == [(25,), (35,)]
     cube = model.impute(x.reshape(3, 20, 1))
     np.testing.assert_array_equal(cube, expected.reshape(3, 20, 1))

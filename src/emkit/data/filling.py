@@ -82,11 +82,16 @@ def _frame(given: Any, x: np.ndarray, holes: np.ndarray, columns: Columns, keys:
     return out.copy() if out is given and hasattr(out, "copy") else out
 
 
+def _gone(value: Any) -> bool:
+    """Whether a cell is missing."""
+    return is_absent(value) or bool(value != value)
+
+
 def _cells(values: list[Any], x: np.ndarray, holes: np.ndarray, column: Column) -> list[Any]:
     """The cells of a column as Python objects. A level that was not there in the fit is missing to the model, but is observed."""
     out = list(values)
     for i in np.flatnonzero(holes):
-        if is_absent(out[i]) or out[i] != out[i]:
+        if _gone(out[i]):
             levels = column.levels
             out[i] = float(x[i]) if levels is None else levels[int(x[i])] if x[i] < len(levels) else int(x[i])
     return out
@@ -96,14 +101,18 @@ def _series(series: Any, x: np.ndarray, holes: np.ndarray, column: Column) -> An
     """The column of a frame with its cells filled in."""
     import narwhals as nw
 
+    dtype = series.dtype
     if column.levels is not None:
-        return _of_levels(series, _cells(series.to_list(), x, holes, column))
-    dtype, new = series.dtype, x[holes]
+        cells = _cells(series.to_list(), x, holes, column)
+        if not dtype.is_numeric():
+            return _of_levels(series, cells)
+        x = np.array(cells, dtype=np.float64)  # codes: what was missing is a code now, and a code that is new stays
+    new = x[holes]
     if dtype in (nw.Float32, nw.Float64):
         return _made(series, x.astype(np.float32 if dtype == nw.Float32 else np.float64), dtype)
     old = series.to_list()
     if dtype.is_integer() and (new == np.round(new)).all():
-        cells = [int(a) if hole else v for a, hole, v in zip(x, holes, old, strict=True)]
+        cells = [int(a) if _gone(v) else v for a, v in zip(x, old, strict=True)]
         return _made(series, cells, dtype if _within(dtype, new) else nw.Int64)
     truths = [v for v, hole in zip(old, holes, strict=True) if not hole]
     if truths and all(isinstance(v, bool | np.bool_) for v in truths) and ((new == 0) | (new == 1)).all():

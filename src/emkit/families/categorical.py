@@ -89,9 +89,15 @@ class Categorical(CodedPasses):
             bad = np.asarray(block.x) >= sizes
             if bad.any():
                 i, j = (int(v) for v in np.argwhere(bad)[0])
+                levels = source.columns[j].levels
+                what = (
+                    f"the symbol {block.x[i, j]:g}"
+                    if levels is None
+                    else f"{levels[int(block.x[i, j])]!r}, of {len(levels)} levels"
+                )
                 raise DataError(
-                    f"{source.columns.called(j)} {source.place(row + i)} holds the symbol {block.x[i, j]:g}, but "
-                    f"n_categories={sizes[j]:g} allows 0 to {sizes[j] - 1:g}",
+                    f"{source.columns.called(j)} {source.place(row + i)} holds {what}, but "
+                    f"n_categories={sizes[j]:g} allows {f'0 to {sizes[j] - 1:g}' if levels is None else f'{sizes[j]:g}'}",
                     column=source.columns[j].name,
                     row=source.user_row(row + i),
                 )
