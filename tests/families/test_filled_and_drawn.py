@@ -158,3 +158,34 @@ def test_a_family_without_means_says_so():
 
     with pytest.raises(ParameterError, match="does not say its means"):
         Meanless().filled(Poisson.Params(np.ones((1, 1))), np.full((1, 1), NAN), np.ones((1, 1)))
+
+
+@pytest.mark.parametrize(
+    "family",
+    [
+        *(Gaussian(kind) for kind in ("full", "tied", "diag", "spherical", "tied-diag", "tied-spherical")),
+        Poisson(),
+        Bernoulli(),
+        Categorical(),
+        Multinomial(9),
+        Mixed(Gaussian("full"), 2),
+        Tied(Gaussian("full"), (0, 0)),
+        PerColumn({(0, 1): Gaussian("full")}),
+        PerColumn({0: Gaussian(), 1: Poisson()}),
+    ],
+    ids=lambda family: family.in_words,
+)
+def test_cells_drawn_anew_leave_the_distribution_as_it_is(family, rng):
+    """A step of Gibbs sampling: rows of a component with some cells drawn given the others are rows of that component."""
+    source = ArraySource(family.draw(rng, 300, 2).x)
+    family = family.resolve(source, 2)
+    params = family.from_partition(source.x, rng.dirichlet([1.0, 1.0], size=300), rng)
+    component = np.repeat([0, 1], MANY)
+    x = np.asarray(family.sample(params, component, rng), dtype=float)
+    holes = rng.random(x.shape) < 0.5
+    again = family.drawn(params, np.where(holes, NAN, x), component, rng)
+    assert family.support.holds(again).all()
+    for k in range(2):
+        old, new = (np.column_stack([rows, rows**2, rows[:, :1] * rows[:, 1:]])[component == k] for rows in (x, again))
+        noise = np.sqrt((old.var(axis=0) + new.var(axis=0)) / MANY) + 1e-12
+        assert (np.abs(new.mean(axis=0) - old.mean(axis=0)) < 5.0 * noise).all()
