@@ -23,6 +23,34 @@ def split_names(text: str) -> list[str]:
     return names
 
 
+def split_types(text: str) -> dict[str, str]:
+    """The families in ``age=gaussian,visits=poisson``, by column; names with commas in quotes: ``"a, b=gaussian"``."""
+    found: dict[str, str] = {}
+    for pair in next(csv.reader([text], skipinitialspace=True), []):
+        name, equals, family = (part.strip() for part in pair.rpartition("="))
+        if not (equals and name and family):
+            raise Refusal(
+                f"--types {pair!r}: write COLUMN=FAMILY, with commas between them, e.g. --types age=gaussian,visits=poisson"
+            )
+        if name in found:
+            raise Refusal(f"--types gives column {name!r} a family twice, {found[name]} and {family}")
+        found[name] = family
+    if not found:
+        raise Refusal("--types is empty: write COLUMN=FAMILY, e.g. --types age=gaussian,visits=poisson")
+    return found
+
+
+def families_of(types: Mapping[str, str], chosen: Sequence[str], file: DataFile) -> dict[str, str]:
+    """The families by the file's spelling of the columns; refuses families that there are not, and columns that are not fitted."""
+    from emkit.estimators.emissions import emissions
+
+    known = emissions()
+    for name, word in types.items():
+        if word not in known:
+            raise Refusal(f"--types gives column {name!r} the family {word!r}; choose one of: {', '.join(known)}")
+    return dict(zip(find_columns(chosen, list(types), file.path, "among those to fit"), types.values(), strict=True))
+
+
 def choose(
     table: Any, wanted: Sequence[str] | None, aside: Mapping[str, str], file: DataFile, talk: Talk, texts: bool = False
 ) -> list[str]:

@@ -32,6 +32,13 @@ Out = Annotated[Path | None, typer.Option(help="Model file to write, e.g. model.
 CovarianceType = Annotated[
     str | None, typer.Option(help="full (a mixture's default), diag (an hmm's), tied, spherical, tied-diag or tied-spherical.")
 ]
+Types = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN=FAMILY,...",
+        help="Families of columns of a mixture, e.g. age=gaussian,visits=poisson,region=categorical; others by what they hold.",
+    ),
+]
 Emission = Annotated[
     str | None,
     typer.Option(

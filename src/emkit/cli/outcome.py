@@ -14,6 +14,7 @@ def outcome(fitted: Any, version: str) -> dict[str, Any]:
         "estimator": type(fitted).__name__,
         "emkit_version": version,
         "columns": columns(fitted),
+        "families": fitted.column_families(),
         "n_rows": result.n_rows,
         "total_weight": result.total_weight,
         "converged": result.converged,

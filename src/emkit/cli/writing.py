@@ -84,6 +84,17 @@ def keeps_text(out: Path | None, as_json: bool) -> bool:
     return not as_json and (out is None or out.suffix.lower() in _DELIMITED)
 
 
+def as_written(written: Any, table: Any) -> Any:
+    """The cells as they are ``written`` in a text file, but decimal commas as points: the columns that are added have these."""
+    from pyarrow import compute as pc
+    from pyarrow import types
+
+    for at, name in enumerate(written.column_names):
+        if name in table.column_names and types.is_floating(table[name].type) and types.is_string(written[name].type):
+            written = written.set_column(at, name, pc.replace_substring(written[name], ",", "."))
+    return written
+
+
 def put_out(table: Any, out: Path | None, as_json: bool, talk: Talk) -> None:
     """Rows to their file, or to stdout as CSV or JSON lines."""
     if out is not None:

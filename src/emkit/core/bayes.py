@@ -30,6 +30,15 @@ def posterior(joint: np.ndarray, row: np.ndarray) -> np.ndarray:
     return np.where(shifted > -300.0, np.exp(np.maximum(shifted, -300.0)), 0.0)
 
 
+def draw_labels(probabilities: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A label for each row, (n,), drawn from its probabilities (n, K); those of a row need not add up to 1."""
+    reached = np.cumsum(probabilities, axis=1)
+    target = rng.uniform(size=(len(reached), 1)) * reached[:, -1:]
+    # The last label that is possible: rounding must not lead beyond it.
+    last = reached.shape[1] - 1 - (probabilities[:, ::-1] > 0).argmax(axis=1)
+    return np.asarray(np.minimum((reached <= target).sum(axis=1), last))
+
+
 def add_labels(log_prob: np.ndarray, labels: Any) -> np.ndarray:
     """Log probabilities (n, K) with what is known about the rows' labels, in place; see ``Block.labels``."""
     if labels is None:

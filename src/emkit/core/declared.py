@@ -270,7 +270,8 @@ class Declared(Sloped):
     def priors_in_words(self) -> list[str]:
         """Its priors, and those of its parts."""
         own = [f"{type(prior).__name__} of {name}" for name, prior in self.priors.items()]
-        return [*own, *(words for child in self.children for words in self.part(child).priors_in_words())]
+        of_parts = (words for child in self.children for words in self.part(child).priors_in_words())
+        return list(dict.fromkeys([*own, *of_parts]))  # parts of one kind are alike
 
     def held_names(self) -> list[str]:
         """Names of parameters that are held, wholly or partly."""

@@ -36,10 +36,10 @@ class Family(Declared):
     You get: mixtures and HMMs of it, missing cells, weights, fixed and partly fixed parameters, starting values, restarts, threads,
     checkpoints, model files, the command line, and ``emkit.testing.check_family``.
 
-    You may add: ``q`` (standard errors), ``gradient`` and ``curvature`` (acceleration), ``moments`` (forecasts, order of states),
-    ``cdf`` (pseudo-residuals), ``slivers`` (what is degenerate), ``remarks`` (values that ran away), ``ready`` (defaults that
-    depend on data), ``examples`` (configurations for the conformance kit), and compiled twins of ``joint_pass``,
-    ``log_prob_block`` and ``stats_block``.
+    You may add: ``q`` (standard errors), ``gradient`` and ``curvature`` (acceleration), ``moments`` (forecasts, order of states,
+    imputation), ``filled`` and ``drawn`` (imputation, where columns depend on each other or a mean says little), ``cdf``
+    (pseudo-residuals), ``slivers`` (what is degenerate), ``remarks`` (values that ran away), ``ready`` (defaults that depend on
+    data), ``examples`` (configurations for the conformance kit), and compiled twins of ``joint_pass``, ``log_prob_block`` and ``stats_block``.
     """
 
     seen: Seen | None = field(default=None, kw_only=True, repr=False)
@@ -88,6 +88,27 @@ class Family(Declared):
     def moments(self, params: Any) -> tuple[np.ndarray, np.ndarray] | None:
         """Mean and variance of each column under each component, (k, d) each; None if the family does not say."""
         return None
+
+    def filled(self, params: Any, x: np.ndarray, resp: np.ndarray) -> np.ndarray:
+        """Rows (n, d) with a best guess in each missing cell, given the row's responsibilities ``resp`` (n, k).
+
+        By default sum_k resp_k E_k[x_j], which is right for numbers in columns that are independent given the component.
+        """
+        found = self.moments(params)
+        if found is None:
+            raise ParameterError(f"{self.called} does not say its means: give it a method moments, or filled, or draw (n_draws)")
+        return np.where(np.isnan(x), resp @ found[0], x)
+
+    def drawn(self, params: Any, x: np.ndarray, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Rows (n, d) with each missing cell drawn from the row's ``component`` (n,), given its observed cells.
+
+        By default from ``sample``, which is right for columns that are independent given the component.
+        """
+        return np.where(np.isnan(x), self.sample(params, component, rng), x)
+
+    def column_words(self, d: int) -> list[str]:
+        """The word of the family of each of ``d`` columns, as ``emkit fit --types`` takes it."""
+        return [type(self).__name__.lower()] * d
 
     def profile(self, params: Any, weights: np.ndarray, columns: Columns) -> list[tuple[np.ndarray, list[str]]]:
         """For each column how far each component, of these ``weights``, is from the whole, (k,), and in a few words.

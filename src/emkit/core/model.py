@@ -9,6 +9,7 @@ import numpy as np
 from emkit.core.block import Block, Source
 from emkit.core.checks import one_of
 from emkit.core.declared import Declared
+from emkit.core.errors import ParameterError
 from emkit.core.side_by_side import SideBySide
 from emkit.core.slivers import Sliver
 from emkit.core.support import Support
@@ -58,9 +59,9 @@ class Model(Declared):
     ``emkit.testing.check_model``.
 
     You may add: ``q`` (Fisher's identity, standard errors), ``gradient`` and ``curvature`` (acceleration), ``moments`` and
-    ``label_table`` (summaries, order of labels), ``slivers`` (what is degenerate), ``support``, ``simulate``, ``compile``,
-    ``kind_of_start``, ``side_by_side`` (many starts at once); ``examples`` (configurations for the conformance kit) and ``draw``
-    (data for it, where rows of the first part will not do).
+    ``label_table`` (summaries, order of labels), ``filled`` and ``drawn`` (imputation), ``slivers`` (what is degenerate),
+    ``support``, ``simulate``, ``compile``, ``kind_of_start``, ``side_by_side`` (many starts at once); ``examples``
+    (configurations for the conformance kit) and ``draw`` (data for it, where rows of the first part will not do).
     """
 
     @property
@@ -130,6 +131,14 @@ class Model(Declared):
     def simulate(self, params: Any, n: int, rng: np.random.Generator) -> Block | None:
         """Rows (about ``n``) drawn from the model as a block with their labels; None if the model cannot."""
         return None
+
+    def filled(self, params: Any, x: np.ndarray, marginals: np.ndarray) -> np.ndarray:
+        """Rows (n, d) with a best guess in each missing cell, given the ``marginals`` (n, K) of each row's label."""
+        raise ParameterError(f"{self.called} does not say how missing cells are filled in: give it a method filled")
+
+    def drawn(self, params: Any, x: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Rows (n, d) with each missing cell drawn given the row's label, ``labels`` (n,), and its observed cells."""
+        raise ParameterError(f"{self.called} does not say how missing cells are drawn: give it a method drawn")
 
     def kind_of_start(self, attempt: int) -> str:
         """What start number ``attempt`` does, for the table of starts."""

@@ -196,6 +196,10 @@ class Face(State, Settings):
         """Columns that are not data, by the setting that names them."""
         return {}
 
+    def column_families(self) -> dict[str, str]:
+        """The family of each column, by the word that asks for it, where columns may differ."""
+        return {}
+
     def takes_texts(self) -> bool:
         """Whether columns of text or categories can be fitted."""
         support = self.build(None).support

@@ -12,9 +12,11 @@ from emkit.core.block import Block
 from emkit.core.errors import DataError, ImpossibleSequenceError, ParameterError
 from emkit.core.family import Family
 from emkit.core.result import Result
+from emkit.data.filling import sequences_filled_in
 from emkit.data.sequence_input import Sequences
 from emkit.data.sequences import SequenceSource
 from emkit.data.validate import check_matrix, unmask
+from emkit.estimators import imputing
 from emkit.estimators.settings import make_rng
 from emkit.execute.threads import Threads
 from emkit.models.hmm import decoding, paths
@@ -70,6 +72,7 @@ class AfterTheFit:
     _executor: Callable[[], Threads]
     _emitted: Callable[[Any], np.ndarray]
     _n_columns: Callable[[], int]
+    key_columns: Callable[[], dict[str, str]]
     random_state: Any
 
     def _hypothesis(self) -> tuple[HiddenMarkov, HMMParams]:
@@ -181,6 +184,47 @@ class AfterTheFit:
             for block in self._source(found)
         ]
         return np.stack([found.restore(path) for path in np.concatenate(parts, axis=1)])
+
+    def impute(self, X: Any, lengths: Any = None, n_draws: int | None = None) -> Any:
+        """The sequences with their missing cells filled in: what came in, with the same columns. Observed cells are as they were.
+
+        ``n_draws`` None: each missing cell gets its best guess given its whole sequence: a number its expected value, a category,
+        and 0 or 1, the most probable one. A number m: a list of m tables, their missing cells drawn from the distribution given
+        the sequence (a path of states first, then the cells), with ``random_state``: multiple imputation (Little and Rubin 2002,
+        Statistical Analysis with Missing Data, chapter 10), at the fitted parameters. Steps between rows that ``gaps="missing"``
+        makes are not part of what comes back.
+
+        Raises DataError naming a cell that the model cannot describe, or a sequence that it cannot produce.
+        """
+        draws = None if n_draws is None else checks.count(n_draws, "n_draws")
+        X = list(X) if isinstance(X, Iterator) else X
+        found = self._new(X, lengths)
+        self._current().model.check(self._source(found))
+        with sequences_by_key(found):
+            filled = [self._guessed(found)] if draws is None else self._drawn(found, draws)
+        holes = np.isnan(found.restore(found.x))
+        tables = [sequences_filled_in(X, lengths, found.restore(x), holes, found.columns, self.key_columns()) for x in filled]
+        return tables[0] if draws is None else tables
+
+    def _guessed(self, found: Sequences) -> np.ndarray:
+        """All steps with best guesses in their missing cells, (n, d)."""
+        model, params = self._hypothesis()
+
+        def one(block: Block) -> np.ndarray:
+            marginals = model.infer(params, block, "marginals").marginals
+            assert marginals is not None
+            return imputing.guessed(model, params, np.asarray(block.x), marginals)
+
+        return np.concatenate(list(self._executor().map(one, self._source(found))))
+
+    def _drawn(self, found: Sequences, draws: int) -> list[np.ndarray]:
+        """All steps with draws in their missing cells, (n, d) each."""
+        model, params = self._hypothesis()
+        rng, parts = make_rng(self.random_state), []
+        for block in self._source(found):
+            states = paths.sample_paths(params, model.log_emissions(params, block), np.asarray(block.lengths), draws, rng)
+            parts.append([imputing.drawn(model, params, np.asarray(block.x), path, rng) for path in states])
+        return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
     def forecast(self, X: Any, horizon: int = 1) -> Forecast:
         """States and observations 1 to ``horizon`` steps after the end of one sequence."""

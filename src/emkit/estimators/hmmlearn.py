@@ -326,6 +326,10 @@ class HmmlearnWords(AfterTheFit, BaseEstimator, ABC):  # type: ignore[misc]
         """None: hmmlearn's faces take lengths."""
         return {}
 
+    def column_families(self) -> dict[str, str]:
+        """All columns have the same."""
+        return {}
+
     def takes_texts(self) -> bool:
         """As ``HMM.takes_texts``."""
         return self._inner().takes_texts()

@@ -7,11 +7,11 @@ from typing import Any
 from emkit.core.checks import one_of
 from emkit.core.columns import Columns
 from emkit.core.result import Result
-from emkit.data.kinds import refined
+from emkit.data.kinds import refined, with_levels
 from emkit.data.rows import ArraySource
 from emkit.estimators.profile import in_words
 from emkit.estimators.rows import RowFace
-from emkit.estimators.table_families import table_family
+from emkit.estimators.table_families import categories, table_family
 from emkit.models.mixture import FiniteMixture
 
 
@@ -30,7 +30,7 @@ class Mixture(RowFace):
         What a component is. None: a family for each column by its kind (floating-point numbers Gaussian, whole numbers from 0 to
         255 Poisson, 0 and 1 Bernoulli, texts and categories Categorical, other whole numbers Gaussian). A mapping from columns,
         or tuples of columns, to families or their names overrides that: ``{"visits": "poisson", ("a", "b"): Gaussian("full")}``.
-        A family or a name: that one for all columns.
+        A family or a name: that one for all columns. Whole numbers that are made categorical have the levels that are seen.
     weights_init : array (K,), optional
     weights_prior : Dirichlet or float, optional
         The prior of the weights; a number is its concentration.
@@ -90,15 +90,23 @@ class Mixture(RowFace):
 
     def _columns_by_moments(self) -> list[int]:
         """The number of a level says nothing."""
-        return [j for j, column in enumerate(self.columns_.items) if column.levels is None]
+        words = self.column_families() if "result_" in self.__dict__ else {}
+        return [j for j, c in enumerate(self.columns_.items) if c.levels is None and words.get(c.name) != "categorical"]
+
+    def column_families(self) -> dict[str, str]:
+        """The word of each column's family, as ``family`` takes it."""
+        model: Any = self.model_
+        return dict(zip(self.columns_.names, model.family.column_words(len(self.columns_)), strict=True))
 
     def _more_in_words(self, result: Result) -> list[str]:
         """What sets each component apart most."""
         return in_words(result.model, result.params, self.columns_)
 
     def _source(self, X: Any, sample_weight: Any = None, *, like: Columns | None = None, min_rows: int = 1) -> ArraySource:
-        """In a fit, whole numbers are told apart."""
+        """In a fit, whole numbers are told apart, and codes of categories become levels."""
         source = super()._source(X, sample_weight, like=like, min_rows=min_rows)
         if like is not None:
             return source
-        return ArraySource(source.x, source.weights, refined(source.columns, source.summary), checked=True)
+        columns = refined(source.columns, source.summary)
+        x, columns = with_levels(source.x, columns, categories(self.family, columns))
+        return ArraySource(x, source.weights, columns, checked=True)

@@ -1,5 +1,6 @@
 """Estimators of independent rows: each row has a hidden label of its own."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -7,12 +8,15 @@ import numpy as np
 
 from emkit.core.checks import count
 from emkit.core.columns import Columns
-from emkit.core.model import EStep
+from emkit.core.errors import DataError
+from emkit.core.model import EStep, Inference
+from emkit.data.filling import filled_in
 from emkit.data.labels import read_labels
 from emkit.data.rows import ArraySource
 from emkit.data.tables import read_table
 from emkit.data.validate import check_weights
 from emkit.estimators.face import Face
+from emkit.estimators.imputing import drawn_with_labels, guessed
 from emkit.estimators.settings import make_rng
 
 
@@ -94,6 +98,59 @@ class RowFace(Face):
     def _log_likelihood(self, source: ArraySource) -> float:
         current = self._current()
         return float(self._executor().map_reduce(EStep(current.model, current.params), source.distinct())[1])
+
+    def impute(self, X: Any, n_draws: int | None = None) -> Any:
+        """The rows with their missing cells filled in.
+
+        Parameters
+        ----------
+        X : array or data frame
+        n_draws : int, optional
+            None: each missing cell gets its best guess given the row's observed cells: a number its expected value, a category,
+            and 0 or 1, the most probable one. A number m: m tables, their missing cells drawn from the distribution given the
+            row's observed cells, with ``random_state``: multiple imputation, which keeps the spread that guesses lack.
+
+        Returns
+        -------
+        array or data frame, or list of m of them
+            Of the kind that ``X`` is, with the same columns. Observed cells are as they were; a row with nothing observed is
+            imputed from the weights.
+
+        Raises
+        ------
+        DataError
+            Naming a cell that the model cannot describe, or a row that no component can produce.
+
+        References
+        ----------
+        Little and Rubin (2002), Statistical Analysis with Missing Data, chapters 4 and 10. The draws are at the fitted parameters:
+        how uncertain these are is not in them.
+        """
+        draws = None if n_draws is None else count(n_draws, "n_draws")
+        source = self._new(X)
+        tables = [filled_in(X, x, np.isnan(source.x), source.columns) for x in self._imputed(source, draws)]
+        return tables[0] if draws is None else tables
+
+    def _imputed(self, source: ArraySource, draws: int | None) -> Iterator[np.ndarray]:
+        """The rows with best guesses in their missing cells, or so many times with draws: float64, (n, d)."""
+        current = self._current()
+        current.model.check(source)
+        rows = np.flatnonzero(np.isnan(source.x).any(axis=1))
+        some = ArraySource(source.x[rows], columns=source.columns, checked=True)
+        found = self._infer(some, "marginals") if len(rows) else Inference(np.zeros(0), np.zeros((0, 1)))
+        if (found.log_likelihood == -np.inf).any():
+            row = int(rows[np.flatnonzero(found.log_likelihood == -np.inf)[0]])
+            raise DataError(
+                f"row {row} has observed cells that no component can produce, so nothing follows for the others", row=row
+            )
+        assert found.marginals is not None
+        given, rng = (current.model, current.params, some.x), make_rng(self.random_state)
+        for _ in range(1 if draws is None else draws):
+            out = source.x.astype(np.float64)
+            if len(rows):
+                new = guessed(*given, found.marginals) if draws is None else drawn_with_labels(*given, found.marginals, rng)
+                out[rows] = new
+            yield out
 
     def table(self, X: Any) -> dict[str, np.ndarray]:
         """Columns that a prediction adds: ``label``, the most probable component, and the responsibilities ``p0``, ``p1``, ..."""

@@ -42,7 +42,7 @@ def table_family(asked: Any, columns: Columns | None) -> Family:
         raise ParameterError(
             f"family={asked!r}: give a family, the name of one, or a mapping from columns to families", parameter="family"
         )
-    given = {} if asked is None else {key: value if isinstance(value, Family) else _named(value) for key, value in asked.items()}
+    given = {} if asked is None else {key: _of_columns(key, value) for key, value in asked.items()}
     if columns is None:
         return PerColumn(given) if given else _INFERRED["real"]
     taken = {_place(columns, column) for key in given for column in (key if isinstance(key, tuple) else (key,))}
@@ -54,6 +54,20 @@ def table_family(asked: Any, columns: Columns | None) -> Family:
         return _INFERRED[next(iter(by_kind))]
     inferred = {_key(columns, places): _INFERRED[kind] for kind, places in by_kind.items()}
     return PerColumn({**given, **inferred})
+
+
+def categories(asked: Any, columns: Columns) -> list[int]:
+    """Numbers of the columns that are to be categorical, if nothing says how many symbols they have."""
+    if isinstance(asked, PerColumn):
+        asked = {part.columns: part.family for part in asked.parts}
+    if not isinstance(asked, Mapping):
+        asked = {tuple(range(len(columns))): asked}
+    found = []
+    for key, family in asked.items():
+        open_ended = isinstance(family, Categorical) and family.n_categories is None and not family.has_values
+        if open_ended or (isinstance(family, str) and family == "categorical"):
+            found += [_place(columns, column) for column in (key if isinstance(key, tuple) else (key,))]
+    return [j for j in found if 0 <= j < len(columns)]
 
 
 def _kind(column: Column) -> str:
@@ -69,6 +83,14 @@ def _place(columns: Columns, column: Any) -> int:
     if columns.named and column in columns.names:
         return columns.names.index(column)
     return int(column) if isinstance(column, int | np.integer) else -1
+
+
+def _of_columns(columns: Any, asked: Any) -> Family:
+    """A family, or the one of that name; of a single column that is normal there is nothing to correlate."""
+    if isinstance(asked, Family):
+        return asked
+    found = _named(asked)
+    return _INFERRED["real"] if isinstance(found, Gaussian) and not isinstance(columns, tuple) else found
 
 
 def _named(word: Any) -> Family:

@@ -119,6 +119,11 @@ class Bernoulli(CodedPasses):
         """The probability p, and p (1 - p)."""
         return params.probs, params.probs * (1.0 - params.probs)
 
+    def filled(self, params: Any, x: np.ndarray, resp: np.ndarray) -> np.ndarray:
+        """The more probable of 0 and 1; 0 where they are equally so."""
+        total = np.maximum(resp.sum(axis=1, keepdims=True), 1e-300)
+        return np.where(np.isnan(x), (resp @ params.probs) / total > 0.5, x)
+
     def cdf(self, params: Any, x: np.ndarray, *, upper: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """Of the symbols 0 and 1."""
         p = params.probs[:, 0]

@@ -91,9 +91,15 @@ class Categorical(CodedPasses):
             bad = np.asarray(block.x) >= sizes
             if bad.any():
                 i, j = (int(v) for v in np.argwhere(bad)[0])
+                levels = source.columns[j].levels
+                what = (
+                    f"the symbol {block.x[i, j]:g}"
+                    if levels is None
+                    else f"{levels[int(block.x[i, j])]!r}, of {len(levels)} levels"
+                )
                 raise DataError(
-                    f"{source.columns.called(j)} {source.place(row + i)} holds the symbol {block.x[i, j]:g}, but "
-                    f"n_categories={sizes[j]:g} allows 0 to {sizes[j] - 1:g}",
+                    f"{source.columns.called(j)} {source.place(row + i)} holds {what}, but "
+                    f"n_categories={sizes[j]:g} allows {f'0 to {sizes[j] - 1:g}' if levels is None else f'{sizes[j]:g}'}",
                     column=source.columns[j].name,
                     row=source.user_row(row + i),
                 )
@@ -186,6 +192,14 @@ class Categorical(CodedPasses):
         symbols = np.arange(params.probs.shape[2])
         mean = params.probs @ symbols
         return mean, params.probs @ symbols**2 - mean**2
+
+    def filled(self, params: Any, x: np.ndarray, resp: np.ndarray) -> np.ndarray:
+        """The most probable symbol under sum_k resp_k p_k; the first of several."""
+        out = np.array(x, dtype=np.float64)
+        for j in range(out.shape[1]):
+            rows = np.flatnonzero(np.isnan(out[:, j]))
+            out[rows, j] = (resp[rows] @ params.probs[:, j]).argmax(axis=1)
+        return out
 
     def profile(self, params: Any, weights: np.ndarray, columns: Columns) -> list[tuple[np.ndarray, list[str]]]:
         """By the level whose probability differs most, in standard deviations of its indicator."""

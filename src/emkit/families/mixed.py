@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 
 from emkit.core import simplex
-from emkit.core.bayes import log_sum_exp, posterior
+from emkit.core.bayes import draw_labels, log_sum_exp, posterior
 from emkit.core.block import Source
 from emkit.core.checks import count
 from emkit.core.child import Child
@@ -218,6 +218,18 @@ class Mixed(Family):
         cumulative = np.cumsum(params.weights, axis=1)[component]
         part = (rng.uniform(size=(len(component), 1)) >= cumulative / cumulative[:, -1:]).sum(axis=1)
         return self.family.sample(params.parts, component * self.n_parts + part, rng)
+
+    def filled(self, params: Any, x: np.ndarray, resp: np.ndarray) -> np.ndarray:
+        """As the family has it, with each component's responsibility shared out among its parts."""
+        joint = self._joint(params, x)
+        fine = posterior(joint, log_sum_exp(joint)) * resp[:, :, None]
+        return self.family.filled(params.parts, x, fine.reshape(len(fine), -1))
+
+    def drawn(self, params: Any, x: np.ndarray, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """A part drawn given the component and the observed cells, then the cells."""
+        joint = self._joint(params, x)[np.arange(len(component)), component]
+        part = draw_labels(posterior(joint, log_sum_exp(joint)), rng)
+        return self.family.drawn(params.parts, x, component * self.n_parts + part, rng)
 
     @property
     def in_words(self) -> str:

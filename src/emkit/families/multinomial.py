@@ -172,6 +172,47 @@ class Multinomial(Family):
             return int(np.rint(self.seen.mean.sum()))
         return self.n_trials
 
+    def filled(self, params: Any, x: np.ndarray, resp: np.ndarray) -> np.ndarray:
+        """Expected counts given the observed ones: with ``n_trials`` of the trials that are left, otherwise as in ``stats``.
+
+        A row with nothing observed gets n p, where n is ``n_trials`` or the average sum of the rows of the fit.
+        """
+        seen, filled = _observed(x)
+        p, n = params.probs, self._known_trials(seen)
+        total = filled.sum(axis=1, keepdims=True)
+        left, among = seen @ p.T, ~seen @ p.T  # (n, K): probability of the observed columns, and of the missing ones
+        rate = ratio(total, left) if self.n_trials is None else ratio(n[:, None] - total, among)
+        rate = np.where(seen.any(axis=1, keepdims=True), rate, n[:, None])
+        return np.where(seen, filled, (resp * rate) @ p)
+
+    def drawn(self, params: Any, x: np.ndarray, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Counts given the observed ones: multinomial.
+
+        Without ``n_trials`` the number of lost trials is negative binomial, as of a number of trials N with prior in proportion
+        to 1 / N; its mean is that of ``filled``.
+        """
+        seen, filled = _observed(x)
+        p, n, total = params.probs[component], self._known_trials(seen), filled.sum(axis=1)
+        hidden = np.where(seen, 0.0, p)
+        among, some = hidden.sum(axis=1), seen.any(axis=1)
+        if self.n_trials is None:
+            lost = rng.negative_binomial(np.maximum(total, 1.0), np.clip(1.0 - among, 1e-12, 1.0))
+            lost = np.where(some, np.where(total > 0, lost, 0), n)
+        else:
+            lost = n - total
+        share = ratio(hidden, among[:, None])
+        return np.where(seen, filled, rng.multinomial(np.where(among > 0, lost, 0).astype(np.int64), share))
+
+    def _known_trials(self, seen: np.ndarray) -> np.ndarray:
+        """Trials of rows with nothing observed, (n,), and with ``n_trials`` of all. Raises ParameterError if nothing says."""
+        n = self._trials()
+        if n is None and not seen.any(axis=1).all():
+            raise ParameterError(
+                "nothing says how many trials a row without observed cells has, and there was no fit: give n_trials",
+                parameter="n_trials",
+            )
+        return np.full(len(seen), n or 0.0)
+
     def q(self, stats: TrialCounts, params: Any) -> float:
         """Sum of counts log p."""
         return float(logs_times(stats.counts, params.probs).sum())

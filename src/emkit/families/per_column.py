@@ -1,6 +1,6 @@
 """A table of columns of different kinds: each column, or block of columns, has a family, independent given the component."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -17,6 +17,7 @@ from emkit.core.records import Params, Stats
 from emkit.core.selected import SelectedColumns, columns_of
 from emkit.core.support import Support
 from emkit.families.coded import Piece, coded_joint, worth_it
+from emkit.families.supports import SupportOfParts
 
 
 @dataclass(frozen=True)
@@ -197,7 +198,7 @@ class PerColumn(Family):
     @property
     def support(self) -> Support:  # type: ignore[override]
         """What all of them allow."""
-        return _Supports(self)
+        return SupportOfParts([(list(part.columns), part.family) for part in self.parts])
 
     @property
     def separable(self) -> bool:
@@ -213,6 +214,11 @@ class PerColumn(Family):
     def _cut(self, x: Any) -> list[tuple[ColumnPart, np.ndarray]]:
         x = np.asarray(x)
         return [(part, np.ascontiguousarray(x[:, list(part.columns)])) for part in self.parts]
+
+    def _joined(self, cells: Iterable[np.ndarray]) -> np.ndarray:
+        """The inverse: each part's columns in their places."""
+        places = np.argsort(np.concatenate([part.columns for part in self.parts]))
+        return np.concatenate(list(cells), axis=1).astype(np.float64, copy=False)[:, places]
 
     # --- the mathematics ----------------------------------------------------------------------------------------------
 
@@ -245,10 +251,18 @@ class PerColumn(Family):
 
     def sample(self, params: PerColumnParams, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Each part's columns in their places."""
-        out = np.empty((len(component), sum(len(part.columns) for part in self.parts)))
-        for part, own in zip(self.parts, params.parts, strict=True):
-            out[:, list(part.columns)] = part.family.sample(own, component, rng)
-        return out
+        each = zip(self.parts, params.parts, strict=True)
+        return self._joined(part.family.sample(own, component, rng) for part, own in each)
+
+    def filled(self, params: PerColumnParams, x: np.ndarray, resp: np.ndarray) -> np.ndarray:
+        """Each part's columns in their places."""
+        each = zip(self._cut(x), params.parts, strict=True)
+        return self._joined(part.family.filled(own, cells, resp) for (part, cells), own in each)
+
+    def drawn(self, params: PerColumnParams, x: np.ndarray, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Each part's columns in their places."""
+        each = zip(self._cut(x), params.parts, strict=True)
+        return self._joined(part.family.drawn(own, cells, component, rng) for (part, cells), own in each)
 
     def q(self, stats: PerColumnStats, params: PerColumnParams) -> float | None:
         """Sum over the parts."""
@@ -326,6 +340,11 @@ class PerColumn(Family):
 
     # --- in words -----------------------------------------------------------------------------------------------------
 
+    def column_words(self, d: int) -> list[str]:
+        """Of the part that each column is in."""
+        words = [word for part in self.parts for word in part.family.column_words(len(part.columns))]
+        return [words[i] for i in np.argsort(np.concatenate([part.columns for part in self.parts]))]
+
     @property
     def in_words(self) -> str:
         """As "table (gaussian: 3 columns; poisson: 1 column)"."""
@@ -358,31 +377,8 @@ def _listed(parts: Mapping[Any, Family]) -> list[ColumnPart]:
         if not isinstance(family, Family):
             raise ParameterError(f"column {columns!r} has {family!r}; give a family, such as emkit.Gaussian()")
         word = type(family).__name__.lower()
-        name = str(columns) if len(several) == 1 else word
+        name = str(next(iter(several))) if len(several) == 1 else word
         while name in (part.name for part in out):
             name += "_"
         out.append(ColumnPart(name, tuple(several), family))
     return out
-
-
-class _Supports(Support):
-    """Each part's support over its own columns."""
-
-    def __init__(self, table: PerColumn):
-        self.table = table
-        each = [part.family.support for part in table.parts]
-        self.words = "; ".join(dict.fromkeys(support.words for support in each))  # type: ignore[misc]
-        self.kinds = tuple(dict.fromkeys(kind for support in each for kind in support.kinds))  # type: ignore[misc]
-        self.whole = all(support.whole for support in each)  # type: ignore[misc]
-        self.signed = any(support.signed for support in each)  # type: ignore[misc]
-
-    def holds(self, x: np.ndarray) -> np.ndarray:
-        """As each part has it."""
-        out = np.ones(x.shape, dtype=bool)
-        for part in self.table.parts:
-            out[:, list(part.columns)] = part.family.support.holds(x[:, list(part.columns)])
-        return out
-
-    def draw(self, rng: np.random.Generator, n: int, d: int) -> np.ndarray:
-        """As each part has it."""
-        return np.asarray(self.table.draw(rng, n, d).x)

@@ -243,6 +243,18 @@ class Tied(Family):
         """As the family has it."""
         return self.family.sample(params, self._index[component], rng)
 
+    def filled(self, params: Any, x: np.ndarray, resp: np.ndarray) -> np.ndarray:
+        """As the family has it, with responsibilities of components that share added."""
+        return self.family.filled(params, x, self._pool(resp))
+
+    def drawn(self, params: Any, x: np.ndarray, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """As the family has it."""
+        return self.family.drawn(params, x, self._index[component], rng)
+
+    def column_words(self, d: int) -> list[str]:
+        """As the family has it."""
+        return self.family.column_words(d)
+
     @property
     def in_words(self) -> str:
         """As the family has it."""

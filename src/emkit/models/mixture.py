@@ -195,6 +195,14 @@ class FiniteMixture(Model):
         labels = rng.choice(self.n_hidden, size=n, p=params.weights)
         return Block(self.family.sample(params.components, labels, rng), labels=labels)
 
+    def filled(self, params: MixtureParams, x: np.ndarray, marginals: np.ndarray) -> np.ndarray:
+        """As the family does it."""
+        return self.family.filled(params.components, x, marginals)
+
+    def drawn(self, params: MixtureParams, x: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """As the family does it."""
+        return self.family.drawn(params.components, x, labels, rng)
+
     def side_by_side(self, source: Source) -> "MixturesSideBySide | None":
         """Where the components are separable, nothing is held or given, and no label is known."""
         alike = self.family.separable and not self.has_values and next(iter(source)).labels is None

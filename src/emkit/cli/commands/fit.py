@@ -20,6 +20,7 @@ def command(
     columns: options.Columns = None,
     weights: options.Weights = None,
     out: options.Out = None,
+    types: options.Types = None,
     covariance_type: options.CovarianceType = None,
     emission: options.Emission = None,
     sequence: options.Sequence = None,
@@ -65,9 +66,11 @@ def command(
     if no_prior:
         settings["prior"] = None
     settings.update(_settings(setting or []))
+    asked = None if types is None else _types(types, settings)
     estimator = build(kind, components, settings)
     with talk.warnings():
-        fitted, unsaved = _run(estimator, file, columns, weights, labels, out, checkpoint, time_limit, talk)
+        fitted, unsaved = _run(estimator, asked, file, columns, weights, labels, out, checkpoint, time_limit, talk)
+        _say_types(fitted, asked or {}, talk)
         _print(fitted, as_json, out if unsaved is None else None)
         if unsaved is not None:
             raise unsaved
@@ -76,6 +79,7 @@ def command(
 
 def _run(
     estimator: Any,
+    types: dict[str, str] | None,
     file: DataFile,
     columns: str | None,
     weights: str | None,
@@ -86,7 +90,7 @@ def _run(
     talk: Talk,
 ) -> tuple[Any, Refusal | None]:
     """Read, fit, save; with the reason if the last of these failed: the fit is worth printing all the same."""
-    from emkit.cli.choosing import choose, numbers, split_names, with_keys
+    from emkit.cli.choosing import choose, families_of, numbers, split_names, with_keys
     from emkit.cli.interrupts import Interrupts
     from emkit.cli.writing import cannot_write, check_writable
     from emkit.core.monitor import TimeLimit
@@ -101,6 +105,8 @@ def _run(
     estimator.set_params(**keys)
     row_weights, known = (numbers(table, aside[name], file) if name in aside else None for name in ("weights", "labels"))
     chosen = choose(table, None if columns is None else split_names(columns), aside, file, talk, estimator.takes_texts())
+    if types is not None:
+        estimator.set_params(family=families_of(types, chosen, file))
     rows = with_keys(table, chosen, keys, file)
     limits = [] if time_limit is None else [TimeLimit(time_limit)]
     with Interrupts() as interrupts:
@@ -119,6 +125,25 @@ def _run(
             except OSError as error:
                 return estimator, cannot_write(out, error)
     return estimator, None
+
+
+def _types(text: str, settings: dict[str, Any]) -> dict[str, str]:
+    """The families of columns; ``settings`` gets them as the estimator's family, which refuses models that have no such setting."""
+    from emkit.cli.choosing import split_types
+
+    if "family" in settings:
+        raise Refusal("--types and --set family=... both give families; leave one out")
+    settings["family"] = split_types(text)
+    return dict(settings["family"])
+
+
+def _say_types(fitted: Any, asked: dict[str, str], talk: Talk) -> None:
+    """The family of each column, where some were inferred."""
+    found = fitted.column_families()
+    if found and isinstance(fitted.get_params(deep=False).get("family"), dict | None) and len(asked) < len(found):
+        shown = ", ".join(f"{name} {word}" for name, word in found.items())
+        inferred = "inferred" if not asked else f"{len(found) - len(asked)} of them inferred"
+        talk.say(f"types: {shown} ({inferred}; --types says otherwise)")
 
 
 def _checkpoint(path: Path | None, talk: Talk) -> Any:

@@ -23,7 +23,9 @@ def command(
     changed = _changed(fitted, settings(fitted))
     print(f"{model_name(type(fitted).__name__)} in {str(model)!r}, written by emkit {version}")
     levels = [f" ({', '.join(map(str, c.levels))})" if c.levels else "" for c in fitted.columns_.items]
-    shown = ", ".join(name + of for name, of in zip(names, levels, strict=True)) if names is not None else None
+    words = fitted.column_families()
+    kinds = [f" {words[c.name]}" if words else "" for c in fitted.columns_.items]
+    shown = ", ".join(name + kind + of for name, kind, of in zip(names, kinds, levels, strict=True)) if names is not None else None
     print(f"columns: {shown or f'{fitted.n_features_in_} without names'}")
     print(f"settings: {', '.join(f'{name}={value!r}' for name, value in changed.items()) or 'the defaults'}")
     print(f"\n{fitted.summary()}")

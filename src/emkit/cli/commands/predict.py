@@ -1,7 +1,7 @@
 """``emkit predict``: the rows of a file with what a fitted model says about each."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -35,7 +35,7 @@ def command(
     from emkit.cli.choosing import rows_for
     from emkit.cli.estimators import for_new_data, open_model
     from emkit.cli.reading import DataFile
-    from emkit.cli.writing import check_out, keeps_text, named, put_out
+    from emkit.cli.writing import as_written, check_out, keeps_text, named, put_out
 
     talk = Talk(quiet)
     file = DataFile(data, separator, decimal)
@@ -47,18 +47,7 @@ def command(
         rows = rows_for(fitted, table, file, model)
         fitted.check_cells(rows)
         added = fitted.table(rows)
-        shown = _as_written(file.read(as_text=True), table) if keeps_text(out, as_json) else table
+        shown = as_written(file.read(as_text=True), table) if keeps_text(out, as_json) else table
         for name, values in named(added, shown.column_names, prefix, data).items():
             shown = shown.append_column(name, values)
     put_out(shown, out, as_json, talk)
-
-
-def _as_written(written: Any, table: Any) -> Any:
-    """The cells as they are written, but decimal commas as points: the columns that are added have these."""
-    from pyarrow import compute as pc
-    from pyarrow import types
-
-    for at, name in enumerate(written.column_names):
-        if name in table.column_names and types.is_floating(table[name].type) and types.is_string(written[name].type):
-            written = written.set_column(at, name, pc.replace_substring(written[name], ",", "."))
-    return written

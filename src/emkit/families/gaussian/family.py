@@ -373,6 +373,16 @@ class Gaussian(Family):
         flat = np.diagonal(c, axis1=1, axis2=2) if c.ndim == 3 else c
         return params.means, np.broadcast_to(flat, params.means.shape)
 
+    def filled(self, params: GaussianParams, x: np.ndarray, resp: np.ndarray) -> np.ndarray:
+        """Conditional means given the observed cells."""
+        return super().filled(params, x, resp) if params.covariances.ndim == 2 else missing.filled(params, x, resp)
+
+    def drawn(self, params: GaussianParams, x: np.ndarray, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """From the conditional normal distributions given the observed cells."""
+        if params.covariances.ndim == 2:
+            return super().drawn(params, x, component, rng)
+        return missing.drawn(params, x, component, rng)
+
     def slivers(self, params: GaussianParams, counts: np.ndarray) -> dict[int, str]:
         """Those with few rows, and the far thinner ones: see ``emkit.families.gaussian.slivers``."""
         return slivers(self, params, counts, self._prior)

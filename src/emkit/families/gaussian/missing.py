@@ -1,4 +1,4 @@
-"""Gaussian rows with missing cells: marginalised exactly, never imputed.
+"""Gaussian rows with missing cells: marginalised exactly in a fit, never imputed; filled in afterwards, where that is asked for.
 
 With unrestricted covariances, rows are grouped by the pattern of their missing cells, so that each pattern shares one
 factorisation: Little and Rubin (2002), Statistical Analysis with Missing Data, section 11.2. With diagonal ones no grouping is
@@ -55,6 +55,12 @@ class Pattern:
         """(n, K)."""
         z = np.matmul(centred, np.swapaxes(self.whitener, 1, 2))
         return np.asarray((self.log_norm[:, None] - 0.5 * np.sum(z * z, axis=2)).T)
+
+    def conditional_means(self, centred: np.ndarray, k: int | None = None) -> np.ndarray:
+        """Of the missing cells under each component, (K, n, m), or under component ``k``, (n, m)."""
+        if k is None:
+            return np.asarray(self.means[:, None, self.missing] + np.matmul(centred, np.swapaxes(self.regression, 1, 2)))
+        return np.asarray(self.means[k, self.missing] + centred[k] @ self.regression[k if len(self.regression) > 1 else 0].T)
 
     def add_moments(self, centred: np.ndarray, resp: np.ndarray, first: np.ndarray, second: np.ndarray | None) -> None:
         """Conditional means in place of missing cells, and their conditional covariance added."""
@@ -148,6 +154,33 @@ def joint_pass(params: GaussianParams, log_weights: np.ndarray, block: Block, wi
             counts += resp.sum(axis=0)
             pattern.add_moments(centred, resp, first, second)
     return Pass(total, counts, GaussianStats(counts, first, second, params.means))
+
+
+def filled(params: GaussianParams, x: np.ndarray, resp: np.ndarray) -> np.ndarray:
+    """Missing cells by sum_k resp_k (mu_m + S_mo S_oo^-1 (x_o - mu_o)), with the moments of component k: (n, d)."""
+    out = np.array(x, dtype=np.float64)
+    for observed, rows in patterns(~np.isnan(out)):
+        pattern = Pattern(params, observed)
+        for part in _slices(rows):
+            expected = pattern.conditional_means(pattern.centre(out[part]))
+            out[part[:, None], pattern.missing] = np.einsum("nk,knm->nm", resp[part], expected)
+    return out
+
+
+def drawn(params: GaussianParams, x: np.ndarray, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Missing cells drawn from their normal distribution given the row's component and observed cells: (n, d)."""
+    out = np.array(x, dtype=np.float64)
+    for observed, rows in patterns(~np.isnan(out)):
+        pattern = Pattern(params, observed)
+        # A root of each residual covariance, which may be singular to the last digit.
+        values, vectors = np.linalg.eigh(pattern.residual)
+        roots = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
+        for k in range(len(params.means)):
+            mine = rows[component[rows] == k]
+            mean = pattern.conditional_means(pattern.centre(out[mine]), k)
+            noise = rng.standard_normal(mean.shape) @ roots[k if len(roots) > 1 else 0].T
+            out[mine[:, None], pattern.missing] = mean + noise
+    return out
 
 
 def _empty_moments(params: GaussianParams, with_second: bool) -> tuple[np.ndarray, np.ndarray | None]:

@@ -249,6 +249,14 @@ class HiddenMarkov(ChainConfiguration):
             counts = self.recursions(params, block, self.log_emissions(params, block, log_b), impossible_ok=True)
         return Inference(counts.log_likelihoods)
 
+    def filled(self, params: HMMParams, x: np.ndarray, marginals: np.ndarray) -> np.ndarray:
+        """As the family does it, given the smoothed probabilities of the states."""
+        return self.family.filled(params.emissions, x, marginals)
+
+    def drawn(self, params: HMMParams, x: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """As the family does it, given the states."""
+        return self.family.drawn(params.emissions, x, labels, rng)
+
     def simulate(self, params: HMMParams, n: int, rng: np.random.Generator) -> Block:
         """About ``n`` steps: sequences of 50, or sequences that run until they end."""
         lengths = max(1, int(n * params.endprob.mean())) if params.endprob is not None else np.full(-(-n // 50), 50)

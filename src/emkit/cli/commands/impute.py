@@ -1,0 +1,117 @@
+"""``emkit impute``: the rows of a file with their missing cells filled in by a fitted model."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from emkit.cli.options import Decimal, Separator, Unseen
+from emkit.cli.talk import Talk
+
+
+def command(
+    model: Annotated[Path, typer.Argument(help="Model file that `emkit fit` or `save` wrote.")],
+    data: Annotated[
+        Path, typer.Argument(help="Rows: .csv, .tsv, .txt, .dat, .parquet, .feather or .npy; further columns are kept.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="File to write: .csv, .tsv, .parquet, .feather or .jsonl. CSV on stdout by default.")
+    ] = None,
+    draws: Annotated[
+        int | None, typer.Option(min=1, help="So many tables, one below the other, with draws instead of best guesses.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
+    prefix: Annotated[str, typer.Option(help="Put before the name of the column `draw`.")] = "",
+    gaps: Annotated[
+        str | None, typer.Option(help="What jumps in an hmm's --order column mean here, if not what they meant in the fit.")
+    ] = None,
+    unseen: Unseen = None,
+    separator: Separator = None,
+    decimal: Decimal = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON lines on stdout instead of CSV.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on stderr but errors.")] = False,
+) -> None:
+    """Write the rows with their missing cells filled in.
+
+    A number gets its expected value given the row's observed cells (of an hmm: given the whole sequence), a category the most
+    probable one. With --draws M the rows come M times, their missing cells drawn from what the model gives them, and a column
+    `draw` counts 1 to M: multiple imputation. Cells that are there, and columns that the model does not know, stay as they are.
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    from emkit.cli.choosing import rows_for
+    from emkit.cli.estimators import for_new_data, open_model
+    from emkit.cli.reading import DataFile
+    from emkit.cli.writing import as_written, check_out, keeps_text, named, put_out
+
+    talk = Talk(quiet)
+    file = DataFile(data, separator, decimal)
+    check_out(out, as_json)
+    with talk.warnings():
+        fitted, _ = open_model(model)
+        for_new_data(fitted, gaps, unseen)
+        table = file.read(say=talk.say)
+        rows = rows_for(fitted, table, file, model)
+        fitted.set_params(random_state=seed)
+        filled = [fitted.impute(rows)] if draws is None else fitted.impute(rows, n_draws=draws)
+        shown = as_written(file.read(as_text=True), table) if keeps_text(out, as_json) else table
+        places = _places(fitted, table, data)
+        holes = {name: _missing(table[name]) for name in places}
+        whole = []
+        for i, one in enumerate(filled):
+            rows_out = _filled(shown, table, one, places, holes)
+            if draws is not None:
+                added = named({"draw": np.full(len(table), i + 1)}, shown.column_names, prefix, data)
+                for name, values in added.items():
+                    rows_out = rows_out.append_column(name, values)
+            whole.append(rows_out)
+        cells = sum(int(mask.sum()) for mask in holes.values())
+        times = "" if draws is None else f", {draws} time{'s' * (draws > 1)}"
+        talk.say(f"{cells} missing cell{'s' * (cells != 1)} filled in{times}")
+    put_out(pa.concat_tables(whole, promote_options="permissive"), out, as_json, talk)
+
+
+def _places(fitted: Any, table: Any, data: Path) -> list[str]:
+    """The file's names of the columns that the model was fitted to, in its order."""
+    from emkit.cli.outcome import columns
+    from emkit.cli.reading import find_columns
+
+    names = columns(fitted)
+    return list(table.column_names) if names is None else find_columns(table.column_names, names, data)
+
+
+def _missing(column: Any) -> Any:
+    """Which cells are missing, bool (n,)."""
+    import numpy as np
+
+    return np.asarray(column.is_null(nan_is_null=True).to_numpy(), dtype=bool)
+
+
+def _filled(shown: Any, table: Any, filled: Any, places: list[str], holes: dict[str, Any]) -> Any:
+    """The rows as they are shown, typed or as they are written, with cells of ``filled`` where they have none."""
+    import pyarrow as pa
+    from pyarrow import types
+
+    for j, name in enumerate(places):
+        mask = holes[name]
+        if not mask.any():
+            continue
+        new = pa.chunked_array([pa.array(filled[:, j])]) if not hasattr(filled, "column_names") else filled.column(j)
+        at = shown.column_names.index(name)
+        if types.is_string(shown[name].type):
+            new = _in_writing(shown[name].to_pylist(), table[name].to_pylist(), new.to_pylist(), mask)
+        shown = shown.set_column(at, name, new)
+    return shown
+
+
+def _in_writing(written: list[Any], read: list[Any], new: list[Any], mask: Any) -> Any:
+    """Text cells: those that are there as they are written, the others as the same value is written elsewhere, or plainly."""
+    import pyarrow as pa
+
+    as_elsewhere = {value: text for value, text, gone in zip(read, written, mask, strict=True) if not gone}
+
+    def plain(value: Any) -> str:
+        return str(value).lower() if isinstance(value, bool) else str(value)
+
+    return pa.array([as_elsewhere.get(v, plain(v)) if gone else old for old, v, gone in zip(written, new, mask, strict=True)])
