@@ -14,6 +14,11 @@ def main() -> None:
         one.add_argument("--only", help="only problems whose name contains this")
         one.add_argument("--memory", help=argparse.SUPPRESS)
         one.add_argument("--skip-solution", action="store_true", help="iterations only, no time to solution")
+    latent = commands.add_parser("latent_class", help="latent class analysis, beside stepmix; three-step corrections by simulation")
+    latent.add_argument("--repeats", type=int, default=3, help="paired runs of each problem (median quoted)")
+    latent.add_argument("--only", help="only problems whose name contains this; survey; three-step")
+    latent.add_argument("--stepmix", help="the Python that has stepmix; this one by default")
+    latent.add_argument("--simulations", type=int, default=200, help="data sets of the three-step part")
     answer = commands.add_parser("answer", help="from a cold start to the answer, beside scikit-learn and hmmlearn; one thread")
     answer.add_argument("--repeats", type=int, default=3, help="seeds of each simulated mixture, paired runs of all others")
     answer.add_argument(
@@ -28,6 +33,8 @@ def main() -> None:
         from benchmarks import mixture as chosen
     elif arguments.what == "hmm":
         from benchmarks import hmm as chosen  # type: ignore[no-redef]
+    elif arguments.what == "latent_class":
+        from benchmarks import latent_class as chosen  # type: ignore[no-redef]
     else:
         # Before NumPy is imported, here and in the processes that are started from here.
         os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})

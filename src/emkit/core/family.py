@@ -44,6 +44,8 @@ class Family(Declared):
     """Whether columns are independent given the component, and every array of Params and Stats has them as its second axis."""
     made_of_others: ClassVar[bool] = False
     """Whether it is built over another family, so that a word alone cannot ask for it."""
+    race: ClassVar[tuple[int, int]] = (24, 4)
+    """Starts of a mixture side by side, and how many of them are carried on: more where optima are many and close."""
 
     # --- what you implement -------------------------------------------------------------------------------------------
 

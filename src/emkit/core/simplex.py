@@ -46,12 +46,11 @@ def pack(p: np.ndarray, held: np.ndarray) -> np.ndarray:
     if np.isnan(held).all():
         logs = np.log(np.maximum(p, TINY))
         return np.asarray((logs[..., :-1] - logs[..., -1:]).ravel())
-    out = []
-    for row, fixed in zip(p.reshape(-1, p.shape[-1]), held.reshape(-1, p.shape[-1]), strict=True):
-        logs = np.log(np.maximum(row[np.isnan(fixed)], TINY))
-        if len(logs) > 1:
-            out.append(logs[:-1] - logs[-1])
-    return np.concatenate(out) if out else np.zeros(0)
+    free = np.isnan(held)
+    logs = np.log(np.maximum(p, TINY))
+    size = p.shape[-1]
+    last = size - 1 - np.argmax(free[..., ::-1], axis=-1)
+    return np.asarray((logs - np.take_along_axis(logs, last[..., None], axis=-1))[_inner(free)])
 
 
 def unpack(vector: np.ndarray, held: np.ndarray) -> tuple[np.ndarray, int]:
@@ -62,18 +61,16 @@ def unpack(vector: np.ndarray, held: np.ndarray) -> tuple[np.ndarray, int]:
         ratios[:, :-1] = np.asarray(vector[:used]).reshape(len(rows), -1)
         shares = np.exp(ratios - ratios.max(axis=1, keepdims=True))
         return (shares / shares.sum(axis=1, keepdims=True)).reshape(held.shape), used
-    p, at = np.where(np.isnan(rows), 0.0, rows), 0
-    for i, fixed in enumerate(rows):
-        free = np.flatnonzero(np.isnan(fixed))
-        left = 1.0 - p[i].sum()
-        if len(free) == 1:
-            p[i, free] = left
-        elif len(free):
-            logits = np.append(vector[at : at + len(free) - 1], 0.0)
-            at += len(free) - 1
-            weight = np.exp(logits - logits.max())
-            p[i, free] = left * weight / weight.sum()
-    return p.reshape(held.shape), at
+    free = np.isnan(rows)
+    p, inner = np.where(free, 0.0, rows), _inner(free)
+    used = int(np.count_nonzero(inner))
+    ratios = np.where(free, 0.0, -np.inf)
+    ratios[inner] = vector[:used]
+    some = free.any(axis=1)
+    with np.errstate(invalid="ignore"):  # rows without a free entry stay as they are
+        weight = np.exp(ratios - np.where(some, ratios.max(axis=1), 0.0)[:, None])
+        shares = weight * ((1.0 - p.sum(axis=1)) / np.where(some, weight.sum(axis=1), 1.0))[:, None]
+    return np.where(free, shares, p).reshape(held.shape), used
 
 
 def gradient(counts: np.ndarray, p: np.ndarray) -> np.ndarray:

@@ -178,4 +178,6 @@ def _doubt(codes: np.ndarray, column: Column, shown: str) -> None:
     """Warn of a column that has a different level in every row."""
     seen = int((~np.isnan(codes)).sum())
     if seen > _TELLING and len(column.levels or ()) == seen:
-        warn(f"column {shown} has a different value in each of its {seen} rows: it tells rows apart and says nothing of classes; leave it out")
+        warn(
+            f"column {shown} has a different value in each of its {seen} rows: it tells rows apart and says nothing of classes; leave it out"
+        )

@@ -110,4 +110,6 @@ def _place(columns: Columns, group: Any) -> int:
 def _refuse_missing(codes: np.ndarray, called: str) -> None:
     lacking = np.flatnonzero(np.isnan(codes))
     if len(lacking):
-        raise DataError(f"{called} row {lacking[0]} is missing; every row needs its group: leave such rows out", row=int(lacking[0]))
+        raise DataError(
+            f"{called} row {lacking[0]} is missing; every row needs its group: leave such rows out", row=int(lacking[0])
+        )

@@ -48,6 +48,7 @@ class CategoricalByGroup(Family):
     parameters = (Parameter("probs", "K e L", Simplex(), Dirichlet),)
     support = Symbols()
     made_of_others = True
+    race = Categorical.race
 
     def __post_init__(self) -> None:
         count(self.group, "group", 0)
@@ -113,7 +114,7 @@ class CategoricalByGroup(Family):
         return out
 
     def sizes(self, k: int, d: int) -> dict[str, int]:
-        """e columns; L is the largest number of symbols of any column."""
+        """E columns; L is the largest number of symbols of any column."""
         return {"K": k, "d": d, "e": self.places[-1][-1] + 1, "L": max(self._known())}
 
     def held(self, name: str, shape: tuple[int, ...]) -> np.ndarray:

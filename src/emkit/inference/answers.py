@@ -87,7 +87,7 @@ class Measurement:
         return cells
 
     def log_joint(self, answers: Answers) -> np.ndarray:
-        """log P(group, class, observed answers) of each row, (n, K)."""
+        """Log P(group, class, observed answers) of each row, (n, K)."""
         with np.errstate(divide="ignore"):
             out = np.log(self.joint)[answers.group]
             logs = np.log(self.probs)
@@ -98,5 +98,5 @@ class Measurement:
         return out
 
     def log_prob(self, answers: Answers) -> np.ndarray:
-        """log P(group, observed answers) of each row, (n,)."""
+        """Log P(group, observed answers) of each row, (n,)."""
         return np.asarray(logsumexp(self.log_joint(answers), axis=1))

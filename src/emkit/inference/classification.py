@@ -39,7 +39,7 @@ class ClassificationTable:
 
     @property
     def assigned_given_class(self) -> np.ndarray:
-        """P(assigned to s | belongs to t), (K of t, K of s), each row adding up to 1: the matrix that three-step methods correct by."""
+        """P(assigned to s | belongs to t), (K of t, K of s), rows adding up to 1: what three-step methods correct by."""
         total = self.counts.sum(axis=0)
         return np.asarray((self.counts / np.where(total > 0, total, np.nan)).T)
 

@@ -58,6 +58,7 @@ class OutcomeByClass:
 
 def outcome_by_class(assigned: Assigned, z: np.ndarray, levels: tuple[Any, ...] | None, n_left_out: int) -> OutcomeByClass:
     """Estimates from outcomes (n,), which are complete: numbers, or codes of levels."""
+    deviations: np.ndarray | None
     hot = z[:, None] if levels is None else (z[:, None] == np.arange(len(levels))).astype(np.float64)
     if assigned.errors is None:
         estimates, covariance, deviations = _weighted(assigned, hot)
@@ -93,7 +94,9 @@ def _weighted(assigned: Assigned, hot: np.ndarray) -> tuple[np.ndarray, np.ndarr
         return means, covariance, np.sqrt(np.where(variance >= 0, variance, np.nan))
 
 
-def _em(assigned: Assigned, log_sizes: np.ndarray, log_prob: Callable[[], np.ndarray], update: Callable[[np.ndarray], None]) -> np.ndarray:
+def _em(
+    assigned: Assigned, log_sizes: np.ndarray, log_prob: Callable[[], np.ndarray], update: Callable[[np.ndarray], None]
+) -> np.ndarray:
     """EM over the true class, with known errors; the log sizes of the classes at its end."""
     w, before = assigned.weights, -np.inf
     for _ in range(_ROUNDS):

@@ -1,7 +1,7 @@
 """Three-step latent class analysis: rows are put into classes, and the errors of that are allowed for in what follows.
 
-Bolck, Croon and Hagenaars (2004), Political Analysis 12, 3-27; Vermunt (2010), Political Analysis 18, 450-469; Bakk, Tekle and Vermunt
-(2013), Sociological Methodology 43, 272-311.
+Bolck, Croon and Hagenaars (2004), Political Analysis 12, 3-27; Vermunt (2010), Political Analysis 18, 450-469; Bakk, Tekle and
+Vermunt (2013), Sociological Methodology 43, 272-311.
 """
 
 from dataclasses import dataclass
@@ -87,7 +87,9 @@ def _assign(posteriors: np.ndarray, weights: np.ndarray, correction: str | None,
     if correction == "ML":
         return Assigned(shares, errors, None, weights), errors
     if np.linalg.svd(errors, compute_uv=False)[-1] < _SINGULAR:
-        raise ParameterError("classes cannot be told apart, so that BCH weights do not exist; take fewer classes", parameter="correction")
+        raise ParameterError(
+            "classes cannot be told apart, so that BCH weights do not exist; take fewer classes", parameter="correction"
+        )
     return Assigned(shares, None, shares @ np.linalg.inv(errors), weights), errors
 
 

@@ -210,6 +210,11 @@ class MixturesSideBySide(SideBySide):
 
     model: FiniteMixture
 
+    @property
+    def race(self) -> tuple[int, int]:
+        """As the family has it."""
+        return self.model.family.race
+
     def kinds(self, n: int, source: Source) -> list[str]:
         """Where many rows have a value exactly, some starts set them apart."""
         repeated = not np.isnan(values_that_stand_out(np.asarray(source.joined().x, dtype=np.float64))).all()
