@@ -1,9 +1,10 @@
 """Many starts, few finished: short runs on a subsample, the best of them carried on over all the data.
 
 "auto": where hypotheses can be advanced side by side (mixtures and HMMs of separable families, with nothing held or given), 24
-starts (of categorical mixtures 64) make a few EM iterations on a subsample (6, of HMMs 8), the better half as many again, then the best quarter. The best four
-(eight) are carried on, over all the data if these are no more than 20,000 rows, until they have converged or can no longer become the best.
-Where many rows have a value exactly, such as zero, some starts of mixtures set them apart. Elsewhere there are 8 starts.
+starts, of categorical mixtures 64, make a few EM iterations on a subsample (6, of HMMs 8), the better half as many again, then the
+best quarter. The best four, of categorical mixtures eight, are carried on, over all the data if these are no more than 20,000 rows,
+until they have converged or can no longer become the best. Where many rows have a value exactly, such as zero, some starts of
+mixtures set them apart. Elsewhere there are 8 starts.
 
 A number of starts: each makes 25 iterations on a subsample; the best quarter (two at least) are carried on there until they settle;
 those within 0.01 nats a row of the best that differ are carried on over all the data. If the data are no larger than the subsample,

@@ -136,14 +136,14 @@ def _numbered(cells: np.ndarray, shown: str, name: str) -> tuple[np.ndarray, Col
     levels, codes = np.unique(cells[seen], return_inverse=True)
     bad = ~np.isfinite(levels) | (levels != np.round(levels))
     if bad.any():
-        value = levels[np.flatnonzero(bad)[0]]
-        row = int(np.flatnonzero(cells == value)[0])
+        row = int(np.flatnonzero(np.isin(cells, levels[bad]))[0])
+        value = cells[row]
         if np.isinf(value):
             text = f"{'-' if value < 0 else ''}inf (infinity); drop the row or mark it missing (NaN)"
         else:
             text = (
-                f"{value:g}, a number with a fraction, and a category is a whole number or a text; leave the column out, cut it into "
-                "classes, or make it text if its values are categories"
+                f"{value:g}, a number with a fraction, and a category is a whole number or a text; leave the column out, cut it "
+                "into intervals, or make it text if its values are categories"
             )
         raise DataError(f"column {shown} row {row} is {text}", column=name, row=row)
     out = np.full(len(cells), np.nan)
@@ -179,5 +179,6 @@ def _doubt(codes: np.ndarray, column: Column, shown: str) -> None:
     seen = int((~np.isnan(codes)).sum())
     if seen > _TELLING and len(column.levels or ()) == seen:
         warn(
-            f"column {shown} has a different value in each of its {seen} rows: it tells rows apart and says nothing of classes; leave it out"
+            f"column {shown} has a different value in each of its {seen} rows: it tells rows apart and says nothing of classes; "
+            "leave it out"
         )

@@ -1,4 +1,4 @@
-"""What a fitted LatentClass says beyond its fit: item probabilities, statistics of fit and of classification, three-step analyses."""
+"""What a fitted LatentClass says beyond its fit: item probabilities, statistics of fit and classification, three-step analyses."""
 
 from typing import Any
 

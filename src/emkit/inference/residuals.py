@@ -75,6 +75,7 @@ def bivariate_residuals(measurement: Measurement, answers: Answers) -> np.ndarra
     with np.errstate(invalid="ignore", divide="ignore"):
         values = np.where(np.outer(free, free) > 0, pairs / np.outer(free, free), np.nan)
         np.fill_diagonal(values, np.nan)
+        values = 0.5 * (values + values.T)  # sums in another order differ in last bits
         if groups == 1:
             return np.asarray(values)
         by_group = _chi_squared(alone[0], alone[1]).sum(axis=(0, 2)) / ((groups - 1) * free)
