@@ -7,6 +7,7 @@ can be loaded from a model file, and is tested.
 NAMES: tuple[tuple[str, str, str], ...] = (
     ("estimators", "GaussianMixture", "emkit.estimators.gaussian_mixture"),
     ("estimators", "LatentClass", "emkit.estimators.latent_class"),
+    ("estimators", "Mixture", "emkit.estimators.mixture"),
     ("estimators", "HMM", "emkit.estimators.hmm"),
     ("estimators", "GaussianHMM", "emkit.estimators.hmm_faces"),
     ("estimators", "CategoricalHMM", "emkit.estimators.hmm_faces"),
@@ -24,6 +25,7 @@ NAMES: tuple[tuple[str, str, str], ...] = (
     ("families", "Poisson", "emkit.families.poisson"),
     ("families", "Exponential", "emkit.families.exponential"),
     ("families", "Multinomial", "emkit.families.multinomial"),
+    ("families", "PerColumn", "emkit.families.per_column"),
     ("families", "Mixed", "emkit.families.mixed"),
     ("families", "Tied", "emkit.families.tied"),
     ("priors", "Prior", "emkit.core.prior"),

@@ -1,7 +1,6 @@
 """Families whose columns are independent given the component: a kind is the mathematics of one cell."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -9,9 +8,9 @@ import numpy as np
 
 from emkit.core.block import Block, Source
 from emkit.core.errors import ParameterError
-from emkit.core.family import Family
 from emkit.core.prior import Prior
-from emkit.core.records import ArrayRecord, Stats
+from emkit.core.records import Stats
+from emkit.families.coded import CodedPasses
 
 _STEP = 1e-30  # of a derivative along the imaginary axis, where nothing cancels
 
@@ -40,20 +39,8 @@ class Terms(Stats):
         return Terms(self.mass, moved, pivot)
 
 
-def column_of(record: Any, j: int) -> Any:
-    """The Params or Stats of column ``j`` alone, of a family that is ``columnwise``."""
-    return record._map(lambda path, value: value[:, j : j + 1])
-
-
-def columns_joined(records: Sequence[Any]) -> Any:
-    """Params or Stats of one column each as those of all of them: the inverse of ``column_of``."""
-    first, *rest = records
-    joined: ArrayRecord = first._map(lambda path, *values: np.concatenate(values, axis=1), *rest)
-    return joined
-
-
 @dataclass(frozen=True)
-class Columnwise(Family):
+class Columnwise(CodedPasses):
     """Base of families of independent columns.
 
     Every array of Params and Stats is (K, d, ...), or (1, d, ...) if components share it.
