@@ -101,7 +101,10 @@ ROWS = {
 POSITION = {"check_fit_score_takes_y": "hmmlearn's second argument is lengths"}
 ONE_ROW = {"check_fit2d_1sample": "the message says what one step lacks, in its own words"}
 COUNTS = {"check_positive_only_tag_during_fit": "the message names the cell instead of saying 'Negative values in data'"}
-FRACTIONS = dict.fromkeys(("check_positive_only_tag_during_fit", "check_sample_weight_equivalence_on_dense_data"), "the data have fractions, which are no categories")
+FRACTIONS = dict.fromkeys(
+    ("check_positive_only_tag_during_fit", "check_sample_weight_equivalence_on_dense_data"),
+    "the data have fractions, which are no categories",
+)
 
 EXPECTED = {
     "GaussianMixture": (GaussianMixture(n_init=1), {}),
