@@ -18,6 +18,7 @@ from emkit.core.support import Symbols
 from emkit.families.coded import CodedPasses
 from emkit.families.sums import logs_times
 
+_FEW = 32  # symbols that are cheaper counted as columns of zeros and ones
 _TOO_MANY = 10**7  # symbols that are numbered without gaps are fewer
 
 
@@ -255,6 +256,11 @@ def symbol_counts(form: tuple[int, ...], x: Any, resp: Any) -> SymbolCounts:
     k, d, most = form
     x = np.asarray(x)
     counts = np.zeros((k, d, most))
+    if most <= _FEW:  # as products of matrices, for all components at once; a missing cell equals no symbol
+        weights, symbols = np.asarray(resp, dtype=np.float64).T, np.arange(most)
+        for j in range(d):
+            counts[:, j] = weights @ (x[:, j, None] == symbols).astype(np.float64)
+        return SymbolCounts(counts)
     for j in range(d):
         seen = np.isfinite(x[:, j])
         symbol = x[seen, j].astype(np.intp)
