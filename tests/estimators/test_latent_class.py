@@ -97,6 +97,14 @@ def test_missing_answers(kind):
     np.testing.assert_array_equal(found.predict_proba(x), right.predict_proba(holes))
 
 
+def test_booleans_are_levels():
+    frame = pd.DataFrame(CODES > 0, columns=NAMES)
+    found, right = LatentClass(2, random_state=0).fit(frame), LatentClass(2, random_state=0).fit((CODES > 0).astype(int))
+    assert found.columns_[0].levels == (False, True) and "True" in found.summary()
+    np.testing.assert_array_equal(found.predict_proba(frame), right.predict_proba((CODES > 0).astype(int)))
+    np.testing.assert_array_equal(found.predict(frame.iloc[:9]), found.predict(frame)[:9])
+
+
 def test_missing_answers_are_summed_over(model):
     """The probability of what is observed is that of all rows that it may be completed to."""
     row = np.array([[0.0, np.nan, 2.0, np.nan]])
@@ -175,9 +183,9 @@ def test_parameters_may_be_set_by_hand():
 
 def test_equal_and_empty_classes_are_counted():
     """stepmix's issue 60: classes that were asked for and are not there."""
-    p = np.array([[0.8, 0.2]] * 3), np.array([[0.3, 0.7]] * 3)
+    p = np.array([[0.8, 0.2]] * 5), np.array([[0.3, 0.7]] * 5)
     start = {"weights": [0.3, 0.2, 0.5, 0.0], "probs": np.stack([p[0], p[0], p[1], p[1]])}
-    x = (np.random.default_rng(0).random((400, 3)) < np.where(np.arange(400)[:, None] < 200, 0.2, 0.7)).astype(int)
+    x = (np.random.default_rng(0).random((400, 5)) < np.where(np.arange(400)[:, None] < 200, 0.2, 0.7)).astype(int)
     with pytest.warns(UserWarning, match="4 classes asked, 2 distinct: 0 and 1 are equal; 3 is empty") as caught:
         found = LatentClass(4, init=start).fit(x)
     assert len(caught) == 1

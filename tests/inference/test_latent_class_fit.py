@@ -72,7 +72,10 @@ def test_no_row_is_complete():
 
 def test_no_degrees_of_freedom():
     x = answers()[:, :2]
-    found = LatentClass(2, random_state=0).fit(x).fit_statistics(x)
+    with pytest.warns(UserWarning, match="not identified: 5 free parameters, 3 that a table of 4 cells can tell of"):
+        model = LatentClass(2, random_state=0).fit(x)
+    assert "not identified" in model.summary()
+    found = model.fit_statistics(x)
     assert found.df == 3 - 5 and np.isnan(found.p_L2) and "cannot be tested" in str(found)
 
 

@@ -96,7 +96,11 @@ def _coded(cells: Any, former: Column | None, unseen: str, shown: str, name: str
     if not isinstance(cells, np.ndarray):
         cells, declared = _objects(cells)
         if all(is_absent(value) or value != value or isinstance(value, int | float | np.number | np.bool_) for value in cells):
+            flags = all(is_absent(value) or isinstance(value, bool | np.bool_) for value in cells)
             cells = numbers_of(cells, shown, name)
+            if flags and former is None:
+                codes, column = _numbered(cells, shown, name)
+                return codes, replace(column, levels=tuple(bool(level) for level in column.levels or ()))
         else:
             codes, column = read_objects(cells, former, unseen, shown, name)
             if former is None and declared:

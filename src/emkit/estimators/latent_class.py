@@ -16,7 +16,7 @@ from emkit.data.grouped import GROUP, Grouped, read_grouped
 from emkit.data.rows import ArraySource
 from emkit.data.validate import check_weights
 from emkit.estimators.latent_class_after import AfterLatentClass
-from emkit.estimators.latent_class_words import distinct_in_words, items_in_words
+from emkit.estimators.latent_class_words import distinct_in_words, items_in_words, unidentified_in_words
 from emkit.estimators.rows import RowFace
 from emkit.families.by_group import CategoricalByGroup
 from emkit.families.categorical import Categorical
@@ -178,17 +178,19 @@ class LatentClass(AfterLatentClass, RowFace):
 
     def _report(self, result: Result) -> None:
         super()._report(result)
-        found = distinct_in_words(self)
+        found, more = distinct_in_words(self), unidentified_in_words(self)
         if found:
             warn(f"{found}; take fewer classes, or look at result_.starts for another optimum")
+        if more:
+            warn(f"{more}; take fewer classes")
 
     def _in_words(self, result: Result) -> str:
         k = result.model.n_hidden or 1
         return f"Latent class model: {k} class{'es' * (k > 1)}"
 
     def _value_in_words(self, result: Result) -> list[str]:
-        found = distinct_in_words(self)
-        return [*super()._value_in_words(result), *([f"  {found}"] if found else [])]
+        notes = (distinct_in_words(self), unidentified_in_words(self))
+        return [*super()._value_in_words(result), *(f"  {note}" for note in notes if note)]
 
     def _labels_in_words(self, result: Result) -> list[str]:
         return items_in_words(self)

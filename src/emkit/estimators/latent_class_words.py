@@ -47,6 +47,14 @@ def distinct_in_words(face: Any) -> str:
     return f"{k} classes asked, {len(sets)} distinct: {'; '.join(reasons)}"
 
 
+def unidentified_in_words(face: Any) -> str:
+    """That there are more parameters than the table of patterns can tell of; nothing if there are not."""
+    found = face._measurement()
+    if found.n_free <= found.n_cells - 1:
+        return ""
+    return f"not identified: {found.n_free} free parameters, {found.n_cells - 1} that a table of {found.n_cells} cells can tell of"
+
+
 def items_in_words(face: Any) -> list[str]:
     """Class sizes, and a line for each level of each item with its probability in each class."""
     table = face.item_probabilities()

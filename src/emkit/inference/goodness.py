@@ -56,12 +56,14 @@ class FitStatistics:
         return self.weight < _THIN * self.n_cells
 
     def __str__(self) -> str:
-        lines = [f"{'':3}{'value':>12}{'df':>8}{'p':>10}" + ("" if self.p_L2_bootstrap is None else f"{'p, bootstrap':>15}")]
+        wide, far = (max(12, len(f"{max(self.L2, self.X2):.4f}") + 2), max(8, len(str(self.df)) + 2))
+        lines = [f"{'':3}{'value':>{wide}}{'df':>{far}}{'p':>10}"]
+        lines[0] += "" if self.p_L2_bootstrap is None else f"{'p, bootstrap':>15}"
         for name, value, p, drawn in (
             ("L2", self.L2, self.p_L2, self.p_L2_bootstrap),
             ("X2", self.X2, self.p_X2, self.p_X2_bootstrap),
         ):
-            lines.append(f"{name:3}{value:12.4f}{self.df:8d}{p:10.4f}" + ("" if drawn is None else f"{drawn:15.4f}"))
+            lines.append(f"{name:3}{value:{wide}.4f}{self.df:{far}d}{p:10.4f}" + ("" if drawn is None else f"{drawn:15.4f}"))
         lines.append(f"{self.n_patterns} of {self.n_cells} cells are observed; weight {self.weight:g}")
         if self.left_out:
             lines.append(f"rows with a missing answer do not count here: weight {self.left_out:g}")

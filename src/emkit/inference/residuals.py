@@ -8,6 +8,7 @@ import numpy as np
 from emkit.inference.answers import Answers, Measurement
 
 _SHOWN = 10  # pairs in words
+_ROWS = 8192  # taken at a time
 
 
 @dataclass(frozen=True)
@@ -53,22 +54,24 @@ def bivariate_residuals(measurement: Measurement, answers: Answers) -> np.ndarra
     Data Anal. Classif. 7, 267-279. The table has the rows in which both items are observed; the model's expectation of it is for
     as many rows of each group.
     """
-    found, groups = answers.patterns, len(measurement.joint)
+    found, groups = answers, len(measurement.joint)
     d, most = found.items.shape[1], measurement.probs.shape[3]
     observed, expected = np.zeros((2, d * most, d * most))
-    by_group = np.full(d, np.nan)
     seen = ~np.isnan(found.items)
     shares = measurement.joint / np.maximum(measurement.joint.sum(axis=1, keepdims=True), 1e-300)
     alone = np.zeros((2, groups, d, most))  # observed and expected rows of each group, item and level
     for g in range(groups):
-        mine = found.group == g
-        w, there = found.weights[mine], seen[mine]
-        hot = (found.items[mine][:, :, None] == np.arange(most)).reshape(int(mine.sum()), -1).astype(np.float64)
-        both = there.T.astype(np.float64) @ (w[:, None] * there)
+        mine = np.flatnonzero(found.group == g)
+        items = found.items[mine]
+        w, there = found.weights[mine], seen[mine].astype(np.float64)
+        both = there.T @ (w[:, None] * there)
         table = measurement.probs[g].reshape(len(shares[g]), -1)
-        observed += hot.T @ (w[:, None] * hot)
+        for begin in range(0, len(w), _ROWS):
+            part = slice(begin, begin + _ROWS)
+            hot = (items[part, :, None] == np.arange(most)).reshape(len(w[part]), -1).astype(np.float64)
+            observed += hot.T @ (w[part, None] * hot)
+            alone[0, g] += (w[part] @ hot).reshape(d, most)
         expected += (table.T @ (shares[g][:, None] * table)) * np.repeat(np.repeat(both, most, axis=0), most, axis=1)
-        alone[0, g] = (w @ hot).reshape(d, most)
         alone[1, g] = (shares[g] @ table).reshape(d, most) * (w @ there)[:, None]
     free = np.maximum(measurement.sizes - 1, 0).astype(np.float64)
     pairs = _chi_squared(observed, expected).reshape(d, most, d, most).sum(axis=(1, 3))
