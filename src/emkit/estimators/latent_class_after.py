@@ -131,7 +131,8 @@ class AfterLatentClass:
         ``n_bootstrap`` data sets drawn from the model, and fitted again, give p values. Parameters as in ``fit_statistics``.
         """
         answers = self._answers(X, sample_weight, groups)
-        values = bivariate_residuals(self._measurement(), answers)
+        with _one_thread():
+            values = bivariate_residuals(self._measurement(), answers)
         place = self.columns_.role(GROUP)
         others = [j for j in range(len(self.columns_)) if j not in place]
         names = tuple(self.columns_[j].name for j in [*others, *place])
@@ -220,4 +221,12 @@ class AfterLatentClass:
             For rows that do not match, covariates that are collinear, and classes that no row is put in.
         """
         posteriors, weights = self._posteriors(X, sample_weight, groups)
-        return three_step(posteriors, weights, covariates, outcome, correction, assignment)
+        with _one_thread():
+            return three_step(posteriors, weights, covariates, outcome, correction, assignment)
+
+
+def _one_thread() -> Any:
+    """Products of thin matrices: threads of the BLAS wait for each other longer than they work, and change last bits."""
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1, user_api="blas")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -127,6 +128,8 @@ class Categorical(CodedPasses):
 
     def held(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
         """Symbols that a column does not have are held at 0."""
+        if isinstance(self.n_categories, tuple) and name not in self.fixed:  # asked for at every step
+            return _structural(self.n_categories, shape)
         held = super().held(name, shape)
         return held if self.n_categories is None else np.where(self._allowed(shape), held, 0.0)
 
@@ -297,6 +300,15 @@ def compiled_counts(form: tuple[int, ...], block: Block, resp: np.ndarray) -> Sy
 def worth_counting(block: Block) -> bool:
     """Whether looking symbols up and counting them should be compiled."""
     return worth_compiling(25.0 * max(block.n, block.source_rows))
+
+
+@lru_cache(maxsize=64)
+def _structural(sizes: tuple[int, ...], shape: tuple[int, ...]) -> np.ndarray:
+    """Zeros of symbols that columns of these sizes do not have, NaN elsewhere; not to be written to."""
+    allowed = np.arange(shape[2]) < _checked_sizes(sizes, shape[1])[:, None]
+    held = np.where(np.broadcast_to(allowed, shape), np.nan, 0.0)
+    held.setflags(write=False)
+    return held
 
 
 def _checked_sizes(n_categories: Any, d: int) -> np.ndarray:
