@@ -18,6 +18,11 @@ def main() -> None:
     mixed.add_argument("--repeats", type=int, default=5, help="iterations of each problem (median quoted)")
     mixed.add_argument("--only", help="only problems whose name contains this")
     mixed.add_argument("--memory", help=argparse.SUPPRESS)
+    latent = commands.add_parser("latent_class", help="latent class analysis, beside stepmix; three-step corrections by simulation")
+    latent.add_argument("--repeats", type=int, default=3, help="paired runs of each problem (median quoted)")
+    latent.add_argument("--only", help="only problems whose name contains this; survey; three-step")
+    latent.add_argument("--stepmix", help="the Python that has stepmix; this one by default")
+    latent.add_argument("--simulations", type=int, default=200, help="data sets of the three-step part")
     answer = commands.add_parser("answer", help="from a cold start to the answer, beside scikit-learn and hmmlearn; one thread")
     answer.add_argument("--repeats", type=int, default=3, help="seeds of each simulated mixture, paired runs of all others")
     answer.add_argument(
@@ -34,6 +39,8 @@ def main() -> None:
         from benchmarks import hmm as chosen  # type: ignore[no-redef]
     elif arguments.what == "mixed":
         from benchmarks import mixed as chosen  # type: ignore[no-redef]
+    elif arguments.what == "latent_class":
+        from benchmarks import latent_class as chosen  # type: ignore[no-redef]
     else:
         # Before NumPy is imported, here and in the processes that are started from here.
         os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})

@@ -31,10 +31,12 @@ if TYPE_CHECKING:
     from emkit.estimators.gaussian_mixture import GaussianMixture
     from emkit.estimators.hmm import HMM
     from emkit.estimators.hmm_faces import GMMHMM, CategoricalHMM, GaussianHMM, MultinomialHMM, PoissonHMM
+    from emkit.estimators.latent_class import LatentClass
     from emkit.estimators.loading import load
     from emkit.estimators.variational import VariationalCategoricalHMM, VariationalGaussianHMM
     from emkit.execute.threads import Threads
     from emkit.families.bernoulli import Bernoulli, BetaPrior
+    from emkit.families.by_group import CategoricalByGroup
     from emkit.families.categorical import Categorical
     from emkit.families.gaussian.family import Gaussian
     from emkit.families.gaussian.prior import GaussianPrior, NormalInverseWishart

@@ -6,6 +6,7 @@ can be loaded from a model file, and is tested.
 
 NAMES: tuple[tuple[str, str, str], ...] = (
     ("estimators", "GaussianMixture", "emkit.estimators.gaussian_mixture"),
+    ("estimators", "LatentClass", "emkit.estimators.latent_class"),
     ("estimators", "Mixture", "emkit.estimators.mixture"),
     ("estimators", "HMM", "emkit.estimators.hmm"),
     ("estimators", "GaussianHMM", "emkit.estimators.hmm_faces"),
@@ -19,6 +20,7 @@ NAMES: tuple[tuple[str, str, str], ...] = (
     ("models", "HiddenMarkov", "emkit.models.hmm.model"),
     ("families", "Gaussian", "emkit.families.gaussian.family"),
     ("families", "Categorical", "emkit.families.categorical"),
+    ("families", "CategoricalByGroup", "emkit.families.by_group"),
     ("families", "Bernoulli", "emkit.families.bernoulli"),
     ("families", "Poisson", "emkit.families.poisson"),
     ("families", "Exponential", "emkit.families.exponential"),

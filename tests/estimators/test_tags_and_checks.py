@@ -13,6 +13,7 @@ from emkit import (
     DataError,
     GaussianHMM,
     GaussianMixture,
+    LatentClass,
     MultinomialHMM,
     Poisson,
     PoissonHMM,
@@ -25,6 +26,7 @@ ONE = {"n_init": 1, "random_state": 0}
 # estimator, its data, whether it refuses negative values
 TAKES = {
     "GaussianMixture": (GaussianMixture(2, **ONE), reals(), False),
+    "LatentClass": (LatentClass(2, **ONE), symbols(), False),
     "HMM": (HMM(2, **ONE), reals(), False),
     "HMM of mixtures": (HMM(2, n_mix=2, max_iter=5, **ONE), reals(), False),
     "HMM poisson": (HMM(2, "poisson", **ONE), counts(), True),
@@ -99,9 +101,14 @@ ROWS = {
 POSITION = {"check_fit_score_takes_y": "hmmlearn's second argument is lengths"}
 ONE_ROW = {"check_fit2d_1sample": "the message says what one step lacks, in its own words"}
 COUNTS = {"check_positive_only_tag_during_fit": "the message names the cell instead of saying 'Negative values in data'"}
+FRACTIONS = dict.fromkeys(
+    ("check_positive_only_tag_during_fit", "check_sample_weight_equivalence_on_dense_data"),
+    "the data have fractions, which are no categories",
+)
 
 EXPECTED = {
     "GaussianMixture": (GaussianMixture(n_init=1), {}),
+    "LatentClass": (LatentClass(n_init=1), FRACTIONS),
     "HMM": (HMM(n_init=1), {**WEIGHTS, **ROWS, **ONE_ROW}),
     "GaussianHMM": (GaussianHMM(n_init=1), {**WEIGHTS, **ROWS, **ONE_ROW, **POSITION}),
     "GMMHMM": (GMMHMM(n_init=1), {**WEIGHTS, **ROWS, **ONE_ROW, **POSITION}),

@@ -23,8 +23,6 @@ from emkit.core.seeding import Seeds
 from emkit.core.side_by_side import SideBySide
 from emkit.core.slivers import CLOSE
 
-MANY = 24  # starts
-FINALISTS = 4
 _MARGIN = 20.0  # times the gain that is predicted: who stays below the best with it is left
 _AGREE = 4  # starts that end in one optimum, before only one of them is carried on
 _SEEN = 3  # accelerated steps, before their prediction counts
@@ -170,7 +168,7 @@ class Field:
         """The better half stays, best first, and of several that EM has ended in the best one's optimum only that one."""
         values = here.objective
         order, left = np.argsort(-values, kind="stable"), np.array([_left(here.problem, self.traces[i]) for i in self.alive])
-        most, first = max(FINALISTS, len(order) // 2), int(order[0])
+        most, first = max(here.side.race[1], len(order) // 2), int(order[0])
         ended = (left < tol) & (values >= values[first] - tol)
         left_there = sum(self.traces[i][-1] >= values[first] - tol for i in self.ended)
         if ended[first] and ended.sum() + left_there >= _AGREE:
@@ -211,7 +209,7 @@ def _short_runs(
     if np.isfinite(here.objective).any():  # where none is, carrying them on says which sequence has probability zero
         lost |= np.isneginf(here.objective)
     here = field.without(here, lost)
-    return field.take(here, np.arange(min(FINALISTS, len(field.alive)))), field, stopped
+    return field.take(here, np.arange(min(side.race[1], len(field.alive)))), field, stopped
 
 
 def _left(problem: Problem, trace: list[float]) -> float:

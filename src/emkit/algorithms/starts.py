@@ -1,9 +1,10 @@
 """Many starts, few finished: short runs on a subsample, the best of them carried on over all the data.
 
 "auto": where hypotheses can be advanced side by side (mixtures and HMMs of separable families, with nothing held or given), 24
-starts make a few EM iterations on a subsample (6, of HMMs 8), the better half as many again, then the best quarter. The best four
-are carried on, over all the data if these are no more than 20,000 rows, until they have converged or can no longer become the best.
-Where many rows have a value exactly, such as zero, some starts of mixtures set them apart. Elsewhere there are 8 starts.
+starts, of categorical mixtures 64, make a few EM iterations on a subsample (6, of HMMs 8), the better half as many again, then the
+best quarter. The best four, of categorical mixtures eight, are carried on, over all the data if these are no more than 20,000 rows,
+until they have converged or can no longer become the best. Where many rows have a value exactly, such as zero, some starts of
+mixtures set them apart. Elsewhere there are 8 starts.
 
 A number of starts: each makes 25 iterations on a subsample; the best quarter (two at least) are carried on there until they settle;
 those within 0.01 nats a row of the best that differ are carried on over all the data. If the data are no larger than the subsample,
@@ -21,7 +22,7 @@ import numpy as np
 from emkit.algorithms.accelerated import Accelerated
 from emkit.algorithms.auto import Auto, algorithm_of
 from emkit.algorithms.carry_on import HALTED, LOST, Progress, Waiting, finish, note
-from emkit.algorithms.lockstep import MANY, Race, race
+from emkit.algorithms.lockstep import Race, race
 from emkit.core.block import Source
 from emkit.core.checks import count
 from emkit.core.errors import CollapseError, ImpossibleSequenceError, ParameterError
@@ -202,11 +203,12 @@ def _race(
     n_free = model.n_free(model.null(model.n_hidden or 1, source.n_features))
     sample = source.sample(min(max(2000, 20 * n_free), _TOGETHER), rng)
     whole = source.n_rows <= _TOGETHER
-    watch.say(f"{MANY} starts, side by side")
+    many = side.race[0]
+    watch.say(f"{many} starts, side by side")
     accelerate = isinstance(algorithm, Auto | Accelerated) and rules.tol > 0
     small = problem if sample is source else replace(problem, source=sample)
     loose = rules if whole else replace(rules, tol=max(rules.tol, 1e-2))
-    seeds = side.seeds(sample, rng.spawn(MANY))
+    seeds = side.seeds(sample, rng.spawn(many))
     kinds = seeds.kinds
     try:
         found = race(small, problem if whole else small, side, seeds, loose, asked, accelerate)

@@ -39,7 +39,8 @@ class Family(Declared):
     You may add: ``q`` (standard errors), ``gradient`` and ``curvature`` (acceleration), ``moments`` (forecasts, order of states,
     imputation), ``filled`` and ``drawn`` (imputation, where columns depend on each other or a mean says little), ``cdf``
     (pseudo-residuals), ``slivers`` (what is degenerate), ``remarks`` (values that ran away), ``ready`` (defaults that depend on
-    data), ``examples`` (configurations for the conformance kit), and compiled twins of ``joint_pass``, ``log_prob_block`` and ``stats_block``.
+    data), ``examples`` (configurations for the conformance kit), and compiled twins of ``joint_pass``, ``log_prob_block`` and
+    ``stats_block``.
     """
 
     seen: Seen | None = field(default=None, kw_only=True, repr=False)
@@ -49,6 +50,8 @@ class Family(Declared):
     """Whether columns are independent given the component, and every array of Params and Stats has them as its second axis."""
     made_of_others: ClassVar[bool] = False
     """Whether it is built over another family, so that a word alone cannot ask for it."""
+    race: ClassVar[tuple[int, int]] = (24, 4)
+    """Starts of a mixture side by side, and how many of them are carried on: more where optima are many and close."""
 
     # --- what you implement -------------------------------------------------------------------------------------------
 

@@ -36,6 +36,11 @@ class SideBySide(ABC):
     rounds: ClassVar[tuple[int, ...]] = (6, 6, 6)
     """Short EM iterations of all starts, of the better half, of the best quarter."""
 
+    @property
+    def race(self) -> tuple[int, int]:
+        """How many starts there are, and how many of them are carried on."""
+        return 24, 4
+
     # --- what you implement -------------------------------------------------------------------------------------------
 
     @abstractmethod

@@ -57,7 +57,7 @@ def read_table(
     if not labels:
         raise DataError(f"found 0 feature(s) (shape=({len(frame)}, 0)) while a minimum of 1 is required.")
     named = all(isinstance(label, str) for label in labels)
-    known = _columns_of_the_fit(like, len(labels), labels if named else None)
+    known = columns_of_the_fit(like, len(labels), labels if named else None)
     cells = [read_cells(series, column, unseen) for series, column in zip(frame.iter_columns(), known, strict=True)]
     width = np.float32 if all(c.dtype == np.float32 for c, _ in cells) else np.float64
     matrix = np.empty((len(frame), len(labels)), dtype=width)
@@ -68,7 +68,7 @@ def read_table(
     return Table(check_matrix(matrix, columns, min_rows=min_rows, every_column=every_column), columns)
 
 
-def _columns_of_the_fit(like: Columns | None, count: int, names: Sequence[str] | None = None) -> list[Column | None]:
+def columns_of_the_fit(like: Columns | None, count: int, names: Sequence[str] | None = None) -> list[Column | None]:
     """What each of ``count`` columns was in the fit: by name if both have names, else by place; None where that cannot be told."""
     if like is not None and like.named and names is not None:
         by_name = {column.name: column for column in like.items}
@@ -87,7 +87,7 @@ def _read_array(x: Any, like: Columns | None, unseen: str, min_rows: int, every_
     array = x if hasattr(x, "dtype") or hasattr(x, "toarray") else _as_array(x)
     kind = getattr(getattr(array, "dtype", None), "kind", "?")
     if np.ndim(array) == 2 and np.size(array) and (holds_texts(array) or (like is not None and like.has_levels)):
-        known = _columns_of_the_fit(like, array.shape[1])
+        known = columns_of_the_fit(like, array.shape[1])
         cells = [read_objects(c.tolist(), known[j], unseen, str(j), f"x{j}") for j, c in enumerate(np.asarray(array).T)]
         items = tuple(Column(f"x{j}", column.kind, column.levels) for j, (_, column) in enumerate(cells))
         columns = Columns(items, named=False)

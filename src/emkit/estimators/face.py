@@ -176,6 +176,16 @@ class Face(State, Settings):
 
         return criteria(self, result)
 
+    def _in_words(self, result: Result) -> str:
+        """What was fitted, as the summary begins."""
+        return result.model.in_words
+
+    def _labels_in_words(self, result: Result) -> list[str]:
+        """Lines of the summary about each component or state."""
+        from emkit.estimators.summary import labels
+
+        return labels(self, result.model, result.params)
+
     def parameters(self) -> dict[str, np.ndarray]:
         """The parameters by name, as they are now."""
         current = self._current()

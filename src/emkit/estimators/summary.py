@@ -12,7 +12,7 @@ _COLUMNS, _STATES = 8, 12  # as many as fit on a line
 def summary(face: Any, result: Result) -> str:
     """How the fit ended, its criteria and priors, and where each component or state sits."""
     model, params = result.model, result.params
-    lines = [f"{model.in_words}, {_data(face, result)}", f"  {result.reason.value}; {result.n_iter} iterations"]
+    lines = [f"{face._in_words(result)}, {_data(face, result)}", f"  {result.reason.value}; {result.n_iter} iterations"]
     if result.reason is StopReason.SET_BY_HAND:
         lines[1] = f"  {result.reason.value}; {model.n_free(params)} free parameters"
     else:
@@ -26,7 +26,7 @@ def summary(face: Any, result: Result) -> str:
     if held:
         lines.append(f"  fixed: {', '.join(held)}")
     lines.append("")
-    lines += _table(face, model, params)
+    lines += face._labels_in_words(result)
     lines += face._more_in_words(result)
     return "\n".join(lines)
 
@@ -53,7 +53,7 @@ def _data(face: Any, result: Result) -> str:
     return f"{d} column{'s' * (d != 1)}, {result.n_rows} rows{weight}"
 
 
-def _table(face: Any, model: Any, params: Any) -> list[str]:
+def labels(face: Any, model: Any, params: Any) -> list[str]:
     """A line for each label: its own parameters, and the mean and standard deviation of each column."""
     head, rows = model.label_table(params)
     moments = model.moments(params)

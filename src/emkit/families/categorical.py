@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -20,6 +21,7 @@ from emkit.families.coded import CodedPasses
 from emkit.families.one_hot import coefficients, impossible, one_hot
 from emkit.families.sums import logs_times
 
+_FEW = 32  # symbols that are cheaper counted as columns of zeros and ones
 _TOO_MANY = 10**7  # symbols that are numbered without gaps are fewer
 
 
@@ -49,6 +51,7 @@ class Categorical(CodedPasses):
 
     parameters = (Parameter("probs", "K d L", Simplex(), Dirichlet),)
     support = Symbols()
+    race = (64, 8)  # of 500 answers to six items, four classes: the best known optimum from 18 of 20 seeds, 12 with 24 and 4
     columnwise = True
 
     @classmethod
@@ -133,6 +136,8 @@ class Categorical(CodedPasses):
 
     def held(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
         """Symbols that a column does not have are held at 0."""
+        if isinstance(self.n_categories, tuple) and name not in self.fixed:  # asked for at every step
+            return _structural(self.n_categories, shape)
         held = super().held(name, shape)
         return held if self.n_categories is None else np.where(self._allowed(shape), held, 0.0)
 
@@ -293,6 +298,11 @@ def symbol_counts(form: tuple[int, ...], x: Any, resp: Any) -> SymbolCounts:
     k, d, most = form
     x = np.asarray(x)
     counts = np.zeros((k, d, most))
+    if most <= _FEW:  # as products of matrices, for all components at once; a missing cell equals no symbol
+        weights, symbols = np.asarray(resp, dtype=np.float64).T, np.arange(most)
+        for j in range(d):
+            counts[:, j] = weights @ (x[:, j, None] == symbols).astype(np.float64)
+        return SymbolCounts(counts)
     for j in range(d):
         seen = np.isfinite(x[:, j])
         symbol = x[seen, j].astype(np.intp)
@@ -329,6 +339,15 @@ def compiled_counts(form: tuple[int, ...], block: Block, resp: np.ndarray) -> Sy
 def worth_counting(block: Block) -> bool:
     """Whether looking symbols up and counting them should be compiled."""
     return worth_compiling(25.0 * max(block.n, block.source_rows))
+
+
+@lru_cache(maxsize=64)
+def _structural(sizes: tuple[int, ...], shape: tuple[int, ...]) -> np.ndarray:
+    """Zeros of symbols that columns of these sizes do not have, NaN elsewhere; not to be written to."""
+    allowed = np.arange(shape[2]) < _checked_sizes(sizes, shape[1])[:, None]
+    held = np.where(np.broadcast_to(allowed, shape), np.nan, 0.0)
+    held.setflags(write=False)
+    return held
 
 
 def _checked_sizes(n_categories: Any, d: int) -> np.ndarray:

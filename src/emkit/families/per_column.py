@@ -205,6 +205,11 @@ class PerColumn(Family):
         """If all of them are."""
         return not self.fixed and all(part.family.separable for part in self.parts)
 
+    @property
+    def race(self) -> tuple[int, int]:  # type: ignore[override]
+        """As the part has it that needs most."""
+        return max(part.family.race for part in self.parts)
+
     def embed(self, x: Any) -> np.ndarray | None:
         """The parts' points side by side."""
         points = [part.family.embed(part_x) for part, part_x in self._cut(x)]

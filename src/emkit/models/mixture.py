@@ -219,6 +219,11 @@ class MixturesSideBySide(SideBySide):
 
     model: FiniteMixture
 
+    @property
+    def race(self) -> tuple[int, int]:
+        """As the family has it."""
+        return self.model.family.race
+
     def seeds(self, source: Source, rngs: Sequence[np.random.Generator]) -> Seeds:
         """Where many rows have a value exactly, some starts set them apart."""
         stand_out = values_that_stand_out(np.asarray(source.joined().x, dtype=np.float64))
