@@ -34,7 +34,9 @@ def climb(f: Callable[[np.ndarray], np.ndarray], start: np.ndarray, free: np.nda
     moving = free.any(axis=0)
     for _ in range(_ROUNDS):
         slope = _slope(f, at, free)
-        step = _step(slope, _bends(f, at, free))
+        inside = free & ~((at >= high) & (slope > 0)) & ~((at <= low) & (slope < 0))
+        slope = np.where(inside, slope, 0.0)
+        step = _step(slope, _bends(f, at, inside))
         step *= np.minimum(1.0, _MOST / np.max(np.abs(step) / (1.0 + np.abs(at)) + 1e-300, axis=0))
         moving = moving & ((step * slope).sum(axis=0) > 1e-14 * (1.0 + np.abs(value)))
         if not moving.any():
