@@ -41,7 +41,8 @@ def climb(f: Callable[[np.ndarray], np.ndarray], start: np.ndarray, free: np.nda
         moving = moving & ((step * slope).sum(axis=0) > 1e-14 * (1.0 + np.abs(value)))
         if not moving.any():
             break
-        step = np.clip(at + step, np.minimum(low, at), np.maximum(high, at)) - at
+        room = np.where(step > 0, high - at, at - low) / np.maximum(np.abs(step), 1e-300)  # a step ends where it meets a bound
+        step = step * np.clip(np.min(np.where(step != 0, room, np.inf), axis=0), 0.0, 1.0)
         moved, (at, value) = at, _halved(f, at, value, np.where(moving, step, 0.0))
         moving = moving & (moved != at).any(axis=0)
     return at
