@@ -26,7 +26,7 @@ class Beta(ExponentialFamily):
 
     parameters = (Parameter("alphas", "K d", Positive()), Parameter("betas", "K d", Positive()))
     support = Fractions()
-    limits: ClassVar[dict[str, tuple[float, float]]] = {"alphas": (1e-8, 1e8), "betas": (1e-8, 1e8)}
+    limits: ClassVar[dict[str, tuple[float, float]]] = {"alphas": (1e-6, 1e6), "betas": (1e-6, 1e6)}
 
     @classmethod
     def examples(cls) -> list[Self]:

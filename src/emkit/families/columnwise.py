@@ -317,6 +317,15 @@ class ExponentialFamily(Columnwise):
         """Of all components."""
         return float(self.log_priors(params).sum())
 
+    def remarks(self, params: Any) -> list[str]:
+        """Of parameters that ended at their ``limits``."""
+        found, values = [], self.own(params)
+        for name, ends in self.limits.items():
+            free = np.isnan(self.held(name, values[name].shape))
+            for k, j in np.argwhere(free & ((values[name] <= ends[0]) | (values[name] >= ends[1]))).tolist():
+                found.append(f"{name} of component {k}, column {j}, ended at a bound, {values[name][k, j]:.3g}")
+        return found
+
     def priors_in_words(self) -> list[str]:
         """Name and weight."""
         prior = self.prior if isinstance(self.prior, PseudoRows) else None

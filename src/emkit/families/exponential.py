@@ -30,8 +30,8 @@ class Exponential(ExponentialFamily):
         return (-params.rates,), -np.log(params.rates)
 
     def m_step(self, stats: Terms, params: Any) -> Any:
-        """Waits over their sum."""
-        return self.Params(stats.mass / stats.sums[0])
+        """Waits over their sum, which is 0 where all waits are."""
+        return self.Params(stats.mass / np.maximum(stats.sums[0], 1e-300 * stats.mass))
 
     def sample(self, params: Any, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """One row for each entry of ``component``."""

@@ -8,7 +8,7 @@ import numpy as np
 from emkit.core.parameters import Parameter, Positive
 from emkit.core.support import Positives
 from emkit.families.columnwise import ExponentialFamily, Terms
-from emkit.families.gamma_function import gamma_shape
+from emkit.families.gamma_function import gamma_shape, stirling_rest
 
 _MOST = 1e8  # the largest shape that an M-step gives: a coefficient of variation of 1e-4
 
@@ -50,10 +50,16 @@ class Gamma(ExponentialFamily):
         """Minus log x."""
         return -np.log(x)
 
+    def cell(self, params: Any, x: np.ndarray) -> np.ndarray:
+        """The log density by what x exceeds the mean by, so that nothing cancels where shapes are large."""
+        shapes = params.shapes
+        excess = x * (params.rates / shapes) - 1.0
+        return shapes * (np.log1p(excess) - excess) + 0.5 * np.log(shapes / (2.0 * np.pi)) - stirling_rest(shapes) - np.log(x)
+
     def m_step(self, stats: Terms, params: Any) -> Any:
         """The mean is the average; the shape depends on how far its log exceeds the average log (Minka 2002)."""
         mean = stats.sums[1] / stats.mass
-        shapes = gamma_shape(np.log(mean) - stats.sums[0] / stats.mass, 1e-8, _MOST)
+        shapes = gamma_shape(np.log(mean) - stats.sums[0] / stats.mass, 1e-8, np.maximum(_MOST, params.shapes))
         return self.Params(shapes, shapes / mean)
 
     def sample(self, params: Any, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -6,6 +6,7 @@ and all else stays, and the M-step takes whichever is known to gain most. Either
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -15,14 +16,14 @@ LEAST, MOST = 0.02, 1e6
 _AS_GOOD = 1e4
 
 
-def bounds(before: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The bounds; a value beyond, such as a given one, is no worse than they are."""
-    return np.minimum(LEAST, before), np.maximum(MOST, before)
+def bounds(before: np.ndarray, unit: Any = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """The bounds, the upper one in units of ``unit``; a value beyond, such as a given one, is no worse than they are."""
+    return np.minimum(LEAST, before), np.maximum(MOST * unit, before)
 
 
-def jumps(before: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def jumps(before: np.ndarray, unit: Any = 1.0) -> tuple[np.ndarray, np.ndarray]:
     """The shapes that statistics try beside the present one, within the bounds."""
-    low, high = bounds(before)
+    low, high = bounds(before, unit)
     return np.minimum(FAR * before, high), np.maximum(before / FAR, low)
 
 
@@ -33,6 +34,7 @@ def jumped(
     gain: np.ndarray,
     far: tuple[np.ndarray, np.ndarray],
     may: np.ndarray,
+    unit: Any = 1.0,
 ) -> dict[str, np.ndarray]:
     """The M-step's values; where a jump of the shape ``name`` gains more than they do, that, and all else as before.
 
@@ -40,7 +42,7 @@ def jumped(
     False, as where the statistics were taken at other values or the shape is held, nothing jumps.
     """
     found = dict(new)
-    for there, worth in zip(jumps(before[name]), far, strict=True):
+    for there, worth in zip(jumps(before[name], unit), far, strict=True):
         better = may & (worth > gain)
         for key, value in found.items():
             where = better.reshape(better.shape + (1,) * (value.ndim - better.ndim))
@@ -49,10 +51,10 @@ def jumped(
     return found
 
 
-def running_away(shapes: np.ndarray, held: np.ndarray, name: str, meaning: str) -> list[str]:
+def running_away(shapes: np.ndarray, held: np.ndarray, name: str, meaning: str, unit: Any = 1.0) -> list[str]:
     """Remarks on shapes that have no maximum inside: on the way to their bound they are as good as infinite."""
     found = []
-    for place in np.argwhere(np.isnan(held) & (shapes >= _AS_GOOD)).tolist():
+    for place in np.argwhere(np.isnan(held) & (shapes >= _AS_GOOD * unit)).tolist():
         where = f"component {place[0]}" + (f", column {place[1]}" if len(place) > 1 else "")
         found.append(f"{name} of {where}, runs to infinity: at {shapes[tuple(place)]:.3g} it is as good as {meaning}")
     return found

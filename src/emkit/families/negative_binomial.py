@@ -18,7 +18,7 @@ class NegativeBinomial(Columnwise):
     """Independent negative binomial columns given the component: variance mean + mean^2 / size. A missing cell contributes nothing.
 
     A count is Poisson with rate mean u, where u is hidden: gamma distributed about 1 with shape ``size``. A size that the data push
-    to infinity, where counts are Poisson, ends at 1e6; ``remarks`` says so.
+    to infinity, where counts are Poisson, ends at 1e6 times the mean; ``remarks`` says so.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class NegativeBinomial(Columnwise):
         means, sizes = params.means, params.sizes
         u = (x + sizes) / (means + sizes)
         here = _log_prob(x, means, sizes)
-        far = [_log_prob(x, means, there) - here for there in jumps(sizes)]
+        far = [_log_prob(x, means, there) - here for there in jumps(sizes, _unit(means))]
         return np.broadcast_to(x, u.shape), u, np.log(u) - log_minus_digamma(x + sizes), *far
 
     def taken_at(self, params: Any) -> np.ndarray:
@@ -59,7 +59,7 @@ class NegativeBinomial(Columnwise):
     def guess(self, mean: np.ndarray, variance: np.ndarray) -> Any:
         """By moments."""
         means = np.maximum(mean, 1e-3)
-        return self.Params(means, np.clip(means**2 / np.maximum(variance - means, 1e-300), 0.1, 100.0))
+        return self.Params(means, np.maximum(means**2 / np.maximum(variance - means, 0.01 * means**2), 0.1))
 
     def m_step(self, stats: Terms, params: Any) -> Any:
         """The mean is the average count; the size is the best shape for u, whose mean is free where the counts' is."""
@@ -71,11 +71,13 @@ class NegativeBinomial(Columnwise):
         free = np.isnan(held["means"])
         alpha = np.where(free, u, 1.0)  # the mean of u
         means = np.where(free, events / stats.mass, held["means"])
-        sizes = gamma_shape(np.log(alpha) + u / alpha - 1.0 - logs, *bounds(before["sizes"]))
+        sizes = gamma_shape(np.log(alpha) + u / alpha - 1.0 - logs, *bounds(before["sizes"], _unit(before["means"])))
         sizes = np.where(np.isnan(held["sizes"]), sizes, held["sizes"])
         gain = self._value(stats, means, sizes, alpha) - self._value(stats, before["means"], before["sizes"], np.ones_like(alpha))
         may = np.isnan(held["sizes"]) & (stats.at == self.taken_at(params)).all(axis=-1)
-        return self.Params(**jumped("sizes", {"means": means, "sizes": sizes}, before, gain, (far[0], far[1]), may))
+        return self.Params(
+            **jumped("sizes", {"means": means, "sizes": sizes}, before, gain, (far[0], far[1]), may, _unit(before["means"]))
+        )
 
     @staticmethod
     def _value(stats: Terms, means: np.ndarray, sizes: np.ndarray, alpha: np.ndarray) -> np.ndarray:
@@ -126,7 +128,12 @@ class NegativeBinomial(Columnwise):
 
     def remarks(self, params: Any) -> list[str]:
         """Of sizes that run to infinity."""
-        return running_away(params.sizes, self.held("sizes", params.sizes.shape), "the size", "Poisson")
+        return running_away(params.sizes, self.held("sizes", params.sizes.shape), "the size", "Poisson", _unit(params.means))
+
+
+def _unit(means: np.ndarray) -> np.ndarray:
+    """What sizes are large beside: counts are as good as Poisson where the size is far above their mean, and 1."""
+    return np.maximum(means, 1.0)
 
 
 def _log_prob(x: np.ndarray, means: np.ndarray, sizes: np.ndarray) -> np.ndarray:

@@ -34,12 +34,15 @@ def climb(f: Callable[[np.ndarray], np.ndarray], start: np.ndarray, free: np.nda
     moving = free.any(axis=0)
     for _ in range(_ROUNDS):
         slope = _slope(f, at, free)
-        step = _step(slope, _bends(f, at, free))
+        inside = free & ~((at >= high) & (slope > 0)) & ~((at <= low) & (slope < 0))
+        slope = np.where(inside, slope, 0.0)
+        step = _step(slope, _bends(f, at, inside))
         step *= np.minimum(1.0, _MOST / np.max(np.abs(step) / (1.0 + np.abs(at)) + 1e-300, axis=0))
         moving = moving & ((step * slope).sum(axis=0) > 1e-14 * (1.0 + np.abs(value)))
         if not moving.any():
             break
-        step = np.clip(at + step, np.minimum(low, at), np.maximum(high, at)) - at
+        room = np.where(step > 0, high - at, at - low) / np.maximum(np.abs(step), 1e-300)  # a step ends where it meets a bound
+        step = step * np.clip(np.min(np.where(step != 0, room, np.inf), axis=0), 0.0, 1.0)
         moved, (at, value) = at, _halved(f, at, value, np.where(moving, step, 0.0))
         moving = moving & (moved != at).any(axis=0)
     return at

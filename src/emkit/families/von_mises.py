@@ -1,7 +1,7 @@
 """Von Mises columns: angles about a mean direction for each component."""
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -33,6 +33,7 @@ class VonMises(ExponentialFamily):
 
     parameters = (Parameter("means", "K d", Angle()), Parameter("concentrations", "K d", Positive()))
     support = Angles()
+    limits: ClassVar[dict[str, tuple[float, float]]] = {"concentrations": (_LEAST, _MOST)}
 
     @classmethod
     def examples(cls) -> list[Self]:
@@ -51,10 +52,17 @@ class VonMises(ExponentialFamily):
         c = params.concentrations
         return (c * np.cos(params.means), c * np.sin(params.means)), np.log(2.0 * np.pi * ive(0, c)) + c.real
 
+    def cell(self, params: Any, x: np.ndarray) -> np.ndarray:
+        """The log density by half angles, so that nothing cancels where concentrations are large."""
+        from scipy.special import i0e
+
+        c = params.concentrations
+        return -2.0 * c * np.sin(0.5 * (x - params.means)) ** 2 - np.log(2.0 * np.pi * i0e(c))
+
     def m_step(self, stats: Terms, params: Any) -> Any:
         """The direction of the mean vector, and the concentration that goes with its length."""
         cosine, sine = (total / stats.mass for total in stats.sums)
-        return self.Params(np.arctan2(sine, cosine), concentration(1.0 - np.hypot(cosine, sine)))
+        return self.Params(np.arctan2(sine, cosine), concentration(1.0 - np.hypot(cosine, sine), params.concentrations))
 
     def sample(self, params: Any, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """One row for each entry of ``component``, within (-pi, pi]."""
@@ -80,11 +88,14 @@ class VonMises(ExponentialFamily):
         return value, value
 
 
-def concentration(gap: np.ndarray) -> np.ndarray:
-    """Where I1(c) / I0(c) is 1 - ``gap``, within 1e-4 and 1e8, by Newton steps kept within bounds that close in."""
+def concentration(gap: np.ndarray, before: np.ndarray | float = 1.0) -> np.ndarray:
+    """Where I1(c) / I0(c) is 1 - ``gap``, by Newton steps kept within bounds that close in.
+
+    These are 1e-4 and 1e8 to begin with, or the value ``before`` if that lies beyond.
+    """
     gap = np.clip(np.nan_to_num(gap, nan=1.0), 1e-300, 1.0)
-    low, high = np.full(gap.shape, _LEAST), np.full(gap.shape, _MOST)
-    c = np.clip((1.0 - gap) * (2.0 - (1.0 - gap) ** 2) / (gap * (2.0 - gap)), _LEAST, _MOST)  # Banerjee et al. (2005)
+    low, high = (np.broadcast_to(end, gap.shape) for end in (np.minimum(_LEAST, before), np.maximum(_MOST, before)))
+    c = np.clip((1.0 - gap) * (2.0 - (1.0 - gap) ** 2) / (gap * (2.0 - gap)), low, high)  # Banerjee et al. (2005)
     for _ in range(60):
         found, slope = _gap(c)
         low, high = np.where(found > gap, c, low), np.where(found < gap, c, high)
