@@ -16,14 +16,16 @@ from emkit.core.parameters import Parameter, Real
 from emkit.core.prior import Prior
 from emkit.core.support import Reals
 from emkit.families.gaussian import expected, missing
+from emkit.families.gaussian.covariance_types import ALL_TYPES, DECOMPOSED
 from emkit.families.gaussian.features import product_log_prob, product_pass, product_stats
 from emkit.families.gaussian.m_step import best_covariances, best_means
 from emkit.families.gaussian.params import GaussianParams, GaussianStats
 from emkit.families.gaussian.prior import GaussianPrior, NormalInverseWishart, weak_prior
 from emkit.families.gaussian.road import expansion_of, road
-from emkit.families.gaussian.shapes import COVARIANCE_TYPES, Covariance, Shape
+from emkit.families.gaussian.shapes import COVARIANCE_TYPES, Shape
 from emkit.families.gaussian.slivers import slivers
 
+_PASSES = 10  # of a shape's alternation, where covariances are first guessed
 _COLLAPSED = 1e-12  # of a column's variance: without a prior, a component as narrow as that has collapsed onto a point
 
 
@@ -56,7 +58,7 @@ class Gaussian(Family):
     support = Reals()
 
     def __post_init__(self) -> None:
-        one_of(self.covariance_type, COVARIANCE_TYPES, "covariance_type")
+        one_of(self.covariance_type, ALL_TYPES, "covariance_type")
         good = self.prior is None or self.prior == "weak" or isinstance(self.prior, NormalInverseWishart | GaussianPrior)
         if not good:
             raise ParameterError(
@@ -76,6 +78,11 @@ class Gaussian(Family):
         return [
             *(cls(kind) for kind in COVARIANCE_TYPES),
             *(cls(kind, prior) for kind in COVARIANCE_TYPES),
+            *(cls(kind) for kind in DECOMPOSED),
+            cls("VEV", prior, fixed=some),
+            cls("EVE", prior),
+            cls("VEI", None),
+            cls("VEE", prior, fixed={"covariances": 4.0}),
             cls("full", None),
             cls("diag", reg_covar=0.1),
             cls("full", prior, fixed={**some, **one}),
@@ -88,12 +95,12 @@ class Gaussian(Family):
     @property
     def shape(self) -> Shape:
         """The covariance structure."""
-        return COVARIANCE_TYPES[self.covariance_type]
+        return ALL_TYPES[self.covariance_type]
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:  # type: ignore[override]
         """Means, and covariances of the chosen shape."""
-        return (Parameter("means", "K d", Real()), Parameter("covariances", self.shape.letters, Covariance(self.shape)))
+        return (Parameter("means", "K d", Real()), Parameter("covariances", self.shape.letters, self.shape.domain))
 
     # --- resolving and starting ---------------------------------------------------------------------------------------
 
@@ -162,7 +169,7 @@ class Gaussian(Family):
         if self._prior is not None:  # a constant column has the prior's
             spread = np.where(spread > 0, spread, self._prior.diagonal)
         blend = GaussianPrior(1.0, spread if spread.sum() > 0 else np.ones(d))
-        return GaussianParams(means, best_covariances(stats.about(means), GaussianParams(means, whole.covariances), blend))
+        return GaussianParams(means, best_covariances(stats.about(means), GaussianParams(means, whole.covariances), blend, self.shape, _PASSES))
 
     @property
     def in_words(self) -> str:
@@ -304,7 +311,7 @@ class Gaussian(Family):
         held = self.held("covariances", params.covariances.shape)
         if self.is_held("covariances"):
             return GaussianParams(means, held)
-        covariances = best_covariances(stats.about(means), params, self._prior)
+        covariances = best_covariances(stats.about(means), params, self._prior, self.shape)
         new = GaussianParams(means, np.where(np.isnan(held), covariances, held) if "covariances" in self.fixed else covariances)
         self.refuse_collapse(new)
         return new
@@ -312,6 +319,11 @@ class Gaussian(Family):
     def update(self, stats: GaussianStats, params: GaussianParams) -> GaussianParams:
         """The M-step: it has what is held in its place already, and its whitener is worth keeping."""
         return self.m_step(stats, params)
+
+    @property
+    def separable(self) -> bool:
+        """Not where covariances have something in common."""
+        return self.shape.apart and super().separable
 
     @property
     def _prior(self) -> GaussianPrior | None:
@@ -366,7 +378,7 @@ class Gaussian(Family):
 
     def curvature(self, stats: GaussianStats, params: GaussianParams) -> dict[str, np.ndarray]:
         """With the prior's pseudo-observations."""
-        return expected.curvature(stats, params, self._prior)
+        return expected.curvature(stats, params, self._prior, self.shape)
 
     def moments(self, params: GaussianParams) -> tuple[np.ndarray, np.ndarray]:
         """Means, and diagonals of the covariances."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -23,6 +23,23 @@ class Shape:
     shared: bool
     pooled: bool
     matrix: bool
+
+    apart: ClassVar[bool] = True
+    """Whether each distinct covariance is free of the others."""
+
+    @property
+    def domain(self) -> "Covariance":
+        """Checks and coordinates."""
+        return Covariance(self)
+
+    def estimate(self, scatter: np.ndarray, counts: np.ndarray, old: np.ndarray) -> np.ndarray:
+        """The M-step: what lowers sum_k counts_k log|S_k| + tr(scatter_k S_k^-1) from ``old``, here to its minimum.
+
+        All three have the form of the covariances, counts shaped to divide by. Where nothing is counted, ``old`` stays.
+        """
+        with np.errstate(invalid="ignore", divide="ignore"):
+            new = np.where(counts > 0, scatter / counts, old)
+        return np.asarray(0.5 * (new + np.swapaxes(new, 1, 2)) if new.ndim == 3 else new)
 
     @property
     def letters(self) -> str:
