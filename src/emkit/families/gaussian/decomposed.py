@@ -6,7 +6,7 @@ M-step makes one pass of an alternation, each half of which is exact: it never l
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -16,6 +16,7 @@ from emkit.families.gaussian.frames import Frame, Rotated, Triangular, Upright, 
 from emkit.families.gaussian.shapes import Covariance, Shape
 
 _NOTHING = 1e-13  # of all rows: a component with fewer keeps its covariance as far as the others let it
+_FEW = 1e-12  # of all rows, that it then counts as
 _SAME = 1e-4  # how far, in units of the covariance, a given one may be from the shape it should have
 
 
@@ -23,13 +24,19 @@ _SAME = 1e-4  # how far, in units of the covariance, a given one may be from the
 class Decomposed(Shape, ABC):
     """A covariance structure with something in common.
 
-    You implement ``best``, and say what is common. Arrays: scatter matrices or their diagonals ``w``, covariances ``old``, both
-    (K, d, d) or (K, d); rows ``n`` (K,).
+    You implement ``best``, and say what is common. Arrays are those of S mixtures side by side: scatter matrices or their diagonals
+    ``w``, covariances ``old``, both (S, K, d, d) or (S, K, d); rows ``n`` (S, K).
+
+    Attributes
+    ----------
+    group : int
+        K, where arrays may hold the components of several mixtures, those of the first one first; 0: they are all of one.
     """
 
     shared: bool = False
     pooled: bool = False
     matrix: bool = True
+    group: int = 0
 
     apart: ClassVar[bool] = False
     name: ClassVar[str]
@@ -47,28 +54,41 @@ class Decomposed(Shape, ABC):
         """Checks and coordinates."""
         return DecomposedCovariance(self)
 
+    def of(self, k: int) -> "Decomposed":
+        """The same for mixtures of ``k`` components."""
+        return replace(self, group=k)
+
+    def mixtures(self, n: int) -> int:
+        """How many mixtures ``n`` components are."""
+        return n // self.group if self.group and n % self.group == 0 else min(n, 1)
+
     def estimate(self, scatter: np.ndarray, counts: np.ndarray, old: np.ndarray) -> np.ndarray:
         """The M-step: closed, or one pass from ``old``.
 
-        A component that nothing belongs to counts as a vanishing part of a row spread as its covariance says.
+        A component that nothing belongs to counts as a vanishing part of a row spread as its covariance says; where nothing belongs
+        to any, ``old`` stays.
         """
-        n = counts.reshape(len(counts))
-        if not n.any():
-            return old
-        empty = n <= _NOTHING * n.sum()
+        s = self.mixtures(len(old))
+        n, w, now = counts.reshape(s, -1), scatter.reshape(s, -1, *old.shape[1:]), old.reshape(s, -1, *old.shape[1:])
+        total = n.sum(axis=1, keepdims=True)
+        empty = n <= _NOTHING * total
         if empty.any():
-            few = np.where(empty, 1e-12 * n.sum(), 0.0)
-            n, scatter = np.where(empty, few, n), np.where(_beside(empty, old), _beside(few, old) * old, scatter)
+            few = np.where(empty, np.where(total > 0, _FEW * total, 1.0), n)
+            w, n = np.where(_beside(empty, w), _beside(few, w) * now, w), few
         with np.errstate(all="ignore"):  # what is not finite is a collapse, which the family reports
             try:
-                new = self.best(scatter, n, old)
+                new = self.best(w, n, now)
             except np.linalg.LinAlgError:
-                new = np.full_like(old, np.nan)
+                new = np.full_like(now, np.nan)
+        if empty.any():
+            new = np.where(_beside(total > 0, new), new, now)
+        new = new.reshape(old.shape)
         return np.asarray(0.5 * (new + np.swapaxes(new, 1, 2)) if new.ndim == 3 else new)
 
 
 def _beside(per_component: np.ndarray, like: np.ndarray) -> np.ndarray:
-    return per_component.reshape((-1,) + (1,) * (like.ndim - 1))
+    """With axes of length 1 for the columns of ``like``."""
+    return per_component.reshape(per_component.shape + (1,) * (like.ndim - per_component.ndim))
 
 
 def _size(values: np.ndarray) -> np.ndarray:
@@ -86,6 +106,11 @@ def _volume(matrices: np.ndarray) -> np.ndarray:
     return np.asarray(np.exp(np.linalg.slogdet(matrices)[1] / matrices.shape[-1]))
 
 
+def _to_one_volume(sizes: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """By what each scatter of ``sizes`` (S, K) is multiplied to have the best common volume, sum of sizes over rows."""
+    return np.asarray((sizes.sum(axis=1) / n.sum(axis=1))[:, None] / sizes)
+
+
 def _axes(w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Eigenvalues of matrices, ascending, and their axes."""
     values, axes = np.linalg.eigh(w)
@@ -94,35 +119,32 @@ def _axes(w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _along(axes: np.ndarray, variances: np.ndarray) -> np.ndarray:
     """D diag(variances) D^T."""
-    return np.asarray((axes * variances[:, None, :]) @ np.swapaxes(axes, -1, -2))
+    return np.asarray((axes * variances[..., None, :]) @ np.swapaxes(axes, -1, -2))
 
 
+@dataclass(frozen=True)
 class VEI(Decomposed):
     """Diagonal, own volumes: volume_k A."""
 
+    matrix: bool = False
     name, one_volume, one_shape, one_frame, frame = "VEI", False, True, True, Upright()
-
-    def __init__(self) -> None:
-        super().__init__(matrix=False)
 
     def best(self, w: np.ndarray, n: np.ndarray, old: np.ndarray) -> np.ndarray:
         """Shape given the old volumes, then volumes."""
-        shape = _unit((w / _size(old)[:, None]).sum(axis=0))
-        return np.asarray(((w / shape).mean(axis=1) / n)[:, None] * shape)
+        shape = _unit((w / _size(old)[..., None]).sum(axis=1))[:, None]
+        return np.asarray(((w / shape).mean(axis=2) / n)[..., None] * shape)
 
 
+@dataclass(frozen=True)
 class EVI(Decomposed):
     """Diagonal, equal volumes: volume A_k. Closed."""
 
+    matrix: bool = False
     name, one_volume, one_shape, one_frame, frame = "EVI", True, False, True, Upright()
-
-    def __init__(self) -> None:
-        super().__init__(matrix=False)
 
     def best(self, w: np.ndarray, n: np.ndarray, old: np.ndarray) -> np.ndarray:
         """Each scatter brought to the same volume."""
-        sizes = _size(w)
-        return np.asarray(w / sizes[:, None] * (sizes.sum() / n.sum()))
+        return w * _to_one_volume(_size(w), n)[..., None]
 
 
 class VEE(Decomposed):
@@ -132,10 +154,10 @@ class VEE(Decomposed):
 
     def best(self, w: np.ndarray, n: np.ndarray, old: np.ndarray) -> np.ndarray:
         """C given the old volumes, then volumes."""
-        c = (w / _volume(old)[:, None, None]).sum(axis=0)
-        c = c / _volume(c)
-        volumes = np.sum(w * np.linalg.inv(c), axis=(1, 2)) / (n * w.shape[-1])
-        return np.asarray(volumes[:, None, None] * c)
+        c = (w / _volume(old)[..., None, None]).sum(axis=1, keepdims=True)
+        c = c / _volume(c)[..., None, None]
+        volumes = np.sum(w * np.linalg.inv(c), axis=(2, 3)) / (n * w.shape[-1])
+        return np.asarray(volumes[..., None, None] * c)
 
 
 class EVV(Decomposed):
@@ -145,8 +167,7 @@ class EVV(Decomposed):
 
     def best(self, w: np.ndarray, n: np.ndarray, old: np.ndarray) -> np.ndarray:
         """Each scatter brought to the same volume."""
-        sizes = _volume(w)
-        return np.asarray(w * (sizes.sum() / n.sum() / sizes)[:, None, None])
+        return w * _to_one_volume(_volume(w), n)[..., None, None]
 
 
 class EEV(Decomposed):
@@ -157,7 +178,7 @@ class EEV(Decomposed):
     def best(self, w: np.ndarray, n: np.ndarray, old: np.ndarray) -> np.ndarray:
         """Each scatter's own axes; their variances, in the same order, are pooled."""
         values, axes = _axes(w)
-        return _along(axes, (values.sum(axis=0) / n.sum())[None])
+        return _along(axes, (values.sum(axis=1) / n.sum(axis=1, keepdims=True))[:, None])
 
 
 class VEV(Decomposed):
@@ -168,8 +189,8 @@ class VEV(Decomposed):
     def best(self, w: np.ndarray, n: np.ndarray, old: np.ndarray) -> np.ndarray:
         """Each scatter's own axes; shape given the old volumes, then volumes."""
         values, axes = _axes(w)
-        shape = _unit((values / _volume(old)[:, None]).sum(axis=0))
-        return _along(axes, ((values / shape).mean(axis=1) / n)[:, None] * shape)
+        shape = _unit((values / _volume(old)[..., None]).sum(axis=1))[:, None]
+        return _along(axes, ((values / shape).mean(axis=2) / n)[..., None] * shape)
 
 
 class _OneOrientation(Decomposed):
@@ -187,32 +208,33 @@ class _OneOrientation(Decomposed):
 
     @abstractmethod
     def variances(self, along: np.ndarray, n: np.ndarray) -> np.ndarray:
-        """The best ones (K, d) for scatter ``along`` (K, d) the axes."""
+        """The best ones (S, K, d) for scatter ``along`` (S, K, d) the axes."""
 
     def best(self, w: np.ndarray, n: np.ndarray, old: np.ndarray) -> np.ndarray:
         """One sweep."""
         axes = common_axes(old)[0]
-        turned = axes.T @ w @ axes
-        inverse = 1.0 / self.variances(np.diagonal(turned, axis1=1, axis2=2), n)
+        turned = np.swapaxes(axes, 1, 2)[:, None] @ w @ axes[:, None]
+        inverse = 1.0 / self.variances(np.diagonal(turned, axis1=2, axis2=3), n)
         d = w.shape[-1]
         for j in range(d - 1):
             for other in range(j + 1, d):
-                _turn(axes, turned, inverse[:, j] - inverse[:, other], j, other)
-        return _along(axes[None], self.variances(np.diagonal(turned, axis1=1, axis2=2), n))
+                _turn(axes, turned, inverse[..., j] - inverse[..., other], [j, other])
+        return _along(axes[:, None], self.variances(np.diagonal(turned, axis1=2, axis2=3), n))
 
 
-def _turn(axes: np.ndarray, turned: np.ndarray, g: np.ndarray, j: int, other: int) -> None:
-    """Turn axes ``j`` and ``other`` in their plane to where sum_k g_k (turned_k)_jj is smallest; both arrays are changed."""
-    across = float(g @ turned[:, j, other])
-    apart = float(g @ (turned[:, other, other] - turned[:, j, j]))
+def _turn(axes: np.ndarray, turned: np.ndarray, g: np.ndarray, pair: list[int]) -> None:
+    """Turn a pair of axes in their plane to where sum_k g_k (turned_k)_jj is smallest for the first; both arrays are changed."""
+    j, other = pair
+    across = np.sum(g * turned[..., j, other], axis=1)
+    apart = np.sum(g * (turned[..., other, other] - turned[..., j, j]), axis=1)
     angle = 0.5 * np.arctan2(-2.0 * across, apart)
-    if not angle:
-        return
-    c, s = float(np.cos(angle)), float(np.sin(angle))
-    pair, rotation = [j, other], np.array([[c, -s], [s, c]])
-    axes[:, pair] = axes[:, pair] @ rotation
-    turned[:, :, pair] = turned[:, :, pair] @ rotation
-    turned[:, pair] = rotation.T @ turned[:, pair]
+    rotation = np.empty((len(angle), 2, 2))
+    rotation[:, 0, 0] = rotation[:, 1, 1] = np.cos(angle)
+    rotation[:, 1, 0] = np.sin(angle)
+    rotation[:, 0, 1] = -rotation[:, 1, 0]
+    axes[:, :, pair] = axes[:, :, pair] @ rotation
+    turned[..., pair] = turned[..., pair] @ rotation[:, None]
+    turned[..., pair, :] = np.swapaxes(rotation, 1, 2)[:, None] @ turned[..., pair, :]
 
 
 class EVE(_OneOrientation):
@@ -222,8 +244,7 @@ class EVE(_OneOrientation):
 
     def variances(self, along: np.ndarray, n: np.ndarray) -> np.ndarray:
         """Each scatter brought to the same volume."""
-        sizes = _size(along)
-        return np.asarray(along * (sizes.sum() / n.sum() / sizes)[:, None])
+        return along * _to_one_volume(_size(along), n)[..., None]
 
 
 class VVE(_OneOrientation):
@@ -233,7 +254,7 @@ class VVE(_OneOrientation):
 
     def variances(self, along: np.ndarray, n: np.ndarray) -> np.ndarray:
         """Scatter over rows."""
-        return along / n[:, None]
+        return along / n[..., None]
 
 
 class DecomposedCovariance(Covariance):
@@ -273,7 +294,7 @@ class DecomposedCovariance(Covariance):
     def _forms(self, held: np.ndarray) -> tuple[int, int, int, int]:
         """How many volumes, shapes and frames are free, and coordinates of a frame."""
         k = len(held) if np.isnan(held).any() else 0
-        ones = (min(k, 1) if one else k for one in (self.shape.one_volume, self.shape.one_shape, self.shape.one_frame))
+        ones = (self.shape.mixtures(k) if one else k for one in (self.shape.one_volume, self.shape.one_shape, self.shape.one_frame))
         volumes, shapes, frames = ones
         return volumes, shapes, frames, self.shape.frame.size(held.shape[-1])
 
@@ -286,45 +307,48 @@ class DecomposedCovariance(Covariance):
         """Volumes, shapes, frames."""
         if not np.isnan(held).any():
             return np.zeros(0)
-        logs, frames = self.shape.frame.split(value, self.shape.one_frame)
-        volumes = logs.mean(axis=1, keepdims=True)
-        shapes = logs - volumes
-        volumes = volumes.mean(keepdims=True) if self.shape.one_volume else volumes
-        shapes = shapes.mean(axis=0, keepdims=True) if self.shape.one_shape else shapes
-        return np.concatenate([volumes.ravel(), shapes[:, :-1].ravel(), frames.ravel()])
+        s, d = self.shape.mixtures(len(value)), value.shape[-1]
+        logs, frames = self.shape.frame.split(value, s if self.shape.one_frame else len(value))
+        volumes = logs.mean(axis=1).reshape(s, -1)
+        shapes = logs.reshape(s, -1, d) - volumes[:, :, None]
+        volumes = volumes.mean(axis=1, keepdims=True) if self.shape.one_volume else volumes
+        shapes = shapes.mean(axis=1, keepdims=True) if self.shape.one_shape else shapes
+        return np.concatenate([volumes, shapes[..., :-1].reshape(s, -1), frames.reshape(s, -1)], axis=1).ravel()
 
     def _parts(self, vector: np.ndarray, held: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Logarithms (K, d) and frames' coordinates (F, m) from coordinates."""
-        volumes, shapes, frames, size = self._forms(held)
-        k, d = len(held), held.shape[-1]
-        first, rest = vector[:volumes].reshape(-1, 1), vector[volumes : volumes + shapes * (d - 1)].reshape(shapes, d - 1)
-        begin = volumes + shapes * (d - 1)
-        inner = np.concatenate([rest, -rest.sum(axis=1, keepdims=True)], axis=1)
-        return np.broadcast_to(first + inner, (k, d)), vector[begin : begin + frames * size].reshape(frames, size)
+        """Logarithms (S K, d) and frames' coordinates (F, m) from coordinates."""
+        s, d = self.shape.mixtures(len(held)), held.shape[-1]
+        *counts, size = self._forms(held)
+        volumes, shapes, frames = (count // s for count in counts)
+        rows = vector.reshape(s, -1)
+        first, rest = rows[:, :volumes, None], rows[:, volumes : volumes + shapes * (d - 1)].reshape(s, shapes, d - 1)
+        inner = first + np.concatenate([rest, -rest.sum(axis=2, keepdims=True)], axis=2)
+        logs = np.broadcast_to(inner, (s, len(held) // s, d)).reshape(-1, d)
+        return logs, rows[:, volumes + shapes * (d - 1) :].reshape(s * frames, size)
 
     def unpack(self, vector: np.ndarray, held: np.ndarray) -> tuple[np.ndarray, int]:
         """Inverse of ``pack``."""
         if not np.isnan(held).any():
             return np.array(held, dtype=np.float64), 0
-        logs, frames = self._parts(np.asarray(vector), held)
-        return self.shape.frame.build(logs, frames), self.n_free(held)
+        used = self.n_free(held)
+        return self.shape.frame.build(*self._parts(np.asarray(vector[:used]), held)), used
 
     def _gathered(self, of_logs: np.ndarray, of_frames: np.ndarray, sign: float) -> np.ndarray:
-        """What is said of each component's logarithms (K, d) and frame (K, m), as of the coordinates: what is common adds up."""
-        volumes, shapes = of_logs.sum(axis=1), of_logs[:, :-1] + sign * of_logs[:, -1:]
+        """What is said of each component's logarithms (S K, d) and frame (S K, m), as of coordinates: what is common adds up."""
+        s = self.shape.mixtures(len(of_logs))
+        volumes, shapes = of_logs.sum(axis=1)[:, None], of_logs[:, :-1] + sign * of_logs[:, -1:]
         parts = ((volumes, self.shape.one_volume), (shapes, self.shape.one_shape), (of_frames, self.shape.one_frame))
-        return np.concatenate([(part.sum(axis=0) if one else part).ravel() for part, one in parts])
+        each = [(part.reshape(s, len(part) // s, part.shape[1]), one) for part, one in parts]
+        return np.concatenate([(part.sum(axis=1) if one else part).reshape(s, -1) for part, one in each], axis=1).ravel()
 
     def pull(self, gradient: np.ndarray, value: np.ndarray, held: np.ndarray) -> np.ndarray:
         """By the chain rule; see ``emkit.families.gaussian.frames``."""
         if not np.isnan(held).any():
             return np.zeros(0)
-        logs, frames = self._parts(self.pack(value, held), held)
-        return self._gathered(*self.shape.frame.pull(gradient, logs, frames), -1.0)
+        return self._gathered(*self.shape.frame.pull(gradient, *self._parts(self.pack(value, held), held)), -1.0)
 
     def pull_information(self, information: np.ndarray, value: np.ndarray, held: np.ndarray) -> np.ndarray:
         """``information`` is the scatter behind each covariance."""
         if not np.isnan(held).any():
             return np.zeros(0)
-        logs, frames = self._parts(self.pack(value, held), held)
-        return self._gathered(*self.shape.frame.information(information, logs, frames), 1.0)
+        return self._gathered(*self.shape.frame.information(information, *self._parts(self.pack(value, held), held)), 1.0)

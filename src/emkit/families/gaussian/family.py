@@ -1,7 +1,7 @@
 """Multivariate normal distributions with six shapes of covariance; also the NumPy twin of ``emkit.kernels.gaussian``."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -53,6 +53,7 @@ class Gaussian(Family):
     covariance_type: str = "full"
     prior: Prior | str | None = "weak"
     reg_covar: float = 0.0
+    group: int = field(default=0, kw_only=True, repr=False)
 
     Params = GaussianParams
     support = Reals()
@@ -94,8 +95,8 @@ class Gaussian(Family):
 
     @property
     def shape(self) -> Shape:
-        """The covariance structure."""
-        return ALL_TYPES[self.covariance_type]
+        """The covariance structure; ``group``, filled in by ``resolve``, says how many components have things in common."""
+        return ALL_TYPES[self.covariance_type].of(self.group)
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:  # type: ignore[override]
@@ -130,7 +131,7 @@ class Gaussian(Family):
             prior = base.beside(np.full(source.n_features, rows * float(self.reg_covar)), f"{base.name}, reg_covar")
         if isinstance(prior, GaussianPrior):
             prior.check(source.n_features)
-        return replace(self, prior=prior, reg_covar=0.0)
+        return replace(self, prior=prior, reg_covar=0.0, group=k)
 
     def _refuse_constant(self, source: Source, variance: np.ndarray) -> None:
         total = variance.sum() if self.shape.pooled else variance
@@ -319,11 +320,6 @@ class Gaussian(Family):
     def update(self, stats: GaussianStats, params: GaussianParams) -> GaussianParams:
         """The M-step: it has what is held in its place already, and its whitener is worth keeping."""
         return self.m_step(stats, params)
-
-    @property
-    def separable(self) -> bool:
-        """Not where covariances have something in common."""
-        return self.shape.apart and super().separable
 
     @property
     def _prior(self) -> GaussianPrior | None:

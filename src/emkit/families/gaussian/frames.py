@@ -10,11 +10,11 @@ import numpy as np
 
 
 class Frame(ABC):
-    """A kind of frames; F of them at a time, one for all components or one for each."""
+    """A kind of frames; F of them at a time: one for each of N covariances, or one for every N / F of them."""
 
     @abstractmethod
-    def split(self, value: np.ndarray, shared: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Covariances (K, ...) as logarithms l (K, d) and frames' coordinates (F, m)."""
+    def split(self, value: np.ndarray, frames: int) -> tuple[np.ndarray, np.ndarray]:
+        """Covariances (N, ...) as logarithms l (N, d) and coordinates of F = ``frames`` frames, (F, m)."""
 
     @abstractmethod
     def build(self, logs: np.ndarray, coordinates: np.ndarray) -> np.ndarray:
@@ -26,22 +26,22 @@ class Frame(ABC):
 
     @abstractmethod
     def pull(self, gradient: np.ndarray, logs: np.ndarray, coordinates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """A gradient with respect to the covariances as those with respect to ``logs`` (K, d) and to each K's frame (K, m)."""
+        """A gradient with respect to the covariances as those with respect to ``logs`` (N, d) and to each one's frame (N, m)."""
 
     @abstractmethod
     def information(self, scatter: np.ndarray, logs: np.ndarray, coordinates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Minus the second derivatives of -(log|S| + tr(scatter S^-1)) / 2 by ``logs`` (K, d) and by each K's frame (K, m).
+        """Minus the second derivatives of -(log|S| + tr(scatter S^-1)) / 2 by ``logs`` (N, d) and by each one's frame (N, m).
 
         Those by ``logs`` are w_j e^-l_j / 2, w being the scatter about the axes of the frame.
         """
 
 
 class Upright(Frame):
-    """The identity: columns without correlation; covariances are variances (K, d)."""
+    """The identity: columns without correlation; covariances are variances (N, d)."""
 
-    def split(self, value: np.ndarray, shared: bool) -> tuple[np.ndarray, np.ndarray]:
+    def split(self, value: np.ndarray, frames: int) -> tuple[np.ndarray, np.ndarray]:
         """Logarithms of variances."""
-        return np.log(value), np.zeros((1, 0))
+        return np.log(value), np.zeros((frames, 0))
 
     def build(self, logs: np.ndarray, coordinates: np.ndarray) -> np.ndarray:
         """Variances."""
@@ -63,22 +63,22 @@ class Upright(Frame):
 class Triangular(Frame):
     """Unit lower triangles U, their entries row by row. dS = dU e^l U^T + U e^l dU^T, and S^-1 = U^-T e^-l U^-1."""
 
-    def split(self, value: np.ndarray, shared: bool) -> tuple[np.ndarray, np.ndarray]:
+    def split(self, value: np.ndarray, frames: int) -> tuple[np.ndarray, np.ndarray]:
         """From Cholesky factors."""
         lower = np.linalg.cholesky(value)
         diagonal = np.diagonal(lower, axis1=1, axis2=2)
         i, j = np.tril_indices(value.shape[-1], -1)
-        return 2.0 * np.log(diagonal), (lower / diagonal[:, None, :])[: 1 if shared else None, i, j]
+        return 2.0 * np.log(diagonal), (lower / diagonal[:, None, :])[:: len(value) // frames, i, j]
 
-    def _frames(self, d: int, coordinates: np.ndarray) -> np.ndarray:
+    def _frames(self, n: int, d: int, coordinates: np.ndarray) -> np.ndarray:
         out = np.broadcast_to(np.eye(d), (len(coordinates), d, d)).copy()
         i, j = np.tril_indices(d, -1)
         out[:, i, j] = coordinates
-        return out
+        return _each(out, n)
 
     def build(self, logs: np.ndarray, coordinates: np.ndarray) -> np.ndarray:
         """U e^l U^T."""
-        return _around(self._frames(logs.shape[1], coordinates), logs)
+        return _around(self._frames(*logs.shape, coordinates), logs)
 
     def size(self, d: int) -> int:
         """Entries below the diagonal."""
@@ -86,14 +86,14 @@ class Triangular(Frame):
 
     def pull(self, gradient: np.ndarray, logs: np.ndarray, coordinates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(U^T G U)_jj e^l_j, and 2 (G U)_ij e^l_j."""
-        frames = self._frames(logs.shape[1], coordinates)
+        frames = self._frames(*logs.shape, coordinates)
         product = gradient @ frames * np.exp(logs)[:, None, :]
         i, j = np.tril_indices(logs.shape[1], -1)
         return np.sum(frames * product, axis=1), 2.0 * product[:, i, j]
 
     def information(self, scatter: np.ndarray, logs: np.ndarray, coordinates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(S^-1)_ii w_j about U_ij, with w the diagonal of U^-1 scatter U^-T."""
-        inverse = np.linalg.inv(self._frames(logs.shape[1], coordinates))
+        inverse = np.linalg.inv(self._frames(*logs.shape, coordinates))
         w = np.sum((inverse @ scatter) * inverse, axis=2)
         precision = np.sum(inverse**2 * np.exp(-logs)[:, :, None], axis=1)
         i, j = np.tril_indices(logs.shape[1], -1)
@@ -106,17 +106,17 @@ class Rotated(Frame):
     With dD = D X for a skew matrix X, dS = D (X e^l - e^l X) D^T. Signs of axes do not matter, so angles lie within pi/2.
     """
 
-    def split(self, value: np.ndarray, shared: bool) -> tuple[np.ndarray, np.ndarray]:
+    def split(self, value: np.ndarray, frames: int) -> tuple[np.ndarray, np.ndarray]:
         """Axes, by ``numpy.linalg.eigh``."""
-        if shared:
-            common, variances = common_axes(value)
-            return np.log(variances), _angles(common[None])
+        if frames < len(value):
+            axes, variances = common_axes(value.reshape(frames, -1, *value.shape[1:]))
+            return np.log(variances).reshape(len(value), -1), _angles(axes)
         values, axes = np.linalg.eigh(value)
         return np.log(values[:, ::-1]), _angles(axes[:, :, ::-1])
 
     def build(self, logs: np.ndarray, coordinates: np.ndarray) -> np.ndarray:
         """D e^l D^T."""
-        return _around(_rotations(coordinates, logs.shape[1])[0], logs)
+        return _around(_each(_rotations(coordinates, logs.shape[1])[0], len(logs)), logs)
 
     def size(self, d: int) -> int:
         """An angle for each pair of columns."""
@@ -124,7 +124,7 @@ class Rotated(Frame):
 
     def pull(self, gradient: np.ndarray, logs: np.ndarray, coordinates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """M_jj e^l_j with M = D^T G D, and the sum over j < l of 2 M_jl X_jl (e^l_l - e^l_j)."""
-        axes, turns = _rotations(coordinates, logs.shape[1])
+        axes, turns = (_each(part, len(logs)) for part in _rotations(coordinates, logs.shape[1]))
         turned, a = np.swapaxes(axes, 1, 2) @ gradient @ axes, np.exp(logs)
         j, other = np.triu_indices(logs.shape[1], 1)
         each = 2.0 * turned[:, j, other] * (a[:, other] - a[:, j])
@@ -136,7 +136,7 @@ class Rotated(Frame):
 
         Where that is not positive, axes are not yet where an M-step puts them; a hundredth of what it were with w = e^l stands in.
         """
-        axes, turns = _rotations(coordinates, logs.shape[1])
+        axes, turns = (_each(part, len(logs)) for part in _rotations(coordinates, logs.shape[1]))
         w = np.sum(axes * (scatter @ axes), axis=1)
         j, other = np.triu_indices(logs.shape[1], 1)
         inverse = np.exp(-logs)
@@ -152,18 +152,23 @@ def _around(frames: np.ndarray, logs: np.ndarray) -> np.ndarray:
     return np.asarray(half @ np.swapaxes(half, 1, 2))
 
 
+def _each(frames: np.ndarray, n: int) -> np.ndarray:
+    """Frames (F, ...) repeated for each of ``n`` covariances."""
+    return frames if len(frames) == n else np.repeat(frames, n // len(frames), axis=0)
+
+
 def common_axes(value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Axes (d, d) that covariances (K, d, d) have in common, and the variances along them (K, d), by falling mean logarithm.
+    """Axes (S, d, d) that covariances (S, K, d, d) have in common, and variances along them (S, K, d), by falling mean logarithm.
 
     They are those of a weighted sum, too. Its weights are arbitrary, so that axes along which the covariances differ are not
     confused because the differences happen to cancel.
     """
-    sizes = np.trace(value, axis1=1, axis2=2)
-    weights = (1.0 + np.modf(np.arange(1, len(value) + 1) * 0.6180339887498949)[0]) / sizes
-    axes = np.linalg.eigh(np.einsum("k,kij->ij", weights, value))[1]
-    variances = np.sum(axes * (value @ axes), axis=1)
-    order = np.argsort(-np.log(variances).mean(axis=0), kind="stable")
-    return axes[:, order], variances[:, order]
+    k = value.shape[1]
+    weights = (1.0 + np.modf(np.arange(1, k + 1) * 0.6180339887498949)[0]) / np.trace(value, axis1=2, axis2=3)
+    axes = np.linalg.eigh(np.einsum("sk,skij->sij", weights, value))[1]
+    variances = np.sum(axes[:, None] * (value @ axes[:, None]), axis=2)
+    order = np.argsort(-np.log(variances).mean(axis=1), axis=1, kind="stable")
+    return np.take_along_axis(axes, order[:, None, :], axis=2), np.take_along_axis(variances, order[:, None, :], axis=2)
 
 
 def _angles(axes: np.ndarray) -> np.ndarray:

@@ -32,6 +32,10 @@ class Shape:
         """Checks and coordinates."""
         return Covariance(self)
 
+    def of(self, k: int) -> "Shape":
+        """The same for mixtures of ``k`` components, several of which may stand side by side."""
+        return self
+
     def estimate(self, scatter: np.ndarray, counts: np.ndarray, old: np.ndarray) -> np.ndarray:
         """The M-step: what lowers sum_k counts_k log|S_k| + tr(scatter_k S_k^-1) from ``old``, here to its minimum.
 
