@@ -21,7 +21,7 @@ import numpy as np
 from emkit.algorithms.accelerated import Accelerated
 from emkit.algorithms.auto import Auto, algorithm_of
 from emkit.algorithms.carry_on import HALTED, Progress, Waiting, finish, note
-from emkit.algorithms.lockstep import MANY, Race, race
+from emkit.algorithms.lockstep import Race, race
 from emkit.core.block import Source
 from emkit.core.checks import count
 from emkit.core.errors import CollapseError, ParameterError
@@ -187,14 +187,15 @@ def _race(
     n_free = model.n_free(model.null(model.n_hidden or 1, source.n_features))
     sample = source.sample(min(max(2000, 20 * n_free), _TOGETHER), rng)
     whole = source.n_rows <= _TOGETHER
-    seeds = rng.spawn(MANY)
-    watch.say(f"{MANY} starts, side by side")
+    many = side.field(sample)[0]
+    seeds = rng.spawn(many)
+    watch.say(f"{many} starts, side by side")
     accelerate = isinstance(algorithm, Auto | Accelerated) and rules.tol > 0
     small = problem if sample is source else replace(problem, source=sample)
     loose = rules if whole else replace(rules, tol=max(rules.tol, 1e-2))
-    kinds = side.kinds(MANY, sample)
+    kinds = side.kinds(many, sample)
     try:
-        found = race(small, problem if whole else small, side, seeds, loose, asked, accelerate)
+        found = race(small, problem if whole else small, side, seeds, loose, asked, accelerate, side.kept(kinds))
     except CollapseError:
         return Progress([Start(i, kind, -math.inf, reason=StopReason.COLLAPSED) for i, kind in enumerate(kinds)], []), None
     lost = dict.fromkeys(found.collapsed, StopReason.COLLAPSED)

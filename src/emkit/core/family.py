@@ -43,6 +43,9 @@ class Family(Declared):
     made_of_others: ClassVar[bool] = False
     """Whether it is built over another family, so that a word alone cannot ask for it."""
 
+    hierarchical: ClassVar[bool] = False
+    """Whether hierarchical clusterings of the rows are among the starts of its mixtures."""
+
     # --- what you implement -------------------------------------------------------------------------------------------
 
     @abstractmethod
@@ -69,6 +72,11 @@ class Family(Declared):
         """One row for each entry of ``component``, (len(component), d)."""
 
     # --- what you may add ---------------------------------------------------------------------------------------------
+
+    @property
+    def relatives(self) -> tuple["Family", ...]:
+        """Resolved families over the same columns whose mixtures find partitions that are worth starting from."""
+        return ()
 
     def ready(self, source: Source, k: int) -> Self:
         """The same family with defaults that depend on the data, such as a scale-free prior, made concrete."""

@@ -36,6 +36,10 @@ class SideBySide(ABC):
     model: Any
     rounds: ClassVar[tuple[int, ...]] = (6, 6, 6)
     """Short EM iterations of all starts, of the better half, of the best quarter."""
+    starts: ClassVar[int] = 24
+    """How many there are, on data that are not small."""
+    finalists: ClassVar[int] = 4
+    """How many of them are carried on after the short iterations."""
 
     # --- what you implement -------------------------------------------------------------------------------------------
 
@@ -86,6 +90,10 @@ class SideBySide(ABC):
         """S."""
         return len(self._first(record))
 
+    def traits(self, params: Any) -> np.ndarray:
+        """Numbers by which hypotheses can be told apart whatever their labels, (S, m): the first array, sorted."""
+        return np.sort(self._first(params), axis=1)
+
     def _first(self, record: Any) -> np.ndarray:
         found: np.ndarray = getattr(record, fields(record)[0].name)
         return found
@@ -106,6 +114,14 @@ class SideBySide(ABC):
     def kinds(self, n: int, source: Source) -> list[str]:
         """What each of ``n`` starts from that source does."""
         return [kind_of_many(self.model.seeding, i) for i in range(n)]
+
+    def field(self, source: Source) -> tuple[int, int]:
+        """How many starts there are, and how many are carried on."""
+        return self.starts, self.finalists
+
+    def kept(self, kinds: Sequence[str]) -> list[int]:
+        """Starts that are carried on however they do at first."""
+        return []
 
     def m_step(self, stats: Any, params: Any) -> Any:
         """Of each hypothesis. Raises CollapseError if one of them collapses."""

@@ -42,8 +42,8 @@ class Settings(BaseEstimator):  # type: ignore[misc]
         The number of starts. "auto": 24 short ones, of which the best are carried on, where these can be advanced side by side
         (mixtures and HMMs with nothing held or given), and 8 elsewhere; see ``emkit.fit``. ``result_.starts`` tells what became
         of each.
-    init_params : {"auto", "kmeans", "k-means++", "random_from_data", "random"}
-        How starts guess a partition; "auto" mixes them.
+    init_params : {"auto", "kmeans", "k-means++", "random_from_data", "hierarchical", "random"}
+        How starts guess a partition; "auto" mixes them, hierarchical clusterings only in mixtures of Gaussians.
     random_state : int, RandomState, Generator or None
         The source of every random choice.
     warm_start : bool

@@ -1,5 +1,6 @@
 """A finite mixture over any family: each row comes from one of K components, and which one is never observed."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -12,7 +13,7 @@ from emkit.core.bayes import Pass, informed
 from emkit.core.block import Block, Source
 from emkit.core.checks import count, one_of
 from emkit.core.declared import Child
-from emkit.core.errors import DataError
+from emkit.core.errors import CollapseError, DataError
 from emkit.core.family import Family
 from emkit.core.model import Inference, Model
 from emkit.core.parameters import Parameter, Simplex
@@ -29,6 +30,9 @@ from emkit.core.seeding import (
 from emkit.core.side_by_side import MOST_GUESSED, SideBySide
 from emkit.core.slivers import Sliver, slivers_of
 from emkit.core.support import Support
+
+_SMALL = 100_000  # rows times components of all starts, up to which there are more of them
+_RELATED = 12  # iterations of a mixture of a related family, from which a start takes its partition
 
 
 @dataclass(frozen=True)
@@ -67,8 +71,8 @@ class FiniteMixture(Model):
         The prior of the weights; a number is its concentration.
     fixed, start_values : mapping, optional
         "weights" (K,).
-    seeding : {"auto", "kmeans", "k-means++", "random_from_data", "random"}
-        How a start guesses the partition; "auto" takes "kmeans" first, then "k-means++" and "random_from_data" in turn.
+    seeding : {"auto", "kmeans", "k-means++", "random_from_data", "hierarchical", "random"}
+        How a start guesses the partition; "auto" takes "kmeans" first, then others in turn: see ``emkit.core.seeding``.
     """
 
     family: Family
@@ -122,7 +126,7 @@ class FiniteMixture(Model):
         block = source.joined()
         x = np.asarray(block.x)
         weights = None if block.weights is None else np.asarray(block.weights, dtype=np.float64)
-        resp = seed_labels(self.family.embed(x), len(x), weights, k, rng, self.kind_of_start(attempt))
+        resp = self.guess(block, self.kind_of_start(attempt), attempt, rng)
         if block.labels is not None:
             resp = informed(resp, block.labels)
         if weights is not None:
@@ -132,9 +136,30 @@ class FiniteMixture(Model):
         found: MixtureParams = self.put_back(MixtureParams(self.start_values.get("weights", first), components))
         return found
 
+    @property
+    def further_kinds(self) -> tuple[str, ...]:
+        """Kinds of starts of this family's mixtures beside those of all."""
+        related = ("related",) if self.family.relatives else ()
+        return ("hierarchical", *related) if self.family.hierarchical else related
+
     def kind_of_start(self, attempt: int) -> str:
         """What start number ``attempt`` does."""
-        return kind_of_start(self.seeding, attempt)
+        return kind_of_start(self.seeding, attempt, more=self.further_kinds)
+
+    def guess(self, block: Block, kind: str, turn: int, rng: np.random.Generator, points: np.ndarray | None = None) -> np.ndarray:
+        """Responsibilities (n, K) of a first guess; "related" is what a mixture of a related family makes of one."""
+        x, k = np.asarray(block.x), self.n_hidden
+        weights = None if block.weights is None else np.asarray(block.weights, dtype=np.float64)
+        points = self.family.embed(x) if points is None else points
+        if kind != "related":
+            return seed_labels(points, len(x), weights, k, rng, kind, turn)
+        family = self.family.relatives[turn % len(self.family.relatives)]
+        kinds = ["plain k-means++", "random_from_data"] * 3
+        if not family.separable:
+            kinds = [kinds[turn // 2 % 2]]
+        seeds = [seed_labels(points, len(x), weights, k, rng, kind) for kind in kinds]
+        found = MixturesSideBySide(FiniteMixture(family, k)).best_of(block, seeds, rng)
+        return seeds[0] if found is None else found
 
     def joint_pass(self, params: MixtureParams, block: Block, **what: bool) -> Pass:
         """The family's pass over a block; see ``Family.joint_pass``."""
@@ -213,7 +238,19 @@ class MixturesSideBySide(SideBySide):
     def kinds(self, n: int, source: Source) -> list[str]:
         """Where many rows have a value exactly, some starts set them apart."""
         repeated = not np.isnan(values_that_stand_out(np.asarray(source.joined().x, dtype=np.float64))).all()
-        return [kind_of_many(self.model.seeding, i, repeated=repeated) for i in range(n)]
+        more = self.model.further_kinds
+        return [kind_of_many(self.model.seeding, i, repeated=repeated, more=more) for i in range(n)]
+
+    def field(self, source: Source) -> tuple[int, int]:
+        """Up to four times as many where the data are so small that it costs little, and the optima are many."""
+        if not self.model.family.hierarchical:
+            return super().field(source)
+        times = min(max(_SMALL / (source.n_rows * self.model.n_hidden * self.starts), 1.0), 4.0)
+        return int(times * self.starts), int(times * self.finalists)
+
+    def kept(self, kinds: Sequence[str]) -> list[int]:
+        """The first hierarchical ones: partitions of another kind, which do not show at once what they are worth."""
+        return [i for i, kind in enumerate(kinds) if kind == "hierarchical"][: len(kinds) // 12]
 
     def init(self, source: Source, rngs: Sequence[np.random.Generator]) -> MixtureParams:
         """Starting values from as many seeded partitions of the rows as there are generators."""
@@ -221,7 +258,7 @@ class MixturesSideBySide(SideBySide):
         x, weights = np.asarray(block.x), None if block.weights is None else np.asarray(block.weights, dtype=np.float64)
         each = max(1, MOST_GUESSED // (len(x) * k))
         kinds, made = self.kinds(len(rngs), source), []
-        guesses = _guesses(family.embed(x), x, weights, k, rngs, kinds)
+        guesses = _guesses(self.model, block, rngs, kinds)
         for begin in range(0, len(rngs), each):
             labels = list(islice(guesses, each))
             resp = np.concatenate(labels, axis=1)
@@ -232,6 +269,28 @@ class MixturesSideBySide(SideBySide):
             made.append(MixtureParams(counts / counts.sum(axis=1, keepdims=True), components))
         found: MixtureParams = self.stacked(made)
         return found
+
+    def best_of(self, block: Block, guesses: Sequence[np.ndarray], rng: np.random.Generator) -> np.ndarray | None:
+        """Responsibilities (n, K) under the best of what a few iterations of EM make of each guess; None after a collapse.
+
+        A single one need not be separable.
+        """
+        model, x, resp = self.model, np.asarray(block.x), np.concatenate(guesses, axis=1)
+        if block.weights is not None:
+            resp = resp * np.asarray(block.weights, dtype=np.float64)[:, None]
+        shares = resp.sum(axis=0).reshape(len(guesses), -1) + 1.0
+        shares /= shares.sum(axis=1, keepdims=True)
+        step: Any = self if len(guesses) > 1 else model
+        try:
+            components = model.family.from_partition(x, resp, rng)
+            params = MixtureParams(shares if len(guesses) > 1 else shares[0], components)
+            for _ in range(_RELATED):
+                params = step.m_step(step.e_step(params, block)[0], params)
+            if len(guesses) > 1:
+                params = self.one(params, int(np.argmax(step.e_step(params, block)[1])))
+            return model.infer(params, block, "marginals").marginals
+        except CollapseError:
+            return None
 
     def e_step(self, params: MixtureParams, block: Block) -> tuple[MixtureStats, Any]:
         """By ``Family.side_by_side``."""
@@ -248,18 +307,15 @@ class MixturesSideBySide(SideBySide):
 
 
 def _guesses(
-    points: np.ndarray | None,
-    x: np.ndarray,
-    weights: np.ndarray | None,
-    k: int,
-    rngs: Sequence[np.random.Generator],
-    kinds: Sequence[str],
+    model: FiniteMixture, block: Block, rngs: Sequence[np.random.Generator], kinds: Sequence[str]
 ) -> Iterator[np.ndarray]:
     """The first guess of each start, (n, K)."""
-    turn, values = 0, values_that_stand_out(x.astype(np.float64)) if "repeated values" in kinds else np.zeros(0)
+    x, k, points = np.asarray(block.x), model.n_hidden, model.family.embed(block.x)
+    weights = None if block.weights is None else np.asarray(block.weights, dtype=np.float64)
+    turns, values = Counter[str](), values_that_stand_out(x.astype(np.float64)) if "repeated values" in kinds else np.zeros(0)
     for rng, kind in zip(rngs, kinds, strict=True):
         if kind == "repeated values" and points is not None:
-            yield seed_labels(apart_where_repeated(points, x, values, turn, k, rng), len(x), weights, k, rng, "k-means++")
-            turn += 1
+            yield seed_labels(apart_where_repeated(points, x, values, turns[kind], k, rng), len(x), weights, k, rng, "k-means++")
         else:
-            yield seed_labels(points, len(x), weights, k, rng, kind)
+            yield model.guess(block, kind, turns[kind], rng, points)
+        turns[kind] += 1

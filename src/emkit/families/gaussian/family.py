@@ -57,6 +57,7 @@ class Gaussian(Family):
 
     Params = GaussianParams
     support = Reals()
+    hierarchical = True
 
     def __post_init__(self) -> None:
         one_of(self.covariance_type, ALL_TYPES, "covariance_type")
@@ -102,6 +103,14 @@ class Gaussian(Family):
     def parameters(self) -> tuple[Parameter, ...]:  # type: ignore[override]
         """Means, and covariances of the chosen shape."""
         return (Parameter("means", "K d", Real()), Parameter("covariances", self.shape.letters, self.shape.domain))
+
+    @property
+    def relatives(self) -> tuple["Gaussian", ...]:
+        """The plainest shape and the freest one, where correlations are free in part."""
+        if not self.shape.matrix or self.has_values:
+            return ()
+        others = [kind for kind in ("tied", "full") if ALL_TYPES[kind].of(self.group) != self.shape]
+        return tuple(replace(self, covariance_type=kind) for kind in others)
 
     # --- resolving and starting ---------------------------------------------------------------------------------------
 

@@ -64,8 +64,9 @@ class Triangular(Frame):
     """Unit lower triangles U, their entries row by row. dS = dU e^l U^T + U e^l dU^T, and S^-1 = U^-T e^-l U^-1."""
 
     def split(self, value: np.ndarray, frames: int) -> tuple[np.ndarray, np.ndarray]:
-        """From Cholesky factors."""
-        lower = np.linalg.cholesky(value)
+        """From Cholesky factors, of columns brought to unit variance first, so that their units do not matter."""
+        sd = np.sqrt(np.diagonal(value, axis1=1, axis2=2))
+        lower = sd[:, :, None] * np.linalg.cholesky(value / (sd[:, :, None] * sd[:, None, :]))
         diagonal = np.diagonal(lower, axis1=1, axis2=2)
         i, j = np.tril_indices(value.shape[-1], -1)
         return 2.0 * np.log(diagonal), (lower / diagonal[:, None, :])[:: len(value) // frames, i, j]
