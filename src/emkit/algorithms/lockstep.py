@@ -204,9 +204,9 @@ def _short_runs(
     """All starts, a few iterations each, fewer and fewer of them; those that remain, best first."""
     here, stopped = Together.evaluated(small, side, side.init(small.source, rngs)), None
     field = Field(list(range(len(rngs))), {i: [] for i in range(len(rngs))}, kept=frozenset(kept))
-    finalists = side.field(small.source)[1]
+    _, every_round, finalists = side.plan(small.source)
     field.enter(here)
-    for rounds in side.rounds:
+    for rounds in every_round:
         for _ in range(rounds):
             try:
                 stopped = stopped or asked.step(here.bare(0, field.made))

@@ -34,7 +34,6 @@ from emkit.core.result import Result, Run, Start, Step, StopReason
 from emkit.core.side_by_side import SideBySide
 from emkit.core.slivers import CLOSE, slivers_at
 
-_ONE_BY_ONE = 8  # starts, where they cannot be advanced side by side
 _TOGETHER = 20_000  # rows over which they are
 _SHORT, _LONGER = 25, 300  # iterations on the subsample: for every start, and for the best few
 _WHOLE = 100  # iterations of every start on all the data, before only the best few are carried on
@@ -158,7 +157,7 @@ def _short_runs(
     if isinstance(starts, str) and starts != "auto":
         raise ParameterError(f"n_init={starts!r}: give 'auto' or a number of starts", parameter="n_init")
     if starts == "auto":
-        starts = _ONE_BY_ONE if model.n_hidden != 1 else 1
+        starts = model.one_by_one(source) if model.n_hidden != 1 else 1
     starts = count(starts, "n_init")
     sample = source.sample(subsample_size(model.n_hidden or 1, source.n_features), rng)
     seeds = rng.spawn(starts)
@@ -187,7 +186,7 @@ def _race(
     n_free = model.n_free(model.null(model.n_hidden or 1, source.n_features))
     sample = source.sample(min(max(2000, 20 * n_free), _TOGETHER), rng)
     whole = source.n_rows <= _TOGETHER
-    many = side.field(sample)[0]
+    many = side.plan(sample)[0]
     seeds = rng.spawn(many)
     watch.say(f"{many} starts, side by side")
     accelerate = isinstance(algorithm, Auto | Accelerated) and rules.tol > 0

@@ -131,6 +131,10 @@ class Model(Declared):
         """Rows (about ``n``) drawn from the model as a block with their labels; None if the model cannot."""
         return None
 
+    def one_by_one(self, source: Source) -> int:
+        """How many starts there are by default where they cannot be advanced side by side."""
+        return 8
+
     def kind_of_start(self, attempt: int) -> str:
         """What start number ``attempt`` does, for the table of starts."""
         return "start"

@@ -115,9 +115,9 @@ class SideBySide(ABC):
         """What each of ``n`` starts from that source does."""
         return [kind_of_many(self.model.seeding, i) for i in range(n)]
 
-    def field(self, source: Source) -> tuple[int, int]:
-        """How many starts there are, and how many are carried on."""
-        return self.starts, self.finalists
+    def plan(self, source: Source) -> tuple[int, tuple[int, ...], int]:
+        """How many starts there are, their short iterations (see ``rounds``), and how many are carried on."""
+        return self.starts, self.rounds, self.finalists
 
     def kept(self, kinds: Sequence[str]) -> list[int]:
         """Starts that are carried on however they do at first."""

@@ -142,6 +142,16 @@ class FiniteMixture(Model):
         related = ("related",) if self.family.relatives else ()
         return ("hierarchical", *related) if self.family.hierarchical else related
 
+    def times(self, source: Source, starts: int) -> float:
+        """How many times as many starts there are of families that have many optima, on small data: 1 to 4."""
+        if not self.family.hierarchical:
+            return 1.0
+        return min(max(_SMALL / (source.n_rows * self.n_hidden * starts), 1.0), 4.0)
+
+    def one_by_one(self, source: Source) -> int:
+        """Up to three times as many as of other models: see ``times``."""
+        return int(min(self.times(source, 24), 3.0) * super().one_by_one(source))
+
     def kind_of_start(self, attempt: int) -> str:
         """What start number ``attempt`` does."""
         return kind_of_start(self.seeding, attempt, more=self.further_kinds)
@@ -241,12 +251,11 @@ class MixturesSideBySide(SideBySide):
         more = self.model.further_kinds
         return [kind_of_many(self.model.seeding, i, repeated=repeated, more=more) for i in range(n)]
 
-    def field(self, source: Source) -> tuple[int, int]:
-        """Up to four times as many where the data are so small that it costs little, and the optima are many."""
-        if not self.model.family.hierarchical:
-            return super().field(source)
-        times = min(max(_SMALL / (source.n_rows * self.model.n_hidden * self.starts), 1.0), 4.0)
-        return int(times * self.starts), int(times * self.finalists)
+    def plan(self, source: Source) -> tuple[int, tuple[int, ...], int]:
+        """More starts, and longer short runs, where the data are so small that it costs little: see ``times``."""
+        times = self.model.times(source, self.starts)
+        rounds = tuple(round(made * (1.0 + 2.0 * (times - 1.0) / 9.0)) for made in self.rounds)  # 6, of four times as many 10
+        return int(times * self.starts), rounds, int(times * self.finalists)
 
     def kept(self, kinds: Sequence[str]) -> list[int]:
         """The first hierarchical ones: partitions of another kind, which do not show at once what they are worth."""
