@@ -119,6 +119,14 @@ class Family(Declared):
         seen = self._resolved()
         return self.support.embed(np.asarray(x), seen.mean, seen.variance)
 
+    def seeded(self, k: int) -> int:
+        """Into how many groups of rows a first guess for ``k`` components parts them."""
+        return k
+
+    def apportioned(self, resp: np.ndarray) -> np.ndarray:
+        """Responsibilities (n, k) from those of the groups that ``seeded`` asks for."""
+        return resp
+
     def joint_pass(
         self, params: Any, log_weights: np.ndarray, block: Block, *, rows: bool = False, responsibilities: bool = False
     ) -> Pass:

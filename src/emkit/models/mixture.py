@@ -31,7 +31,7 @@ from emkit.core.side_by_side import MOST_GUESSED, SideBySide
 from emkit.core.slivers import Sliver, slivers_of
 from emkit.core.support import Support
 
-_SMALL = 100_000  # rows times components of all starts, up to which there are more of them
+_SMALL = 200_000  # rows times components of all starts, up to which there are more of them
 _RELATED = 12  # iterations of a mixture of a related family, from which a start takes its partition
 
 
@@ -158,11 +158,11 @@ class FiniteMixture(Model):
 
     def guess(self, block: Block, kind: str, turn: int, rng: np.random.Generator, points: np.ndarray | None = None) -> np.ndarray:
         """Responsibilities (n, K) of a first guess; "related" is what a mixture of a related family makes of one."""
-        x, k = np.asarray(block.x), self.n_hidden
+        x, k = np.asarray(block.x), self.family.seeded(self.n_hidden)
         weights = None if block.weights is None else np.asarray(block.weights, dtype=np.float64)
         points = self.family.embed(x) if points is None else points
         if kind != "related":
-            return seed_labels(points, len(x), weights, k, rng, kind, turn)
+            return self.family.apportioned(seed_labels(points, len(x), weights, k, rng, kind, turn))
         family = self.family.relatives[turn % len(self.family.relatives)]
         kinds = ["plain k-means++", "random_from_data"] * 3
         if not family.separable:
