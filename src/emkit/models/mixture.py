@@ -31,7 +31,7 @@ from emkit.core.side_by_side import MOST_GUESSED, SideBySide
 from emkit.core.slivers import Sliver, slivers_of
 from emkit.core.support import Support
 
-_SMALL = 200_000  # rows times components of all starts, up to which there are more of them
+_SMALL = 140_000  # rows times components of all starts, up to which there are more of them
 _RELATED = 12  # iterations of a mixture of a related family, from which a start takes its partition
 
 
@@ -143,10 +143,13 @@ class FiniteMixture(Model):
         return ("hierarchical", *related) if self.family.hierarchical else related
 
     def times(self, source: Source, starts: int) -> float:
-        """How many times as many starts there are of families that have many optima, on small data: 1 to 4."""
+        """How many times as many starts there are of families that have many optima, on small data: 1 to 4.
+
+        More components have more optima: of two 1, of three at most twice as many, and so on.
+        """
         if not self.family.hierarchical:
             return 1.0
-        return min(max(_SMALL / (source.n_rows * self.n_hidden * starts), 1.0), 4.0)
+        return max(min(_SMALL / (source.n_rows * self.n_hidden * starts), self.n_hidden - 1.0, 4.0), 1.0)
 
     def one_by_one(self, source: Source) -> int:
         """Up to three times as many as of other models: see ``times``."""
@@ -248,8 +251,11 @@ class MixturesSideBySide(SideBySide):
     def kinds(self, n: int, source: Source) -> list[str]:
         """Where many rows have a value exactly, some starts set them apart."""
         repeated = not np.isnan(values_that_stand_out(np.asarray(source.joined().x, dtype=np.float64))).all()
-        more = self.model.further_kinds
-        return [kind_of_many(self.model.seeding, i, repeated=repeated, more=more) for i in range(n)]
+        many, more = n > self.starts, self.model.further_kinds
+        kinds = [kind_of_many(self.model.seeding, i, repeated=repeated, more=more if many else ()) for i in range(n)]
+        if more and not many and self.model.seeding == "auto":
+            kinds[3 : min(n, 4)] = more[: max(0, min(n - 3, 1))]
+        return kinds
 
     def plan(self, source: Source) -> tuple[int, tuple[int, ...], int]:
         """More starts, and longer short runs, where the data are so small that it costs little: see ``times``."""
