@@ -27,6 +27,7 @@ def main() -> None:
     shapes.add_argument("--repeats", type=int, default=3, help="timed runs of the grid with one start")
     shapes.add_argument("--only", help="iris, faithful or a shape such as VEV")
     shapes.add_argument("--quick", action="store_true", help="two components alone")
+    shapes.add_argument("--one-start", action="store_true", help="only the grid of faithful with one start a cell")
     shapes.add_argument("--save", type=Path, help="where the JSON goes")
     arguments = parser.parse_args()
     if arguments.what == "mixture":

@@ -24,7 +24,7 @@ from emkit.core.slivers import CLOSE
 
 _MARGIN = 20.0  # times the gain that is predicted: who stays below the best with it is left
 _AGREE = 4  # starts that end in one optimum, before only one of them is carried on
-_NEAR, _ALIKE = 0.2, 0.02  # nats, and shares of the rows, within which two starts seem to be on the way to one optimum
+_NEAR, _ALIKE = 0.05, 0.01  # nats, and shares of the rows, within which two starts seem to be on the way to one optimum
 _SEEN = 3  # accelerated steps, before their prediction counts
 
 

@@ -4,6 +4,8 @@ Model-based hierarchical clustering is what mclust starts from (Fraley 1998, SIA
 for spherical components of one variance is Ward's; on points whitened by the data's covariance it finds elongated components.
 """
 
+from functools import lru_cache
+
 import numpy as np
 
 from emkit.core.points import nearest, spread_out
@@ -51,11 +53,23 @@ def _turned(points: np.ndarray, weights: np.ndarray, power: float) -> np.ndarray
 
 
 def merged(points: np.ndarray, weights: np.ndarray, k: int, method: str) -> np.ndarray:
-    """Labels (n,) after the two nearest clusters have been merged again and again until K are left.
+    """Labels (n,) after the two nearest clusters have been merged again and again until K are left."""
+    points, weights = (np.ascontiguousarray(value, dtype=np.float64) for value in (points, weights))
+    group = np.arange(len(points))
+    for kept, gone in _mergers(points.tobytes(), weights.tobytes(), len(points), method)[: len(points) - k]:
+        group[gone] = kept
+    while not np.array_equal(group, group[group]):  # clusters that were merged into others later
+        group = group[group]
+    return np.asarray(np.unique(group, return_inverse=True)[1])
+
+
+@lru_cache(maxsize=16)  # whoever compares numbers of components or shapes asks for the same mergers again
+def _mergers(raw: bytes, mass_of_each: bytes, n: int, method: str) -> list[tuple[int, int]]:
+    """Which cluster takes up which, n - 1 times.
 
     Distances of clusters after a merger follow from those before (Lance and Williams 1967, Computer Journal 9, 373-380).
     """
-    n, mass = len(points), np.maximum(np.asarray(weights, dtype=np.float64), 1e-300)
+    points, mass = np.frombuffer(raw).reshape(n, -1), np.maximum(np.frombuffer(mass_of_each), 1e-300)
     square = np.einsum("nd,nd->n", points, points)
     distance = np.maximum(square[:, None] + square - 2.0 * points @ points.T, 0.0)
     if method == "average":
@@ -63,10 +77,9 @@ def merged(points: np.ndarray, weights: np.ndarray, k: int, method: str) -> np.n
     elif method == "ward":
         distance *= mass[:, None] * mass / (mass[:, None] + mass)
     np.fill_diagonal(distance, np.inf)
-    labels, mass = np.arange(n), mass.copy()
     near = distance.argmin(axis=1)
-    least = distance[np.arange(n), near]
-    for _ in range(n - k):
+    least, out = distance[np.arange(n), near], []
+    for _ in range(n - 1):
         i = int(least.argmin())
         j = int(near[i])
         row = _after_merger(distance[i], distance[j], distance[i, j], mass, i, j, method)
@@ -74,17 +87,16 @@ def merged(points: np.ndarray, weights: np.ndarray, k: int, method: str) -> np.n
         row[mass == 0] = np.inf
         mass[i] += mass[j]
         mass[j] = 0.0
-        labels[labels == j] = i
+        out.append((i, j))
         distance[i] = distance[:, i] = row
         distance[j] = distance[:, j] = np.inf
         least[j] = np.inf
-        stale = np.flatnonzero(((near == i) | (near == j)) & (mass > 0))
-        stale = np.append(stale, i)
+        stale = np.append(np.flatnonzero(((near == i) | (near == j)) & (mass > 0)), i)
         near[stale] = distance[stale].argmin(axis=1)
         least[stale] = distance[stale, near[stale]]
         closer = row < least
         near[closer], least[closer] = i, row[closer]
-    return np.asarray(np.unique(labels, return_inverse=True)[1])
+    return out
 
 
 def _after_merger(

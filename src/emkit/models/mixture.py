@@ -32,6 +32,7 @@ from emkit.core.slivers import Sliver, slivers_of
 from emkit.core.support import Support
 
 _SMALL = 140_000  # rows times components of all starts, up to which there are more of them
+_FEW_ROWS = 500  # up to which data are small
 _RELATED = 12  # iterations of a mixture of a related family, from which a start takes its partition
 
 
@@ -147,7 +148,7 @@ class FiniteMixture(Model):
 
         More components have more optima: of two 1, of three at most twice as many, and so on.
         """
-        if not self.family.hierarchical:
+        if not self.family.hierarchical or source.n_rows > _FEW_ROWS:
             return 1.0
         return max(min(_SMALL / (source.n_rows * self.n_hidden * starts), self.n_hidden - 1.0, 4.0), 1.0)
 
@@ -254,7 +255,7 @@ class MixturesSideBySide(SideBySide):
         many, more = n > self.starts, self.model.further_kinds
         kinds = [kind_of_many(self.model.seeding, i, repeated=repeated, more=more if many else ()) for i in range(n)]
         if more and not many and self.model.seeding == "auto":
-            kinds[3 : min(n, 4)] = more[: max(0, min(n - 3, 1))]
+            kinds[3:4] = more[: max(n - 3, 0)][:1]
         return kinds
 
     def plan(self, source: Source) -> tuple[int, tuple[int, ...], int]:
