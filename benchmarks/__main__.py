@@ -23,7 +23,9 @@ def main() -> None:
     answer.add_argument("--search", type=int, default=0, help="further fits of each simulated mixture that look for better answers")
     answer.add_argument("--save", type=Path, help="where the JSON goes, instead of benchmarks/results/answer.json")
     answer.add_argument("--fresh", help=argparse.SUPPRESS)
-    shapes = commands.add_parser("shapes", help="fourteen covariance shapes on iris and faithful, beside mclust's tables; one thread")
+    shapes = commands.add_parser(
+        "shapes", help="fourteen covariance shapes on iris and faithful, beside mclust's tables; one thread"
+    )
     shapes.add_argument("--repeats", type=int, default=3, help="timed runs of the grid with one start")
     shapes.add_argument("--only", help="iris, faithful or a shape such as VEV")
     shapes.add_argument("--quick", action="store_true", help="two components alone")

@@ -64,7 +64,9 @@ def grid(name: str, shapes: list[str], sizes: list[int]) -> dict[str, Any]:
             one["short"] = bool(one["bic"] < one["floor"] - SHORT or math.isnan(one["bic"]))
             cells.append(one)
             if one["short"]:
-                print(f"  {name} {shape},{g}: {one['bic']:.3f}, {one['floor'] - one['bic']:.3f} below {one.get('why', 'the floor')}")
+                print(
+                    f"  {name} {shape},{g}: {one['bic']:.3f}, {one['floor'] - one['bic']:.3f} below {one.get('why', 'the floor')}"
+                )
     chosen = max(cells, key=lambda one: one["bic"] if not math.isnan(one["bic"]) else -math.inf)
     took, short = sum(one["seconds"] for one in cells), sum(one["short"] for one in cells)
     no_number = [f"{one['shape']},{one['components']}" for one in cells if math.isnan(one["floor"])]

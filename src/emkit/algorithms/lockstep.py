@@ -187,7 +187,8 @@ class Field:
             may_win = ~ended & (left > 2.0 * (values[first] - values) + tol)  # who is on the way to the same optimum gains the gap
             may_win[first] = True
             order = order[may_win[order]]
-        order = _different_first(here, order)
+        if least > here.side.finalists:  # with many starts, most are on the way to a few optima
+            order = _different_first(here, order)
         stay = np.array([i < most or self.alive[j] in self.kept for i, j in enumerate(order.tolist())])
         return self.take(here, order[stay])
 

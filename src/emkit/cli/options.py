@@ -32,7 +32,7 @@ Out = Annotated[Path | None, typer.Option(help="Model file to write, e.g. model.
 CovarianceType = Annotated[
     str | None,
     typer.Option(
-        help="full (a mixture's default), diag (an hmm's), tied, spherical, tied-diag, tied-spherical; or mclust's EII ... VVV, e.g. VEV."
+        help="full (a mixture's default), diag (an hmm's), tied, spherical, tied-diag, tied-spherical; or mclust's, e.g. VEV."
     ),
 ]
 Emission = Annotated[

@@ -1,7 +1,8 @@
 """Hierarchical clustering of points: partitions to start from that depend on no chance.
 
-Model-based hierarchical clustering is what mclust starts from (Fraley 1998, SIAM J. Scientific Computing 20, 270-281). Its criterion
-for spherical components of one variance is Ward's; on points whitened by the data's covariance it finds elongated components.
+Model-based hierarchical clustering is what mclust starts from (Fraley 1998, SIAM J. Scientific Computing 20, 270-281). Its
+criterion for spherical components of one variance is Ward's; on points whitened by the data's covariance it finds elongated
+components.
 """
 
 from functools import lru_cache
@@ -99,9 +100,7 @@ def _mergers(raw: bytes, mass_of_each: bytes, n: int, method: str) -> list[tuple
     return out
 
 
-def _after_merger(
-    a: np.ndarray, b: np.ndarray, between: float, mass: np.ndarray, i: int, j: int, method: str
-) -> np.ndarray:
+def _after_merger(a: np.ndarray, b: np.ndarray, between: float, mass: np.ndarray, i: int, j: int, method: str) -> np.ndarray:
     """Distances of clusters ``i`` and ``j``, merged, from all others."""
     if method == "complete":
         return np.maximum(a, b)

@@ -18,7 +18,7 @@ def _squared_distance(points: np.ndarray, centre: np.ndarray) -> np.ndarray:
 
 
 def spread_out(points: np.ndarray, w: np.ndarray, k: int, rng: np.random.Generator, tries: int = 1) -> list[int]:
-    """Indices of points drawn by k-means++, of a few candidates each the one that lowers the total most; fewer if no more differ."""
+    """Indices of points by k-means++, of a few candidates each the one that lowers the total most; fewer if no more differ."""
     n = len(points)
     chosen = [_draw(w, rng)]
     distance = _squared_distance(points, points[chosen[0]])

@@ -28,9 +28,10 @@ class GaussianMixture(RowFace):
     n_components : int
         K.
     covariance_type : str
-        "full": each component its own matrix; "tied": one for all; "diag": own variances, no correlation; "spherical": one variance
-        each; "tied-diag", "tied-spherical". Or one of mclust's names, EII VII EEI VEI EVI VVI EEE VEE EVE VVE EEV VEV EVV VVV: volume,
-        shape and orientation (I: along the columns), E equal or V varying. See "Choosing a covariance shape" in the documentation.
+        "full": each component its own matrix; "tied": one for all; "diag": own variances, no correlation; "spherical": one
+        variance each; "tied-diag", "tied-spherical". Or one of mclust's names, EII VII EEI VEI EVI VVI EEE VEE EVE VVE EEV VEV EVV
+        VVV: volume, shape and orientation (I: along the columns), E equal or V varying. See "Choosing a covariance shape" in the
+        documentation.
     reg_covar : float
         scikit-learn's regularisation, as a prior: pseudo-observations of variance ``reg_covar``, a component of average size
         having as many as rows, so that it adds about ``reg_covar`` to each variance. It is in squared units of the columns; 0
@@ -174,6 +175,7 @@ class GaussianMixture(RowFace):
     def _as_covariances(self, value: np.ndarray) -> np.ndarray:
         family = self._gaussians()[0]
         declared = family.parameter("covariances")
+        assert declared is not None
         return np.asarray(declared.show(np.asarray(value)).astype(self.__dict__.get("_width", np.float64)))
 
     @property

@@ -11,8 +11,8 @@ import numpy as np
 
 from emkit.core.checks import count, integers, numbers
 from emkit.core.errors import DataError, ParameterError
-from emkit.families.gaussian.covariance_types import plain_name
 from emkit.estimators.hmmlearn import HmmlearnFace, second_lengths
+from emkit.families.gaussian.covariance_types import plain_name
 
 _VARIANCES = ("spherical", "diag", "tied-diag", "tied-spherical", "VEI", "EVI")
 

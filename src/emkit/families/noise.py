@@ -35,7 +35,10 @@ def _ranges(source: Source) -> tuple[np.ndarray, np.ndarray]:
     for block in source:
         x = np.asarray(block.x, dtype=np.float64)
         x = x if block.weights is None else x[np.asarray(block.weights) > 0]
-        low, high = np.fmin(low, np.fmin.reduce(x, axis=0, initial=np.inf)), np.fmax(high, np.fmax.reduce(x, axis=0, initial=-np.inf))
+        low, high = (
+            np.fmin(low, np.fmin.reduce(x, axis=0, initial=np.inf)),
+            np.fmax(high, np.fmax.reduce(x, axis=0, initial=-np.inf)),
+        )
     return low, high
 
 

@@ -255,7 +255,7 @@ class MixturesSideBySide(SideBySide):
         many, more = n > self.starts, self.model.further_kinds
         kinds = [kind_of_many(self.model.seeding, i, repeated=repeated, more=more if many else ()) for i in range(n)]
         if more and not many and self.model.seeding == "auto":
-            kinds[3:4] = more[: max(n - 3, 0)][:1]
+            kinds[4:5] = more[: max(n - 4, 0)][:1]
         return kinds
 
     def plan(self, source: Source) -> tuple[int, tuple[int, ...], int]:
@@ -322,9 +322,7 @@ class MixturesSideBySide(SideBySide):
         return own
 
 
-def _guesses(
-    model: FiniteMixture, block: Block, rngs: Sequence[np.random.Generator], kinds: Sequence[str]
-) -> Iterator[np.ndarray]:
+def _guesses(model: FiniteMixture, block: Block, rngs: Sequence[np.random.Generator], kinds: Sequence[str]) -> Iterator[np.ndarray]:
     """The first guess of each start, (n, K)."""
     x, k, points = np.asarray(block.x), model.n_hidden, model.family.embed(block.x)
     weights = None if block.weights is None else np.asarray(block.weights, dtype=np.float64)

@@ -32,7 +32,9 @@ COUNTS = {
 def problem(name, prior=None, seed=0):
     """A resolved family, three groups of very different spread, and responsibilities."""
     rng = np.random.default_rng(seed)
-    x = np.concatenate([rng.normal(size=(N, D)) @ rng.normal(size=(D, D)) * scale + shift for scale, shift in ((1, 0), (3, 2), (0.5, 5))])
+    x = np.concatenate(
+        [rng.normal(size=(N, D)) @ rng.normal(size=(D, D)) * scale + shift for scale, shift in ((1, 0), (3, 2), (0.5, 5))]
+    )
     family = Gaussian(name, prior).resolve(ArraySource(x), K)
     return family, x, rng.dirichlet(np.ones(K), len(x))
 
@@ -146,10 +148,12 @@ def test_given_covariances_must_be_of_the_type():
     x, loose = problem("VEV")[1], np.stack([np.eye(D), np.diag([1.0, 2.0, 5.0])])
     with pytest.raises(ParameterError, match="not of the type EEV"):
         GaussianMixture(2, covariance_type="EEV", covariances_init=loose).fit(x)
+    some = np.stack([np.eye(D), np.full((D, D), np.nan)])
     with pytest.raises(ParameterError, match="held all together or not at all"):
-        some = np.stack([np.eye(D), np.full((D, D), np.nan)])
         GaussianMixture(2, covariance_type="EEV", fixed={"covariances": some}).fit(x)
-    gm = GaussianMixture(2, covariance_type="EVE", fixed={"covariances": loose / np.array([1, 10 ** (1 / 3)])[:, None, None]}).fit(x)
+    gm = GaussianMixture(2, covariance_type="EVE", fixed={"covariances": loose / np.array([1, 10 ** (1 / 3)])[:, None, None]}).fit(
+        x
+    )
     assert gm.model_.n_free(gm.result_.params) == 1 + 2 * D
     gm = GaussianMixture(2, covariance_type="VVE", init={"covariances": loose}, random_state=0).fit(x)
     assert gm.converged_

@@ -198,8 +198,8 @@ class _OneOrientation(Decomposed):
 
     An M-step is: variances along the old axes; axes turned in the plane of each two, once; variances along these. Given the
     variances, tr(w_k S_k^-1) summed over k changes in the plane of axes j and l as u^T M u does, M = sum_k (1/a_kj - 1/a_kl) w_k,
-    where u is the new axis j: the best is the eigenvector of the smaller eigenvalue of a symmetric 2 x 2 matrix. Such sweeps have no
-    step size and end in fewer EM iterations than the majorisation of Browne and McNicholas (2014), Advances in Data Analysis and
+    where u is the new axis j: the best is the eigenvector of the smaller eigenvalue of a symmetric 2 x 2 matrix. Such sweeps have
+    no step size and end in fewer EM iterations than the majorisation of Browne and McNicholas (2014), Advances in Data Analysis and
     Classification 8, 217-226. Rotations in planes are those of Flury and Gautschi (1986), SIAM J. Scientific and Statistical
     Computing 7, 169-184.
     """
@@ -260,9 +260,9 @@ class VVE(_OneOrientation):
 class DecomposedCovariance(Covariance):
     """Covariances of a decomposed shape: all held or all free.
 
-    Coordinates: logarithms of volumes; those of the first d - 1 entries of each A, or of the triangular factor's diagonal; entries of
-    the triangular factor or angles of the axes (see ``emkit.families.gaussian.frames``). What is common comes once, so that there
-    are as many as Celeux and Govaert count. Information is given as the scatter behind a covariance, prior included.
+    Coordinates: logarithms of volumes; those of the first d - 1 entries of each A, or of the triangular factor's diagonal; entries
+    of the triangular factor or angles of the axes (see ``emkit.families.gaussian.frames``). What is common comes once, so that
+    there are as many as Celeux and Govaert count. Information is given as the scatter behind a covariance, prior included.
     """
 
     shape: Decomposed

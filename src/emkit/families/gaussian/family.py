@@ -1,4 +1,4 @@
-"""Multivariate normal distributions with six shapes of covariance; also the NumPy twin of ``emkit.kernels.gaussian``."""
+"""Multivariate normal distributions with fourteen shapes of covariance; also the NumPy twin of ``emkit.kernels.gaussian``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -35,9 +35,9 @@ class Gaussian(Family):
 
     Parameters
     ----------
-    covariance_type : {"full", "tied", "diag", "spherical", "tied-diag", "tied-spherical"}
+    covariance_type : str
         full: each component its own matrix; tied: one matrix for all; diag: own variances, no correlation; spherical: one own
-        variance; tied-diag, tied-spherical: the same, shared by all components.
+        variance; tied-diag, tied-spherical: the same, shared; or a name of mclust's, as in ``GaussianMixture``.
     prior : "weak", NormalInverseWishart, GaussianPrior or None
         "weak" (default): 2/n pseudo-observations with the columns' variances as their quartiles tell them, which keeps
         components from collapsing. None: maximum likelihood.
@@ -179,7 +179,9 @@ class Gaussian(Family):
         if self._prior is not None:  # a constant column has the prior's
             spread = np.where(spread > 0, spread, self._prior.diagonal)
         blend = GaussianPrior(1.0, spread if spread.sum() > 0 else np.ones(d))
-        return GaussianParams(means, best_covariances(stats.about(means), GaussianParams(means, whole.covariances), blend, self.shape, _PASSES))
+        return GaussianParams(
+            means, best_covariances(stats.about(means), GaussianParams(means, whole.covariances), blend, self.shape, _PASSES)
+        )
 
     @property
     def in_words(self) -> str:

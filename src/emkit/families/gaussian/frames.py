@@ -71,7 +71,8 @@ class Triangular(Frame):
         i, j = np.tril_indices(value.shape[-1], -1)
         return 2.0 * np.log(diagonal), (lower / diagonal[:, None, :])[:: len(value) // frames, i, j]
 
-    def _frames(self, n: int, d: int, coordinates: np.ndarray) -> np.ndarray:
+    def _frames(self, logs: np.ndarray, coordinates: np.ndarray) -> np.ndarray:
+        n, d = logs.shape
         out = np.broadcast_to(np.eye(d), (len(coordinates), d, d)).copy()
         i, j = np.tril_indices(d, -1)
         out[:, i, j] = coordinates
@@ -79,7 +80,7 @@ class Triangular(Frame):
 
     def build(self, logs: np.ndarray, coordinates: np.ndarray) -> np.ndarray:
         """U e^l U^T."""
-        return _around(self._frames(*logs.shape, coordinates), logs)
+        return _around(self._frames(logs, coordinates), logs)
 
     def size(self, d: int) -> int:
         """Entries below the diagonal."""
@@ -87,14 +88,14 @@ class Triangular(Frame):
 
     def pull(self, gradient: np.ndarray, logs: np.ndarray, coordinates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(U^T G U)_jj e^l_j, and 2 (G U)_ij e^l_j."""
-        frames = self._frames(*logs.shape, coordinates)
+        frames = self._frames(logs, coordinates)
         product = gradient @ frames * np.exp(logs)[:, None, :]
         i, j = np.tril_indices(logs.shape[1], -1)
         return np.sum(frames * product, axis=1), 2.0 * product[:, i, j]
 
     def information(self, scatter: np.ndarray, logs: np.ndarray, coordinates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(S^-1)_ii w_j about U_ij, with w the diagonal of U^-1 scatter U^-T."""
-        inverse = np.linalg.inv(self._frames(*logs.shape, coordinates))
+        inverse = np.linalg.inv(self._frames(logs, coordinates))
         w = np.sum((inverse @ scatter) * inverse, axis=2)
         precision = np.sum(inverse**2 * np.exp(-logs)[:, :, None], axis=1)
         i, j = np.tril_indices(logs.shape[1], -1)
