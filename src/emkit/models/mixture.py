@@ -255,7 +255,7 @@ class MixturesSideBySide(SideBySide):
         many, more = n > self.starts, self.model.further_kinds
         kinds = [kind_of_many(self.model.seeding, i, repeated=repeated, more=more if many else ()) for i in range(n)]
         if more and not many and self.model.seeding == "auto":
-            kinds[4:5] = more[: max(n - 4, 0)][:1]
+            kinds[-1:] = more[:1]
         return kinds
 
     def plan(self, source: Source) -> tuple[int, tuple[int, ...], int]:

@@ -16,13 +16,13 @@ from emkit.core.parameters import Parameter, Real
 from emkit.core.prior import Prior
 from emkit.core.support import Reals
 from emkit.families.gaussian import expected, missing
-from emkit.families.gaussian.covariance_types import ALL_TYPES, DECOMPOSED
+from emkit.families.gaussian.covariance_types import ALL_TYPES
 from emkit.families.gaussian.features import product_log_prob, product_pass, product_stats
 from emkit.families.gaussian.m_step import best_covariances, best_means
 from emkit.families.gaussian.params import GaussianParams, GaussianStats
 from emkit.families.gaussian.prior import GaussianPrior, NormalInverseWishart, weak_prior
 from emkit.families.gaussian.road import expansion_of, road
-from emkit.families.gaussian.shapes import COVARIANCE_TYPES, Shape
+from emkit.families.gaussian.shapes import Shape
 from emkit.families.gaussian.slivers import slivers
 
 _PASSES = 10  # of a shape's alternation, where covariances are first guessed
@@ -73,26 +73,9 @@ class Gaussian(Family):
     @classmethod
     def examples(cls) -> list[Self]:
         """Each shape of covariance; priors; fixed values, whole and in part."""
-        nan = np.nan
-        prior = NormalInverseWishart(df=7, scale=[1.0, 2.0], mean_mass=0.5)
-        means, some = {"means": [[0.0, 1.0], [3.0, 2.0]]}, {"means": [[0.0, nan], [nan, 2.0]]}
-        one = {"covariances": [[[2.0, 0.5], [0.5, 1.0]], [[nan, nan], [nan, nan]]]}
-        return [
-            *(cls(kind) for kind in COVARIANCE_TYPES),
-            *(cls(kind, prior) for kind in COVARIANCE_TYPES),
-            *(cls(kind) for kind in DECOMPOSED),
-            cls("VEV", prior, fixed=some),
-            cls("EVE", prior),
-            cls("VEI", None),
-            cls("VEE", prior, fixed={"covariances": 4.0}),
-            cls("full", None),
-            cls("diag", reg_covar=0.1),
-            cls("full", prior, fixed={**some, **one}),
-            cls("tied", prior, fixed=some),
-            cls("diag", fixed={"covariances": [[2.0, nan], [nan, nan]]}),
-            cls("full", None, fixed={"covariances": 4.0}),
-            cls("spherical", prior, fixed={**means, "covariances": 4.0}),
-        ]
+        from emkit.families.gaussian.examples import examples
+
+        return examples(cls)
 
     @property
     def shape(self) -> Shape:
