@@ -6,6 +6,7 @@ can be loaded from a model file, and is tested.
 
 NAMES: tuple[tuple[str, str, str], ...] = (
     ("estimators", "GaussianMixture", "emkit.estimators.gaussian_mixture"),
+    ("estimators", "Mixture", "emkit.estimators.mixture"),
     ("estimators", "HMM", "emkit.estimators.hmm"),
     ("estimators", "GaussianHMM", "emkit.estimators.hmm_faces"),
     ("estimators", "CategoricalHMM", "emkit.estimators.hmm_faces"),
@@ -20,7 +21,9 @@ NAMES: tuple[tuple[str, str, str], ...] = (
     ("families", "Categorical", "emkit.families.categorical"),
     ("families", "Bernoulli", "emkit.families.bernoulli"),
     ("families", "Poisson", "emkit.families.poisson"),
+    ("families", "Exponential", "emkit.families.exponential"),
     ("families", "Multinomial", "emkit.families.multinomial"),
+    ("families", "PerColumn", "emkit.families.per_column"),
     ("families", "Mixed", "emkit.families.mixed"),
     ("families", "Tied", "emkit.families.tied"),
     ("families", "WithNoise", "emkit.families.noise"),
@@ -28,6 +31,7 @@ NAMES: tuple[tuple[str, str, str], ...] = (
     ("priors", "Dirichlet", "emkit.core.prior"),
     ("priors", "BetaPrior", "emkit.families.bernoulli"),
     ("priors", "GammaPrior", "emkit.families.poisson"),
+    ("priors", "PseudoRows", "emkit.families.columnwise"),
     ("priors", "NormalInverseWishart", "emkit.families.gaussian.prior"),
     ("priors", "GaussianPrior", "emkit.families.gaussian.prior"),
     ("variational", "VariationalHMM", "emkit.models.hmm.variational"),

@@ -12,9 +12,13 @@ from emkit.testing import FAMILY_LAWS, check_family, check_model, draw
 LISTED = {name: getattr(import_module(MODULES[name]), name).examples() for name in group("families")}
 EXAMPLES = [pytest.param(example, id=f"{name}-{i}") for name, all_of_it in LISTED.items() for i, example in enumerate(all_of_it)]
 FIRST = [pytest.param(all_of_it[0], id=name) for name, all_of_it in LISTED.items()]
-TIED = {"labels_do_not_matter", "configuration_follows_labels"}  # relabelling would break the ties, or move the noise, and is refused
+TIED = {
+    "labels_do_not_matter",
+    "configuration_follows_labels",
+}  # relabelling would break the ties, or move the noise, and is refused
 SLOPES = {"slope_is_that_of_the_objective", "information_is_that_of_complete_data"}
 SEVERAL_COLUMNS = {"Multinomial"}  # one column is refused: all trials fall into it
+TWO_COLUMNS = {"PerColumn"}  # its example names two
 NOTHING_FREE = {"m_steps_end_where_nothing_is_to_gain", "fisher_identity", *SLOPES}
 
 
@@ -44,7 +48,7 @@ def test_mixture_and_hidden_markov_model_of_it(family):
         check_model(HiddenMarkov(family, 2))
 
 
-@pytest.mark.parametrize("family", [param for param in FIRST if param.id not in {"Tied", *SEVERAL_COLUMNS}])
+@pytest.mark.parametrize("family", [param for param in FIRST if param.id not in {"Tied", *SEVERAL_COLUMNS, *TWO_COLUMNS}])
 def test_three_components_over_one_column(family):
     """With two components an order is its own inverse, and one column has shapes of its own."""
     check_family(family, draw(family, columns=1), k=3, compiled=False)
@@ -53,6 +57,11 @@ def test_three_components_over_one_column(family):
 @pytest.mark.parametrize("family", [param for param in FIRST if param.id in SEVERAL_COLUMNS])
 def test_three_components_over_three_columns(family):
     check_family(family, draw(family, columns=3), k=3, compiled=False)
+
+
+@pytest.mark.parametrize("family", [param for param in FIRST if param.id in TWO_COLUMNS])
+def test_three_components_over_two_columns(family):
+    check_family(family, draw(family, columns=2), k=3, compiled=False)
 
 
 def test_in_a_process_started_afresh():

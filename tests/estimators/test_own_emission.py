@@ -135,9 +135,9 @@ def test_by_its_word(listed, tmp_path):
 
 def test_by_its_word_is_unknown_where_it_is_not_listed():
     with pytest.raises(
-        ParameterError, match="emission='exponential': choose one of 'gaussian', 'categorical', 'bernoulli', 'poisson'"
+        ParameterError, match="emission='waiting times': choose one of 'gaussian', 'categorical', 'bernoulli', 'poisson'"
     ):
-        HMM(2, "exponential").fit(WAITS)
+        HMM(2, "waiting times").fit(WAITS)
 
 
 def test_on_the_command_line(listed, tmp_path, monkeypatch):

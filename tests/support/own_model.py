@@ -8,7 +8,7 @@ import numpy as np
 from emkit import Block, DataError, Family, Gaussian, Model, ParameterError, Stats
 from emkit.core import simplex
 from emkit.core.bayes import add_labels, informed, log_sum_exp, posterior, weighted_sum
-from emkit.core.declared import Child
+from emkit.core.child import Child
 from emkit.core.model import Inference
 from emkit.core.parameters import Parameter, Simplex
 from emkit.core.seeding import seed_labels

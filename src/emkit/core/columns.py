@@ -71,7 +71,11 @@ class Columns:
 
     def called(self, j: int) -> str:
         """How messages name column ``j``."""
-        return f"column {self.items[j].name!r}" if self.named else f"column {j}"
+        return f"column {self.items[j].name!r}" if self.named else f"column {self.items[j].name[1:]}"  # x3 is column 3
+
+    def some(self, chosen: Iterable[int]) -> "Columns":
+        """These columns, in the given order."""
+        return Columns(tuple(self.items[j] for j in chosen), self.named)
 
     def role(self, role: str) -> list[int]:
         """Numbers of the columns that have this role."""

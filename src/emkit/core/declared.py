@@ -3,7 +3,7 @@
 Everything that can be said of parameters without knowing what they mean stands here, once.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field, make_dataclass, replace
 from typing import Any, ClassVar, Self
 
@@ -11,37 +11,12 @@ import numpy as np
 
 from emkit.core.block import Block
 from emkit.core.checks import mapping, numbers
+from emkit.core.child import Child
 from emkit.core.errors import ParameterError
 from emkit.core.parameters import Parameter
 from emkit.core.prior import Prior
 from emkit.core.records import Params
 from emkit.core.slope import Sloped
-
-
-def _same(value: Any) -> Any:
-    return value
-
-
-@dataclass(frozen=True)
-class Child:
-    """A part with parameters of its own.
-
-    Attributes
-    ----------
-    field : str
-        Of the owner, and of the owner's Params, in which the part's stands.
-    name : str
-        The owner's field that holds the part.
-    count : callable
-        From the owner's number of components to the part's.
-    order : callable
-        From an order of the owner's components to that of the part's. Raises ParameterError if they cannot be relabelled.
-    """
-
-    field: str
-    name: str
-    count: Callable[[int], int] = _same
-    order: Callable[[np.ndarray], np.ndarray] = _same
 
 
 @dataclass(frozen=True)
@@ -173,7 +148,7 @@ class Declared(Sloped):
         values = self.own(params)
         for p in self.parameters:
             values[p.name] = p.domain.put_back(values[p.name], self.held(p.name, values[p.name].shape))
-        return self.made(params, values, {child.field: getattr(params, child.field) for child in self.children})
+        return self.made(params, values, {child.field: child.of(params) for child in self.children})
 
     # --- as users see them --------------------------------------------------------------------------------------------
 
@@ -182,7 +157,7 @@ class Declared(Sloped):
         values = self.own(params)
         out = {p.name: p.show(values[p.name]) for p in self.parameters}
         for child in self.children:
-            for name, value in self.part(child).shown(getattr(params, child.field)).items():
+            for name, value in self.part(child).shown(child.of(params)).items():
                 out[self.outer(child, name)] = self.show_part(child, name, value)
         return out
 
@@ -244,7 +219,7 @@ class Declared(Sloped):
             rest = [self.inside(child, values) for values in (fixed, init)]
             if any(rest):
                 changes[child.name] = self.part(child).configured(*rest)
-        return replace(self, **changes) if changes else self
+        return self.changed(changes) if changes else self
 
     @property
     def is_started(self) -> bool:
@@ -274,7 +249,7 @@ class Declared(Sloped):
         parts: dict[str, Any] = {}
         for child in self.children:
             parts[child.name] = self.part(child).without_data(self.inside(child, values), d)
-        return replace(self, fixed={}, start_values={}, **parts)
+        return self.changed({"fixed": {}, "start_values": {}, **parts})
 
     def parameter(self, name: str) -> Parameter | None:
         """The declaration of a parameter of its own or of a part; None if there is none."""
@@ -310,6 +285,10 @@ class Declared(Sloped):
         parts = {child.field: self.part(child).null(child.count(k), d) for child in self.children}
         return self.put_back(self.made(None, values, parts))
 
+    def changed(self, changes: Mapping[str, Any]) -> Self:
+        """The same configuration with other fields, or other parts under the names that their children have."""
+        return replace(self, **changes)
+
     def part(self, child: Child) -> "Declared":
         """The part that a child names."""
         part: Declared = getattr(self, child.name)
@@ -319,13 +298,13 @@ class Declared(Sloped):
         """Free parameters: fixed ones and structural zeros are not counted."""
         values = self.own(params)
         own = sum(p.domain.n_free(self.held(p.name, values[p.name].shape)) for p in self.parameters)
-        return own + sum(self.part(child).n_free(getattr(params, child.field)) for child in self.children)
+        return own + sum(self.part(child).n_free(child.of(params)) for child in self.children)
 
     def pack(self, params: Any) -> np.ndarray:
         """Free parameters as an unconstrained vector: each parameter's coordinates in the order of declaration, then the parts'."""
         values = self.own(params)
         pieces = [p.domain.pack(values[p.name], self.held(p.name, values[p.name].shape)) for p in self.parameters]
-        pieces += [self.part(child).pack(getattr(params, child.field)) for child in self.children]
+        pieces += [self.part(child).pack(child.of(params)) for child in self.children]
         return np.concatenate([np.zeros(0), *pieces])
 
     def unpack(self, vector: np.ndarray, like: Any) -> Any:
@@ -339,7 +318,7 @@ class Declared(Sloped):
             at += used
         parts = {}
         for child in self.children:
-            parts[child.field], used = self.part(child)._unpacked(vector[at:], getattr(like, child.field))
+            parts[child.field], used = self.part(child)._unpacked(vector[at:], child.of(like))
             at += used
         return self.made(like, values, parts), at
 
@@ -348,7 +327,7 @@ class Declared(Sloped):
         order = np.asarray(order)
         values = self.own(params)
         moved = {p.name: p.permute(values[p.name], order) for p in self.parameters}
-        parts = {c.field: self.part(c).permute(getattr(params, c.field), c.order(order)) for c in self.children}
+        parts = {c.field: self.part(c).permute(c.of(params), c.order(order)) for c in self.children}
         return self.made(params, moved, parts)
 
     def permuted(self, order: np.ndarray) -> Self:
@@ -364,7 +343,7 @@ class Declared(Sloped):
                 changes["prior"] = self.priors[p.name].permuted(order, p.axes, len(p.letters.split()))
         for child in self.children:
             changes[child.name] = self.part(child).permuted(child.order(order))
-        return replace(self, **changes) if changes else self
+        return self.changed(changes) if changes else self
 
     def log_prior(self, params: Any) -> float:
         """Log prior density up to a constant, of what is free. 0.0 without a prior."""
@@ -372,7 +351,7 @@ class Declared(Sloped):
         for name, prior in self.priors.items():
             free = np.isnan(self.held(name, values[name].shape))
             total += float(np.sum(prior.log_density(values[name])[free]))
-        return total + sum(self.part(child).log_prior(getattr(params, child.field)) for child in self.children)
+        return total + sum(self.part(child).log_prior(child.of(params)) for child in self.children)
 
 
 def is_mask(value: Any) -> bool:

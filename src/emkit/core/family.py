@@ -1,6 +1,7 @@
 """The contract of a family: K distributions of one kind over one row, what a component of a mixture or a state of an HMM emits."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
@@ -8,8 +9,10 @@ import numpy as np
 
 from emkit.core.bayes import Pass, grouped_pass, sliced_pass, slices
 from emkit.core.block import Block, Source
+from emkit.core.columns import Columns
 from emkit.core.declared import Declared
 from emkit.core.errors import ParameterError
+from emkit.core.records import column_of, columns_joined
 from emkit.core.slivers import few_rows
 from emkit.core.support import Support
 
@@ -40,6 +43,8 @@ class Family(Declared):
     seen: Seen | None = field(default=None, kw_only=True, repr=False)
 
     support: ClassVar[Support]
+    columnwise: ClassVar[bool] = False
+    """Whether columns are independent given the component, and every array of Params and Stats has them as its second axis."""
     made_of_others: ClassVar[bool] = False
     """Whether it is built over another family, so that a word alone cannot ask for it."""
 
@@ -90,6 +95,22 @@ class Family(Declared):
         """Mean and variance of each column under each component, (k, d) each; None if the family does not say."""
         return None
 
+    def profile(self, params: Any, weights: np.ndarray, columns: Columns) -> list[tuple[np.ndarray, list[str]]]:
+        """For each column how far each component, of these ``weights``, is from the whole, (k,), and in a few words.
+
+        By default the mean's difference in standard deviations of the whole.
+        """
+        found = self.moments(params)
+        if found is None:
+            return []
+        (mean, variance), out = found, []
+        overall = weights @ mean
+        spread = np.sqrt(np.maximum(weights @ (variance + (mean - overall) ** 2), 1e-300))
+        for j, column in enumerate(columns.items):
+            texts = [f"{column.name} {value:.3g} ({overall[j]:.3g} overall)" for value in mean[:, j]]
+            out.append((np.abs(mean[:, j] - overall[j]) / spread[j], texts))
+        return out
+
     def cdf(self, params: Any, x: np.ndarray, *, upper: bool = False) -> tuple[np.ndarray, np.ndarray] | None:
         """P(X < x) and P(X <= x) of one column, (n, k) each; with ``upper`` P(X >= x) and P(X > x), exact where these are small.
 
@@ -139,6 +160,25 @@ class Family(Declared):
         ``params`` has the components of all of them, those of the first mixture first.
         """
         return grouped_pass(lambda x: self.log_prob(params, x), lambda x, resp: self.stats(params, x, resp), log_weights, block)
+
+    def stats_of_values(self, params: Any, values: Sequence[np.ndarray], counts: Sequence[np.ndarray]) -> Any:
+        """``stats`` from each column's distinct values, (V,), and how often each is expected, (V, k), if it is ``columnwise``."""
+        each = []
+        for j, (of_column, expected) in enumerate(zip(values, counts, strict=True)):
+            there = expected.any(axis=1)
+            x, resp = (of_column, expected) if there.all() or not there.any() else (of_column[there], expected[there])
+            each.append(self.stats(params if len(values) == 1 else column_of(params, j), x[:, None], resp))
+        return columns_joined(each)
+
+    def normal_columns(self, params: Any) -> tuple[np.ndarray, np.ndarray] | None:
+        """Means and variances, (k, d) each, if columns are independent and normal given the component; None otherwise."""
+        return None
+
+    def normal_stats(self, params: Any, counts: np.ndarray, mass: np.ndarray, first: np.ndarray, second: np.ndarray) -> Any:
+        """``stats`` where ``normal_columns`` says so: from expected rows (k,), and of the observed cells of each column the
+        expected rows and sums of x - mean and its square, (k, d) each.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has normal_columns, so it needs normal_stats")
 
     def compile(self, source: Source, k: int) -> None:
         """Compile what the first ``joint_pass`` would compile, if anything. Called once, before a fit starts."""
@@ -223,7 +263,7 @@ class Family(Declared):
         params = self.first_guess(stats)
         if self.start_values:
             values = {**self.own(params), **self.start_values}
-            params = self.made(params, values, {child.field: getattr(params, child.field) for child in self.children})
+            params = self.made(params, values, {child.field: child.of(params) for child in self.children})
         return self.put_back(params)
 
     def from_partition(self, x: np.ndarray, resp: np.ndarray, rng: np.random.Generator) -> Any:

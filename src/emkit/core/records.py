@@ -4,8 +4,9 @@ A field is an array, a number, None, another such record, or a tuple of records.
 ``components.means``, which is how model files and checkpoints store them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -29,6 +30,11 @@ class ArrayRecord:
             for field in fields(self)  # type: ignore[arg-type]
         }
         return type(self)(**values)
+
+    @cached_property
+    def kept(self) -> dict[Any, Any]:
+        """What others have computed from the record and want again, such as tables of log probabilities. Nobody sends it."""
+        return {}
 
     def flatten(self, prefix: str = "") -> dict[str, np.ndarray]:
         """All arrays by dotted path. Fields that are None are left out."""
@@ -122,3 +128,14 @@ class Stats(ArrayRecord):
             return vector[at - size : at].reshape(np.shape(value))
 
         return self._map(next_piece)
+
+
+def column_of(record: Any, j: int) -> Any:
+    """The Params or Stats of column ``j`` alone, of a family that is ``columnwise``."""
+    return record._map(lambda path, value: value[:, j : j + 1])
+
+
+def columns_joined(records: Sequence[Any]) -> Any:
+    """Params or Stats of one column each as those of all of them: the inverse of ``column_of``."""
+    first, *rest = records
+    return first if not rest else first._map(lambda path, *values: np.concatenate(values, axis=1), *rest)

@@ -6,7 +6,7 @@ sees K components at a time.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
@@ -15,7 +15,6 @@ import numpy as np
 from emkit.core.block import Block, Source
 from emkit.core.declared import Declared
 from emkit.core.errors import CollapseError
-from emkit.core.parameters import Parameter
 from emkit.core.seeding import kind_of_many
 
 MOST_GUESSED = 2**21
@@ -139,41 +138,59 @@ class SideBySide(ABC):
 
     def slope(self, stats: Any, params: Any) -> np.ndarray | None:
         """``Model.slope`` of each hypothesis, (S, free parameters)."""
-        inner = self.model.family.slopes(self._inner(stats), self._inner(params))
-        return self._rows([*self.model.slopes(stats, params), *inner], self.count(params))
+        pieces = (piece for owner, own, at in self._owners(params, stats) for piece in owner.slopes(own, at))
+        return self._rows(pieces, self.count(params))
 
     def information(self, stats: Any, params: Any) -> np.ndarray | None:
         """``Model.information`` about each hypothesis, (S, free parameters)."""
-        inner = self.model.family.informations(self._inner(stats), self._inner(params))
-        return self._rows([*self.model.informations(stats, params), *inner], self.count(params))
+        pieces = (piece for owner, own, at in self._owners(params, stats) for piece in owner.informations(own, at))
+        return self._rows(pieces, self.count(params))
 
     def pack(self, params: Any) -> np.ndarray:
         """``Model.pack`` of each hypothesis, (S, free parameters)."""
-        pieces = [p.domain.pack(value, owner.held(p.name, value.shape)) for owner, p, value in self._values(params)]
+        pieces = (
+            p.domain.pack(value, owner.held(p.name, value.shape))
+            for owner, _, at in self._owners(params)
+            for p, value in zip(owner.parameters, owner.own(at).values(), strict=True)
+        )
         found = self._rows(pieces, self.count(params))
         assert found is not None
         return found
 
     def unpack(self, rows: np.ndarray, like: Any) -> Any:
         """Inverse of ``pack``; ``like`` is one hypothesis."""
-        s, at = len(rows), 0
-        values: dict[Any, dict[str, np.ndarray]] = {True: {}, False: {}}
-        for owner, p, value in self._values(like):
-            n = p.domain.n_free(owner.held(p.name, value.shape))
-            mine = owner is self.model
-            shape = (s, *value.shape) if mine else (s * value.shape[0], *value.shape[1:])
-            values[mine][p.name] = p.domain.unpack(rows[:, at : at + n].ravel(), owner.held(p.name, shape))[0]
-            at += n
-        inner = self.model.family.made(self._inner(like), values[False], {})
-        return self.model.made(like, values[True], {self.model.children[0].field: inner})
+        s, used = len(rows), 0
 
-    def _values(self, params: Any) -> list[tuple[Declared, Parameter, np.ndarray]]:
-        owners: tuple[tuple[Declared, Any], ...] = ((self.model, params), (self.model.family, self._inner(params)))
-        return [(owner, p, owner.own(values)[p.name]) for owner, values in owners for p in owner.parameters]
+        def unpacked(owner: Declared, at: Any) -> Any:
+            nonlocal used
+            values = {}
+            for p, value in zip(owner.parameters, owner.own(at).values(), strict=True):
+                n = p.domain.n_free(owner.held(p.name, value.shape))
+                shape = (s, *value.shape) if owner is self.model else (s * value.shape[0], *value.shape[1:])
+                values[p.name] = p.domain.unpack(rows[:, used : used + n].ravel(), owner.held(p.name, shape))[0]
+                used += n
+            parts = {child.field: unpacked(owner.part(child), child.of(at)) for child in owner.children}
+            return owner.made(at, values, parts)
 
-    def _rows(self, pieces: Sequence[np.ndarray | None], s: int) -> np.ndarray | None:
-        known = [piece.reshape(s, -1) for piece in pieces if piece is not None]
-        return np.concatenate(known, axis=1) if len(known) == len(pieces) else None
+        return unpacked(self.model, like)
+
+    def _owners(self, params: Any, stats: Any = None) -> Iterator[tuple[Declared, Any, Any]]:
+        """The model and whatever it is made of, in the order of ``pack``, each with its Stats and its Params."""
+
+        def below(owner: Declared, own: Any, at: Any) -> Iterator[tuple[Declared, Any, Any]]:
+            yield owner, own, at
+            for child in owner.children:
+                yield from below(owner.part(child), None if own is None else child.of(own), child.of(at))
+
+        return below(self.model, stats, params)
+
+    def _rows(self, pieces: Iterable[np.ndarray | None], s: int) -> np.ndarray | None:
+        known: list[np.ndarray] = []
+        for piece in pieces:
+            if piece is None:
+                return None
+            known.append(piece.reshape(s, -1))
+        return np.concatenate(known, axis=1)
 
     def sound(self, params: Any) -> np.ndarray:
         """Which hypotheses are finite and have not collapsed, (S,) booleans."""

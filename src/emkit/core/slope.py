@@ -31,14 +31,14 @@ class Sloped(ABC):  # noqa: B024 - nothing has to be said: without slopes there 
     def refuse_collapse(self: Any, params: Any) -> None:
         """Raise CollapseError where the likelihood is unbounded, as the M-step does."""
         for child in self.children:
-            self.part(child).refuse_collapse(getattr(params, child.field))
+            self.part(child).refuse_collapse(child.of(params))
 
     def slope(self: Any, stats: Any, params: Any) -> np.ndarray | None:
         """Gradient of the objective, log-likelihood plus log prior, in the coordinates of ``pack``; None if a part does not say.
 
         ``stats`` must have been taken at ``params``.
         """
-        parts = (self.part(c).slope(getattr(stats, c.field), getattr(params, c.field)) for c in self.children)
+        parts = (self.part(c).slope(c.of(stats), c.of(params)) for c in self.children)
         return _joined([*self.slopes(stats, params), *parts])
 
     def information(self: Any, stats: Any, params: Any) -> np.ndarray | None:
@@ -46,7 +46,7 @@ class Sloped(ABC):  # noqa: B024 - nothing has to be said: without slopes there 
 
         Dividing by it makes steps independent of the units of the data.
         """
-        parts = (self.part(c).information(getattr(stats, c.field), getattr(params, c.field)) for c in self.children)
+        parts = (self.part(c).information(c.of(stats), c.of(params)) for c in self.children)
         return _joined([*self.informations(stats, params), *parts])
 
     def slopes(self, stats: Any, params: Any) -> list[np.ndarray | None]:

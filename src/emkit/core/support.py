@@ -24,6 +24,8 @@ class Support(ABC):
     """Whether values are integers, so that samples are too."""
     signed: ClassVar[bool] = False
     """Whether values may be negative."""
+    inside: ClassVar[float] = 1.0
+    """Some value that is allowed: it stands in for missing cells where these must not be computed with."""
 
     @abstractmethod
     def holds(self, x: np.ndarray) -> np.ndarray:
@@ -90,6 +92,7 @@ class Reals(Support):
 
     words = "a number"
     signed = True
+    inside = 0.0
 
     def holds(self, x: np.ndarray) -> np.ndarray:
         """Finite."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from emkit.core.block import Block, BlockSource
+from emkit.core.coding import Coder
 from emkit.core.columns import Columns
 from emkit.data.validate import check_matrix, check_weights
 
@@ -70,12 +71,13 @@ class ArraySource(BlockSource):
         self.blocks = self._cut()
 
     def _cut(self) -> tuple[Block, ...]:
+        self._coder = Coder(self.x)  # distinct values of all rows, for all blocks
         bounds = block_bounds(self.n_rows, len(self.columns)).tolist()
         return tuple(self._block(a, b) for a, b in pairwise(bounds))
 
     def _block(self, a: int, b: int) -> Block:
         x = self.x[a:b]
-        return Block(
+        block = Block(
             x,
             None if self.weights is None else self.weights[a:b],
             start=a,
@@ -84,6 +86,8 @@ class ArraySource(BlockSource):
             labels=None if self.labels is None else self.labels[a:b],
             columns=self.columns,
         )
+        block.kept["coder"] = self._coder, slice(a, b)
+        return block
 
     @property
     def missing(self) -> bool:
@@ -99,7 +103,7 @@ class ArraySource(BlockSource):
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the blocks: they are views, and pickling them would send the rows twice."""
-        return {name: value for name, value in self.__dict__.items() if name not in ("blocks", "summary")}
+        return {name: value for name, value in self.__dict__.items() if name not in ("blocks", "summary", "_coder")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

@@ -94,7 +94,7 @@ class Face(State, Settings):
         told_apart = model.has_values or next(iter(source)).labels is not None or self.warm_start
         if callable(self.order_by):
             child = model.children[0]
-            key = np.asarray(self.order_by(model.part(child), getattr(result.params, child.field)), dtype=np.float64)
+            key = np.asarray(self.order_by(model.part(child), child.of(result.params)), dtype=np.float64)
             if key.shape != (k,) or np.isnan(key).any():
                 raise ParameterError(f"order_by must return {k} numbers, one for each; it returned {key!r}", parameter="order_by")
         else:
@@ -175,6 +175,14 @@ class Face(State, Settings):
         current = self._current()
         shown: dict[str, np.ndarray] = current.model.shown(current.params)
         return shown
+
+    def _columns_by_moments(self) -> list[int]:
+        """Columns of which a summary gives means and standard deviations."""
+        return list(range(self._n_columns()))
+
+    def _more_in_words(self, result: Result) -> list[str]:
+        """Lines that a summary ends with."""
+        return []
 
     # --- what a program such as the command line asks -----------------------------------------------------------------
 

@@ -25,7 +25,8 @@ class RowFace(Face):
 
     def _source(self, X: Any, sample_weight: Any = None, *, like: Columns | None = None, min_rows: int = 1) -> ArraySource:
         """Validated rows. Without ``like`` every column must have an observed cell; in new rows it is merely missing."""
-        table = read_table(X, like=like, min_rows=min_rows, every_column=like is None)
+        unseen = self.get_params(deep=False).get("unseen", "error")
+        table = read_table(X, like=like, unseen=unseen, min_rows=min_rows, every_column=like is None)
         return ArraySource(table.x, check_weights(sample_weight, len(table.x)), table.columns, checked=True)
 
     def _new(self, X: Any, sample_weight: Any = None) -> ArraySource:

@@ -26,6 +26,7 @@ def summary(face: Any, result: Result) -> str:
         lines.append(f"  fixed: {', '.join(held)}")
     lines.append("")
     lines += _table(face, model, params)
+    lines += face._more_in_words(result)
     return "\n".join(lines)
 
 
@@ -55,10 +56,10 @@ def _table(face: Any, model: Any, params: Any) -> list[str]:
     """A line for each label: its own parameters, and the mean and standard deviation of each column."""
     head, rows = model.label_table(params)
     moments = model.moments(params)
-    names = [str(n) for n in face.__dict__.get("feature_names_in_", [f"x{j}" for j in range(face._n_columns())])][:_COLUMNS]
-    if moments is None:
-        moments, names = (np.zeros((len(rows), 0)), np.zeros((len(rows), 0))), []
-    mean, variance = moments
+    columns = face.columns_.items
+    shown = [] if moments is None else face._columns_by_moments()
+    names = [columns[j].name for j in shown][:_COLUMNS]
+    mean, variance = (np.zeros((len(rows), 0)),) * 2 if moments is None else (moment[:, shown] for moment in moments)
     more = "   ..." if mean.shape[1] > _COLUMNS else ""
     lines = ["  " + "   ".join([head, *(f"{name[:16]:>16}" for name in names)]) + more]
     for row, m, v in zip(rows, mean, variance, strict=True):

@@ -6,11 +6,11 @@ from typing import Any, Self
 import numpy as np
 
 from emkit.core.errors import ParameterError
-from emkit.core.family import Family
 from emkit.core.parameters import Parameter, Unit
 from emkit.core.prior import Prior
 from emkit.core.support import Binary
 from emkit.families.categorical import symbol_cdf
+from emkit.families.coded import CodedPasses
 from emkit.families.sums import Sums, logs_times, ratio
 
 
@@ -39,7 +39,7 @@ class BetaPrior(Prior):
 
 
 @dataclass(frozen=True)
-class Bernoulli(Family):
+class Bernoulli(CodedPasses):
     """Independent 0/1 columns given the component. A missing cell contributes nothing.
 
     Parameters
@@ -54,6 +54,7 @@ class Bernoulli(Family):
 
     parameters = (Parameter("probs", "K d", Unit(), BetaPrior),)
     support = Binary()
+    columnwise = True
 
     @classmethod
     def examples(cls) -> list[Self]:

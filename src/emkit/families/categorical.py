@@ -1,6 +1,6 @@
 """Categorical columns: each cell is a symbol 0, 1, ..., L - 1, each column with probabilities of its own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -8,13 +8,14 @@ import numpy as np
 
 from emkit.core import simplex
 from emkit.core.block import Block, Source
+from emkit.core.columns import Columns
 from emkit.core.compiled import worth_compiling
 from emkit.core.errors import DataError, ParameterError
-from emkit.core.family import Family
 from emkit.core.parameters import Parameter, Simplex
 from emkit.core.prior import Dirichlet
 from emkit.core.records import Stats
 from emkit.core.support import Symbols
+from emkit.families.coded import CodedPasses
 from emkit.families.sums import logs_times
 
 _TOO_MANY = 10**7  # symbols that are numbered without gaps are fewer
@@ -28,7 +29,7 @@ class SymbolCounts(Stats):
 
 
 @dataclass(frozen=True)
-class Categorical(Family):
+class Categorical(CodedPasses):
     """Independent categorical columns given the component. A missing cell contributes nothing.
 
     Parameters
@@ -46,6 +47,7 @@ class Categorical(Family):
 
     parameters = (Parameter("probs", "K d L", Simplex(), Dirichlet),)
     support = Symbols()
+    columnwise = True
 
     @classmethod
     def examples(cls) -> list[Self]:
@@ -183,9 +185,33 @@ class Categorical(Family):
         mean = params.probs @ symbols
         return mean, params.probs @ symbols**2 - mean**2
 
+    def profile(self, params: Any, weights: np.ndarray, columns: Columns) -> list[tuple[np.ndarray, list[str]]]:
+        """By the level whose probability differs most, in standard deviations of its indicator."""
+        out = []
+        for j, column in enumerate(columns.items):
+            probs = params.probs[:, j]
+            overall = weights @ probs
+            away = np.abs(probs - overall) / np.sqrt(np.maximum(overall * (1.0 - overall), 1e-12))
+            most = np.where(probs < overall, 0.7 * away, away).argmax(axis=1)  # what is there says more than what is not
+            named = [str(level) for level in column.levels] if column.levels else [str(s) for s in range(probs.shape[1])]
+            texts = [
+                f"{column.name} {named[symbol]} {100 * probs[k, symbol]:.0f} % ({100 * overall[symbol]:.0f} % overall)"
+                for k, symbol in enumerate(most)
+            ]
+            out.append((away[np.arange(len(most)), most], texts))
+        return out
+
     def cdf(self, params: Any, x: np.ndarray, *, upper: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """The numbers of the symbols are taken as their order."""
         return symbol_cdf(params.probs[:, 0], x, upper)
+
+    def stats_of_values(self, params: Any, values: Sequence[np.ndarray], counts: Sequence[np.ndarray]) -> SymbolCounts:
+        """Counts are the statistics already."""
+        out = np.zeros(params.probs.shape)
+        for j, (symbols, expected) in enumerate(zip(values, counts, strict=True)):
+            seen = len(symbols) - int(np.isnan(symbols[-1]))
+            out[:, j, symbols[:seen].astype(np.intp)] = expected[:seen].T
+        return SymbolCounts(out)
 
     # --- compiled twins -----------------------------------------------------------------------------------------------
 

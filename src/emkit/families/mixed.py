@@ -9,7 +9,7 @@ from emkit.core import simplex
 from emkit.core.bayes import log_sum_exp, posterior
 from emkit.core.block import Source
 from emkit.core.checks import count
-from emkit.core.declared import Child
+from emkit.core.child import Child
 from emkit.core.family import Family
 from emkit.core.parameters import Parameter, Simplex
 from emkit.core.prior import Dirichlet

@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 
 from emkit.core.block import Source
-from emkit.core.declared import Child
+from emkit.core.child import Child
 from emkit.core.errors import DataError, ParameterError
 from emkit.core.family import Family
 from emkit.core.records import Stats

@@ -6,10 +6,10 @@ from typing import Any, Self
 import numpy as np
 
 from emkit.core.errors import ParameterError
-from emkit.core.family import Family
 from emkit.core.parameters import Nonnegative, Parameter
 from emkit.core.prior import Prior
 from emkit.core.support import Counts
+from emkit.families.coded import CodedPasses
 from emkit.families.sums import Sums, logs_times, ratio
 
 
@@ -48,7 +48,7 @@ class GammaPrior(Prior):
 
 
 @dataclass(frozen=True)
-class Poisson(Family):
+class Poisson(CodedPasses):
     """Independent Poisson columns given the component. A missing cell contributes nothing.
 
     Parameters
@@ -63,6 +63,7 @@ class Poisson(Family):
 
     parameters = (Parameter("rates", "K d", Nonnegative(), GammaPrior),)
     support = Counts()
+    columnwise = True
 
     @classmethod
     def examples(cls) -> list[Self]:

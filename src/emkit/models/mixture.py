@@ -12,7 +12,7 @@ from emkit.core import simplex
 from emkit.core.bayes import Pass, informed
 from emkit.core.block import Block, Source
 from emkit.core.checks import count, one_of
-from emkit.core.declared import Child
+from emkit.core.child import Child
 from emkit.core.errors import CollapseError, DataError
 from emkit.core.family import Family
 from emkit.core.model import Inference, Model

@@ -138,7 +138,7 @@ def relabelled(case: Case) -> list[tuple[np.ndarray, Any, Any]]:
 
 def owners(subject: Any, params: Any) -> list[tuple[Any, Any]]:
     """The subject with its parameters, and its parts with theirs."""
-    return [(subject, params), *((subject.part(child), getattr(params, child.field)) for child in subject.children)]
+    return [(subject, params), *((subject.part(child), child.of(params)) for child in subject.children)]
 
 
 def names_clash(subject: Any) -> bool:

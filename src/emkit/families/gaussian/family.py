@@ -19,7 +19,7 @@ from emkit.families.gaussian import expected, missing
 from emkit.families.gaussian.covariance_types import ALL_TYPES
 from emkit.families.gaussian.features import product_log_prob, product_pass, product_stats
 from emkit.families.gaussian.m_step import best_covariances, best_means
-from emkit.families.gaussian.params import GaussianParams, GaussianStats
+from emkit.families.gaussian.params import GaussianParams, GaussianStats, moments_of_columns
 from emkit.families.gaussian.prior import GaussianPrior, NormalInverseWishart, weak_prior
 from emkit.families.gaussian.road import expansion_of, road
 from emkit.families.gaussian.shapes import Shape
@@ -369,6 +369,16 @@ class Gaussian(Family):
     def curvature(self, stats: GaussianStats, params: GaussianParams) -> dict[str, np.ndarray]:
         """With the prior's pseudo-observations."""
         return expected.curvature(stats, params, self._prior, self.shape)
+
+    def normal_columns(self, params: GaussianParams) -> tuple[np.ndarray, np.ndarray] | None:
+        """Of all shapes without correlations."""
+        return None if params.covariances.ndim == 3 and params.means.shape[1] > 1 else self.moments(params)
+
+    def normal_stats(
+        self, params: GaussianParams, counts: np.ndarray, mass: np.ndarray, first: np.ndarray, second: np.ndarray
+    ) -> GaussianStats:
+        """A missing cell enters by its mean and its variance."""
+        return moments_of_columns(params, counts, mass, first, second, self._with_second)
 
     def moments(self, params: GaussianParams) -> tuple[np.ndarray, np.ndarray]:
         """Means, and diagonals of the covariances."""

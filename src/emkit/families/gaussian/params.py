@@ -71,3 +71,19 @@ def products(a: np.ndarray, b: np.ndarray, shape: tuple[int, ...]) -> np.ndarray
         return out if shape[1] == out.shape[1] else out.sum(axis=1, keepdims=True)
     outer = a[:, :, None] * b[:, None, :]
     return outer if shape[0] == len(a) else outer.sum(axis=0, keepdims=True)
+
+
+def moments_of_columns(
+    params: GaussianParams, counts: np.ndarray, mass: np.ndarray, first: np.ndarray, second: np.ndarray, with_second: bool
+) -> GaussianStats:
+    """Stats of uncorrelated columns from sums over observed cells, (K, d) each: expected rows, of x - mean and of its square."""
+    form, (k, d) = params.covariances.shape, params.means.shape
+    if not with_second:
+        return GaussianStats(counts, first, None, params.means)
+    whole = second + (counts[:, None] - mass) * params.covariances.reshape(form[0], -1)
+    if len(form) == 3:
+        whole = whole.reshape(k, d, 1)
+        whole = whole.sum(axis=0, keepdims=True) if form[0] == 1 else whole
+    elif form[1] == 1:
+        whole = whole.sum(axis=1, keepdims=True)
+    return GaussianStats(counts, first, whole, params.means)

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from emkit.core.checks import count, number, one_of
-from emkit.core.declared import Child
+from emkit.core.child import Child
 from emkit.core.errors import ParameterError
 from emkit.core.family import Family
 from emkit.core.model import Model

@@ -9,7 +9,7 @@ import numpy as np
 
 from emkit.core.block import Block, Source
 from emkit.core.checks import count, one_of
-from emkit.core.declared import Child
+from emkit.core.child import Child
 from emkit.core.errors import DataError, ParameterError
 from emkit.core.model import Inference, Model
 from emkit.core.parameters import Parameter

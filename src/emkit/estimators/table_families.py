@@ -1,0 +1,80 @@
+"""From what a user says of the columns of a table to a family."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from emkit.core.columns import Column, Columns
+from emkit.core.errors import ParameterError
+from emkit.core.family import Family
+from emkit.estimators.emissions import emissions
+from emkit.families.bernoulli import Bernoulli
+from emkit.families.categorical import Categorical
+from emkit.families.gaussian.family import Gaussian
+from emkit.families.per_column import PerColumn
+from emkit.families.poisson import Poisson
+
+_INFERRED: dict[str, Family] = {"real": Gaussian("diag"), "count": Poisson(), "binary": Bernoulli(), "category": Categorical()}
+
+
+def table_family(asked: Any, columns: Columns | None) -> Family:
+    """The family of a table.
+
+    Parameters
+    ----------
+    asked : Family, str, mapping or None
+        For all columns, or for each by its name or number, or a tuple of several that share one; columns that are not named, and
+        all of them with None, get a family by their kind: Gaussian, Poisson, Bernoulli or Categorical.
+    columns : Columns or None
+        The schema, with kinds as ``emkit.data.kinds.refined`` tells them apart; None where there are no data.
+
+    Raises
+    ------
+    ParameterError
+        For a family that there is not.
+    """
+    if isinstance(asked, Family):
+        return asked
+    if isinstance(asked, str):
+        return _named(asked)
+    if asked is not None and not isinstance(asked, Mapping):
+        raise ParameterError(
+            f"family={asked!r}: give a family, the name of one, or a mapping from columns to families", parameter="family"
+        )
+    given = {} if asked is None else {key: value if isinstance(value, Family) else _named(value) for key, value in asked.items()}
+    if columns is None:
+        return PerColumn(given) if given else _INFERRED["real"]
+    taken = {_place(columns, column) for key in given for column in (key if isinstance(key, tuple) else (key,))}
+    by_kind: dict[str, list[int]] = {}
+    for j, column in enumerate(columns.items):
+        if j not in taken:
+            by_kind.setdefault(_kind(column), []).append(j)
+    if not given and len(by_kind) == 1:
+        return _INFERRED[next(iter(by_kind))]
+    inferred = {_key(columns, places): _INFERRED[kind] for kind, places in by_kind.items()}
+    return PerColumn({**given, **inferred})
+
+
+def _kind(column: Column) -> str:
+    return "category" if column.levels is not None else column.kind
+
+
+def _key(columns: Columns, places: list[int]) -> tuple[Any, ...]:
+    return tuple(columns[j].name if columns.named else j for j in places)
+
+
+def _place(columns: Columns, column: Any) -> int:
+    """The column's number; -1 if there is none: the family says so, with the columns that there are."""
+    if columns.named and column in columns.names:
+        return columns.names.index(column)
+    return int(column) if isinstance(column, int | np.integer) else -1
+
+
+def _named(word: Any) -> Family:
+    known = emissions()
+    if not isinstance(word, str) or word not in known:
+        raise ParameterError(
+            f"family {word!r} is unknown: choose one of {', '.join(map(repr, known))}, or give a Family", parameter="family"
+        )
+    return known[word]()

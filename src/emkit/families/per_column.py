@@ -1,0 +1,388 @@
+"""A table of columns of different kinds: each column, or block of columns, has a family, independent given the component."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+
+from emkit.core.bayes import Pass
+from emkit.core.block import Block, Source
+from emkit.core.child import Child
+from emkit.core.columns import Columns
+from emkit.core.errors import DataError, ParameterError
+from emkit.core.family import Family
+from emkit.core.parameters import Parameter
+from emkit.core.records import Params, Stats
+from emkit.core.selected import SelectedColumns, columns_of
+from emkit.core.support import Support
+from emkit.families.coded import Piece, coded_joint, worth_it
+
+
+@dataclass(frozen=True)
+class ColumnPart:
+    """``family`` over ``columns``, their names or numbers; the part's parameters are called ``name``_means and so on."""
+
+    name: str
+    columns: tuple[Any, ...]
+    family: Family
+
+
+@dataclass(frozen=True)
+class PerColumnParams(Params):
+    """``parts``: the Params of each part's family, in order."""
+
+    parts: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class PerColumnStats(Stats):
+    """``parts``: the Stats of each part's family, in order."""
+
+    parts: tuple[Any, ...]
+
+
+@dataclass(frozen=True, init=False)
+class PerColumn(Family):
+    """Columns of different kinds, independent given the component: ``PerColumn(age=Gaussian(), visits=Poisson())``.
+
+    Parameters
+    ----------
+    parts : mapping, optional
+        From a column's name (or its number, where columns have no names), or a tuple of several, to a family. Columns in a tuple
+        share the family: ``{("height", "weight"): Gaussian("full")}`` are correlated.
+    **columns : Family
+        The same, for columns whose names can be written so.
+
+    The parameters are called by column, as ``age_means``, or by family, as ``gaussian_means``, for several columns.
+    """
+
+    parts: tuple[ColumnPart, ...]
+
+    Params = PerColumnParams
+    made_of_others = True
+
+    def __init__(
+        self,
+        parts: Mapping[Any, Family] | Sequence[ColumnPart] = (),
+        *,
+        fixed: Mapping[str, Any] | None = None,
+        start_values: Mapping[str, Any] | None = None,
+        seen: Any = None,
+        **columns: Family,
+    ):
+        listed = list(parts) if not isinstance(parts, Mapping) else _listed(parts)
+        listed += _listed(columns)
+        object.__setattr__(self, "parts", tuple(listed))
+        for name, value, empty in (("fixed", fixed, {}), ("start_values", start_values, {}), ("seen", seen, None)):
+            object.__setattr__(self, name, empty if value is None else value)
+        self.__post_init__()
+
+    def __post_init__(self) -> None:
+        if not self.parts:
+            raise ParameterError("PerColumn needs a family for each column: PerColumn(age=Gaussian(), visits=Poisson())")
+        taken: set[Any] = set()
+        for part in self.parts:
+            for column in part.columns:
+                if column in taken:
+                    raise ParameterError(f"column {column!r} has two families")
+                taken.add(column)
+        super().__post_init__()
+
+    @classmethod
+    def examples(cls) -> list[Self]:
+        """Real columns and counts; a block of two columns; some values fixed."""
+        from emkit.families.gaussian.family import Gaussian
+        from emkit.families.poisson import GammaPrior, Poisson
+
+        fixed = Poisson(GammaPrior(2.0, 0.5), fixed={"rates": [[2.0], [np.nan]]})
+        return [cls({0: Gaussian(), 1: Poisson()}), cls({(0, 1): Gaussian("full")}), cls({1: Gaussian("diag"), 0: fixed})]
+
+    # --- its parts ----------------------------------------------------------------------------------------------------
+
+    @property
+    def children(self) -> tuple[Child, ...]:  # type: ignore[override]
+        """The families."""
+        return tuple(Child(f"parts.{i}", f"parts.{i}") for i in range(len(self.parts)))
+
+    def part(self, child: Child) -> Family:
+        """The family that a child names."""
+        return self.parts[_number(child)].family
+
+    def changed(self, changes: Mapping[str, Any]) -> Self:
+        """Families under their children's names."""
+        parts = list(self.parts)
+        own = {}
+        for name, value in changes.items():
+            if name.startswith("parts."):
+                i = int(name.partition(".")[2])
+                parts[i] = replace(parts[i], family=value)
+            else:
+                own[name] = value
+        return replace(self, **{"parts": tuple(parts), **own})
+
+    def made(self, params: Any, values: Mapping[str, np.ndarray], parts: Mapping[str, Any]) -> PerColumnParams:
+        """The Params of the families, in order."""
+        return PerColumnParams(tuple(parts[child.field] for child in self.children))
+
+    def outer(self, child: Child, name: str) -> str:
+        """After the column, or the family."""
+        return f"{self.parts[_number(child)].name}_{name}"
+
+    def parameter(self, name: str) -> Parameter | None:
+        """By the name that it has here."""
+        for child in self.children:
+            for inner in self.part(child).all_names:
+                if self.outer(child, inner) == name:
+                    return self.part(child).parameter(inner)
+        return None
+
+    def sizes_of(self, child: Child) -> int:
+        """How many columns a part has."""
+        return len(self.parts[_number(child)].columns)
+
+    def null(self, k: int, d: int) -> PerColumnParams:
+        """Each part over its own columns."""
+        return PerColumnParams(tuple(part.family.null(k, len(part.columns)) for part in self.parts))
+
+    def unshown(self, values: Mapping[str, Any], k: int, d: int) -> PerColumnParams:
+        """Each part's values over its own columns."""
+        made = [self.part(c).unshown(self.inside(c, values), k, self.sizes_of(c)) for c in self.children]
+        return PerColumnParams(tuple(made))
+
+    def without_data(self, values: Mapping[str, Any], d: int) -> Self:
+        """Each part over its own columns."""
+        each = {c.name: self.part(c).without_data(self.inside(c, values), self.sizes_of(c)) for c in self.children}
+        return self.changed({"fixed": {}, "start_values": {}, **each})
+
+    def columns_of(self, values: Mapping[str, Any]) -> int | None:
+        """As many as have a family."""
+        return sum(len(part.columns) for part in self.parts)
+
+    # --- columns ------------------------------------------------------------------------------------------------------
+
+    def numbered(self, columns: Columns) -> Self:
+        """With the columns by number. Raises DataError for a column without a family, and for one that is not there."""
+        names = {name: j for j, name in enumerate(columns.names)} if columns.named else {}
+        parts, taken = [], set()
+        for part in self.parts:
+            places = []
+            for column in part.columns:
+                place = names.get(column, column if isinstance(column, int | np.integer) else -1)
+                if not 0 <= place < len(columns):
+                    there = ", ".join(map(repr, list(columns.names)[:8])) if columns.named else f"0 to {len(columns) - 1}"
+                    raise DataError(f"there is no column {column!r} for {part.family.called}; the columns are {there}")
+                places.append(int(place))
+            taken.update(places)
+            parts.append(replace(part, columns=tuple(places)))
+        if len(taken) < sum(len(part.columns) for part in parts):
+            raise ParameterError("a column has two families, once by its name and once by its number")
+        for j in range(len(columns)):
+            if j not in taken:
+                raise DataError(f"{columns.called(j)} has no family; give it one, or drop it", column=columns[j].name)
+        return replace(self, parts=tuple(parts))
+
+    def check(self, source: Source) -> None:
+        """Each family its own columns."""
+        resolved = self.numbered(source.columns)
+        for part in resolved.parts:
+            part.family.check(SelectedColumns(source, part.columns))
+
+    def ready(self, source: Source, k: int) -> Self:
+        """Each family is resolved with its own columns."""
+        numbered = self.numbered(source.columns)
+        parts = (replace(p, family=p.family.resolve(SelectedColumns(source, p.columns), k)) for p in numbered.parts)
+        return replace(numbered, parts=tuple(parts))
+
+    @property
+    def support(self) -> Support:  # type: ignore[override]
+        """What all of them allow."""
+        return _Supports(self)
+
+    @property
+    def separable(self) -> bool:
+        """If all of them are."""
+        return not self.fixed and all(part.family.separable for part in self.parts)
+
+    def embed(self, x: Any) -> np.ndarray | None:
+        """The parts' points side by side."""
+        points = [part.family.embed(part_x) for part, part_x in self._cut(x)]
+        known = [p for p in points if p is not None]
+        return np.concatenate(known, axis=1) if len(known) == len(points) else None
+
+    def _cut(self, x: Any) -> list[tuple[ColumnPart, np.ndarray]]:
+        x = np.asarray(x)
+        return [(part, np.ascontiguousarray(x[:, list(part.columns)])) for part in self.parts]
+
+    # --- the mathematics ----------------------------------------------------------------------------------------------
+
+    def log_prob(self, params: PerColumnParams, x: Any) -> np.ndarray:
+        """Sum over the parts, (n, K)."""
+        each = zip(self._cut(x), params.parts, strict=True)
+        return np.asarray(sum(np.asarray(part.family.log_prob(own, cells)) for (part, cells), own in each))
+
+    def stats(self, params: PerColumnParams, x: Any, resp: Any) -> PerColumnStats:
+        """Of each part."""
+        each = zip(self._cut(x), params.parts, strict=True)
+        return PerColumnStats(tuple(part.family.stats(own, cells, resp) for (part, cells), own in each))
+
+    def m_step(self, stats: PerColumnStats, params: PerColumnParams) -> PerColumnParams:
+        """Of each part."""
+        each = zip(self.parts, stats.parts, params.parts, strict=True)
+        return PerColumnParams(tuple(part.family.update(of_part, own) for part, of_part, own in each))
+
+    def first_guess(self, stats: PerColumnStats) -> PerColumnParams:
+        """Of each part."""
+        return PerColumnParams(tuple(part.family.start(own) for part, own in zip(self.parts, stats.parts, strict=True)))
+
+    def from_partition(self, x: np.ndarray, resp: np.ndarray, rng: np.random.Generator) -> PerColumnParams:
+        """Of each part."""
+        return PerColumnParams(tuple(part.family.from_partition(cells, resp, rng) for part, cells in self._cut(x)))
+
+    def anchor(self, k: int, d: int) -> PerColumnParams:
+        """Of each part."""
+        return PerColumnParams(tuple(part.family.anchor(k, len(part.columns)) for part in self.parts))
+
+    def sample(self, params: PerColumnParams, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Each part's columns in their places."""
+        out = np.empty((len(component), sum(len(part.columns) for part in self.parts)))
+        for part, own in zip(self.parts, params.parts, strict=True):
+            out[:, list(part.columns)] = part.family.sample(own, component, rng)
+        return out
+
+    def q(self, stats: PerColumnStats, params: PerColumnParams) -> float | None:
+        """Sum over the parts."""
+        each = [p.family.q(s, own) for p, s, own in zip(self.parts, stats.parts, params.parts, strict=True)]
+        known = [value for value in each if value is not None]
+        return sum(known) if len(known) == len(each) else None
+
+    def gradient(self, stats: PerColumnStats, params: PerColumnParams) -> dict[str, np.ndarray]:
+        """It has no parameters of its own."""
+        return {}
+
+    def curvature(self, stats: PerColumnStats, params: PerColumnParams) -> dict[str, np.ndarray]:
+        """It has no parameters of its own."""
+        return {}
+
+    def log_priors(self, params: PerColumnParams) -> np.ndarray:
+        """Sum over the parts, (K,)."""
+        return np.asarray(sum(part.family.log_priors(own) for part, own in zip(self.parts, params.parts, strict=True)))
+
+    def moments(self, params: PerColumnParams) -> tuple[np.ndarray, np.ndarray] | None:
+        """Of all columns; those of a part that does not say are NaN."""
+        k = len(next(iter(params.parts[0].flatten().values())))
+        d = sum(len(part.columns) for part in self.parts)
+        mean, variance = np.full((k, d), np.nan), np.full((k, d), np.nan)
+        for part, own in zip(self.parts, params.parts, strict=True):
+            found = part.family.moments(own)
+            if found is not None:
+                mean[:, list(part.columns)], variance[:, list(part.columns)] = found
+        return mean, variance
+
+    def profile(self, params: PerColumnParams, weights: np.ndarray, columns: Columns) -> list[tuple[np.ndarray, list[str]]]:
+        """Of all parts."""
+        each = zip(self.parts, params.parts, strict=True)
+        return [one for part, own in each for one in part.family.profile(own, weights, columns.some(part.columns))]
+
+    def slivers(self, params: PerColumnParams, counts: np.ndarray) -> dict[int, str]:
+        """Those that a part names; the first part counts."""
+        found: dict[int, str] = {}
+        for part, own in reversed(list(zip(self.parts, params.parts, strict=True))):
+            found |= part.family.slivers(own, counts)
+        return found
+
+    # --- passes -------------------------------------------------------------------------------------------------------
+
+    def _pieces(self, params: PerColumnParams) -> list[Piece]:
+        return [Piece(part.family, own, part.columns) for part, own in zip(self.parts, params.parts, strict=True)]
+
+    def joint_pass(
+        self, params: Any, log_weights: np.ndarray, block: Block, *, rows: bool = False, responsibilities: bool = False
+    ) -> Pass:
+        """By distinct values, where that is worth compiled code."""
+        pieces = self._pieces(params)
+        if not worth_it(pieces, len(log_weights), block):
+            return self.plain_pass(params, log_weights, block, rows=rows, responsibilities=responsibilities)
+        found, stats = coded_joint(pieces, params, log_weights, block, rows, responsibilities)
+        found.stats = PerColumnStats(tuple(stats)) if stats else None
+        return found
+
+    def log_prob_block(self, params: PerColumnParams, block: Block, out: np.ndarray | None = None) -> np.ndarray:
+        """Sum over the parts, each by its own way."""
+        total: np.ndarray | None = None
+        for part, own in zip(self.parts, params.parts, strict=True):
+            here = part.family.log_prob_block(own, columns_of(block, part.columns))
+            total = here if total is None else np.add(total, here, out=total)
+        assert total is not None
+        if out is None:
+            return total
+        out[:] = total
+        return out
+
+    def stats_block(self, params: PerColumnParams, block: Block, resp: np.ndarray) -> PerColumnStats:
+        """Of each part, by its own way."""
+        each = zip(self.parts, params.parts, strict=True)
+        return PerColumnStats(tuple(p.family.stats_block(own, columns_of(block, p.columns), resp) for p, own in each))
+
+    # --- in words -----------------------------------------------------------------------------------------------------
+
+    @property
+    def in_words(self) -> str:
+        """As "table (gaussian: 3 columns; poisson: 1 column)"."""
+        counts: dict[str, int] = {}
+        for part in self.parts:
+            counts[part.family.in_words] = counts.get(part.family.in_words, 0) + len(part.columns)
+        return f"table ({', '.join(f'{n} {word}' for word, n in counts.items())})"
+
+    def mixture_in_words(self, k: int) -> str:
+        """As "Mixture of 3 components over a table (2 poisson, 1 categorical)"."""
+        return f"Mixture: {k} component{'s' * (k > 1)} over a {self.in_words}"
+
+    def draw(self, rng: np.random.Generator, n: int, d: int) -> Block:
+        """Each column as its family draws it."""
+        out = np.empty((n, d))
+        for part in self.parts:
+            out[:, list(part.columns)] = part.family.draw(rng, n, len(part.columns)).x
+        return Block(out)
+
+
+def _number(child: Child) -> int:
+    return int(child.field.partition(".")[2])
+
+
+def _listed(parts: Mapping[Any, Family]) -> list[ColumnPart]:
+    """From columns to families: a part is called by its column, or by its family if it has several."""
+    out: list[ColumnPart] = []
+    for columns, family in parts.items():
+        several = columns if isinstance(columns, tuple | frozenset) else (columns,)
+        if not isinstance(family, Family):
+            raise ParameterError(f"column {columns!r} has {family!r}; give a family, such as emkit.Gaussian()")
+        word = type(family).__name__.lower()
+        name = str(columns) if len(several) == 1 else word
+        while name in (part.name for part in out):
+            name += "_"
+        out.append(ColumnPart(name, tuple(several), family))
+    return out
+
+
+class _Supports(Support):
+    """Each part's support over its own columns."""
+
+    def __init__(self, table: PerColumn):
+        self.table = table
+        each = [part.family.support for part in table.parts]
+        self.words = "; ".join(dict.fromkeys(support.words for support in each))  # type: ignore[misc]
+        self.kinds = tuple(dict.fromkeys(kind for support in each for kind in support.kinds))  # type: ignore[misc]
+        self.whole = all(support.whole for support in each)  # type: ignore[misc]
+        self.signed = any(support.signed for support in each)  # type: ignore[misc]
+
+    def holds(self, x: np.ndarray) -> np.ndarray:
+        """As each part has it."""
+        out = np.ones(x.shape, dtype=bool)
+        for part in self.table.parts:
+            out[:, list(part.columns)] = part.family.support.holds(x[:, list(part.columns)])
+        return out
+
+    def draw(self, rng: np.random.Generator, n: int, d: int) -> np.ndarray:
+        """As each part has it."""
+        return np.asarray(self.table.draw(rng, n, d).x)
