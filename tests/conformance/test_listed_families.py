@@ -15,7 +15,7 @@ FIRST = [pytest.param(all_of_it[0], id=name) for name, all_of_it in LISTED.items
 TIED = {
     "labels_do_not_matter",
     "configuration_follows_labels",
-}  # relabelling would break the ties, or move the noise, and is refused
+}  # relabelling would break ties or move the noise: refused
 SLOPES = {"slope_is_that_of_the_objective", "information_is_that_of_complete_data"}
 SEVERAL_COLUMNS = {"Multinomial"}  # one column is refused: all trials fall into it
 TWO_COLUMNS = {"PerColumn"}  # its example names two

@@ -16,6 +16,7 @@ from emkit.core.parameters import Parameter, Real
 from emkit.core.prior import Prior
 from emkit.core.support import Reals
 from emkit.families.gaussian import expected, missing
+from emkit.families.gaussian.constant import refuse_constant
 from emkit.families.gaussian.covariance_types import ALL_TYPES
 from emkit.families.gaussian.features import product_log_prob, product_pass, product_stats
 from emkit.families.gaussian.m_step import best_covariances, best_means
@@ -114,7 +115,7 @@ class Gaussian(Family):
         prior = self.prior.resolve(seen.mean) if isinstance(self.prior, NormalInverseWishart) else self.prior
         bounded = isinstance(prior, GaussianPrior) or self.reg_covar > 0
         if "covariances" not in self.fixed and not bounded:
-            self._refuse_constant(source, seen.variance)
+            refuse_constant(source, seen.variance, self.shape)
         if prior == "weak":  # quartiles, not the variance: a single far outlier would make a prior of its own size
             prior = weak_prior(seen.spread, source.total_weight)
         if self.reg_covar > 0:
@@ -124,17 +125,6 @@ class Gaussian(Family):
         if isinstance(prior, GaussianPrior):
             prior.check(source.n_features)
         return replace(self, prior=prior, reg_covar=0.0, group=k)
-
-    def _refuse_constant(self, source: Source, variance: np.ndarray) -> None:
-        total = variance.sum() if self.shape.pooled else variance
-        if np.all(total > 0):
-            return
-        j = int(np.flatnonzero(~(variance > 0))[0])
-        raise DataError(
-            f"{source.columns.called(j)} is constant: its variance is zero, which no Gaussian can have; "
-            "drop the column, or fix the covariances, or give reg_covar or a prior with a scale of its own",
-            column=source.columns[j].name,
-        )
 
     def without_data(self, values: Mapping[str, Any], d: int) -> Self:
         """Without a prior that would take its scale from the data."""
