@@ -74,9 +74,9 @@ class Gaussian(Family):
     @classmethod
     def examples(cls) -> list[Self]:
         """Each shape of covariance; priors; fixed values, whole and in part."""
-        from emkit.families.gaussian.examples import examples
+        from emkit.families.gaussian import examples
 
-        return examples(cls)
+        return examples.examples(cls)
 
     @property
     def shape(self) -> Shape:
@@ -110,11 +110,10 @@ class Gaussian(Family):
         too_large = np.isinf(seen.variance) | ~np.isfinite(seen.mean)
         if too_large.any():
             j = int(np.flatnonzero(too_large)[0])
-            name = source.columns.called(j)
-            raise DataError(f"{name} holds values too large to square; give it in larger units", column=source.columns[j].name)
+            found = f"{source.columns.called(j)} holds values too large to square; give it in larger units"
+            raise DataError(found, column=source.columns[j].name)
         prior = self.prior.resolve(seen.mean) if isinstance(self.prior, NormalInverseWishart) else self.prior
-        bounded = isinstance(prior, GaussianPrior) or self.reg_covar > 0
-        if "covariances" not in self.fixed and not bounded:
+        if "covariances" not in self.fixed and not (isinstance(prior, GaussianPrior) or self.reg_covar > 0):
             refuse_constant(source, seen.variance, self.shape)
         if prior == "weak":  # quartiles, not the variance: a single far outlier would make a prior of its own size
             prior = weak_prior(seen.spread, source.total_weight)
@@ -143,8 +142,7 @@ class Gaussian(Family):
         k, d = stats.pivot.shape
         whole = self.anchor(k, d)
         means = np.asarray({**self.start_values}.get("means", best_means(stats, whole, self._prior, np.full((k, d), np.nan))))
-        held = self.held("means", means.shape)
-        means = np.where(np.isnan(held), means, held)
+        means = np.where(np.isnan(held := self.held("means", means.shape)), means, held)
         if self.is_held("covariances") or stats.second is None:
             return GaussianParams(means, whole.covariances)
         # A first guess may hold a single row, or rows on a line: blend in one row's worth of the columns' own variances.
