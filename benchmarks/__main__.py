@@ -32,6 +32,14 @@ def main() -> None:
     answer.add_argument("--search", type=int, default=0, help="further fits of each simulated mixture that look for better answers")
     answer.add_argument("--save", type=Path, help="where the JSON goes, instead of benchmarks/results/answer.json")
     answer.add_argument("--fresh", help=argparse.SUPPRESS)
+    shapes = commands.add_parser(
+        "shapes", help="fourteen covariance shapes on iris and faithful, beside mclust's tables; one thread"
+    )
+    shapes.add_argument("--repeats", type=int, default=3, help="timed runs of the grid with one start")
+    shapes.add_argument("--only", help="iris, faithful or a shape such as VEV")
+    shapes.add_argument("--quick", action="store_true", help="two components alone")
+    shapes.add_argument("--one-start", action="store_true", help="only the grid of faithful with one start a cell")
+    shapes.add_argument("--save", type=Path, help="where the JSON goes")
     arguments = parser.parse_args()
     if arguments.what == "mixture":
         from benchmarks import mixture as chosen
@@ -41,6 +49,9 @@ def main() -> None:
         from benchmarks import mixed as chosen  # type: ignore[no-redef]
     elif arguments.what == "latent_class":
         from benchmarks import latent_class as chosen  # type: ignore[no-redef]
+    elif arguments.what == "shapes":
+        os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})
+        from benchmarks import shapes as chosen  # type: ignore[no-redef]
     else:
         # Before NumPy is imported, here and in the processes that are started from here.
         os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})

@@ -40,6 +40,7 @@ NAMES: tuple[tuple[str, str, str], ...] = (
     ("families", "Custom", "emkit.families.custom"),
     ("families", "Mixed", "emkit.families.mixed"),
     ("families", "Tied", "emkit.families.tied"),
+    ("families", "WithNoise", "emkit.families.noise"),
     ("priors", "Prior", "emkit.core.prior"),
     ("priors", "Dirichlet", "emkit.core.prior"),
     ("priors", "BetaPrior", "emkit.families.bernoulli"),

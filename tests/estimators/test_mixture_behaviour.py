@@ -64,11 +64,11 @@ def test_what_is_not_given_is_guessed(blobs):
     assert gm.converged_
 
 
-@pytest.mark.parametrize("init_params", ["auto", "kmeans", "k-means++", "random_from_data", "random"])
+@pytest.mark.parametrize("init_params", ["auto", "kmeans", "k-means++", "random_from_data", "hierarchical", "random"])
 def test_every_kind_of_start_finds_the_groups(blobs, init_params):
     for n_init, mixed in (
-        (8, {"kmeans", "k-means++", "random_from_data"}),
-        ("auto", {"k-means++", "plain k-means++", "random_from_data"}),
+        (8, {"kmeans", "k-means++", "random_from_data", "hierarchical", "related"}),
+        ("auto", {"k-means++", "plain k-means++", "random_from_data", "hierarchical"}),
     ):
         gm = GaussianMixture(3, init_params=init_params, n_init=n_init, random_state=0).fit(blobs)
         np.testing.assert_allclose(gm.means_[by_place(gm.means_)], [[0, 0], [4, 0], [0, 5]], atol=0.6)

@@ -1,15 +1,17 @@
-"""BIC tables of mclust 6.0.0 (R) for the six covariance structures we share with it, one to five components.
+"""BIC tables of mclust 6.0.0 (R): the six structures that scikit-learn's users know, one to five components; cells of all others.
 
 mclust starts from hierarchical clustering and stops at the nearest local optimum, so its values are floors. Sign: its BIC is
 minus ours.
 """
 
 import csv
+import json
 
 import numpy as np
 import pytest
 
 from emkit import GaussianMixture
+from emkit.families.gaussian.covariance_types import MCLUST
 from support.datasets import FOLDER
 
 TYPES = {"EII": "tied-spherical", "VII": "spherical", "EEI": "tied-diag", "VVI": "diag", "EEE": "tied", "VVV": "full"}
@@ -65,3 +67,26 @@ def test_one_component_is_exact(datasets, data, name):
     """No hidden variable, closed form: here mclust's value is not a floor but the answer."""
     gm = GaussianMixture(1, covariance_type=TYPES[name], prior=None).fit(datasets[data])
     assert -gm.bic() == pytest.approx(table(data)[name, 1], abs=1e-6)
+
+
+BEST = json.loads((FOLDER / "mclust_shapes_best_known.json").read_text())
+CELLS = [
+    ("faithful", "EEE", 3), ("faithful", "VVE", 2), ("faithful", "EVI", 3), ("faithful", "EEV", 2), ("iris", "VEV", 2),
+    ("iris", "VEV", 3), ("iris", "VEE", 3), ("iris", "EVE", 2), ("iris", "EVV", 2), ("iris", "VEI", 4),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("data", "name", "k"), CELLS)
+def test_default_starts_reach_the_best_known_value(datasets, data, name, k):
+    """The whole grid is ``python -m benchmarks shapes``."""
+    gm = GaussianMixture(k, covariance_type=name, prior=None, random_state=0).fit(datasets[data])
+    assert gm.converged_ and -gm.bic() >= BEST[data][name][str(k)] - 0.05
+
+
+@pytest.mark.parametrize("name", MCLUST)
+def test_one_component_of_every_shape(datasets, name):
+    """Without hidden variables all shapes of a kind are one: mclust's values are the answer."""
+    gm = GaussianMixture(1, covariance_type=name, prior=None).fit(datasets["faithful"])
+    exact = {"I": -3055.83486150179, "E": -2607.62250043671, "V": -2607.62250043671}
+    expected = -4024.72147936796 if name[1:] == "II" else exact[name[2]]
+    assert -gm.bic() == pytest.approx(expected, abs=1e-6)

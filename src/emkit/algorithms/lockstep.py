@@ -25,6 +25,7 @@ from emkit.core.slivers import CLOSE
 
 _MARGIN = 20.0  # times the gain that is predicted: who stays below the best with it is left
 _AGREE = 4  # starts that end in one optimum, before only one of them is carried on
+_NEAR, _ALIKE = 0.05, 0.01  # nats, and shares of the rows, within which two starts seem to be on the way to one optimum
 _SEEN = 3  # accelerated steps, before their prediction counts
 
 
@@ -39,6 +40,8 @@ class Racer:
     """What the accelerated method knows; None where it has nothing to go by."""
     reason: StopReason | None = None
     remaining: float = math.inf
+    patient: bool = False
+    """Whether it is followed to the end, however little it promises."""
     plain: int = 0
     """Objectives that EM reached before it was accelerated."""
 
@@ -69,6 +72,8 @@ class Racer:
         """Whether it is worth another step: what it may still gain reaches the best."""
         if self.reason is not None or self.state is None or len(self.trace) > rules.max_iter:
             return False
+        if self.patient:
+            return True
         accelerated = self.state.accepted >= _SEEN
         most = _MARGIN * (float(self.state.predicted.max()) if accelerated else aitken(self.trace[: self.plain]))
         return self.value >= best or self.value + most > best - CLOSE
@@ -110,6 +115,7 @@ def race(
     rules: Rules,
     asked: Monitor,
     accelerate: bool,
+    kept: Sequence[int] = (),
 ) -> Race:
     """Short runs of as many starts as there are seeds, on ``small``; the best few on ``problem``, accelerated if asked.
 
@@ -118,13 +124,16 @@ def race(
     CollapseError
         If every start collapses.
     """
-    here, field, stopped = _short_runs(small, side, seeds, rules, asked)
+    here, field, stopped = _short_runs(small, side, seeds, rules, asked, kept)
     if small.source is problem.source:
         here = replace(here, problem=replace(problem, tol=rules.tol))
     else:
         here = Together.evaluated(replace(problem, tol=rules.tol), side, here.params)
         field.begin_again(here)
-    racers = [Racer(i, here.step(j, field.made), field.traces[i], plain=len(field.traces[i])) for j, i in enumerate(field.alive)]
+    racers = [
+        Racer(i, here.step(j, field.made), field.traces[i], plain=len(field.traces[i]), patient=i in field.kept)
+        for j, i in enumerate(field.alive)
+    ]
     for racer in racers:
         racer.remaining = _left(here.problem, racer.trace)
         if racer.remaining < rules.tol:
@@ -143,6 +152,8 @@ class Field:
     traces: dict[int, list[float]]
     collapsed: set[int] = dataclass_field(default_factory=set)
     ended: dict[int, int] = dataclass_field(default_factory=dict)
+    kept: frozenset[int] = frozenset()
+    """Starts that are never thinned out."""
     made: int = 0
     """Iterations."""
     short: list[float] = dataclass_field(default_factory=list)
@@ -164,11 +175,11 @@ class Field:
             raise CollapseError("every start has collapsed")
         return self.take(here, np.flatnonzero(~lost))
 
-    def thinned(self, here: Together, tol: float) -> Together:
+    def thinned(self, here: Together, tol: float, least: int) -> Together:
         """The better half stays, best first, and of several that EM has ended in the best one's optimum only that one."""
         values = here.objective
         order, left = np.argsort(-values, kind="stable"), np.array([_left(here.problem, self.traces[i]) for i in self.alive])
-        most, first = max(here.side.race[1], len(order) // 2), int(order[0])
+        most, first = max(least, len(order) // 2), int(order[0])
         ended = (left < tol) & (values >= values[first] - tol)
         left_there = sum(self.traces[i][-1] >= values[first] - tol for i in self.ended)
         if ended[first] and ended.sum() + left_there >= _AGREE:
@@ -177,7 +188,10 @@ class Field:
             may_win = ~ended & (left > 2.0 * (values[first] - values) + tol)  # who is on the way to the same optimum gains the gap
             may_win[first] = True
             order = order[may_win[order]]
-        return self.take(here, order[:most])
+        if least > here.side.race[1]:  # with many starts, most are on the way to a few optima
+            order = _different_first(here, order)
+        stay = np.array([i < most or self.alive[j] in self.kept for i, j in enumerate(order.tolist())])
+        return self.take(here, order[stay])
 
     def begin_again(self, here: Together) -> None:
         """Over other data: what was found on the sample stays in ``short``."""
@@ -187,13 +201,14 @@ class Field:
 
 
 def _short_runs(
-    small: Problem, side: SideBySide, seeds: Seeds, rules: Rules, asked: Monitor
+    small: Problem, side: SideBySide, seeds: Seeds, rules: Rules, asked: Monitor, kept: Sequence[int]
 ) -> tuple[Together, Field, StopReason | None]:
     """All starts, a few iterations each, fewer and fewer of them; those that remain, best first."""
     here, stopped = Together.evaluated(small, side, side.init(small.source, seeds)), None
-    field = Field(list(range(len(seeds))), {i: [] for i in range(len(seeds))})
+    field = Field(list(range(len(seeds))), {i: [] for i in range(len(seeds))}, kept=frozenset(kept))
+    _, every_round, finalists = side.plan(small.source)
     field.enter(here)
-    for rounds in side.rounds:
+    for rounds in every_round:
         for _ in range(rounds):
             try:
                 stopped = stopped or asked.step(here.bare(0, field.made))
@@ -201,7 +216,7 @@ def _short_runs(
                     here = _em_step(here, field)
             except KeyboardInterrupt:
                 stopped = StopReason.INTERRUPTED
-        here = field.thinned(here, rules.tol)
+        here = field.thinned(here, rules.tol, finalists)
         if len(field.alive) == 1:
             break
     field.short = [trace[-1] for trace in field.traces.values()]
@@ -209,7 +224,17 @@ def _short_runs(
     if np.isfinite(here.objective).any():  # where none is, carrying them on says which sequence has probability zero
         lost |= np.isneginf(here.objective)
     here = field.without(here, lost)
-    return field.take(here, np.arange(min(side.race[1], len(field.alive)))), field, stopped
+    stay = np.array([j < finalists or i in field.kept for j, i in enumerate(field.alive)])
+    return field.take(here, np.flatnonzero(stay)), field, stopped
+
+
+def _different_first(here: Together, order: np.ndarray) -> np.ndarray:
+    """The order, best first, with those at the end that seem to be on the way to the optimum of a better one."""
+    values, traits = here.objective[order], here.side.traits(here.params)[order]
+    close = np.abs(values[:, None] - values) < _NEAR
+    close &= np.abs(traits[:, None] - traits).max(axis=2) < _ALIKE
+    again = np.tril(close, -1).any(axis=1)
+    return np.concatenate([order[~again], order[again]])
 
 
 def _left(problem: Problem, trace: list[float]) -> float:

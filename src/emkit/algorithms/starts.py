@@ -35,7 +35,6 @@ from emkit.core.result import Result, Run, Start, Step, StopReason
 from emkit.core.side_by_side import SideBySide
 from emkit.core.slivers import CLOSE, slivers_at
 
-_ONE_BY_ONE = 8  # starts, where they cannot be advanced side by side
 _TOGETHER = 20_000  # rows over which they are
 _SHORT, _LONGER = 25, 300  # iterations on the subsample: for every start, and for the best few
 _WHOLE = 100  # iterations of every start on all the data, before only the best few are carried on
@@ -174,7 +173,7 @@ def _short_runs(
     if isinstance(starts, str) and starts != "auto":
         raise ParameterError(f"n_init={starts!r}: give 'auto' or a number of starts", parameter="n_init")
     if starts == "auto":
-        starts = _ONE_BY_ONE if model.n_hidden != 1 else 1
+        starts = model.one_by_one(source) if model.n_hidden != 1 else 1
     starts = count(starts, "n_init")
     sample = source.sample(subsample_size(model.n_hidden or 1, source.n_features), rng)
     seeds = rng.spawn(starts)
@@ -203,7 +202,7 @@ def _race(
     n_free = model.n_free(model.null(model.n_hidden or 1, source.n_features))
     sample = source.sample(min(max(2000, 20 * n_free), _TOGETHER), rng)
     whole = source.n_rows <= _TOGETHER
-    many = side.race[0]
+    many = side.plan(sample)[0]
     watch.say(f"{many} starts, side by side")
     accelerate = isinstance(algorithm, Auto | Accelerated) and rules.tol > 0
     small = problem if sample is source else replace(problem, source=sample)
@@ -211,7 +210,7 @@ def _race(
     seeds = side.seeds(sample, rng.spawn(many))
     kinds = seeds.kinds
     try:
-        found = race(small, problem if whole else small, side, seeds, loose, asked, accelerate)
+        found = race(small, problem if whole else small, side, seeds, loose, asked, accelerate, side.kept(kinds))
     except CollapseError:
         return Progress([Start(i, kind, -math.inf, reason=StopReason.COLLAPSED) for i, kind in enumerate(kinds)], []), None
     lost = dict.fromkeys(found.collapsed, StopReason.COLLAPSED)

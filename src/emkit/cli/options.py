@@ -30,7 +30,10 @@ Weights = Annotated[
 ]
 Out = Annotated[Path | None, typer.Option(help="Model file to write, e.g. model.safetensors.")]
 CovarianceType = Annotated[
-    str | None, typer.Option(help="full (a mixture's default), diag (an hmm's), tied, spherical, tied-diag or tied-spherical.")
+    str | None,
+    typer.Option(
+        help="full (a mixture's default), diag (an hmm's), tied, spherical, tied-diag, tied-spherical; or mclust's, e.g. VEV."
+    ),
 ]
 Types = Annotated[
     str | None,

@@ -53,6 +53,9 @@ class Family(Declared):
     race: ClassVar[tuple[int, int]] = (24, 4)
     """Starts of a mixture side by side, and how many of them are carried on: more where optima are many and close."""
 
+    hierarchical: ClassVar[bool] = False
+    """Whether hierarchical clusterings of the rows are among the starts of its mixtures."""
+
     # --- what you implement -------------------------------------------------------------------------------------------
 
     @abstractmethod
@@ -79,6 +82,11 @@ class Family(Declared):
         """One row for each entry of ``component``, (len(component), d)."""
 
     # --- what you may add ---------------------------------------------------------------------------------------------
+
+    @property
+    def relatives(self) -> tuple["Family", ...]:
+        """Resolved families over the same columns whose mixtures find partitions that are worth starting from."""
+        return ()
 
     def ready(self, source: Source, k: int) -> Self:
         """The same family with defaults that depend on the data, such as a scale-free prior, made concrete."""
@@ -162,6 +170,14 @@ class Family(Declared):
         """Rows as points for seeding by k-means++; None if there is no such thing."""
         seen = self._resolved()
         return self.support.embed(np.asarray(x), seen.mean, seen.variance)
+
+    def seeded(self, k: int) -> int:
+        """Into how many groups of rows a first guess for ``k`` components parts them."""
+        return k
+
+    def apportioned(self, resp: np.ndarray) -> np.ndarray:
+        """Responsibilities (n, k) from those of the groups that ``seeded`` asks for."""
+        return resp
 
     def joint_pass(
         self, params: Any, log_weights: np.ndarray, block: Block, *, rows: bool = False, responsibilities: bool = False

@@ -140,6 +140,10 @@ class Model(Declared):
         """Rows (n, d) with each missing cell drawn given the row's label, ``labels`` (n,), and its observed cells."""
         raise ParameterError(f"{self.called} does not say how missing cells are drawn: give it a method drawn")
 
+    def one_by_one(self, source: Source) -> int:
+        """How many starts there are by default where they cannot be advanced side by side."""
+        return 8
+
     def kind_of_start(self, attempt: int) -> str:
         """What start number ``attempt`` does, for the table of starts."""
         return "start"

@@ -6,26 +6,34 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from emkit.core.errors import DataError
+from emkit.core.hierarchy import hierarchical_labels
+from emkit.core.points import nearest, spread_out
 
 _MANY, _TIMES, _OTHERS = 0.1, 5, 10  # see values_that_stand_out
 _FAR = 100.0  # where columns are scaled to a standard deviation of 1
-KINDS_OF_START = ("auto", "kmeans", "k-means++", "random_from_data", "random")
+KINDS_OF_START = ("auto", "kmeans", "k-means++", "random_from_data", "hierarchical", "random")
 
 
-def kind_of_start(seeding: str, attempt: int) -> str:
-    """What start number ``attempt`` does: "auto" is "kmeans" first, then "k-means++" and "random_from_data" in turn."""
+def kind_of_start(seeding: str, attempt: int, *, more: Sequence[str] = ()) -> str:
+    """What start number ``attempt`` does: "auto" is "kmeans" first, then ``more``, "k-means++" and "random_from_data" in turn."""
     if seeding != "auto":
         return seeding
-    return "kmeans" if attempt == 0 else ("k-means++", "random_from_data")[(attempt + 1) % 2]
+    kinds = (*more, "k-means++", "random_from_data")
+    return "kmeans" if attempt == 0 else kinds[(attempt - 1) % len(kinds)]
 
 
-def kind_of_many(seeding: str, attempt: int, *, repeated: bool = False) -> str:
+def kind_of_many(seeding: str, attempt: int, *, repeated: bool = False, more: Sequence[str] = ()) -> str:
     """What start number ``attempt`` of many does: "auto" is "k-means++", greedy and plain, and "random_from_data" in turn.
 
-    Where columns have values that stand out (see ``values_that_stand_out``), every other of the last is "repeated values".
+    Where columns have values that stand out (see ``values_that_stand_out``), every other of the last is "repeated values". Every
+    fourth start is one of ``more``, in turn.
     """
     if seeding != "auto":
         return seeding
+    if more:
+        if attempt % 4 == 3:
+            return more[attempt // 4 % len(more)]
+        attempt -= attempt // 4
     return "repeated values" if repeated and attempt % 3 == 2 else ("k-means++", "plain k-means++", "random_from_data")[attempt % 3]
 
 
@@ -44,11 +52,24 @@ class Seeds:
         return len(self.rngs)
 
 
-def seeds_of_many(seeding: str, rngs: Sequence[np.random.Generator], stand_out: np.ndarray | None = None) -> Seeds:
-    """A start for each generator, of the kinds that ``kind_of_many`` names; ``stand_out`` has NaN where no value does."""
+def seeds_of_many(
+    seeding: str,
+    rngs: Sequence[np.random.Generator],
+    stand_out: np.ndarray | None = None,
+    *,
+    more: Sequence[str] = (),
+    few: bool = True,
+) -> Seeds:
+    """A start for each generator, of the kinds that ``kind_of_many`` names; ``stand_out`` has NaN where no value does.
+
+    Where starts are ``few``, only the last is one of ``more``.
+    """
     values = np.zeros(0) if stand_out is None else stand_out
     repeated = not np.isnan(values).all()
-    return Seeds(rngs, [kind_of_many(seeding, i, repeated=repeated) for i in range(len(rngs))], values)
+    kinds = [kind_of_many(seeding, i, repeated=repeated, more=() if few else more) for i in range(len(rngs))]
+    if few and more and seeding == "auto":
+        kinds[-1:] = more[:1]
+    return Seeds(rngs, kinds, values)
 
 
 def values_that_stand_out(x: np.ndarray) -> np.ndarray:
@@ -87,7 +108,13 @@ def apart_where_repeated(
 
 
 def seed_labels(
-    points: np.ndarray | None, n: int, weights: np.ndarray | None, k: int, rng: np.random.Generator, kind: str
+    points: np.ndarray | None,
+    n: int,
+    weights: np.ndarray | None,
+    k: int,
+    rng: np.random.Generator,
+    kind: str,
+    turn: int | None = None,
 ) -> np.ndarray:
     """Responsibilities (n, K) of a first guess.
 
@@ -95,10 +122,13 @@ def seed_labels(
     ----------
     points : array of shape (n, p) or None
         Rows as points (see ``Family.embed``); None leaves only "random".
-    kind : {"kmeans", "k-means++", "plain k-means++", "random_from_data", "random"}
+    kind : {"kmeans", "k-means++", "plain k-means++", "random_from_data", "hierarchical", "random"}
         "plain k-means++": centres drawn with probability proportional to the squared distance to the nearest one so far (Arthur and
         Vassilvitskii 2007), rows given to the nearest. "k-means++": each centre is the best of a few so drawn. "kmeans": ten Lloyd
-        steps from there. "random_from_data": K distinct rows as centres. "random": responsibilities drawn uniformly.
+        steps from there. "random_from_data": K distinct rows as centres. "hierarchical": see
+        ``emkit.core.hierarchy``. "random": responsibilities drawn uniformly.
+    turn : int, optional
+        Which of the hierarchical clusterings; by default one drawn at random.
 
     Raises
     ------
@@ -109,6 +139,8 @@ def seed_labels(
         resp = rng.uniform(size=(n, k))
         return np.asarray(resp / resp.sum(axis=1, keepdims=True))
     w = np.ones(n) if weights is None else weights
+    if kind == "hierarchical":
+        return _as_responsibilities(hierarchical_labels(points, w, k, int(rng.integers(1000)) if turn is None else turn, rng), k)
     if kind == "random_from_data":
         centres = _distinct_rows(points, w, k, rng)
     else:
@@ -123,51 +155,22 @@ def seed_labels(
             if np.array_equal(new, labels):
                 break
             labels = new
-    resp = np.zeros((n, k))
-    resp[np.arange(n), labels] = 1.0
+    return _as_responsibilities(labels, k)
+
+
+def _as_responsibilities(labels: np.ndarray, k: int) -> np.ndarray:
+    """1 for each row's group, 0 elsewhere."""
+    resp = np.zeros((len(labels), k))
+    resp[np.arange(len(labels)), labels] = 1.0
     return resp
 
 
-def nearest(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """Index of the nearest centre of each point, slice by slice."""
-    labels = np.empty(len(points), dtype=np.intp)
-    half = 0.5 * np.einsum("kd,kd->k", centres, centres)
-    for a in range(0, len(points), 8192):
-        labels[a : a + 8192] = np.argmin(half - points[a : a + 8192] @ centres.T, axis=1)
-    return labels
-
-
-def _squared_distance(points: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    off = points - centre
-    return np.asarray(np.einsum("nd,nd->n", off, off))
-
-
 def _plus_plus(points: np.ndarray, w: np.ndarray, k: int, rng: np.random.Generator, tries: int) -> np.ndarray:
-    """Centres by k-means++: of a few candidates drawn, the one that lowers the total most."""
-    n = len(points)
-    chosen = [_draw(w, rng)]
-    distance = _squared_distance(points, points[chosen[0]])
-    for _ in range(1, k):
-        mass = w * distance
-        if not mass.max() > 0:
-            raise too_few_distinct(k, len(np.unique(points[w > 0], axis=0)))
-        best: tuple[float, int, np.ndarray] | None = None
-        for _ in range(min(tries, n)):
-            i = _draw(mass, rng)
-            new = np.minimum(distance, _squared_distance(points, points[i]))
-            total = float(w @ new)
-            if best is None or total < best[0]:
-                best = (total, i, new)
-        assert best is not None
-        chosen.append(best[1])
-        distance = best[2]
+    """Centres by k-means++. Raises DataError if there are fewer than K distinct points."""
+    chosen = spread_out(points, w, k, rng, tries)
+    if len(chosen) < k:
+        raise too_few_distinct(k, len(np.unique(points[w > 0], axis=0)))
     return points[chosen]
-
-
-def _draw(mass: np.ndarray, rng: np.random.Generator) -> int:
-    cumulative = np.cumsum(mass)
-    i = int(np.searchsorted(cumulative, rng.uniform() * cumulative[-1], side="right"))
-    return min(i, int(np.flatnonzero(mass)[-1]))
 
 
 def _distinct_rows(points: np.ndarray, w: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:

@@ -90,6 +90,10 @@ class SideBySide(ABC):
         """S."""
         return len(self._first(record))
 
+    def traits(self, params: Any) -> np.ndarray:
+        """Numbers by which hypotheses can be told apart whatever their labels, (S, m): the first array, sorted."""
+        return np.sort(self._first(params), axis=1)
+
     def _first(self, record: Any) -> np.ndarray:
         found: np.ndarray = getattr(record, fields(record)[0].name)
         return found
@@ -110,6 +114,14 @@ class SideBySide(ABC):
     def seeds(self, source: Source, rngs: Sequence[np.random.Generator]) -> Seeds:
         """What starts from that source do, one for each generator."""
         return seeds_of_many(self.model.seeding, rngs)
+
+    def plan(self, source: Source) -> tuple[int, tuple[int, ...], int]:
+        """How many starts there are, their short iterations (see ``rounds``), and how many are carried on."""
+        return self.race[0], self.rounds, self.race[1]
+
+    def kept(self, kinds: Sequence[str]) -> list[int]:
+        """Starts that are carried on however they do at first."""
+        return []
 
     def m_step(self, stats: Any, params: Any) -> Any:
         """Of each hypothesis. Raises CollapseError if one of them collapses."""

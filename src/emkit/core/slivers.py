@@ -67,7 +67,7 @@ def free_of_each(family: Any, params: Any, k: int) -> np.ndarray:
             continue
         value, letters = values[p.name], p.letters.split()
         held = family.held(p.name, value.shape)
-        free += [p.domain.n_free(np.take(held, [i], axis=p.axes[0])) for i in range(k)]
+        free += [p.domain.n_free(held) - p.domain.n_free(np.delete(held, i, axis=p.axes[0])) for i in range(k)]
         joint = joint or letters.count("d") > 1
         if "d" in letters:
             d = value.shape[letters.index("d")]

@@ -1,6 +1,6 @@
 """GaussianMixture: scikit-learn's face on a mixture of Gaussians."""
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,8 +9,10 @@ from emkit.core.checks import mapping, numbers
 from emkit.core.columns import Columns
 from emkit.core.errors import ParameterError
 from emkit.estimators.rows import RowFace
+from emkit.families.gaussian.covariance_types import ALL_TYPES
 from emkit.families.gaussian.family import Gaussian
-from emkit.families.gaussian.shapes import COVARIANCE_TYPES, Covariance
+from emkit.families.gaussian.shapes import Covariance
+from emkit.families.noise import WithNoise
 from emkit.models.mixture import FiniteMixture
 
 
@@ -25,8 +27,11 @@ class GaussianMixture(RowFace):
     ----------
     n_components : int
         K.
-    covariance_type : {"full", "tied", "diag", "spherical", "tied-diag", "tied-spherical"}
-        full: each component its own matrix; tied: one for all; diag: own variances, no correlation; spherical: one variance each.
+    covariance_type : str
+        "full": each component its own matrix; "tied": one for all; "diag": own variances, no correlation; "spherical": one
+        variance each; "tied-diag", "tied-spherical". Or one of mclust's names, EII VII EEI VEI EVI VVI EEE VEE EVE VVE EEV VEV EVV
+        VVV: volume, shape and orientation (I: along the columns), E equal or V varying. See "Choosing a covariance shape" in the
+        documentation.
     reg_covar : float
         scikit-learn's regularisation, as a prior: pseudo-observations of variance ``reg_covar``, a component of average size
         having as many as rows, so that it adds about ``reg_covar`` to each variance. It is in squared units of the columns; 0
@@ -40,6 +45,10 @@ class GaussianMixture(RowFace):
         A warning that names a sliver, a component on too few rows, asks for a stronger one, e.g. ``NormalInverseWishart``.
     weights_prior : Dirichlet or float, optional
         The prior of the weights; a number is its concentration.
+    noise : bool or float
+        True: one further component, uniform over the data's bounding box, takes up rows that belong to no group. A number is the
+        volume of the region that they come from. Its weight is the last of ``weights_``, its probability the last column of
+        ``predict_proba``, and its label in ``predict`` is -1, as DBSCAN has it; in ``fit(labels=...)`` it is number K.
     init, fixed, order_by, tol, max_iter, algorithm, n_init, init_params, random_state, warm_start, n_jobs
         As in every estimator: ``emkit.estimators.settings.Settings``. The parameters are "weights", "means" and "covariances";
         a number for "covariances" is that variance for every column.
@@ -95,18 +104,22 @@ class GaussianMixture(RowFace):
     covariances_init: Any = None
     prior: Any = "weak"
     weights_prior: Any = None
+    noise: Any = False
 
     def build(self, columns: Columns | None) -> FiniteMixture:
         """A Mixture of Gaussians."""
         family = Gaussian(self.covariance_type, self.prior, self.reg_covar)
         model = FiniteMixture(family, self.n_components, self.weights_prior, self.init_params)
+        if self.noise is not False:
+            with_noise = WithNoise(family, None if self.noise is True else self.noise)
+            model = replace(model, family=with_noise, n_components=model.n_hidden + 1, prior=self.weights_prior)
         given = self._starting_values()
         if "precisions" in given:
             if "covariances" in given:
                 raise ParameterError("give covariances_init or precisions_init, not both", parameter="precisions")
             declared = family.parameter("covariances")
             assert declared is not None
-            form = None if columns is None else declared.form(family.sizes(model.n_hidden, len(columns)))
+            form = None if columns is None else declared.form(family.sizes(self.n_components, len(columns)))
             given["covariances"] = _inverse(given.pop("precisions"), self.covariance_type, "precisions_init", form)
         return model.configured(mapping(self.fixed, "fixed"), given)
 
@@ -115,7 +128,7 @@ class GaussianMixture(RowFace):
     @property
     def precisions_(self) -> np.ndarray:
         """Inverses of the covariances, in their shapes."""
-        return self._as_covariances(self._current().params.components.whitener.precisions())
+        return self._as_covariances(self._gaussians()[1].whitener.precisions())
 
     @precisions_.setter
     def precisions_(self, value: Any) -> None:
@@ -126,18 +139,43 @@ class GaussianMixture(RowFace):
         """The upper-triangular factor P of each precision P P^T, so that (x - mean) P is white; of variances, one over their
         square roots.
         """
-        whitener = self._current().params.components.whitener
+        whitener = self._gaussians()[1].whitener
         return self._as_covariances(whitener.scales if whitener.scales is not None else np.swapaxes(whitener.matrices, 1, 2))
 
     @precisions_cholesky_.setter
     def precisions_cholesky_(self, value: Any) -> None:
         factor = numbers(value, "precisions_cholesky_")
-        matrix = COVARIANCE_TYPES[self.covariance_type].matrix
+        matrix = ALL_TYPES[self.covariance_type].matrix
         self.precisions_ = factor @ np.swapaxes(factor, -1, -2) if matrix else factor**2
 
+    def _gaussians(self) -> tuple[Gaussian, Any]:
+        """The family of the components but for the noise, and its parameters."""
+        current = self._current()
+        family, params = current.model.family, current.params.components
+        return (family.family, params.components) if self.noise is not False else (family, params)
+
+    def _named(self, labels: np.ndarray) -> np.ndarray:
+        """Labels with -1 for the noise."""
+        return labels if self.noise is False else np.where(labels == self.n_components, -1, labels)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Most probable component of each row, (n,); -1 for noise."""
+        return self._named(super().predict(X))
+
+    def table(self, X: Any) -> dict[str, np.ndarray]:
+        """As in other estimators; the label of noise is -1."""
+        found = super().table(X)
+        return {**found, "label": self._named(found["label"])}
+
+    def sample(self, n_samples: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        """Random rows (n_samples, d) and the component each came from, -1 for noise; drawn with ``random_state``."""
+        x, labels = super().sample(n_samples)
+        return x, self._named(labels)
+
     def _as_covariances(self, value: np.ndarray) -> np.ndarray:
-        family = self._current().model.family
+        family = self._gaussians()[0]
         declared = family.parameter("covariances")
+        assert declared is not None
         return np.asarray(declared.show(np.asarray(value)).astype(self.__dict__.get("_width", np.float64)))
 
     @property
@@ -156,7 +194,7 @@ class GaussianMixture(RowFace):
 def _inverse(precisions: Any, covariance_type: Any, name: str, form: tuple[int, ...] | None = None) -> np.ndarray:
     """Covariances from precisions, checked here so that messages name what the user gave; ``form``: their internal shape."""
     value = numbers(precisions, name, parameter="precisions")
-    shape = COVARIANCE_TYPES.get(covariance_type) if isinstance(covariance_type, str) else None
+    shape = ALL_TYPES.get(covariance_type) if isinstance(covariance_type, str) else None
     if shape is None:
         return value  # the family will say so
     if form is not None:

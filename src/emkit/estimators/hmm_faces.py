@@ -12,8 +12,9 @@ import numpy as np
 from emkit.core.checks import count, integers, numbers
 from emkit.core.errors import DataError, ParameterError
 from emkit.estimators.hmmlearn import HmmlearnFace, second_lengths
+from emkit.families.gaussian.covariance_types import plain_name
 
-_MATRICES = ("full", "tied")
+_VARIANCES = ("spherical", "diag", "tied-diag", "tied-spherical", "VEI", "EVI")
 
 
 @dataclass(eq=False, repr=False)
@@ -210,7 +211,7 @@ class GMMHMM(HmmlearnFace):
     @property
     def _axes(self) -> int:
         """Axes of one part's covariances with that of the states; 9 where states share them."""
-        return {"full": 3, "diag": 2, "spherical": 1}.get(self.covariance_type, 9)
+        return {"full": 3, "diag": 2, "spherical": 1}.get(plain_name(self.covariance_type), 9)
 
     def _with_parts(self, value: np.ndarray) -> np.ndarray:
         return value[:, None] if self.n_mix == 1 else value
@@ -239,26 +240,26 @@ class GMMHMM(HmmlearnFace):
     def covars_(self) -> np.ndarray:
         """Covariances in hmmlearn's shapes."""
         value = np.asarray(self.covariances_)
-        if self.covariance_type == "tied":
+        if plain_name(self.covariance_type) == "tied":
             return np.array(np.broadcast_to(value, (self.n_components, *value.shape)))
         return self._with_parts(value) if self._axes < 9 else value
 
     @covars_.setter
     def covars_(self, value: Any) -> None:
         array = numbers(value, "covars_")
-        if self.covariance_type == "tied" and array.ndim == 3:
+        if plain_name(self.covariance_type) == "tied" and array.ndim == 3:
             array = _shared(array)
         self.covariances_ = self._inward({"covariances": array})["covariances"]
 
 
 def as_matrices(covariances: Any, kind: str, d: int) -> np.ndarray:
     """Covariances of any type as matrices."""
-    c = np.asarray(covariances)
-    if kind in _MATRICES:
+    c, kind = np.asarray(covariances), plain_name(kind)
+    if kind not in _VARIANCES:
         return c
     if kind == "spherical":
         return np.asarray(c.reshape(-1)[:, None, None] * np.eye(d, dtype=c.dtype))
-    if kind == "diag":
+    if kind in ("diag", "VEI", "EVI"):
         return np.asarray(c[:, :, None] * np.eye(d, dtype=c.dtype))
     return np.asarray(np.broadcast_to(c, (d,)) * np.eye(d, dtype=c.dtype))
 
@@ -268,7 +269,8 @@ def _from_matrices(value: np.ndarray, kind: Any) -> np.ndarray:
 
     Raises ParameterError if they are not of the type.
     """
-    if value.ndim != 3 or kind == "full" or kind not in ("tied", "diag", "spherical", "tied-diag", "tied-spherical"):
+    kind = plain_name(kind) if isinstance(kind, str) else kind
+    if value.ndim != 3 or kind not in ("tied", *_VARIANCES):
         return value
     if kind.startswith("tied"):
         value = _shared(value)[None]

@@ -39,11 +39,11 @@ class Settings(BaseEstimator):  # type: ignore[misc]
         "auto" is expectation-maximization, accelerated where it would take long; see ``emkit.Auto``. "em" is plain.
         "accelerated" is so from the first iteration on; see ``emkit.Accelerated``. With ``tol=0`` all three are plain.
     n_init : "auto" or int
-        The number of starts. "auto": 24 short ones, of categorical mixtures 64, of which the best are carried on, where these can
-        be advanced side by side (mixtures and HMMs with nothing held or given), and 8 elsewhere; see ``emkit.fit``.
-        ``result_.starts`` tells what became of each.
-    init_params : {"auto", "kmeans", "k-means++", "random_from_data", "random"}
-        How starts guess a partition; "auto" mixes them.
+        The number of starts. "auto": 24 short ones, of categorical mixtures 64, of many Gaussians on small data up to 96, of which
+        the best are carried on, where these can be advanced side by side (mixtures and HMMs with nothing held or given), and 8
+        elsewhere; see ``emkit.fit``. ``result_.starts`` tells what became of each.
+    init_params : {"auto", "kmeans", "k-means++", "random_from_data", "hierarchical", "random"}
+        How starts guess a partition; "auto" mixes them, hierarchical clusterings only in mixtures of Gaussians.
     random_state : int, RandomState, Generator or None
         The source of every random choice.
     warm_start : bool

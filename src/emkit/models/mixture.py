@@ -1,5 +1,6 @@
 """A finite mixture over any family: each row comes from one of K components, and which one is never observed."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -12,7 +13,7 @@ from emkit.core.bayes import Pass, informed
 from emkit.core.block import Block, Source
 from emkit.core.checks import count, one_of
 from emkit.core.child import Child
-from emkit.core.errors import DataError
+from emkit.core.errors import CollapseError, DataError
 from emkit.core.family import Family
 from emkit.core.model import Inference, Model
 from emkit.core.parameters import Parameter, Simplex
@@ -30,6 +31,10 @@ from emkit.core.seeding import (
 from emkit.core.side_by_side import MOST_GUESSED, SideBySide
 from emkit.core.slivers import Sliver, slivers_of
 from emkit.core.support import Support
+
+_SMALL = 140_000  # rows times components of all starts, up to which there are more of them
+_FEW_ROWS = 500  # up to which data are small
+_RELATED = 12  # iterations of a mixture of a related family, from which a start takes its partition
 
 
 @dataclass(frozen=True)
@@ -68,8 +73,8 @@ class FiniteMixture(Model):
         The prior of the weights; a number is its concentration.
     fixed, start_values : mapping, optional
         "weights" (K,).
-    seeding : {"auto", "kmeans", "k-means++", "random_from_data", "random"}
-        How a start guesses the partition; "auto" takes "kmeans" first, then "k-means++" and "random_from_data" in turn.
+    seeding : {"auto", "kmeans", "k-means++", "random_from_data", "hierarchical", "random"}
+        How a start guesses the partition; "auto" takes "kmeans" first, then others in turn: see ``emkit.core.seeding``.
     """
 
     family: Family
@@ -123,7 +128,7 @@ class FiniteMixture(Model):
         block = source.joined()
         x = np.asarray(block.x)
         weights = None if block.weights is None else np.asarray(block.weights, dtype=np.float64)
-        resp = seed_labels(self.family.embed(x), len(x), weights, k, rng, self.kind_of_start(attempt))
+        resp = self.guess(block, self.kind_of_start(attempt), attempt, rng)
         if block.labels is not None:
             resp = informed(resp, block.labels)
         if weights is not None:
@@ -133,9 +138,43 @@ class FiniteMixture(Model):
         found: MixtureParams = self.put_back(MixtureParams(self.start_values.get("weights", first), components))
         return found
 
+    @property
+    def further_kinds(self) -> tuple[str, ...]:
+        """Kinds of starts of this family's mixtures beside those of all."""
+        related = ("related",) if self.family.relatives else ()
+        return ("hierarchical", *related) if self.family.hierarchical else related
+
+    def times(self, source: Source, starts: int) -> float:
+        """How many times as many starts there are of families that have many optima, on small data: 1 to 4.
+
+        More components have more optima: of three 1, of five at most twice as many, and so on.
+        """
+        if not self.family.hierarchical or source.n_rows > _FEW_ROWS:
+            return 1.0
+        return max(min(_SMALL / (source.n_rows * self.n_hidden * starts), 0.5 * (self.n_hidden - 1.0), 4.0), 1.0)
+
+    def one_by_one(self, source: Source) -> int:
+        """Up to three times as many as of other models: see ``times``."""
+        return int(min(self.times(source, 24), 3.0) * super().one_by_one(source))
+
     def kind_of_start(self, attempt: int) -> str:
         """What start number ``attempt`` does."""
-        return kind_of_start(self.seeding, attempt)
+        return kind_of_start(self.seeding, attempt, more=self.further_kinds)
+
+    def guess(self, block: Block, kind: str, turn: int, rng: np.random.Generator, points: np.ndarray | None = None) -> np.ndarray:
+        """Responsibilities (n, K) of a first guess; "related" is what a mixture of a related family makes of one."""
+        x, k = np.asarray(block.x), self.family.seeded(self.n_hidden)
+        weights = None if block.weights is None else np.asarray(block.weights, dtype=np.float64)
+        points = self.family.embed(x) if points is None else points
+        if kind != "related":
+            return self.family.apportioned(seed_labels(points, len(x), weights, k, rng, kind, turn))
+        family = self.family.relatives[turn % len(self.family.relatives)]
+        kinds = ["plain k-means++", "random_from_data"] * 3
+        if not family.separable:
+            kinds = [kinds[turn // 2 % 2]]
+        seeds = [seed_labels(points, len(x), weights, k, rng, kind) for kind in kinds]
+        found = MixturesSideBySide(FiniteMixture(family, k)).best_of(block, seeds, rng)
+        return seeds[0] if found is None else found
 
     def joint_pass(self, params: MixtureParams, block: Block, **what: bool) -> Pass:
         """The family's pass over a block; see ``Family.joint_pass``."""
@@ -224,17 +263,28 @@ class MixturesSideBySide(SideBySide):
         """As the family has it."""
         return self.model.family.race
 
+    def plan(self, source: Source) -> tuple[int, tuple[int, ...], int]:
+        """More starts, and longer short runs, where the data are so small that it costs little: see ``times``."""
+        starts, finalists = self.race
+        times = self.model.times(source, starts)
+        rounds = tuple(round(made * (1.0 + 2.0 * (times - 1.0) / 9.0)) for made in self.rounds)  # 6, of four times as many 10
+        return int(times * starts), rounds, int(times * finalists)
+
+    def kept(self, kinds: Sequence[str]) -> list[int]:
+        """The first hierarchical ones: partitions of another kind, which do not show at once what they are worth."""
+        return [i for i, kind in enumerate(kinds) if kind == "hierarchical"][: len(kinds) // 12]
+
     def seeds(self, source: Source, rngs: Sequence[np.random.Generator]) -> Seeds:
         """Where many rows have a value exactly, some starts set them apart."""
         stand_out = values_that_stand_out(np.asarray(source.joined().x, dtype=np.float64))
-        return seeds_of_many(self.model.seeding, rngs, stand_out)
+        return seeds_of_many(self.model.seeding, rngs, stand_out, more=self.model.further_kinds, few=len(rngs) <= self.race[0])
 
     def init(self, source: Source, seeds: Seeds) -> MixtureParams:
         """Starting values from as many partitions of the rows as there are seeds."""
         k, family, block = self.model.n_hidden, self.model.family, source.joined()
         x, weights = np.asarray(block.x), None if block.weights is None else np.asarray(block.weights, dtype=np.float64)
         each = max(1, MOST_GUESSED // (len(x) * k))
-        made, guesses = [], _guesses(family.embed(x), x, weights, k, seeds)
+        made, guesses = [], _guesses(self.model, block, seeds)
         for begin in range(0, len(seeds), each):
             labels = list(islice(guesses, each))
             resp = np.concatenate(labels, axis=1)
@@ -245,6 +295,28 @@ class MixturesSideBySide(SideBySide):
             made.append(MixtureParams(counts / counts.sum(axis=1, keepdims=True), components))
         found: MixtureParams = self.stacked(made)
         return found
+
+    def best_of(self, block: Block, guesses: Sequence[np.ndarray], rng: np.random.Generator) -> np.ndarray | None:
+        """Responsibilities (n, K) under the best of what a few iterations of EM make of each guess; None after a collapse.
+
+        A single one need not be separable.
+        """
+        model, x, resp = self.model, np.asarray(block.x), np.concatenate(guesses, axis=1)
+        if block.weights is not None:
+            resp = resp * np.asarray(block.weights, dtype=np.float64)[:, None]
+        shares = resp.sum(axis=0).reshape(len(guesses), -1) + 1.0
+        shares /= shares.sum(axis=1, keepdims=True)
+        step: Any = self if len(guesses) > 1 else model
+        try:
+            components = model.family.from_partition(x, resp, rng)
+            params = MixtureParams(shares if len(guesses) > 1 else shares[0], components)
+            for _ in range(_RELATED):
+                params = step.m_step(step.e_step(params, block)[0], params)
+            if len(guesses) > 1:
+                params = self.one(params, int(np.argmax(step.e_step(params, block)[1])))
+            return model.infer(params, block, "marginals").marginals
+        except CollapseError:
+            return None
 
     def e_step(self, params: MixtureParams, block: Block) -> tuple[MixtureStats, Any]:
         """By ``Family.side_by_side``."""
@@ -260,13 +332,15 @@ class MixturesSideBySide(SideBySide):
         return own
 
 
-def _guesses(points: np.ndarray | None, x: np.ndarray, weights: np.ndarray | None, k: int, seeds: Seeds) -> Iterator[np.ndarray]:
+def _guesses(model: FiniteMixture, block: Block, seeds: Seeds) -> Iterator[np.ndarray]:
     """The first guess of each start, (n, K)."""
-    turn = 0
+    x, k, points = np.asarray(block.x), model.n_hidden, model.family.embed(block.x)
+    weights = None if block.weights is None else np.asarray(block.weights, dtype=np.float64)
+    turns = Counter[str]()
     for rng, kind in zip(seeds.rngs, seeds.kinds, strict=True):
         if kind == "repeated values" and points is not None:
-            apart = apart_where_repeated(points, x, seeds.stand_out, turn, k, rng)
+            apart = apart_where_repeated(points, x, seeds.stand_out, turns[kind], k, rng)
             yield seed_labels(apart, len(x), weights, k, rng, "k-means++")
-            turn += 1
         else:
-            yield seed_labels(points, len(x), weights, k, rng, kind)
+            yield model.guess(block, kind, turns[kind], rng, points)
+        turns[kind] += 1

@@ -12,6 +12,7 @@ import numpy as np
 from emkit.families.gaussian.m_step import posterior_scatter
 from emkit.families.gaussian.params import GaussianParams, GaussianStats
 from emkit.families.gaussian.prior import GaussianPrior
+from emkit.families.gaussian.shapes import Shape
 
 
 def value(stats: GaussianStats, params: GaussianParams) -> float:
@@ -49,11 +50,17 @@ def gradient(stats: GaussianStats, params: GaussianParams, prior: GaussianPrior 
     return {"means": means, "covariances": 0.5 * turned @ (w @ scatter @ turned - rows * np.eye(w.shape[-1])) @ w}
 
 
-def curvature(stats: GaussianStats, params: GaussianParams, prior: GaussianPrior | None) -> dict[str, np.ndarray]:
-    """About means, counts / variance given the other columns; of covariances, how many rows are behind them: see ``Covariance``."""
+def curvature(stats: GaussianStats, params: GaussianParams, prior: GaussianPrior | None, shape: Shape) -> dict[str, np.ndarray]:
+    """About means, counts / variance given the other columns; of covariances, what their domain wants.
+
+    That is how many rows are behind them (``Covariance``), or which scatter (``DecomposedCovariance``).
+    """
     counts, c = stats.counts, params.covariances
     moments = stats.about(params.means)
     if prior is not None and prior.mean_mass > 0:
         counts = counts + prior.mean_mass
-    rows = np.zeros(1) if moments.second is None else posterior_scatter(moments, c.shape, prior)[1]
-    return {"means": counts[:, None] * params.whitener.precisions_diagonal(), "covariances": np.broadcast_to(rows, c.shape)}
+    behind = np.zeros(1)
+    if moments.second is not None:
+        scatter, rows = posterior_scatter(moments, c.shape, prior)
+        behind = rows if shape.apart else scatter
+    return {"means": counts[:, None] * params.whitener.precisions_diagonal(), "covariances": np.broadcast_to(behind, c.shape)}

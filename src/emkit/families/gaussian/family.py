@@ -1,7 +1,7 @@
-"""Multivariate normal distributions with six shapes of covariance; also the NumPy twin of ``emkit.kernels.gaussian``."""
+"""Multivariate normal distributions with fourteen shapes of covariance; also the NumPy twin of ``emkit.kernels.gaussian``."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -17,14 +17,16 @@ from emkit.core.prior import Prior
 from emkit.core.support import Reals
 from emkit.families.gaussian import expected, missing
 from emkit.families.gaussian.columns import refuse_columns
+from emkit.families.gaussian.covariance_types import ALL_TYPES
 from emkit.families.gaussian.features import product_log_prob, product_pass, product_stats
 from emkit.families.gaussian.m_step import best_covariances, best_means
 from emkit.families.gaussian.params import GaussianParams, GaussianStats, moments_of_columns
 from emkit.families.gaussian.prior import GaussianPrior, NormalInverseWishart, weak_prior
 from emkit.families.gaussian.road import expansion_of, road
-from emkit.families.gaussian.shapes import COVARIANCE_TYPES, Covariance, Shape
+from emkit.families.gaussian.shapes import Shape, factor
 from emkit.families.gaussian.slivers import slivers
 
+_PASSES = 10  # of a shape's alternation, where covariances are first guessed
 _COLLAPSED = 1e-12  # of a column's variance: without a prior, a component as narrow as that has collapsed onto a point
 
 
@@ -34,9 +36,9 @@ class Gaussian(Family):
 
     Parameters
     ----------
-    covariance_type : {"full", "tied", "diag", "spherical", "tied-diag", "tied-spherical"}
+    covariance_type : str
         full: each component its own matrix; tied: one matrix for all; diag: own variances, no correlation; spherical: one own
-        variance; tied-diag, tied-spherical: the same, shared by all components.
+        variance; tied-diag, tied-spherical: the same, shared; or a name of mclust's, as in ``GaussianMixture``.
     prior : "weak", NormalInverseWishart, GaussianPrior or None
         "weak" (default): 2/n pseudo-observations with the columns' variances as their quartiles tell them, which keeps
         components from collapsing. None: maximum likelihood.
@@ -52,12 +54,14 @@ class Gaussian(Family):
     covariance_type: str = "full"
     prior: Prior | str | None = "weak"
     reg_covar: float = 0.0
+    group: int = field(default=0, kw_only=True, repr=False)
 
     Params = GaussianParams
     support = Reals()
+    hierarchical = True
 
     def __post_init__(self) -> None:
-        one_of(self.covariance_type, COVARIANCE_TYPES, "covariance_type")
+        one_of(self.covariance_type, ALL_TYPES, "covariance_type")
         good = self.prior is None or self.prior == "weak" or isinstance(self.prior, NormalInverseWishart | GaussianPrior)
         if not good:
             raise ParameterError(
@@ -70,31 +74,27 @@ class Gaussian(Family):
     @classmethod
     def examples(cls) -> list[Self]:
         """Each shape of covariance; priors; fixed values, whole and in part."""
-        nan = np.nan
-        prior = NormalInverseWishart(df=7, scale=[1.0, 2.0], mean_mass=0.5)
-        means, some = {"means": [[0.0, 1.0], [3.0, 2.0]]}, {"means": [[0.0, nan], [nan, 2.0]]}
-        one = {"covariances": [[[2.0, 0.5], [0.5, 1.0]], [[nan, nan], [nan, nan]]]}
-        return [
-            *(cls(kind) for kind in COVARIANCE_TYPES),
-            *(cls(kind, prior) for kind in COVARIANCE_TYPES),
-            cls("full", None),
-            cls("diag", reg_covar=0.1),
-            cls("full", prior, fixed={**some, **one}),
-            cls("tied", prior, fixed=some),
-            cls("diag", fixed={"covariances": [[2.0, nan], [nan, nan]]}),
-            cls("full", None, fixed={"covariances": 4.0}),
-            cls("spherical", prior, fixed={**means, "covariances": 4.0}),
-        ]
+        from emkit.families.gaussian import examples
+
+        return examples.examples(cls)
 
     @property
     def shape(self) -> Shape:
-        """The covariance structure."""
-        return COVARIANCE_TYPES[self.covariance_type]
+        """The covariance structure; ``group``, filled in by ``resolve``, says how many components have things in common."""
+        return ALL_TYPES[self.covariance_type].of(self.group)
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:  # type: ignore[override]
         """Means, and covariances of the chosen shape."""
-        return (Parameter("means", "K d", Real()), Parameter("covariances", self.shape.letters, Covariance(self.shape)))
+        return (Parameter("means", "K d", Real()), Parameter("covariances", self.shape.letters, self.shape.domain))
+
+    @property
+    def relatives(self) -> tuple["Gaussian", ...]:
+        """The plainest shape and the freest one, where correlations are free in part."""
+        if not self.shape.matrix or self.has_values:
+            return ()
+        others = [kind for kind in ("tied", "full") if ALL_TYPES[kind].of(self.group) != self.shape]
+        return tuple(replace(self, covariance_type=kind) for kind in others)
 
     # --- resolving and starting ---------------------------------------------------------------------------------------
 
@@ -118,7 +118,7 @@ class Gaussian(Family):
             prior = base.beside(np.full(source.n_features, rows * float(self.reg_covar)), f"{base.name}, reg_covar")
         if isinstance(prior, GaussianPrior):
             prior.check(source.n_features)
-        return replace(self, prior=prior, reg_covar=0.0)
+        return replace(self, prior=prior, reg_covar=0.0, group=k)
 
     def refuse_columns(self, source: Source, *, bounded: bool, remedy: str) -> None:
         """See ``emkit.families.gaussian.columns``."""
@@ -142,8 +142,7 @@ class Gaussian(Family):
         k, d = stats.pivot.shape
         whole = self.anchor(k, d)
         means = np.asarray({**self.start_values}.get("means", best_means(stats, whole, self._prior, np.full((k, d), np.nan))))
-        held = self.held("means", means.shape)
-        means = np.where(np.isnan(held), means, held)
+        means = np.where(np.isnan(held := self.held("means", means.shape)), means, held)
         if self.is_held("covariances") or stats.second is None:
             return GaussianParams(means, whole.covariances)
         # A first guess may hold a single row, or rows on a line: blend in one row's worth of the columns' own variances.
@@ -151,7 +150,9 @@ class Gaussian(Family):
         if self._prior is not None:  # a constant column has the prior's
             spread = np.where(spread > 0, spread, self._prior.diagonal)
         blend = GaussianPrior(1.0, spread if spread.sum() > 0 else np.ones(d))
-        return GaussianParams(means, best_covariances(stats.about(means), GaussianParams(means, whole.covariances), blend))
+        return GaussianParams(
+            means, best_covariances(stats.about(means), GaussianParams(means, whole.covariances), blend, self.shape, _PASSES)
+        )
 
     @property
     def in_words(self) -> str:
@@ -293,7 +294,7 @@ class Gaussian(Family):
         held = self.held("covariances", params.covariances.shape)
         if self.is_held("covariances"):
             return GaussianParams(means, held)
-        covariances = best_covariances(stats.about(means), params, self._prior)
+        covariances = best_covariances(stats.about(means), params, self._prior, self.shape)
         new = GaussianParams(means, np.where(np.isnan(held), covariances, held) if "covariances" in self.fixed else covariances)
         self.refuse_collapse(new)
         return new
@@ -355,7 +356,7 @@ class Gaussian(Family):
 
     def curvature(self, stats: GaussianStats, params: GaussianParams) -> dict[str, np.ndarray]:
         """With the prior's pseudo-observations."""
-        return expected.curvature(stats, params, self._prior)
+        return expected.curvature(stats, params, self._prior, self.shape)
 
     def normal_columns(self, params: GaussianParams) -> tuple[np.ndarray, np.ndarray] | None:
         """Of all shapes without correlations."""
@@ -402,7 +403,7 @@ class Gaussian(Family):
         if params.covariances.ndim == 2:
             scale = np.sqrt(np.broadcast_to(params.covariances, (k, d)))
             return np.asarray(params.means[component] + z * scale[component])
-        out, lower = np.empty_like(z), np.linalg.cholesky(params.covariances)
+        out, lower = np.empty_like(z), factor(params.covariances)
         for j in range(k):
             mine = component == j
             out[mine] = params.means[j] + z[mine] @ lower[j if len(lower) > 1 else 0].T

@@ -4,6 +4,7 @@ import numpy as np
 
 from emkit.families.gaussian.params import GaussianParams, GaussianStats, products
 from emkit.families.gaussian.prior import GaussianPrior
+from emkit.families.gaussian.shapes import Shape
 
 
 def best_means(stats: GaussianStats, params: GaussianParams, prior: GaussianPrior | None, held: np.ndarray) -> np.ndarray:
@@ -33,15 +34,19 @@ def _given_some(mean: np.ndarray, held: np.ndarray, precision: np.ndarray) -> np
     return out
 
 
-def best_covariances(moments: GaussianStats, params: GaussianParams, prior: GaussianPrior | None) -> np.ndarray:
-    """Scatter about the new means over counts, both with the prior's pseudo-observations. ``moments`` are about the new means.
+def best_covariances(
+    moments: GaussianStats, params: GaussianParams, prior: GaussianPrior | None, shape: Shape, passes: int = 1
+) -> np.ndarray:
+    """The shape's estimate from scatter about the new means and counts, both with the prior's pseudo-observations.
 
-    The result has the form of ``params.covariances``.
+    ``moments`` are about the new means; the result has the form of ``params.covariances``. Shapes without a closed form improve on
+    ``params.covariances``, pass by pass.
     """
     scatter, total = posterior_scatter(moments, params.covariances.shape, prior)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        new = np.where(total > 0, scatter / total, params.covariances)
-    return np.asarray(0.5 * (new + np.swapaxes(new, 1, 2)) if new.ndim == 3 else new)
+    new = params.covariances
+    for _ in range(1 if shape.apart else passes):
+        new = shape.estimate(scatter, total, new)
+    return new
 
 
 def posterior_scatter(moments: GaussianStats, form: tuple[int, ...], prior: GaussianPrior | None) -> tuple[np.ndarray, np.ndarray]:

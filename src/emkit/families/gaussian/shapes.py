@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -23,6 +23,27 @@ class Shape:
     shared: bool
     pooled: bool
     matrix: bool
+
+    apart: ClassVar[bool] = True
+    """Whether each distinct covariance is free of the others."""
+
+    @property
+    def domain(self) -> "Covariance":
+        """Checks and coordinates."""
+        return Covariance(self)
+
+    def of(self, k: int) -> "Shape":
+        """The same for mixtures of ``k`` components, several of which may stand side by side."""
+        return self
+
+    def estimate(self, scatter: np.ndarray, counts: np.ndarray, old: np.ndarray) -> np.ndarray:
+        """The M-step: what lowers sum_k counts_k log|S_k| + tr(scatter_k S_k^-1) from ``old``, here to its minimum.
+
+        All three have the form of the covariances, counts shaped to divide by. Where nothing is counted, ``old`` stays.
+        """
+        with np.errstate(invalid="ignore", divide="ignore"):
+            new = np.where(counts > 0, scatter / counts, old)
+        return np.asarray(0.5 * (new + np.swapaxes(new, 1, 2)) if new.ndim == 3 else new)
 
     @property
     def letters(self) -> str:
@@ -114,7 +135,7 @@ class Covariance(Domain):
         """Logarithms, or Cholesky factors row by row."""
         if not self.shape.matrix:
             return np.asarray(np.log(value[np.isnan(held)]))
-        lower = np.linalg.cholesky(value[np.isnan(held[:, 0, 0])])
+        lower = factor(value[np.isnan(held[:, 0, 0])])
         i, j = tril_indices(value.shape[-1])
         entries = lower[:, i, j]
         return np.asarray(np.where(i == j, np.log(np.where(i == j, entries, 1.0)), entries).ravel())
@@ -139,7 +160,7 @@ class Covariance(Domain):
         if not self.shape.matrix:
             return np.asarray((gradient * value)[np.isnan(held)])
         free = np.isnan(held[:, 0, 0])
-        lower = np.linalg.cholesky(value[free])
+        lower = factor(value[free])
         i, j = tril_indices(value.shape[-1])
         return np.asarray(((2.0 * gradient[free] @ lower)[:, i, j] * np.where(i == j, lower[:, i, j], 1.0)).ravel())
 
@@ -151,7 +172,7 @@ class Covariance(Domain):
         if not self.shape.matrix:
             return np.asarray(0.5 * information[np.isnan(held)])
         free = np.isnan(held[:, 0, 0])
-        lower = np.linalg.cholesky(value[free])
+        lower = factor(value[free])
         i, j = tril_indices(value.shape[-1])
         inverse = np.sum(np.linalg.inv(lower) ** 2, axis=1)[:, i]
         return np.asarray((information[free][:, i, j] * np.where(i == j, inverse * lower[:, i, j] ** 2 + 1.0, inverse)).ravel())
@@ -199,6 +220,12 @@ class Whitener:
             return np.asarray(self.scales**2)
         assert self.matrices is not None
         return np.asarray(np.sum(self.matrices**2, axis=1))
+
+
+def factor(matrices: np.ndarray) -> np.ndarray:
+    """Lower Cholesky factors (k, d, d), found where ``whiten`` finds them: of correlations, so that units do not matter."""
+    sd = np.sqrt(np.diagonal(matrices, axis1=1, axis2=2))
+    return np.asarray(sd[:, :, None] * np.linalg.cholesky(matrices / (sd[:, :, None] * sd[:, None, :])))
 
 
 def whiten(covariances: np.ndarray, d: int) -> Whitener:
