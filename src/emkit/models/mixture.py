@@ -147,11 +147,13 @@ class FiniteMixture(Model):
     def times(self, source: Source, starts: int) -> float:
         """How many times as many starts there are of families that have many optima, on small data: 1 to 4.
 
-        More components have more optima: of three 1, of five at most twice as many, and so on.
+        More components have more optima: of three 1, of four at most twice as many, and so on; one component sooner where the family
+        lies between two relatives.
         """
         if not self.family.hierarchical or source.n_rows > _FEW_ROWS:
             return 1.0
-        return max(min(_SMALL / (source.n_rows * self.n_hidden * starts), 0.5 * (self.n_hidden - 1.0), 4.0), 1.0)
+        most = self.n_hidden - (1.0 if len(self.family.relatives) > 1 else 2.0)
+        return max(min(_SMALL / (source.n_rows * self.n_hidden * starts), most, 4.0), 1.0)
 
     def one_by_one(self, source: Source) -> int:
         """Up to three times as many as of other models: see ``times``."""
