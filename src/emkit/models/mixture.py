@@ -147,8 +147,8 @@ class FiniteMixture(Model):
     def times(self, source: Source, starts: int) -> float:
         """How many times as many starts there are of families that have many optima, on small data: 1 to 4.
 
-        More components have more optima: of three 1, of four at most twice as many, and so on; one component sooner where the family
-        lies between two relatives.
+        More components have more optima: of three 1, of four at most twice as many, and so on; one component sooner where the
+        family lies between two relatives.
         """
         if not self.family.hierarchical or source.n_rows > _FEW_ROWS:
             return 1.0

@@ -19,14 +19,13 @@ from emkit.families.gaussian import expected, missing
 from emkit.families.gaussian.columns import refuse_columns
 from emkit.families.gaussian.covariance_types import ALL_TYPES
 from emkit.families.gaussian.features import product_log_prob, product_pass, product_stats
-from emkit.families.gaussian.m_step import best_covariances, best_means
+from emkit.families.gaussian.m_step import best_covariances, best_means, first_covariances
 from emkit.families.gaussian.params import GaussianParams, GaussianStats, moments_of_columns
 from emkit.families.gaussian.prior import GaussianPrior, NormalInverseWishart, weak_prior
 from emkit.families.gaussian.road import expansion_of, road
 from emkit.families.gaussian.shapes import Shape, factor
 from emkit.families.gaussian.slivers import slivers
 
-_PASSES = 10  # of a shape's alternation, where covariances are first guessed
 _COLLAPSED = 1e-12  # of a column's variance: without a prior, a component as narrow as that has collapsed onto a point
 
 
@@ -145,14 +144,8 @@ class Gaussian(Family):
         means = np.where(np.isnan(held := self.held("means", means.shape)), means, held)
         if self.is_held("covariances") or stats.second is None:
             return GaussianParams(means, whole.covariances)
-        # A first guess may hold a single row, or rows on a line: blend in one row's worth of the columns' own variances.
-        spread = self._resolved().spread
-        if self._prior is not None:  # a constant column has the prior's
-            spread = np.where(spread > 0, spread, self._prior.diagonal)
-        blend = GaussianPrior(1.0, spread if spread.sum() > 0 else np.ones(d))
-        return GaussianParams(
-            means, best_covariances(stats.about(means), GaussianParams(means, whole.covariances), blend, self.shape, _PASSES)
-        )
+        covariances = first_covariances(stats.about(means), whole.covariances, self._resolved().spread, self._prior, self.shape)
+        return GaussianParams(means, covariances)
 
     @property
     def in_words(self) -> str:

@@ -6,6 +6,8 @@ from emkit.families.gaussian.params import GaussianParams, GaussianStats, produc
 from emkit.families.gaussian.prior import GaussianPrior
 from emkit.families.gaussian.shapes import Shape
 
+_PASSES = 10  # of a shape's alternation, where covariances are first guessed
+
 
 def best_means(stats: GaussianStats, params: GaussianParams, prior: GaussianPrior | None, held: np.ndarray) -> np.ndarray:
     """Means (K, d), held entries (not NaN) at their values. A component that nothing belongs to stays where it is."""
@@ -75,3 +77,16 @@ def posterior_scatter(moments: GaussianStats, form: tuple[int, ...], prior: Gaus
         scatter = scatter.sum(axis=1, keepdims=True)
         counts = counts * d
     return scatter, counts.reshape((-1,) + (1,) * (len(form) - 1))
+
+
+def first_covariances(
+    moments: GaussianStats, whole: np.ndarray, spread: np.ndarray, prior: GaussianPrior | None, shape: Shape
+) -> np.ndarray:
+    """Covariances of a first partition, ``moments`` about its means; ``whole`` are those of all rows, ``spread`` (d,) the columns'.
+
+    A part may hold a single row, or rows on a line: one row's worth of the columns' own variances is blended in.
+    """
+    if prior is not None:  # a constant column has the prior's
+        spread = np.where(spread > 0, spread, prior.diagonal)
+    blend = GaussianPrior(1.0, spread if spread.sum() > 0 else np.ones(len(spread)))
+    return best_covariances(moments, GaussianParams(moments.pivot, whole), blend, shape, _PASSES)
