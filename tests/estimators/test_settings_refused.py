@@ -44,8 +44,10 @@ def test_settings_are_named_with_what_was_found(rows, name, value):
 
 
 def test_what_can_be_chosen_is_listed(rows):
-    refuse(rows, "choose one of 'full', 'tied', 'diag', 'spherical', 'tied-diag', 'tied-spherical'", covariance_type="VVV")
-    refuse(rows, r"choose one of 'auto', 'kmeans', 'k-means\+\+', 'random_from_data', 'random'", init_params="k-means")
+    refuse(rows, "choose one of 'full', 'tied', 'diag', 'spherical', 'tied-diag', 'tied-spherical'", covariance_type="VVW")
+    refuse(
+        rows, r"choose one of 'auto', 'kmeans', 'k-means\+\+', 'random_from_data', 'hierarchical', 'random'", init_params="k-means"
+    )
     refuse(rows, r"\['sds'\].*the parameters are 'weights', 'means', 'covariances'", fixed={"sds": 1.0})
 
 

@@ -15,10 +15,10 @@ KINDS_OF_START = ("auto", "kmeans", "k-means++", "random_from_data", "hierarchic
 
 
 def kind_of_start(seeding: str, attempt: int, *, more: Sequence[str] = ()) -> str:
-    """What start number ``attempt`` does: "auto" is "kmeans" first, then ``more``, "k-means++" and "random_from_data" in turn."""
+    """What start number ``attempt`` does: "auto" is "kmeans" first, then "k-means++", "random_from_data" and ``more`` in turn."""
     if seeding != "auto":
         return seeding
-    kinds = (*more, "k-means++", "random_from_data")
+    kinds = ("k-means++", "random_from_data", *more)
     return "kmeans" if attempt == 0 else kinds[(attempt - 1) % len(kinds)]
 
 

@@ -34,7 +34,8 @@ def _ranges(source: Source) -> tuple[np.ndarray, np.ndarray]:
     low, high = np.full(source.n_features, np.inf), np.full(source.n_features, -np.inf)
     for block in source:
         x = np.asarray(block.x, dtype=np.float64)
-        x = x if block.weights is None else x[np.asarray(block.weights) > 0]
+        weights = block.row_weights
+        x = x if weights is None else x[weights > 0]
         low, high = (
             np.fmin(low, np.fmin.reduce(x, axis=0, initial=np.inf)),
             np.fmax(high, np.fmax.reduce(x, axis=0, initial=-np.inf)),

@@ -304,6 +304,7 @@ class MixturesSideBySide(SideBySide):
         A single one need not be separable.
         """
         model, x, resp = self.model, np.asarray(block.x), np.concatenate(guesses, axis=1)
+        block = replace(block, labels=None)  # the groups of a guess have no names yet
         if block.weights is not None:
             resp = resp * np.asarray(block.weights, dtype=np.float64)[:, None]
         shares = resp.sum(axis=0).reshape(len(guesses), -1) + 1.0

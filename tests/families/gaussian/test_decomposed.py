@@ -107,7 +107,7 @@ def test_mixtures_side_by_side_are_mixtures_alone(name):
     model = FiniteMixture(family, K)
     side, block = MixturesSideBySide(model), ArraySource(x).joined()
     rngs = [np.random.default_rng(seed) for seed in range(3)]
-    params = side.init(ArraySource(x), rngs)
+    params = side.init(ArraySource(x), side.seeds(ArraySource(x), rngs))
     for _ in range(3):
         stats, values = side.e_step(params, block)
         alone = [side.one(params, i) for i in range(3)]
