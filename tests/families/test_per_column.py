@@ -15,6 +15,7 @@ from emkit import (
     PerColumn,
     Poisson,
     Threads,
+    TruncatedNormal,
     fit,
 )
 from emkit.core.block import Block
@@ -141,3 +142,32 @@ def test_a_cell_that_its_family_cannot_describe_is_named():
     assert (caught.value.column, caught.value.row) == ("visits", 1)
     with pytest.raises(DataError, match=r"column 1 row 1 is 1\.5, expected a count"):
         FiniteMixture(PerColumn({0: Gaussian(), 1: Poisson()}), 2).resolve(ArraySource(source.x))
+
+
+class AsksAnotherModel(Exponential):
+    """A family whose own code runs a compiled pass."""
+
+    def cell(self, params, x):
+        _, model, other = resolved()
+        with compiling(True):
+            model.family.joint_pass(other.components, np.log(np.full(3, 1 / 3)), Block(X, missing=True))
+        return super().cell(params, x)
+
+
+def test_a_family_may_run_another_model():
+    x = np.round(RNG.exponential(3.0, (200, 1)))
+    family = PerColumn({0: AsksAnotherModel()}).resolve(ArraySource(x), 2)
+    with compiling(True):
+        found = family.joint_pass(family.null(2, 1), np.log([0.5, 0.5]), Block(x))
+    assert np.isfinite(found.log_likelihood)
+
+
+def test_a_table_of_log_probabilities_belongs_to_its_family():
+    x = np.round(RNG.normal(size=(200, 1)), 1).clip(-1.0, 1.0)
+    params = TruncatedNormal.Params(np.zeros((1, 1)), np.ones((1, 1)))
+    values = []
+    for limits in ((-1.0, 1.0), (-3.0, 3.0)):
+        with compiling(True):
+            values.append(TruncatedNormal(None, *limits).joint_pass(params, np.zeros(1), Block(x)).log_likelihood)
+        assert values[-1] == pytest.approx(TruncatedNormal(None, *limits).log_prob(params, x).sum())
+    assert values[0] != values[1]

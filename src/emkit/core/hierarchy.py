@@ -33,6 +33,13 @@ def hierarchical_labels(points: np.ndarray, weights: np.ndarray, k: int, turn: i
 
     More than ``MOST`` points are first put into a hundred groups about points drawn as by k-means++.
     """
+    used = weights > 0
+    if not used.all():  # rows of no weight join the nearest of the others
+        labels = hierarchical_labels(points[used], weights[used], k, turn, rng)
+        centres = np.stack([points[used][labels == label].mean(axis=0) for label in np.unique(labels)])
+        out = nearest(points, centres)
+        out[used] = labels
+        return out
     method, power = KINDS[turn % len(KINDS)]
     turned = _turned(points, weights, power)
     if len(points) <= MOST:

@@ -140,6 +140,7 @@ def seed_labels(
         return np.asarray(resp / resp.sum(axis=1, keepdims=True))
     w = np.ones(n) if weights is None else weights
     if kind == "hierarchical":
+        _distinct_rows(points, w, k, rng)  # there must be as many
         return _as_responsibilities(hierarchical_labels(points, w, k, int(rng.integers(1000)) if turn is None else turn, rng), k)
     if kind == "random_from_data":
         centres = _distinct_rows(points, w, k, rng)

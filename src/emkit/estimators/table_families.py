@@ -65,7 +65,7 @@ def categories(asked: Any, columns: Columns) -> list[int]:
     found = []
     for key, family in asked.items():
         open_ended = isinstance(family, Categorical) and family.n_categories is None and not family.has_values
-        if open_ended or (isinstance(family, str) and family == "categorical"):
+        if open_ended or (isinstance(family, str) and word_of(family, emissions()) == "categorical"):
             found += [_place(columns, column) for column in (key if isinstance(key, tuple) else (key,))]
     return [j for j in found if 0 <= j < len(columns)]
 

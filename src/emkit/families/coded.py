@@ -5,7 +5,6 @@ family whose columns are independent, written in NumPy, is as fast as a compiled
 left, such as blocks of correlated columns, adds its log probabilities before and takes its responsibilities after.
 """
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +21,6 @@ from emkit.core.selected import columns_of
 
 _PAIRED = 64  # distinct values of several columns together, up to which they share a code
 _FEW_ROWS = 256  # below which distinct values are not looked for
-_lock = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -126,7 +124,7 @@ def worth_coding(coder: Coder, j: int) -> bool:
 
 def plan_of(pieces: Sequence[Piece], coder: Coder) -> Plan:
     """The plan for these families and columns, made once for a matrix."""
-    key = ("plan", *((type(p.family).__name__, p.columns, p.family.normal_columns(p.params) is not None) for p in pieces))
+    key = ("plan", *((p.family.columnwise, p.columns, p.family.normal_columns(p.params) is not None) for p in pieces))
     found: Plan = coder.once(key, lambda: Plan(pieces, coder))
     return found
 
@@ -225,18 +223,21 @@ def _left_stats(piece: Piece, block: Block, resp: np.ndarray) -> Any:
 
 
 def _table(pieces: Sequence[Piece], plan: Plan, owner: Any, padded: int) -> np.ndarray:
-    """Log probabilities of the distinct values under each component: made once for each hypothesis."""
-    with _lock:
-        layout, table = owner.kept.get("table", (None, None))
-        if layout is not plan.layout:
-            tables = {}
-            for (i, at), j in plan.coded.items():
-                piece = pieces[i].alone(at)
-                tables[j] = np.asarray(piece.family.log_prob(piece.params, plan.layout.values[j][:, None]), dtype=np.float64)
-            table = plan.layout.spread(tables, padded)
-            owner.kept["table"] = (plan.layout, table)
-    assert table is not None
-    return np.asarray(table)
+    """Log probabilities of the distinct values under each component: made once for each hypothesis.
+
+    Two threads may both make it, which does no harm; a lock would wait for whatever a family's own code does.
+    """
+    families = [piece.family for piece in pieces]
+    layout, of_families, kept = owner.kept.get("table", (None, [], None))
+    if layout is plan.layout and list(map(id, of_families)) == list(map(id, families)):
+        return np.asarray(kept)
+    tables = {}
+    for (i, at), j in plan.coded.items():
+        piece = pieces[i].alone(at)
+        tables[j] = np.asarray(piece.family.log_prob(piece.params, plan.layout.values[j][:, None]), dtype=np.float64)
+    table = plan.layout.spread(tables, padded)
+    owner.kept["table"] = (plan.layout, families, table)
+    return table
 
 
 def _alone(piece: Piece, at: int, values: np.ndarray, counts: np.ndarray) -> Any:

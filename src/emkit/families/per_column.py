@@ -289,13 +289,14 @@ class PerColumn(Family):
 
     def moments(self, params: PerColumnParams) -> tuple[np.ndarray, np.ndarray] | None:
         """Of all columns; those of a part that does not say are NaN."""
-        k = len(next(iter(params.parts[0].flatten().values())))
+        each = [(part.columns, part.family.moments(own)) for part, own in zip(self.parts, params.parts, strict=True)]
+        known = [(columns, found) for columns, found in each if found is not None]
+        if not known:
+            return None
         d = sum(len(part.columns) for part in self.parts)
-        mean, variance = np.full((k, d), np.nan), np.full((k, d), np.nan)
-        for part, own in zip(self.parts, params.parts, strict=True):
-            found = part.family.moments(own)
-            if found is not None:
-                mean[:, list(part.columns)], variance[:, list(part.columns)] = found
+        mean, variance = (np.full((len(known[0][1][0]), d), np.nan) for _ in range(2))
+        for columns, found in known:
+            mean[:, list(columns)], variance[:, list(columns)] = found
         return mean, variance
 
     def profile(self, params: PerColumnParams, weights: np.ndarray, columns: Columns) -> list[tuple[np.ndarray, list[str]]]:
@@ -378,7 +379,7 @@ def _listed(parts: Mapping[Any, Family]) -> list[ColumnPart]:
     """From columns to families: a part is called by its column, or by its family if it has several."""
     out: list[ColumnPart] = []
     for columns, family in parts.items():
-        several = columns if isinstance(columns, tuple | frozenset) else (columns,)
+        several = columns if isinstance(columns, tuple) else (columns,)
         if not isinstance(family, Family):
             raise ParameterError(f"column {columns!r} has {family!r}; give a family, such as emkit.Gaussian()")
         word = type(family).__name__.lower()

@@ -53,7 +53,7 @@ class FitStatistics:
     @property
     def is_sparse(self) -> bool:
         """Whether cells expect fewer than five rows on average, so that only bootstrap p values are to be trusted."""
-        return self.weight < _THIN * self.n_cells
+        return self.weight / _THIN < self.n_cells  # as a whole number it may be beyond floating point
 
     def __str__(self) -> str:
         wide, far = (max(12, len(f"{max(self.L2, self.X2):.4f}") + 2), max(8, len(str(self.df)) + 2))
@@ -94,6 +94,14 @@ def fit_statistics(measurement: Measurement, answers: Answers) -> FitStatistics:
     with np.errstate(divide="ignore"):
         l2 = 2.0 * float(n @ np.log(n / m))
         x2 = float(((n - m) ** 2 / m).sum()) + empty
-    p = [float(chi2.sf(value, df)) if df > 0 else float("nan") for value in (l2, x2)]
+    p = [float(chi2.sf(value, _number(df))) if df > 0 else float("nan") for value in (l2, x2)]
     apart = 0.5 * (float(np.abs(n - m).sum()) + empty) / whole.total
     return FitStatistics(l2, x2, df, p[0], p[1], apart, measurement.n_cells, whole.n, whole.total, left_out)
+
+
+def _number(count: int) -> float:
+    """A count of cells, which may be beyond floating point, as a number."""
+    try:
+        return float(count)
+    except OverflowError:
+        return float("inf")
