@@ -144,13 +144,8 @@ class Family(Declared):
         found = self.moments(params)
         if found is None:
             return []
-        (mean, variance), out = found, []
-        overall = weights @ mean
-        spread = np.sqrt(np.maximum(weights @ (variance + (mean - overall) ** 2), 1e-300))
-        for j, column in enumerate(columns.items):
-            texts = [f"{column.name} {value:.3g} ({overall[j]:.3g} overall)" for value in mean[:, j]]
-            out.append((np.abs(mean[:, j] - overall[j]) / spread[j], texts))
-        return out
+        mean, variance = found
+        return differences(mean, weights @ mean, mean - weights @ mean, variance, weights, columns)
 
     def cdf(self, params: Any, x: np.ndarray, *, upper: bool = False) -> tuple[np.ndarray, np.ndarray] | None:
         """P(X < x) and P(X <= x) of one column, (n, k) each; with ``upper`` P(X >= x) and P(X > x), exact where these are small.
@@ -320,3 +315,17 @@ class Family(Declared):
         block = Block(x, missing=bool(np.isnan(np.asarray(x, dtype=np.float64)).any()))
         first = self.start(self.stats_block(self.anchor(resp.shape[1], x.shape[1]), block, resp))
         return self.start(self.stats_block(first, block, resp))
+
+
+def differences(
+    mean: np.ndarray, overall: np.ndarray, off: np.ndarray, variance: np.ndarray, weights: np.ndarray, columns: Columns
+) -> list[tuple[np.ndarray, list[str]]]:
+    """What ``Family.profile`` returns: of means (k, d) that are ``off`` (k, d) the ``overall`` ones (d,), in standard deviations.
+
+    ``variance`` (k, d) is that within each component; what lies between them is added.
+    """
+    spread, out = np.sqrt(np.maximum(weights @ (variance + off**2), 1e-300)), []
+    for j, column in enumerate(columns.items):
+        texts = [f"{column.name} {value:.3g} ({overall[j]:.3g} overall)" for value in mean[:, j]]
+        out.append((np.abs(off[:, j]) / spread[j], texts))
+    return out
