@@ -8,6 +8,8 @@ import numpy as np
 
 from emkit.core.bayes import slices
 from emkit.core.checks import one_of
+from emkit.core.columns import Columns
+from emkit.core.family import differences
 from emkit.core.parameters import Parameter, Positive, Real
 from emkit.core.records import Params, Stats
 from emkit.core.support import Reals
@@ -336,6 +338,12 @@ class MultivariateT(SpreadPrior):
             mean = pattern.conditional_means(centred)[k, i]
             out[rows[:, None], pattern.missing] = mean + np.einsum("nij,nj->ni", roots[k], z)
         return out
+
+    def profile(self, params: Any, weights: np.ndarray, columns: Columns) -> list[tuple[np.ndarray, list[str]]]:
+        """The location's difference; where df <= 2 squared scales stand for variances, next to which nothing would differ."""
+        mean, variance = self.moments(params)
+        variance = np.where(np.isfinite(variance), variance, np.diagonal(params.scales, axis1=1, axis2=2))
+        return differences(mean, weights @ mean, mean - weights @ mean, variance, weights, columns)
 
     def cdf(self, params: Any, x: np.ndarray, *, upper: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """By the incomplete beta function."""
