@@ -3,7 +3,23 @@
 import numpy as np
 import pytest
 
-from emkit import ArraySource, Bernoulli, Categorical, Gaussian, Mixed, Multinomial, PerColumn, Poisson, Tied
+from emkit import (
+    ArraySource,
+    Bernoulli,
+    Categorical,
+    CategoricalByGroup,
+    Custom,
+    Gaussian,
+    Mixed,
+    Multinomial,
+    MultivariateT,
+    ParameterError,
+    PerColumn,
+    Poisson,
+    Tied,
+    VariationalGaussian,
+    WithNoise,
+)
 
 NAN = np.nan
 MANY = 40_000
@@ -139,8 +155,6 @@ def test_multinomial_cells_are_what_is_left_of_the_trials(n_trials, rng):
 
 
 def test_a_multinomial_row_of_unknown_length_is_refused():
-    from emkit import ParameterError
-
     params = Multinomial.Params(np.array([[0.5, 0.5]]))
     with pytest.raises(ParameterError, match="how many trials"):
         Multinomial().filled(params, np.full((1, 2), NAN), np.ones((1, 1)))
@@ -148,8 +162,6 @@ def test_a_multinomial_row_of_unknown_length_is_refused():
 
 def test_a_family_without_means_says_so():
     from dataclasses import dataclass
-
-    from emkit import ParameterError
 
     @dataclass(frozen=True)
     class Meanless(Poisson):
@@ -160,6 +172,95 @@ def test_a_family_without_means_says_so():
         Meanless().filled(Poisson.Params(np.ones((1, 1))), np.full((1, 1), NAN), np.ones((1, 1)))
 
 
+def heavy_tailed(scale_type="full"):
+    """Two distributions over three columns with 5 and 9 degrees of freedom: family, Params."""
+    roots = np.random.default_rng(3).normal(size=(2 if scale_type == "full" else 1, 3, 3))
+    scales = roots @ np.swapaxes(roots, 1, 2) + 0.3 * np.eye(3)
+    family = MultivariateT(scale_type=scale_type)
+    return family, family.Params(np.array([[0.0, 1.0, -1.0], [2.0, -1.0, 0.5]]), scales, np.array([5.0, 9.0]))
+
+
+@pytest.mark.parametrize("scale_type", ["full", "tied"])
+def test_multivariate_t_rows_look_at_the_observed_cells(scale_type, rng):
+    """Ding (2016), The American Statistician 70, 293-295: conditional distributions of the multivariate t."""
+    family, params = heavy_tailed(scale_type)
+    scales = np.broadcast_to(params.scales, (2, 3, 3))
+    filled = family.filled(params, ROWS, np.full((len(ROWS), 2), 0.5))
+    np.testing.assert_allclose(filled[3], params.locations.mean(axis=0))
+    for row, guess in zip(ROWS[:2], filled, strict=False):
+        gone, o = np.isnan(row), int((~np.isnan(row)).sum())
+        known = [conditional(params.locations[k], scales[k], row) for k in range(2)]
+        np.testing.assert_allclose(guess[gone], 0.5 * (known[0][0] + known[1][0]))
+        np.testing.assert_array_equal(guess[~gone], row[~gone])
+        draws = family.drawn(params, np.tile(row, (2 * MANY, 1)), np.repeat([0, 1], MANY), rng)
+        for k, mine in enumerate(np.split(draws[:, gone], 2)):
+            (mean, residual), df = known[k], params.df[k]
+            off = row[~gone] - params.locations[k][~gone]
+            square = off @ np.linalg.solve(scales[k][np.ix_(~gone, ~gone)], off)
+            covariance = residual * (df + square) / (df + o - 2.0)
+            scale = np.sqrt(np.diag(covariance))
+            np.testing.assert_allclose(mine.mean(axis=0) / scale, mean / scale, atol=5 / np.sqrt(MANY))
+            np.testing.assert_allclose(np.cov(mine.T, ddof=0).reshape(covariance.shape), covariance, atol=0.06 * scale.max() ** 2)
+
+
+def test_noise_fills_in_as_its_family_does_and_draws_from_the_box(rng):
+    inner = Gaussian("full")
+    own = inner.Params(np.array([[0.0, 0.0], [5.0, 5.0]]), np.tile([[1.0, 0.9], [0.9, 1.0]], (2, 1, 1)))
+    family = WithNoise(inner, low=np.array([-10.0, -4.0]), high=np.array([10.0, 8.0]))
+    params, x = family.Params(own), np.array([[2.0, NAN], [NAN, 6.0], [3.0, NAN]])
+    filled = family.filled(params, x, np.array([[0.5, 0.0, 0.5], [0.1, 0.1, 0.8], [0.0, 0.0, 1.0]]))
+    np.testing.assert_allclose(filled, [[2.0, 1.8], [0.5 * 5.4 + 0.5 * 5.9, 6.0], [3.0, 2.0]])
+    rows = np.tile(x[:1], (2 * MANY, 1))
+    draws = family.drawn(params, rows, np.repeat([0, 2], MANY), rng)
+    assert (draws[:, 0] == 2.0).all()
+    own, noise = np.split(draws[:, 1], 2)
+    np.testing.assert_allclose([own.mean(), own.var()], [1.8, 0.19], atol=0.02)
+    np.testing.assert_allclose([noise.mean(), noise.var()], [2.0, 12.0], atol=0.2)
+    assert -4.0 <= noise.min() < noise.max() <= 8.0
+
+
+def test_free_columns_are_drawn_in_the_group_of_the_row(rng):
+    family = CategoricalByGroup(0, (1,), n_categories=(2, 3))
+    probs = np.array([[[0.3, 0.7, 0.0], [0.8, 0.1, 0.1], [0.0, 0.1, 0.9]]])  # the group; the column in group 0, in group 1
+    x = np.repeat([[0.0, NAN], [1.0, NAN], [NAN, NAN]], MANY, axis=0)
+    draws = family.drawn(family.Params(probs), x, np.zeros(len(x), dtype=int), rng)
+    assert (draws[: 2 * MANY, 0] == x[: 2 * MANY, 0]).all()
+    parts = np.split(draws[:, 1].astype(int), 3)
+    for part, expected in zip(parts, [probs[0, 1], probs[0, 2], 0.3 * probs[0, 1] + 0.7 * probs[0, 2]], strict=True):
+        np.testing.assert_allclose(np.bincount(part, minlength=3) / MANY, expected, atol=0.015)
+    filled = family.filled(family.Params(probs), x[::MANY], np.ones((3, 1)))
+    np.testing.assert_array_equal(filled, [[0, 0], [1, 2], [1, 2]])
+
+
+def test_a_posterior_fills_in_as_the_ordinary_family_does(rng):
+    x = rng.normal(size=(200, 1)) @ np.ones((1, 2)) + 0.1 * rng.normal(size=(200, 2))
+    family = resolved(VariationalGaussian(), x, 1)
+    params = family.from_partition(x, np.ones((200, 1)), rng)
+    rows = np.array([[2.0, NAN]])
+    np.testing.assert_allclose(family.filled(params, rows, np.ones((1, 1))), [[2.0, 2.0]], atol=0.2)
+    assert family.drawn(params, np.tile(rows, (MANY, 1)), np.zeros(MANY, dtype=int), rng)[:, 1].mean() == pytest.approx(
+        2.0, abs=0.2
+    )
+
+
+def test_columns_that_may_depend_on_each_other_are_not_filled_in_one_by_one(rng):
+    family = Custom(
+        lambda x, theta: np.zeros(len(x)), lambda x, w, theta: np.zeros(1), lambda theta, n, rng: rng.normal(size=(n, 2))
+    )
+    params, component = Custom.Params(np.zeros((1, 1))), np.zeros(1, dtype=int)
+    with pytest.raises(ParameterError, match="must write a method filled, or say independent = True"):
+        family.filled(params, np.array([[1.0, NAN]]), np.ones((1, 1)))
+    with pytest.raises(ParameterError, match="must write a method drawn"):
+        family.drawn(params, np.array([[1.0, NAN]]), component, rng)
+    assert not np.isnan(family.drawn(params, np.array([[NAN]]), component, rng)).any()
+
+    class Independent(Custom):
+        independent = True
+
+    free = Independent(family.log_density, family.weighted_fit, family.sampler)
+    assert not np.isnan(free.drawn(params, np.array([[1.0, NAN]]), component, rng)).any()
+
+
 @pytest.mark.parametrize(
     "family",
     [
@@ -168,6 +269,10 @@ def test_a_family_without_means_says_so():
         Bernoulli(),
         Categorical(),
         Multinomial(9),
+        MultivariateT(fixed={"df": 9.0}),
+        MultivariateT(scale_type="tied", common_df=True, fixed={"df": 9.0}),
+        WithNoise(Gaussian("full")),
+        CategoricalByGroup(0, ()),
         Mixed(Gaussian("full"), 2),
         Tied(Gaussian("full"), (0, 0)),
         PerColumn({(0, 1): Gaussian("full")}),

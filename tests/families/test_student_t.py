@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from emkit import ArraySource, CollapseError, DataError, StudentT
+from emkit import ArraySource, CollapseError, DataError, MultivariateT, StudentT
+from emkit.core.columns import Columns
 from support.datasets import faithful
 from support.kinds import check_m_step, column, fitted, found_again, reaches, settled, total
 
@@ -61,6 +62,18 @@ def test_best_known_mixture(case, x, settings):
     remarks = result.model.remarks(result.params)
     assert len(remarks) == (case == "t, waiting, own df")
     assert all("runs to infinity" in remark for remark in remarks)
+
+
+@pytest.mark.parametrize("df", [1.0, 2.0])
+def test_components_without_a_variance_are_told_apart(df):
+    """By scales: 10 and scales of 1 are as in normal components."""
+    locations, weights = np.array([[0.0], [10.0]]), np.array([0.5, 0.5])
+    alone = StudentT.Params(locations, np.ones((2, 1)), np.array([[df], [30.0]]))
+    rows = MultivariateT.Params(locations, np.ones((1, 1, 1)), np.array([df]))
+    for family, params in ((StudentT(), alone), (MultivariateT(scale_type="tied", common_df=True), rows)):
+        away, texts = family.profile(params, weights, Columns.numbered(1))[0]
+        np.testing.assert_allclose(away, 5.0 / np.sqrt(26.0), rtol=2e-3)
+        assert texts == ["x0 0 (5 overall)", "x0 10 (5 overall)"]
 
 
 def test_without_a_prior_a_component_may_collapse():

@@ -42,11 +42,22 @@ def test_a_mixture_of_it_has_only_weights():
     [
         (Uniform(lower=5.0), DataError, "from 5 to 2 has no width"),
         (Uniform(upper=[1.0, 2.0, 3.0]), ParameterError, "one for each of 2 columns"),
+        (
+            Uniform(fixed={"highs": [[2.0, 9.0]]}),
+            ParameterError,
+            "highs of a Uniform family cannot be fixed or started: give upper",
+        ),
+        (Uniform(start_values={"lows": [[0.0, 5.0]]}), ParameterError, "lows .* give lower"),
     ],
 )
 def test_refused(family, error, message):
     with pytest.raises(error, match=message):
         family.resolve(ArraySource(X), 1)
+
+
+def test_resolved_again():
+    family = Uniform(upper=20.0).resolve(ArraySource(X), 1)
+    np.testing.assert_array_equal(family.resolve(ArraySource(X), 2).fixed["highs"], np.full((2, 2), 20.0))
 
 
 def test_gaussian_data_prefer_a_gaussian():

@@ -5,6 +5,7 @@ import pytest
 from scipy import special, stats
 
 from emkit import ArraySource, DataError, VonMises
+from emkit.core.columns import Columns
 from emkit.families.von_mises import concentration
 from support.kinds import check_m_step, column, found_again, reaches, total
 
@@ -40,6 +41,27 @@ def test_concentration():
 @pytest.mark.parametrize("fixed", [{}, {"means": [[2.0, np.nan], [np.nan, 1.0]]}, {"concentrations": 2.0 * np.ones((2, 2))}])
 def test_m_step(prior, fixed):
     check_m_step(VonMises(prior, fixed=fixed), X)
+
+
+def test_a_missing_angle_is_filled_in_across_the_cut():
+    """By the mean direction of rows drawn: 3 and -3 have pi between them, and the narrower component pulls harder."""
+    family, params = VonMises(), VonMises.Params(np.array([[3.0], [-3.0]]), np.array([[20.0], [0.5]]))
+    x = np.array([[np.nan], [1.0]])
+    filled = family.filled(params, x, np.full((2, 2), 0.5))
+    drawn = family.drawn(params, np.full((400_000, 1), np.nan), np.repeat([0, 1], 200_000), np.random.default_rng(0))
+    assert filled[0, 0] == pytest.approx(np.arctan2(np.sin(drawn).mean(), np.cos(drawn).mean()), abs=0.01)
+    assert 3.0 < filled[0, 0] < np.pi and filled[1, 0] == 1.0
+    alike = VonMises.Params(params.means, np.full((2, 1), 9.0))
+    assert np.cos(family.filled(alike, x[:1], np.full((1, 2), 0.5))[0, 0]) == pytest.approx(-1.0)
+
+
+def test_profile_goes_round():
+    def scores(*means):
+        params = VonMises.Params(np.array(means)[:, None], np.full((len(means), 1), 100.0))
+        return VonMises().profile(params, np.full(len(means), 1.0 / len(means)), Columns.numbered(1))[0][0]
+
+    np.testing.assert_allclose(scores(3.1, 3.1 - 2 * np.pi + 0.4), scores(0.0, 0.4), rtol=1e-9)
+    assert (scores(3.13, -3.13) < 0.3).all() and (scores(2.5, -2.5) > 0.9).all()
 
 
 def test_found_again():

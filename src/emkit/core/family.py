@@ -48,6 +48,8 @@ class Family(Declared):
     support: ClassVar[Support]
     columnwise: ClassVar[bool] = False
     """Whether columns are independent given the component, and every array of Params and Stats has them as its second axis."""
+    independent: ClassVar[bool] = False
+    """Whether columns are independent given the component, whatever its arrays are like: what ``columnwise`` says too."""
     made_of_others: ClassVar[bool] = False
     """Whether it is built over another family, so that a word alone cannot ask for it."""
     race: ClassVar[tuple[int, int]] = (24, 4)
@@ -103,8 +105,10 @@ class Family(Declared):
     def filled(self, params: Any, x: np.ndarray, resp: np.ndarray) -> np.ndarray:
         """Rows (n, d) with a best guess in each missing cell, given the row's responsibilities ``resp`` (n, k).
 
-        By default sum_k resp_k E_k[x_j], which is right for numbers in columns that are independent given the component.
+        By default sum_k resp_k E_k[x_j], which is right for numbers in columns that are independent given the component. Raises
+        ParameterError for a family of several columns that neither says that they are nor writes its own.
         """
+        self._needs_own("filled", x)
         found = self.moments(params)
         if found is None:
             raise ParameterError(f"{self.called} does not say its means: give it a method moments, or filled, or draw (n_draws)")
@@ -113,9 +117,20 @@ class Family(Declared):
     def drawn(self, params: Any, x: np.ndarray, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Rows (n, d) with each missing cell drawn from the row's ``component`` (n,), given its observed cells.
 
-        By default from ``sample``, which is right for columns that are independent given the component.
+        By default from ``sample``, which is right for columns that are independent given the component. Raises ParameterError as
+        ``filled`` does.
         """
+        self._needs_own("drawn", x)
         return np.where(np.isnan(x), self.sample(params, component, rng), x)
+
+    def _needs_own(self, method: str, x: np.ndarray) -> None:
+        """Refuse to fill in one column as if the others said nothing, unless the family says so: by a word, or by calling this."""
+        its_own = getattr(type(self), method) is not getattr(Family, method)
+        if x.shape[1] > 1 and not (self.columnwise or self.independent or its_own):
+            raise ParameterError(
+                f"missing cells of {self.called}: its columns may depend on each other, so it must write a method {method}, "
+                "or say independent = True"
+            )
 
     def column_words(self, d: int) -> list[str]:
         """The word of the family of each of ``d`` columns, as ``emkit fit --types`` takes it."""
@@ -129,13 +144,8 @@ class Family(Declared):
         found = self.moments(params)
         if found is None:
             return []
-        (mean, variance), out = found, []
-        overall = weights @ mean
-        spread = np.sqrt(np.maximum(weights @ (variance + (mean - overall) ** 2), 1e-300))
-        for j, column in enumerate(columns.items):
-            texts = [f"{column.name} {value:.3g} ({overall[j]:.3g} overall)" for value in mean[:, j]]
-            out.append((np.abs(mean[:, j] - overall[j]) / spread[j], texts))
-        return out
+        mean, variance = found
+        return differences(mean, weights @ mean, mean - weights @ mean, variance, weights, columns)
 
     def cdf(self, params: Any, x: np.ndarray, *, upper: bool = False) -> tuple[np.ndarray, np.ndarray] | None:
         """P(X < x) and P(X <= x) of one column, (n, k) each; with ``upper`` P(X >= x) and P(X > x), exact where these are small.
@@ -305,3 +315,17 @@ class Family(Declared):
         block = Block(x, missing=bool(np.isnan(np.asarray(x, dtype=np.float64)).any()))
         first = self.start(self.stats_block(self.anchor(resp.shape[1], x.shape[1]), block, resp))
         return self.start(self.stats_block(first, block, resp))
+
+
+def differences(
+    mean: np.ndarray, overall: np.ndarray, off: np.ndarray, variance: np.ndarray, weights: np.ndarray, columns: Columns
+) -> list[tuple[np.ndarray, list[str]]]:
+    """What ``Family.profile`` returns: of means (k, d) that are ``off`` (k, d) the ``overall`` ones (d,), in standard deviations.
+
+    ``variance`` (k, d) is that within each component; what lies between them is added.
+    """
+    spread, out = np.sqrt(np.maximum(weights @ (variance + off**2), 1e-300)), []
+    for j, column in enumerate(columns.items):
+        texts = [f"{column.name} {value:.3g} ({overall[j]:.3g} overall)" for value in mean[:, j]]
+        out.append((np.abs(off[:, j]) / spread[j], texts))
+    return out

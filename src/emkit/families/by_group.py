@@ -161,11 +161,24 @@ class CategoricalByGroup(Family):
     def sample(self, params: Any, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """One row of symbols for each entry of ``component``: the group, and the columns as they are in it."""
         taken = self.inner.sample(params, component, rng)
-        group = taken[:, self.places[self.group][0]]
-        out = np.empty((len(taken), len(self.places)), dtype=taken.dtype)
+        return self._in_group(taken, taken[:, self.places[self.group][0]])
+
+    def filled(self, params: Any, x: np.ndarray, resp: np.ndarray) -> np.ndarray:
+        """The most probable symbol, of a free column in the row's group. A missing group comes first, without a look at those."""
+        taken = self.inner.filled(params, self.taken(x), resp)
+        return np.where(np.isnan(x), self._in_group(taken, taken[:, self.places[self.group][0]]), x)
+
+    def drawn(self, params: Any, x: np.ndarray, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """From the component's probabilities, of a free column in the row's group. A missing group is drawn first."""
+        taken = self.inner.drawn(params, self.taken(x), component, rng)
+        return np.where(np.isnan(x), self._in_group(taken, taken[:, self.places[self.group][0]]), x)
+
+    def _in_group(self, taken: np.ndarray, group: np.ndarray) -> np.ndarray:
+        """Inverse of ``taken``: rows (n, d) of rows (n, e) without missing cells, each as it is in its ``group`` (n,)."""
+        out, rows = np.empty((len(taken), len(self.places)), dtype=taken.dtype), np.arange(len(taken))
         for j, place in enumerate(self.places):
-            at = np.asarray(place)[group] if j in self.free else np.full(len(taken), place[0])
-            out[:, j] = taken[np.arange(len(taken)), at]
+            at = np.asarray(place)[group.astype(np.intp)] if j in self.free else np.full(len(taken), place[0])
+            out[:, j] = taken[rows, at]
         return out
 
     def q(self, stats: SymbolCounts, params: Any) -> float:

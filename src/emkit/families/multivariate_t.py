@@ -8,6 +8,8 @@ import numpy as np
 
 from emkit.core.bayes import slices
 from emkit.core.checks import one_of
+from emkit.core.columns import Columns
+from emkit.core.family import differences
 from emkit.core.parameters import Parameter, Positive, Real
 from emkit.core.records import Params, Stats
 from emkit.core.support import Reals
@@ -309,6 +311,39 @@ class MultivariateT(SpreadPrior):
         df = np.broadcast_to(params.df, (k,))[:, None]
         variances = np.broadcast_to(np.diagonal(params.scales, axis1=1, axis2=2), (k, d))
         return params.locations, variances * np.where(df > 2.0, df / np.where(df > 2.0, df - 2.0, 1.0), np.inf)
+
+    def filled(self, params: Any, x: np.ndarray, resp: np.ndarray) -> np.ndarray:
+        """Conditional locations given the observed cells, weighted by responsibilities: (n, d)."""
+        out = np.array(x, dtype=np.float64)
+        empty = np.isnan(out).all(axis=1)
+        out[empty] = resp[empty] @ params.locations
+        for rows, pattern, centred, _ in self._parts(params, np.asarray(x, dtype=np.float64)):
+            expected = pattern.conditional_means(centred)
+            out[rows[:, None], pattern.missing] = np.einsum("nk,knm->nm", resp[rows], expected)
+        return out
+
+    def drawn(self, params: Any, x: np.ndarray, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """From the conditional t distributions given the observed cells: u is drawn given these, then normal cells given u."""
+        out, component = np.array(x, dtype=np.float64), np.asarray(component)
+        empty = np.isnan(out).all(axis=1)
+        out[empty] = self.sample(params, component[empty], rng)
+        df = np.broadcast_to(params.df, (len(params.locations),))
+        for rows, pattern, centred, square in self._parts(params, np.asarray(x, dtype=np.float64)):
+            # A root of each residual matrix, which may be singular to the last digit.
+            values, vectors = np.linalg.eigh(pattern.residual)
+            roots = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
+            k, i, o = component[rows], np.arange(len(rows)), len(pattern.observed)
+            u = rng.chisquare(df[k] + o) / (df[k] + square[k, i])
+            z = rng.standard_normal((len(rows), len(pattern.missing))) / np.sqrt(u)[:, None]
+            mean = pattern.conditional_means(centred)[k, i]
+            out[rows[:, None], pattern.missing] = mean + np.einsum("nij,nj->ni", roots[k], z)
+        return out
+
+    def profile(self, params: Any, weights: np.ndarray, columns: Columns) -> list[tuple[np.ndarray, list[str]]]:
+        """The location's difference; where df <= 2 squared scales stand for variances, next to which nothing would differ."""
+        mean, variance = self.moments(params)
+        variance = np.where(np.isfinite(variance), variance, np.diagonal(params.scales, axis1=1, axis2=2))
+        return differences(mean, weights @ mean, mean - weights @ mean, variance, weights, columns)
 
     def cdf(self, params: Any, x: np.ndarray, *, upper: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """By the incomplete beta function."""

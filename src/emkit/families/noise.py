@@ -181,6 +181,27 @@ class WithNoise(Family):
         x[own] = self.family.sample(params.components, component[own], rng)
         return np.asarray(x)
 
+    def filled(self, params: Any, x: np.ndarray, resp: np.ndarray) -> np.ndarray:
+        """As the family fills them in, given that the row is not noise; in the middle of the box if it is nothing else."""
+        own = resp[:, :-1].sum(axis=1)
+        some = own > 0
+        out = np.array(x, dtype=np.float64)
+        out[some] = self.family.filled(params.components, out[some], resp[some, :-1] / own[some, None])
+        if not some.all():
+            low, high = self._box()
+            out[~some] = np.where(np.isnan(out[~some]), 0.5 * (low + high), out[~some])
+        return out
+
+    def drawn(self, params: Any, x: np.ndarray, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """As the family draws them; those of noise lie anywhere in the box."""
+        out, component = np.array(x, dtype=np.float64), np.asarray(component)
+        own = component < self._count(params)
+        out[own] = self.family.drawn(params.components, out[own], component[own], rng)
+        if not own.all():
+            noise = rng.uniform(*self._box(), size=out[~own].shape)
+            out[~own] = np.where(np.isnan(out[~own]), noise, out[~own])
+        return out
+
     def _count(self, params: Any) -> int:
         """Components beside the noise."""
         first = next(p for p in self.family.parameters if p.axes)

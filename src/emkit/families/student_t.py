@@ -5,6 +5,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from emkit.core.columns import Columns
+from emkit.core.family import differences
 from emkit.core.parameters import Parameter, Positive, Real
 from emkit.core.records import Params
 from emkit.core.support import Reals
@@ -169,6 +171,12 @@ class StudentT(Spread):
         """Locations, which are medians where df <= 1 and there is no mean; variances, infinite where df <= 2."""
         df = np.broadcast_to(params.df, params.scales.shape)
         return params.locations, params.scales**2 * np.where(df > 2.0, df / np.where(df > 2.0, df - 2.0, 1.0), np.inf)
+
+    def profile(self, params: Any, weights: np.ndarray, columns: Columns) -> list[tuple[np.ndarray, list[str]]]:
+        """The location's difference; where df <= 2 squared scales stand for variances, next to which nothing would differ."""
+        mean, variance = self.moments(params)
+        variance = np.where(np.isfinite(variance), variance, params.scales**2)
+        return differences(mean, weights @ mean, mean - weights @ mean, variance, weights, columns)
 
     def cdf(self, params: Any, x: np.ndarray, *, upper: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """By the incomplete beta function."""

@@ -34,6 +34,14 @@ class Uniform(Columnwise):
         """Over the data's range, and a given one."""
         return [cls(), cls(-20.0, [20.0, 30.0])]
 
+    def resolve(self, source: Source, k: int) -> Self:
+        """Raises ParameterError, besides, for ends given as fixed or starting values: they are held at its bounds."""
+        given = [*self.start_values, *(self.fixed if self.seen is None else ())]  # once resolved it holds its ends itself
+        if given:
+            bound = {"lows": "lower", "highs": "upper"}[given[0]]
+            raise ParameterError(f"{given[0]} of a Uniform family cannot be fixed or started: give {bound}", parameter=given[0])
+        return super().resolve(source, k)
+
     def ready(self, source: Source, k: int) -> Self:
         """Holds the ends of the range. Raises DataError for a column without one, ParameterError for ends that are none."""
         summary, d, ends = source.summary, source.n_features, []

@@ -5,6 +5,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from emkit.core.columns import Columns
+from emkit.core.family import differences
 from emkit.core.parameters import Angle, Parameter, Positive, wrapped
 from emkit.core.support import Angles
 from emkit.families.columnwise import ExponentialFamily, Terms
@@ -75,6 +77,22 @@ class VonMises(ExponentialFamily):
         angle = nodes * np.minimum(np.pi, 12.0 / np.sqrt(c))
         density = weights * np.exp(-2.0 * c * np.sin(0.5 * angle) ** 2)
         return params.means, (density * angle**2).sum(axis=-1) / density.sum(axis=-1)
+
+    def _vectors(self, params: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Mean cosine and sine under each component, (K, d) each: I1(c) / I0(c) in the mean direction."""
+        length = 1.0 - _gap(params.concentrations)[0]
+        return length * np.cos(params.means), length * np.sin(params.means)
+
+    def filled(self, params: Any, x: np.ndarray, resp: np.ndarray) -> np.ndarray:
+        """The direction of the mean vector, given the row's responsibilities."""
+        cosine, sine = self._vectors(params)
+        return np.where(np.isnan(x), np.arctan2(resp @ sine, resp @ cosine), x)
+
+    def profile(self, params: Any, weights: np.ndarray, columns: Columns) -> list[tuple[np.ndarray, list[str]]]:
+        """The angle from the mean direction of the whole, in roots of the mean squared angle from it."""
+        cosine, sine = self._vectors(params)
+        overall = np.arctan2(weights @ sine, weights @ cosine)
+        return differences(params.means, overall, wrapped(params.means - overall), self.moments(params)[1], weights, columns)
 
     def cdf(self, params: Any, x: np.ndarray, *, upper: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """From -pi on."""

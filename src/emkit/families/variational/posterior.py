@@ -57,6 +57,14 @@ class VariationalFamily(Family):
         """Those of the ordinary family, at the point that stands for the posterior."""
         return self.plain.moments(self.at_the_mean(params))
 
+    def filled(self, params: Any, x: np.ndarray, resp: np.ndarray) -> np.ndarray:
+        """By the ordinary family, at the point that stands for the posterior."""
+        return self.plain.filled(self.at_the_mean(params), x, resp)
+
+    def drawn(self, params: Any, x: np.ndarray, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """By the ordinary family, at the point that stands for the posterior."""
+        return self.plain.drawn(self.at_the_mean(params), x, component, rng)
+
     def cdf(self, params: Any, x: np.ndarray, *, upper: bool = False) -> tuple[np.ndarray, np.ndarray] | None:
         """That of the ordinary family, at the point that stands for the posterior."""
         return self.plain.cdf(self.at_the_mean(params), x, upper=upper)
