@@ -46,9 +46,9 @@ def test_cells_must_lie_between_0_and_1(cell):
         Beta().resolve(ArraySource(np.array([[0.3], [cell]])), 1)
 
 
-def test_a_constant_column_ends_at_the_bounds():
+def test_a_component_on_one_value_ends_at_the_bounds():
     x = np.full((20, 1), 0.25)
-    family = Beta().resolve(ArraySource(x), 1)
+    family = Beta(None).resolve(ArraySource(np.append(x, [[0.5]], axis=0)), 1)
     params = settled(family, family.from_partition(x, np.ones((20, 1)), np.random.default_rng(0)), x, np.ones((20, 1)), 20)
     assert params.alphas[0, 0] <= 1e8
     assert params.betas[0, 0] <= 1e8

@@ -41,9 +41,9 @@ def test_cells_must_be_positive():
         Gamma().resolve(ArraySource(np.array([[1.0], [0.0]])), 1)
 
 
-def test_a_constant_column_ends_at_the_bound():
+def test_a_component_on_one_value_ends_at_the_bound():
     x = np.full((20, 1), 3.0)
-    family = Gamma().resolve(ArraySource(x), 1)
+    family = Gamma(None).resolve(ArraySource(np.append(x, [[5.0]], axis=0)), 1)
     params = settled(family, family.from_partition(x, np.ones((20, 1)), np.random.default_rng(0)), x, np.ones((20, 1)))
     assert params.shapes[0, 0] == 1e8
     assert params.shapes[0, 0] / params.rates[0, 0] == pytest.approx(3.0)

@@ -9,7 +9,7 @@ import numpy as np
 from emkit.core.columns import Column, Columns
 from emkit.core.errors import DataError
 from emkit.core.warn import warn
-from emkit.data.cells import is_absent, numbers_of, read_objects
+from emkit.data.cells import is_absent, numbers_of, read_objects, whole_numbers
 from emkit.data.tables import Table, columns_of_the_fit, holds_texts, is_table, read_frame
 from emkit.data.validate import check_matrix, unmask
 
@@ -71,6 +71,8 @@ def _numeric(series: Any) -> Any:
 
     if not series.dtype.is_numeric():
         return series
+    if series.dtype.is_integer() and series.dtype not in (nw.Int128, nw.UInt128):
+        return whole_numbers(series)
     return np.asarray(series.cast(nw.Float64).to_numpy(), dtype=np.float64)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from emkit.core.columns import Column
 from emkit.core.errors import DataError
 
+_EXACT = 2**53  # up to which every whole number is a floating-point number
 _IDENTIFIERS = 50  # more distinct texts than this, each in one row only, are identifiers
 
 
@@ -46,19 +47,39 @@ def read_cells(series: Any, like: Column | None, unseen: str) -> tuple[np.ndarra
         return _coded(series.to_list(), like, unseen, repr(name)), like
     if dtype in (nw.Int128, nw.UInt128):  # NumPy has none
         return series.cast(nw.Float64).to_numpy().astype(np.float64), Column(name, "count")
+    if dtype.is_integer():
+        return whole_numbers(series), Column(name, "count")
     if dtype.is_numeric():
         values = series.to_numpy()
         if values.dtype.kind == "O" or series.null_count():
             values = series.cast(nw.Float64).to_numpy()
         values = np.asarray(values)
-        kind = "count" if dtype.is_integer() else "real"
-        return values if values.dtype in (np.float32, np.float64) else values.astype(np.float64), Column(name, kind)
+        return values if values.dtype in (np.float32, np.float64) else values.astype(np.float64), Column(name)
     found = series.to_list()
     if dtype == nw.Boolean:
         return numbers_of(found, repr(name), name), Column(name, "binary")
     if dtype in (nw.Categorical, nw.Enum):
         return _texts(found, like, repr(name), name, unseen, tuple(dtype.categories) if isinstance(dtype, nw.Enum) else ())
     return read_objects(found, like, unseen, repr(name), name)
+
+
+def whole_numbers(series: Any) -> np.ndarray:
+    """A column of integers as float64, NaN where missing. Raises DataError where that would make two of them one."""
+    cells = series.to_list() if series.null_count() else series.to_numpy()
+    if isinstance(cells, list):
+        cells = [None if is_absent(v) else v for v in cells]
+        values = np.array([np.nan if v is None else float(v) for v in cells])
+    else:
+        values = cells.astype(np.float64)
+    for row in np.flatnonzero(np.abs(np.nan_to_num(values)) >= _EXACT):
+        if int(values[row]) != int(cells[row]):
+            raise DataError(
+                f"column {str(series.name)!r} row {row} is {int(cells[row])}: whole numbers beyond 2**53 cannot be told apart as "
+                "floating-point numbers; subtract a constant, or turn them into text if they are names",
+                column=str(series.name),
+                row=int(row),
+            )
+    return np.asarray(values, dtype=np.float64)
 
 
 def read_objects(

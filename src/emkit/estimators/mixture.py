@@ -102,6 +102,12 @@ class Mixture(RowFace):
         """What sets each component apart most."""
         return in_words(result.model, result.params, self.columns_)
 
+    def _new(self, X: Any, sample_weight: Any = None) -> ArraySource:
+        """New rows, each cell of which some component can produce."""
+        source = super()._new(X, sample_weight)
+        self._current().model.check(source)
+        return source
+
     def _source(self, X: Any, sample_weight: Any = None, *, like: Columns | None = None, min_rows: int = 1) -> ArraySource:
         """In a fit, whole numbers are told apart, and codes of categories become levels."""
         source = super()._source(X, sample_weight, like=like, min_rows=min_rows)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from emkit.core.block import Block, Source
-from emkit.core.errors import ParameterError
+from emkit.core.errors import DataError, ParameterError
 from emkit.core.prior import Prior
 from emkit.core.records import Stats
 from emkit.families.coded import CodedPasses, tallied
@@ -246,7 +246,21 @@ class ExponentialFamily(Columnwise):
             here = self.stats_block(params, Block(block.x), resp)
             total = here if total is None else total + here
         rows = np.where(total.mass[0] > 0, total.mass[0], 1.0)
+        if len(self.parameters) > 1 and not self.fixed:
+            self._refuse_constant(source)
         return replace(self, prior=PseudoRows(2.0 / source.total_weight, tuple(s[0] / rows for s in total.sums), "weak prior"))
+
+    def _refuse_constant(self, source: Source) -> None:
+        """Raise DataError, naming the column, for one on whose only value a component would collapse."""
+        summary = source.summary
+        constant = np.flatnonzero((summary.weight > 0) & ~(summary.high > summary.low))
+        if len(constant):
+            j = int(constant[0])
+            raise DataError(
+                f"{source.columns.called(j)} is constant, and {self.called} would collapse onto its value; drop the column, "
+                "or hold a parameter",
+                column=source.columns[j].name,
+            )
 
     @property
     def _pseudo(self) -> PseudoRows | None:

@@ -382,6 +382,8 @@ def _listed(parts: Mapping[Any, Family]) -> list[ColumnPart]:
         several = columns if isinstance(columns, tuple) else (columns,)
         if not isinstance(family, Family):
             raise ParameterError(f"column {columns!r} has {family!r}; give a family, such as emkit.Gaussian()")
+        if not several:
+            raise ParameterError(f"{family.called} has no column: a tuple names at least one")
         word = type(family).__name__.lower()
         name = str(next(iter(several))) if len(several) == 1 else word
         while name in (part.name for part in out):

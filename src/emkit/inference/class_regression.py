@@ -12,6 +12,7 @@ from emkit.core.errors import DataError
 from emkit.core.warn import warn
 from emkit.inference.sandwich import Wald, sandwich, wald
 
+_FLAT = 1e-6  # information about some coefficient in a row: where there is less, the likelihood has no maximum near
 _FAR = 15.0  # log-odds for a standard deviation of a covariate
 
 
@@ -127,12 +128,15 @@ def regress(assigned: Assigned, z: np.ndarray, names: tuple[str, ...], n_left_ou
     best = minimize(loss, np.zeros((k - 1) * q), jac=True, method="BFGS", options={"gtol": 1e-6, "maxiter": 2000})
     best = minimize(loss, best.x, jac=True, hess=hessian, method="trust-exact", options={"gtol": 1e-9, "maxiter": 200})
     theta = best.x
-    if np.abs(theta.reshape(k - 1, q)).max(initial=0.0) > _FAR:
+    apart = np.abs(theta.reshape(k - 1, q)).max(initial=0.0) > _FAR or np.linalg.eigvalsh(hessian(theta)).min(initial=1.0) < _FLAT
+    if apart:
         warn("a covariate separates classes (nearly) perfectly, so that its coefficient has no finite estimate; leave it out")
     log_prior = logs(theta)
     rest = assigned.expected(log_prior)[1] - np.exp(log_prior)
     scores = (rest[:, 1:, None] * design[:, None, :]).reshape(len(design), -1)
     covariance = sandwich(scores, _information(assigned, design, log_prior), w)
+    if apart:  # what the curvature says there is nothing to go by
+        covariance = np.full_like(covariance, np.nan)
     back = np.diag(np.append(1.0, 1.0 / scale))
     back[0, 1:] = -centre / scale
     each = np.kron(np.eye(k - 1), back)

@@ -59,5 +59,7 @@ class Wald:
 
 def wald(estimates: np.ndarray, covariance: np.ndarray) -> Wald:
     """Whether all of these are 0; directions without variance do not count."""
+    if not np.isfinite(covariance).all():
+        return Wald(float("nan"), len(estimates))
     inverse = np.linalg.pinv(covariance, rcond=1e-10, hermitian=True)
     return Wald(float(estimates @ inverse @ estimates), int(np.linalg.matrix_rank(covariance, tol=None, hermitian=True)))
