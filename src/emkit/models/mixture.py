@@ -278,8 +278,9 @@ class MixturesSideBySide(SideBySide):
 
     def seeds(self, source: Source, rngs: Sequence[np.random.Generator]) -> Seeds:
         """Where many rows have a value exactly, some starts set them apart."""
+        more = self.model.further_kinds if source.n_rows <= _FEW_ROWS else ()  # merging many rows takes longer than all starts
         stand_out = values_that_stand_out(np.asarray(source.joined().x, dtype=np.float64))
-        return seeds_of_many(self.model.seeding, rngs, stand_out, more=self.model.further_kinds, few=len(rngs) <= self.race[0])
+        return seeds_of_many(self.model.seeding, rngs, stand_out, more=more, few=len(rngs) <= self.race[0])
 
     def init(self, source: Source, seeds: Seeds) -> MixtureParams:
         """Starting values from as many partitions of the rows as there are seeds."""
