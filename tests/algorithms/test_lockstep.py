@@ -47,7 +47,7 @@ def result(source):
 
 def test_every_start_is_in_the_table(result):
     assert [start.index for start in result.starts] == list(range(24))
-    assert {start.kind for start in result.starts} == {"k-means++", "plain k-means++", "random_from_data", "hierarchical"}
+    assert {start.kind for start in result.starts} == {"k-means++", "plain k-means++", "random_from_data"}
     assert all(math.isfinite(start.short_objective) for start in result.starts)
     done = [start for start in result.starts if start.finished]
     assert 1 <= len(done) <= 4 and result.objective == max(start.objective for start in done)
@@ -57,7 +57,7 @@ def test_every_start_is_in_the_table(result):
 def test_the_answer_is_an_optimum_at_least_as_good_as_eight_starts_find(result, source):
     assert result.converged and result.remaining < 1e-3
     eight = fitted(FiniteMixture(Gaussian(), 4), source, starts=8, algorithm="em", max_iter=5000)
-    assert result.objective > eight.objective - 0.1  # there are several optima within a tenth of a nat
+    assert result.objective > eight.objective - 1e-2
     further = fitted(result.model, source, starts=[result.params], algorithm="em", tol=0, max_iter=500)
     assert further.objective - result.objective < 1e-3
     assert np.all(np.diff(result.trace) >= -1e-9 * abs(result.objective))
