@@ -1,5 +1,6 @@
 """The weak prior of families with a parameter of spread that could run to zero."""
 
+from abc import abstractmethod
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
@@ -87,9 +88,9 @@ class SpreadPrior(Family):
         prior = self.prior if isinstance(self.prior, GaussianPrior) else None
         return [] if prior is None else [f"{prior.name} prior, {prior.mass:.3g} pseudo-observations"]
 
+    @abstractmethod
     def variances_left(self, params: Any) -> np.ndarray:
         """Of each component and column the variance, given the other columns, (K, d)."""
-        raise NotImplementedError
 
     def refuse_collapse(self, params: Any) -> None:
         """Raise CollapseError where a spread has run to zero."""

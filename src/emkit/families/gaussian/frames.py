@@ -8,6 +8,8 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
+from emkit.families.gaussian.shapes import factor
+
 
 class Frame(ABC):
     """A kind of frames; F of them at a time: one for each of N covariances, or one for every N / F of them."""
@@ -65,8 +67,7 @@ class Triangular(Frame):
 
     def split(self, value: np.ndarray, frames: int) -> tuple[np.ndarray, np.ndarray]:
         """From Cholesky factors, of columns brought to unit variance first, so that their units do not matter."""
-        sd = np.sqrt(np.diagonal(value, axis1=1, axis2=2))
-        lower = sd[:, :, None] * np.linalg.cholesky(value / (sd[:, :, None] * sd[:, None, :]))
+        lower = factor(value)
         diagonal = np.diagonal(lower, axis1=1, axis2=2)
         i, j = np.tril_indices(value.shape[-1], -1)
         return 2.0 * np.log(diagonal), (lower / diagonal[:, None, :])[:: len(value) // frames, i, j]
