@@ -93,7 +93,8 @@ def fit(
     rules = Rules(tol, max_iter, monitors, checkpoint)
     rng, algorithm, watch = rng or np.random.default_rng(), algorithm_of("auto" if algorithm is None else algorithm), rules.watch
     model = model.resolve(source)
-    problem = Problem(model, source, executor, float(np.finfo(_width(source)).eps))
+    width, source = _width(source), model.prepared(source)
+    problem = Problem(model, source, executor, float(np.finfo(width).eps))
     with executor.session(), np.errstate(over="ignore", invalid="ignore"):  # a run that they spoil says so itself
         watch.begin()
         _compile(model, source, watch)

@@ -1,0 +1,78 @@
+"""Data in the form in which a network reads them: codes of states, and a Source of compiled components."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from emkit.core.block import Block, Source
+from emkit.core.columns import Columns
+from emkit.models.bayesnet.plan import Plan
+
+MISSING = -1
+
+
+def codes_of(x: Any, columns: Sequence[int]) -> np.ndarray:
+    """State numbers of each node, (n, N), -1 where one is missing; ``columns``: the column of each node, -1 for a hidden one."""
+    x, place = np.asarray(x), np.asarray(columns)
+    out = np.full((len(x), len(place)), MISSING, dtype=np.int32)
+    seen = np.flatnonzero(place >= 0)
+    cells = x[:, place[seen]]
+    out[:, seen] = np.where(np.isnan(cells), MISSING, cells).astype(np.int32)
+    return out
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A run of a plan's components; the first of them also stands for everything that is fully observed."""
+
+    plan: Plan
+    part: tuple[int, int]
+    first: bool
+
+
+class EvidenceSource(Source):
+    """Rows as one compiled plan, whose blocks are runs of components of about equal work.
+
+    Parameters
+    ----------
+    rows : Source
+        What was compiled: samples are drawn from it, and rows named by it.
+    plan : Plan
+    prepare : callable
+        What compiles a Source, for samples.
+    """
+
+    def __init__(self, rows: Source, plan: Plan, prepare: Any):
+        self.rows, self.plan, self._prepare = rows, plan, prepare
+        self.columns: Columns = rows.columns
+        self.n_rows, self.total_weight = rows.n_rows, rows.total_weight
+        empty = np.zeros((0, len(rows.columns)))
+        self.blocks = []
+        for i, part in enumerate(plan.pieces or [(0, 0)]):
+            block = Block(empty, source_rows=rows.n_rows, columns=rows.columns)
+            block.kept["piece"] = Piece(plan, part, i == 0)
+            self.blocks.append(block)
+
+    def parts(self) -> Sequence[Block]:
+        """The runs of components."""
+        return self.blocks
+
+    def sample(self, n: int, rng: np.random.Generator) -> Source:
+        """Rows drawn at random, compiled likewise; ``self`` if that is all."""
+        found = self.rows.sample(n, rng)
+        return self if found is self.rows else self._prepare(found)
+
+    def joined(self) -> Block:
+        """The rows."""
+        return self.rows.joined()
+
+    @property
+    def summary(self) -> Any:  # type: ignore[override]
+        """Of the rows."""
+        return self.rows.summary
+
+    def user_row(self, row: int) -> int:
+        """As the rows have it."""
+        return self.rows.user_row(row)

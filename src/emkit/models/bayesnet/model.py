@@ -1,0 +1,298 @@
+"""Bayesian networks over discrete nodes, fitted by exact EM from rows with holes and with hidden nodes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from emkit.core import simplex
+from emkit.core.block import Block, Source
+from emkit.core.errors import DataError, ParameterError
+from emkit.core.model import Inference, Model
+from emkit.core.parameters import Parameter, Simplex
+from emkit.core.prior import Dirichlet, Prior
+from emkit.models.bayesnet.evidence import EvidenceSource, Piece, codes_of
+from emkit.models.bayesnet.graph import Graph
+from emkit.models.bayesnet.params import BayesNetParams, BayesNetStats
+from emkit.models.bayesnet.plan import MAX_TABLE, Plan
+from emkit.models.bayesnet.priors import BDeu
+from emkit.models.bayesnet.sampling import sampled
+from emkit.models.bayesnet.scanning import Scanner
+from emkit.models.bayesnet.starting import start
+from emkit.models.bayesnet.tables import Layout
+
+
+@dataclass(frozen=True)
+class BayesNet(Model):
+    """p(x) = prod_i p(x_i | its parents), over discrete nodes of a directed acyclic graph.
+
+    Parameters
+    ----------
+    graph : Graph
+    cards : tuple of int
+        States of each node.
+    hidden : tuple of int
+        Nodes that are no columns of the data; the others are the columns, in their order.
+    prior : Dirichlet, BDeu, number, mapping or None
+        Of every row of every table; a number is a concentration. A mapping from names of nodes gives each its own.
+    tied : tuple of tuples of int
+        Groups of nodes that share one table; the parameter has the name of the first.
+    everything : bool
+        Whether a row's missing nodes without observed descendants get expected counts. Without them (the default) the likelihood is
+        the same, EM takes larger steps, and its limit usually is the same.
+    max_table : float
+        Cells of the largest table that may be summed over.
+    fixed, start_values : mapping, optional
+        By name of the node: its table, with an axis for each parent and the node's own last; NaN marks free entries, and a zero is
+        a structural zero.
+
+    References
+    ----------
+    Lauritzen (1995), The EM algorithm for graphical association models with missing data, CSDA 19, 191-201. Heckerman (1995),
+    A tutorial on learning with Bayesian networks, MSR-TR-95-06.
+    """
+
+    graph: Graph
+    cards: tuple[int, ...]
+    hidden: tuple[int, ...] = ()
+    prior: Any = None
+    tied: tuple[tuple[int, ...], ...] = ()
+    everything: bool = False
+    max_table: float = MAX_TABLE
+
+    Params: ClassVar[Any] = BayesNetParams
+
+    def __post_init__(self) -> None:
+        if len(self.cards) != len(self.graph):
+            raise ParameterError(f"cards={self.cards!r}: {len(self.graph)} nodes need as many numbers of states", parameter="cards")
+        for group in self.tied:
+            if len(group) < 2:
+                raise ParameterError(f"tied={self.tied!r}: a group has at least two nodes", parameter="tied")
+        super().__post_init__()
+
+    @classmethod
+    def examples(cls) -> list[Self]:
+        """A collider with a hidden root, a chain with tied tables, a table with zeros; priors."""
+        fork = Graph(("h", "x0", "x1"), ((), (0,), (0,)))
+        pair = Graph(("x0", "x1"), ((), (0,)))
+        zeros = {"x1": [[1.0, 0.0], [np.nan, np.nan]]}
+        return [
+            cls(fork, (2, 2, 2), (0,)),
+            cls(fork, (3, 2, 2), (0,), BDeu(2.0), ((1, 2),)),
+            cls(pair, (2, 2), (), Dirichlet(2.0), fixed=zeros),
+            cls(pair, (2, 2), (), {"x0": 3.0}, everything=True),
+        ]
+
+    def draw(self, rng: np.random.Generator, n: int, d: int) -> Block:
+        """Rows from tables drawn at random, which obey what is held."""
+        params = start(self, None, rng, 1)
+        return replace(self.simulate(params, n, rng), labels=None)
+
+    # --- what follows from the settings -------------------------------------------------------------------------------
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Where the tables are."""
+        return Layout.of(self.graph, self.cards, self.tied)
+
+    @cached_property
+    def columns(self) -> tuple[int, ...]:
+        """The column of each node, -1 for a hidden one."""
+        seen = [node for node in range(len(self.graph)) if node not in self.hidden]
+        place = {node: j for j, node in enumerate(seen)}
+        return tuple(place.get(node, -1) for node in range(len(self.graph)))
+
+    @cached_property
+    def rank(self) -> np.ndarray:
+        """The place of each node in the order of elimination."""
+        rank = np.empty(len(self.graph), np.int64)
+        rank[list(self.graph.elimination_order(self.cards))] = np.arange(len(self.graph))
+        return rank
+
+    @cached_property
+    def parameters(self) -> tuple[Parameter, ...]:  # type: ignore[override]
+        """A table for each node that has its own, under the node's name."""
+        found = []
+        for node in self.layout.owners:
+            letters = " ".join(f"n{member}" for member in (*self.graph.parents[node], node))
+            found.append(Parameter(self.graph.names[node], letters, Simplex(), Dirichlet))
+        return tuple(found)
+
+    @cached_property
+    def priors(self) -> dict[str, Prior]:  # type: ignore[override]
+        """Of each table that has one."""
+        given = self.prior if isinstance(self.prior, Mapping) else {p.name: self.prior for p in self.parameters}
+        unknown = sorted(set(given) - {p.name for p in self.parameters})
+        if unknown:
+            raise ParameterError(f"prior={unknown}: the tables are {', '.join(map(repr, self.names))}", parameter="prior")
+        found: dict[str, Prior] = {}
+        for p, node in zip(self.parameters, self.layout.owners, strict=True):
+            value, shape = given.get(p.name), self.layout.shape(node)
+            prior = value.of_table(shape) if isinstance(value, BDeu) else Dirichlet.of(value, "prior", shape)
+            if prior is not None:
+                found[p.name] = prior
+        return found
+
+    @cached_property
+    def pseudo(self) -> np.ndarray | None:
+        """Pseudo-counts of the priors, (T,)."""
+        if not self.priors:
+            return None
+        tables = []
+        for p, node in zip(self.parameters, self.layout.owners, strict=True):
+            prior: Any = self.priors.get(p.name)
+            tables.append(np.broadcast_to(0.0 if prior is None else prior.pseudo, self.layout.shape(node)))
+        return self.layout.flat(tables)
+
+    @cached_property
+    def held_tables(self) -> np.ndarray | None:
+        """What is held of all tables, (T,), NaN where free; None if nothing is."""
+        if not self.fixed:
+            return None
+        held = (self.held(self.graph.names[node], self.layout.shape(node)) for node in self.layout.owners)
+        return self.layout.flat(list(held))
+
+    def sizes(self, k: int, d: int) -> dict[str, int]:
+        """States of each node."""
+        return {"d": d, "K": k, **{f"n{node}": card for node, card in enumerate(self.cards)}}
+
+    def own(self, params: Any) -> dict[str, np.ndarray]:
+        """The tables by name."""
+        return {self.graph.names[node]: self.layout.table(params.tables, node) for node in self.layout.owners}
+
+    def made(self, params: Any, values: Mapping[str, np.ndarray], parts: Mapping[str, Any]) -> Any:
+        """From tables by name."""
+        return self.Params(self.layout.flat([values[self.graph.names[node]] for node in self.layout.owners]))
+
+    @property
+    def n_hidden(self) -> int | None:
+        """None: hidden nodes are variables, not labels of rows."""
+        return None
+
+    @property
+    def in_words(self) -> str:
+        """As "Bayesian network: 8 nodes, 8 edges, 1 hidden"."""
+        hidden = f", {len(self.hidden)} hidden" if self.hidden else ""
+        return f"Bayesian network: {len(self.graph)} nodes, {len(self.graph.edges)} edges{hidden}"
+
+    # --- fitting ------------------------------------------------------------------------------------------------------
+
+    def resolve(self, source: Source) -> Self:
+        """Checks the cells, reads fixed and starting tables."""
+        self.check(source)
+        return self.with_values(1, source.n_features)
+
+    def check(self, source: Source) -> None:
+        """Raise DataError, naming column and row, for a cell that is no state of its node."""
+        seen = [node for node in range(len(self.graph)) if self.columns[node] >= 0]
+        if source.n_features != len(seen):
+            raise DataError(f"the data have {source.n_features} columns, the network has {len(seen)} nodes that are not hidden")
+        row = 0
+        for block in source:
+            x = np.asarray(block.x)
+            limit = np.array([self.cards[node] for node in seen], dtype=np.float64)
+            with np.errstate(invalid="ignore"):
+                bad = (x < 0) | (x >= limit) | (x != np.round(x))
+            bad &= ~np.isnan(x)
+            if bad.any():
+                i, j = (int(at[0]) for at in np.nonzero(bad))
+                raise DataError(
+                    f"{source.columns.called(j)} {source.place(row + i)} is {x[i, j]:g}; node {self.graph.names[seen[j]]!r} has "
+                    f"the states 0 to {self.cards[seen[j]] - 1}",
+                    column=source.columns[j].name, row=source.user_row(row + i),
+                )  # fmt: skip
+            row += block.n
+
+    def prepared(self, source: Source) -> Source:
+        """The rows compiled into components, once for all E-steps."""
+        if isinstance(source, EvidenceSource):
+            return source
+        scanner = Scanner(self.layout, self.everything)
+        for block in source:
+            scanner.add(codes_of(block.x, self.columns), block.weights)
+        return EvidenceSource(source, Plan.of(scanner, self.rank, self.max_table), self.prepared)
+
+    def one_by_one(self, source: Source) -> int:
+        """Eight starts with hidden nodes; three with missing cells only; one where nothing is missing."""
+        if self.hidden:
+            return 8
+        return 3 if np.isnan(np.asarray(source.joined().x)).any() else 1
+
+    def kind_of_start(self, attempt: int) -> str:
+        """Tables of available cases first, then jittered ones and random ones in turn."""
+        return ("available cases", "random tables", "jittered cases")[0 if not attempt else 1 + attempt % 2]
+
+    def init(self, source: Source, rng: np.random.Generator, attempt: int = 0) -> BayesNetParams:
+        """See ``emkit.models.bayesnet.starting``."""
+        return self.put_back(start(self, source.joined(), rng, attempt))
+
+    def e_step(self, params: BayesNetParams, block: Block) -> tuple[BayesNetStats, float]:
+        """Expected counts and log-likelihood of a run of components, or of rows, which are compiled on the way."""
+        piece = self._piece(block)
+        plan, (begin, end) = piece.plan, piece.part
+        counts = np.zeros(self.layout.total)
+        logs = np.zeros(plan.n_components)
+        plan.sweep(params.tables, piece.part, counts, logs)
+        counted = plan.mass[begin:end] > 0
+        total = float(plan.mass[begin:end][counted] @ logs[begin:end][counted])
+        if piece.first:
+            counts += plan.counts
+            used = plan.counts > 0
+            with np.errstate(divide="ignore"):
+                total += float(plan.counts[used] @ np.log(params.tables[used]))
+        return BayesNetStats(counts), total
+
+    def _piece(self, block: Block) -> Piece:
+        found: Piece | None = block.kept.get("piece")
+        if found is None:
+            key = ("piece", self.layout, self.columns, self.everything)
+            found = block.kept.get(key)
+        if found is None:
+            scanner = Scanner(self.layout, self.everything)
+            scanner.add(codes_of(block.x, self.columns), block.weights)
+            plan = Plan.of(scanner, self.rank, self.max_table)
+            found = block.kept[key] = Piece(plan, (0, plan.n_components), True)
+        return found
+
+    def m_step(self, stats: BayesNetStats, params: BayesNetParams) -> BayesNetParams:
+        """Each row's counts, with the prior's, over their sum."""
+        counts = stats.counts if self.pseudo is None else stats.counts + self.pseudo
+        return BayesNetParams(self.layout.mode(counts, self.held_tables, params.tables))
+
+    def q(self, stats: BayesNetStats, params: BayesNetParams) -> float:
+        """Counts times log tables."""
+        used = stats.counts > 0
+        return float(stats.counts[used] @ np.log(np.maximum(params.tables[used], simplex.TINY)))
+
+    def gradient(self, stats: BayesNetStats, params: BayesNetParams) -> dict[str, np.ndarray]:
+        """Of each table: counts over probabilities."""
+        return self.own(BayesNetParams(simplex.gradient(stats.counts, params.tables)))
+
+    def curvature(self, stats: BayesNetStats, params: BayesNetParams) -> dict[str, np.ndarray]:
+        """Of each table, from as many rows as were counted."""
+        counts, tables = self.own(BayesNetParams(stats.counts)), self.own(params)
+        return {name: simplex.curvature(counts[name], table, self.held(name, table.shape)) for name, table in tables.items()}
+
+    def infer(self, params: BayesNetParams, block: Block, want: str, out: np.ndarray | None = None) -> Inference:
+        """Log-likelihood of each row."""
+        codes = codes_of(block.x, self.columns)
+        scanner = Scanner(self.layout, self.everything)
+        rows, which = scanner.add(codes, pairs=True)
+        plan = Plan.of(scanner, self.rank, self.max_table)
+        with np.errstate(divide="ignore"):
+            total = scanner.observed(codes, np.log(params.tables))
+        if plan.n_components:
+            logs = np.empty(plan.n_components)
+            plan.sweep(params.tables, (0, plan.n_components), None, logs)
+            by_number = np.empty_like(logs)
+            by_number[plan.numbers] = logs
+            np.add.at(total, rows, by_number[which])
+        return Inference(total)
+
+    def simulate(self, params: BayesNetParams, n: int, rng: np.random.Generator) -> Block:
+        """N rows of the observed nodes."""
+        states = sampled(self.layout, params.tables, n, rng)
+        seen = [node for node in range(len(self.graph)) if self.columns[node] >= 0]
+        return Block(states[:, seen].astype(np.float64))

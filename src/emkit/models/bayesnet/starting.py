@@ -1,0 +1,51 @@
+"""Starting values of tables: what rows say in which a whole family is observed, jittered; random tables where a node is hidden."""
+
+from typing import Any
+
+import numpy as np
+
+from emkit.core.block import Block
+from emkit.models.bayesnet.evidence import codes_of
+from emkit.models.bayesnet.params import BayesNetParams
+from emkit.models.bayesnet.tables import Layout
+
+_JITTER = 0.2
+
+
+def start(model: Any, block: Block | None, rng: np.random.Generator, attempt: int) -> BayesNetParams:
+    """Tables for start number ``attempt``; given starting values and what is held win.
+
+    Families with a hidden node are drawn at random: equal tables would be a saddle, which EM never leaves.
+    """
+    layout, hidden = model.layout, set(model.hidden)
+    drawn = rng.gamma(1.0, size=layout.total) + 1e-3
+    cases = available(layout, block, model.columns) + 1.0 if block is not None else np.ones(layout.total)
+    if attempt % 2 == 0 and block is not None:
+        jitter = rng.gamma(1.0 / _JITTER, _JITTER, layout.total) if attempt else np.ones(layout.total)
+        for node in layout.owners:
+            family = {node, *layout.graph.parents[node]}
+            if not family & hidden:
+                part = slice(int(layout.offsets[node]), int(layout.offsets[node] + layout.sizes[node]))
+                drawn[part] = cases[part] * jitter[part]
+    tables = drawn / layout.sums(drawn)[layout.row_of]
+    for name, value in model.start_values.items():
+        node = layout.graph.names.index(name)
+        layout.table(tables, node)[...] = value
+    held = model.held_tables
+    return BayesNetParams(tables if held is None else layout.mode(tables, held, tables))
+
+
+def available(layout: Layout, block: Block, columns: Any) -> np.ndarray:
+    """Weights of the rows in which a whole family is observed, by its states, (T,)."""
+    codes = codes_of(block.x, columns)
+    weights = np.ones(len(codes)) if block.weights is None else np.asarray(block.weights, dtype=np.float64)
+    begin, nodes, strides = layout.members
+    counts = np.zeros(layout.total)
+    for family in range(len(layout.graph)):
+        members = slice(begin[family], begin[family + 1])
+        cells = codes[:, nodes[members]]
+        whole = (cells >= 0).all(axis=1)
+        at = cells[whole] @ strides[members]
+        first, size = int(layout.offsets[family]), int(layout.sizes[family])
+        counts[first : first + size] += np.bincount(at, weights=weights[whole], minlength=size)
+    return counts
