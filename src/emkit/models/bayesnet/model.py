@@ -82,7 +82,7 @@ class BayesNet(Model):
             cls(fork, (2, 2, 2), (0,)),
             cls(fork, (3, 2, 2), (0,), BDeu(2.0), ((1, 2),)),
             cls(pair, (2, 2), (), Dirichlet(2.0), fixed=zeros),
-            cls(pair, (2, 2), (), {"x0": 3.0}, everything=True),
+            cls(pair, (2, 2), (), {"x0": 3.0, "x1": 1.5}, everything=True),
         ]
 
     def draw(self, rng: np.random.Generator, n: int, d: int) -> Block:

@@ -1,0 +1,107 @@
+"""Tables for networks: each column's cells as numbers of states that are declared, or that the column has."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from emkit.core.columns import Column, Columns
+from emkit.core.errors import DataError, ParameterError
+from emkit.data.categories import read_categories
+from emkit.data.tables import Table
+
+
+def same_state(level: Any) -> str:
+    """What two ways of writing a state have in common: 0, "0", 0.0 and "0.0" are one, and so are True, "True" and "true"."""
+    if isinstance(level, bool | np.bool_):
+        return str(bool(level)).lower()
+    text = str(level).strip()
+    if text.lower() in ("true", "false"):
+        return text.lower()
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return str(int(number)) if np.isfinite(number) and number == int(number) else text
+
+
+def read_states(
+    x: Any,
+    declared: Mapping[str, Sequence[Any]],
+    *,
+    like: Columns | None = None,
+    unseen: str = "error",
+    min_rows: int = 1,
+    every_column: bool = True,
+) -> Table:
+    """Rows as float64 numbers of states, NaN where a cell is missing, with the states in the schema.
+
+    Parameters
+    ----------
+    x : data frame or array
+    declared : mapping from names of columns to their states
+        In the order in which they are numbered. Other columns have the states that occur: see ``read_categories``.
+    like : Columns, optional
+        Those of the fit, whose states count. Columns may then be missing, in any order: they are not observed.
+    unseen : {"error", "missing"}
+        What a cell is that is none of the declared states.
+
+    Raises
+    ------
+    DataError
+        Naming the column, the row and the states that there are.
+    """
+    table = read_categories(x, min_rows=min_rows, every_column=every_column)
+    if like is None:
+        out, items = table.x, []
+        for j, column in enumerate(table.columns.items):
+            states = declared.get(column.name)
+            if states is not None:
+                out[:, j], column = _renumbered(out[:, j], column, tuple(states), unseen, table.columns.called(j))
+            items.append(column)
+        return Table(out, Columns(tuple(items), table.columns.named))
+    rows = np.full((len(table.x), len(like)), np.nan)
+    place = _places(table.columns, like)
+    for j, column in enumerate(table.columns.items):
+        to = like[place[j]]
+        assert to.levels is not None
+        rows[:, place[j]], _ = _renumbered(table.x[:, j], column, to.levels, unseen, table.columns.called(j))
+    return Table(rows, like)
+
+
+def _places(columns: Columns, like: Columns) -> list[int]:
+    """Which column of the fit each column is: by name if both have names, else by place."""
+    if columns.named and like.named:
+        unknown = [name for name in columns.names if name not in like.names]
+        if unknown:
+            raise DataError(f"column {unknown[0]!r} is no node of the network; its observed nodes are {_few(like.names)}")
+        return [like.names.index(name) for name in columns.names]
+    if len(columns) != len(like):
+        raise DataError(f"X has {len(columns)} features, but the network has {len(like)} observed nodes")
+    return list(range(len(like)))
+
+
+def _renumbered(cells: np.ndarray, column: Column, states: tuple[Any, ...], unseen: str, called: str) -> tuple[np.ndarray, Column]:
+    """A column's cells as numbers of ``states``."""
+    number = {same_state(state): i for i, state in enumerate(states)}
+    if len(number) < len(states):
+        raise ParameterError(f"states of {column.name!r}: {_few(states)} has two that are written alike", parameter="states")
+    to = [number.get(same_state(level), -1) for level in column.levels or ()]
+    seen = ~np.isnan(cells)
+    codes = np.array(to, dtype=np.float64)[cells[seen].astype(np.intp)] if len(to) else np.zeros(0)
+    if (codes < 0).any() and unseen != "missing":
+        row = int(np.flatnonzero(seen)[np.flatnonzero(codes < 0)[0]])
+        level = (column.levels or ())[int(cells[row])]
+        raise DataError(
+            f"{called} row {row} is {level!r}, which is no state of that node; it has {_few(states)}. Correct the cell, declare "
+            "the state, or say unseen='missing'",
+            column=column.name, row=row, parameter="unseen",
+        )  # fmt: skip
+    out = np.full(len(cells), np.nan)
+    out[seen] = np.where(codes < 0, np.nan, codes)
+    return out, replace(column, kind="category", levels=states)
+
+
+def _few(values: Sequence[Any]) -> str:
+    return ", ".join(map(repr, values[:10])) + (", ..." if len(values) > 10 else "")

@@ -1,0 +1,207 @@
+"""BayesianNetwork: a face on networks of discrete nodes."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from emkit.core.checks import mapping, one_of
+from emkit.core.columns import Column, Columns
+from emkit.core.errors import ParameterError
+from emkit.core.result import Result
+from emkit.core.warn import warn
+from emkit.data.rows import ArraySource
+from emkit.data.states import read_states
+from emkit.data.validate import check_weights
+from emkit.estimators.network_structure import Structure, structure
+from emkit.estimators.rows import RowFace
+from emkit.models.bayesnet.model import BayesNet
+from emkit.models.bayesnet.plan import MAX_TABLE
+
+
+@dataclass(eq=False, repr=False)
+class BayesianNetwork(RowFace):
+    """Bayesian network over discrete columns, fitted by exact expectation-maximization from rows with holes.
+
+    Cells may be missing, whole nodes hidden; rows may have weights, tables may be held, tied, or have structural zeros. A column's
+    states are the values that it has: texts, categories, booleans or whole numbers.
+
+    Parameters
+    ----------
+    edges : sequence of pairs, str or graph
+        (parent, child) by name, or text such as "rain->wet, sprinkler->wet", or a networkx graph. Columns that no edge names are
+        independent of all others.
+    latent : mapping or list of str, optional
+        Hidden nodes and how many states each has, or which: ``{"H": 3}``.
+    prior : BDeu, Dirichlet, float, mapping or None
+        Of every row of every table; a number is a concentration. A mapping from nodes gives each its own. None is maximum
+        likelihood.
+    states : mapping, optional
+        The states of nodes, in the order in which tables have them; other nodes have those that occur.
+    tied : sequence of sequences of str, optional
+        Groups of nodes that share one table.
+    count_unobserved : bool
+        Whether a row's missing nodes without observed descendants get expected counts, as textbooks have it. Without them, the
+        default, the likelihood is the same, and EM needs fewer iterations.
+    max_table : float
+        Cells of the largest table that may be summed over; data that would need a larger one are refused.
+    unseen : {"error", "missing"}
+        What a state is that the network does not have.
+    init, fixed, order_by, tol, max_iter, algorithm, n_init, init_params, random_state, warm_start, n_jobs
+        As in every estimator: ``emkit.estimators.settings.Settings``. Parameters are called by node; a table has an axis for each
+        parent, in the order of the edges, and the node's own last.
+    verbose, verbose_interval, monitors, checkpoint
+        Likewise.
+
+    Attributes
+    ----------
+    structure_ : Structure
+        The graph, with the states of each node; hidden nodes come first.
+    converged_, n_iter_, result_, model_, columns_, n_features_in_, feature_names_in_
+        And each table by its node's name, with an underscore after it.
+
+    Raises
+    ------
+    DataError, ParameterError
+        (both ValueErrors) from ``fit``: naming the column, row, node or parameter.
+
+    References
+    ----------
+    Lauritzen (1995), The EM algorithm for graphical association models with missing data, CSDA 19, 191-201. Heckerman (1995), A
+    tutorial on learning with Bayesian networks, MSR-TR-95-06.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkit import BayesianNetwork
+    >>> rng = np.random.default_rng(0)
+    >>> cause = rng.random((500, 1)) < 0.4
+    >>> signs = rng.random((500, 4)) < np.where(cause, 0.9, 0.2)
+    >>> edges = "cause->x0, cause->x1, cause->x2, cause->x3"
+    >>> net = BayesianNetwork(edges, latent={"cause": 2}, random_state=0).fit(signs.astype(int))
+    >>> np.sort(net.cause_).round(1)
+    array([0.4, 0.6])
+    """
+
+    edges: Any = None
+    latent: Any = None
+    _: KW_ONLY
+    prior: Any = None
+    states: Any = None
+    tied: Any = None
+    count_unobserved: bool = False
+    max_table: float = MAX_TABLE
+    unseen: str = "error"
+
+    def build(self, columns: Columns | None) -> BayesNet:
+        """The network over these columns."""
+        one_of(self.unseen, ("error", "missing"), "unseen")
+        return self._network(structure(self.edges, self.latent, mapping(self.states, "states"), columns))
+
+    def _network(self, found: Structure) -> BayesNet:
+        names = found.graph.names
+        tied = []
+        for group in self.tied or ():
+            unknown = [name for name in group if name not in names]
+            if unknown:
+                raise ParameterError(f"tied: there is no node {unknown[0]!r}", parameter="tied")
+            tied.append(tuple(sorted(names.index(name) for name in group)))
+        prior = dict(self.prior) if isinstance(self.prior, Mapping) else self.prior
+        model = BayesNet(
+            found.graph, tuple(map(len, found.states)), found.hidden, prior, tuple(tied), bool(self.count_unobserved),
+            float(self.max_table),
+        )  # fmt: skip
+        return self._with_values(model)  # type: ignore[return-value]
+
+    @property
+    def structure_(self) -> Structure:
+        """The graph and the states of each node."""
+        return structure(self._edges(), self.latent, mapping(self.states, "states"), self.columns_)
+
+    def _edges(self) -> list[tuple[str, str]]:
+        model: Any = self._current().model
+        return list(model.graph.edges)
+
+    # --- data ---------------------------------------------------------------------------------------------------------
+
+    def _source(self, X: Any, sample_weight: Any = None, *, like: Columns | None = None, min_rows: int = 1) -> ArraySource:
+        one_of(self.unseen, ("error", "missing"), "unseen")
+        declared = mapping(self.states, "states")
+        table = read_states(X, declared, like=like, unseen=self.unseen, min_rows=min_rows, every_column=like is None)
+        return ArraySource(table.x, check_weights(sample_weight, len(table.x)), table.columns, checked=True)
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:  # type: ignore[override]
+        """Fit the tables to rows.
+
+        Parameters
+        ----------
+        X : data frame or array (n, d)
+            A column for each node that is not hidden; NaN or null where a cell is missing.
+        y : ignored
+        sample_weight : array (n,), optional
+            Nonnegative; weight 2 means the row twice.
+        """
+        source = self._source(X, sample_weight, min_rows=1)
+        self._fit(source, np.float64)
+        model: Any = self.model_
+        for said in model.graph.unidentified(model.hidden):
+            warn(said)
+        return self
+
+    def fit_rows(self, X: Any, weights: Any, labels: Any) -> Self:
+        """``fit`` with weights; nothing can be known of labels here."""
+        if labels is not None:
+            raise ParameterError("a network has no labels; give what is known of a hidden node as a column", parameter="labels")
+        return self.fit(X, sample_weight=weights)
+
+    @classmethod
+    def from_tables(cls, names: Any, states: Any, parents: Any, tables: Any, **settings: Any) -> Self:
+        """A network with these tables, ready for queries, without any data.
+
+        Parameters
+        ----------
+        names : sequence of str
+        states, parents, tables : mappings by name
+            States of each node; its parents; its table, with an axis for each parent and its own last.
+        settings
+            Of the estimator.
+        """
+        edges = [(parent, name) for name in names for parent in parents.get(name, ())]
+        states = {name: tuple(states[name]) for name in names}
+        found = cls(edges, states=states, **settings)
+        columns = Columns(tuple(Column(str(name), "category", states[name]) for name in names))
+        model = found.build(columns)
+        params = model.unshown({name: np.asarray(tables[name], dtype=np.float64) for name in model.names}, 1, len(columns))
+        found._adopt(Result.by_hand(model, params), columns, np.float64)
+        return found
+
+    # --- the answer ---------------------------------------------------------------------------------------------------
+
+    def bic(self, X: Any = None) -> float:
+        """-2 log-likelihood + parameters * ln(rows): lower is better. Without ``X``, of the fit."""
+        return super().bic(X)
+
+    def _labels_in_words(self, result: Result) -> list[str]:
+        from emkit.estimators.network_words import tables_in_words
+
+        return tables_in_words(self.structure_, result)
+
+    def _columns_by_moments(self) -> list[int]:
+        return []
+
+    def takes_texts(self) -> bool:
+        """Every column is of categories."""
+        return True
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """As every estimator does; a graph of another library is saved as its edges."""
+        self.save_as(path, type(self)(**{**self.get_params(deep=False), "edges": self._edges()}))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.positive_only = False
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        return tags

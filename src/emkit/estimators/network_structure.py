@@ -1,0 +1,114 @@
+"""From what a user says of a network to its graph: edges as pairs, text or a graph, hidden nodes, ties."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from emkit.core.checks import count
+from emkit.core.columns import Columns
+from emkit.core.errors import ParameterError
+from emkit.models.bayesnet.graph import Graph
+
+
+@dataclass(frozen=True)
+class Structure:
+    """A graph whose hidden nodes come first, with the states of each node.
+
+    Attributes
+    ----------
+    graph : Graph
+    states : tuple of tuples
+        Of each node.
+    hidden : tuple of int
+        Nodes that are no columns.
+    """
+
+    graph: Graph
+    states: tuple[tuple[Any, ...], ...]
+    hidden: tuple[int, ...]
+
+
+def pairs_of(edges: Any) -> list[tuple[str, str]]:
+    """Edges as pairs (parent, child) of names.
+
+    Parameters
+    ----------
+    edges : None, sequence of pairs, str such as "A->B, A->C", or anything with ``edges`` such as a networkx graph
+
+    Raises
+    ------
+    ParameterError
+        For what is none of these.
+    """
+    if edges is None:
+        return []
+    if isinstance(edges, str):
+        return [pair for part in edges.replace(";", ",").split(",") if part.strip() for pair in _chain(part)]
+    found = edges
+    if hasattr(edges, "edges"):
+        found = edges.edges() if callable(edges.edges) else edges.edges
+    try:
+        pairs = [(str(parent), str(child)) for parent, child in found]
+    except (TypeError, ValueError) as error:
+        raise ParameterError(
+            f"edges={edges!r}: give pairs (parent, child), a text such as 'A->B, A->C', or a directed graph", parameter="edges"
+        ) from error
+    return pairs
+
+
+def _chain(text: str) -> list[tuple[str, str]]:
+    """The edges of "A -> B -> C"."""
+    names = [name.strip() for name in text.split("->")]
+    if len(names) < 2 or not all(names):
+        raise ParameterError(f"edges: {text.strip()!r} is no edge; write 'parent->child'", parameter="edges")
+    return list(pairwise(names))
+
+
+def hidden_states(latent: Any, declared: Mapping[str, Sequence[Any]]) -> dict[str, tuple[Any, ...]]:
+    """The states of each hidden node: as declared, or 0, 1, ... for a number of them. Raises ParameterError."""
+    if latent is None:
+        return {}
+    if isinstance(latent, str):
+        latent = [latent]
+    given = dict(latent) if isinstance(latent, Mapping) else dict.fromkeys(latent)
+    found: dict[str, tuple[Any, ...]] = {}
+    for name, states in given.items():
+        if states is None:
+            if name not in declared:
+                raise ParameterError(f"latent={name!r}: say how many states it has: latent={{{name!r}: 2}}", parameter="latent")
+            found[str(name)] = tuple(declared[name])
+        elif isinstance(states, Sequence) and not isinstance(states, str):
+            found[str(name)] = tuple(states)
+        else:
+            found[str(name)] = tuple(range(count(states, f"latent[{name!r}]")))
+    return found
+
+
+def structure(edges: Any, latent: Any, declared: Mapping[str, Sequence[Any]], columns: Columns | None) -> Structure:
+    """The graph over hidden nodes and columns; columns that no edge names stand alone.
+
+    Raises ParameterError for an edge to something that is neither a column nor hidden, and for a hidden node that has a column.
+    """
+    pairs, hidden = pairs_of(edges), hidden_states(latent, declared)
+    known = columns.names if columns is not None else tuple(declared)
+    both = [name for name in hidden if name in known and columns is not None]
+    if both:
+        raise ParameterError(
+            f"latent: {both[0]!r} is a column of the data; leave the column out, or do not declare it hidden", parameter="latent"
+        )
+    seen = [name for name in known if name not in hidden]
+    strangers = sorted({name for pair in pairs for name in pair} - set(seen) - set(hidden))
+    if strangers:
+        raise ParameterError(
+            f"edges name {strangers[0]!r}, which is no column of the data; correct the name, or declare it hidden: "
+            f"latent={{{strangers[0]!r}: 2}}",
+            parameter="edges",
+        )
+    names = (*hidden, *seen)
+    states = [*hidden.values()]
+    for j, name in enumerate(seen):
+        levels = columns[j].levels if columns is not None else tuple(declared[name])
+        assert levels is not None
+        states.append(tuple(levels))
+    return Structure(Graph.of_edges(names, pairs), tuple(states), tuple(range(len(hidden))))

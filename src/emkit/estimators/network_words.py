@@ -1,0 +1,49 @@
+"""Conditional probability tables as text."""
+
+from itertools import product
+from typing import Any
+
+from emkit.core.result import Result
+from emkit.estimators.network_structure import Structure
+
+_TABLES, _ROWS = 12, 8  # as many as a person reads
+
+
+def tables_in_words(found: Structure, result: Result) -> list[str]:
+    """Each node's table, a line for each state of its parents; of large networks the first few."""
+    graph, lines = found.graph, list[str]()
+    tables = result.model.own(result.params)
+    shared = result.model.layout.shared
+    for node, name in enumerate(graph.names[:_TABLES]):
+        parents = graph.parents[node]
+        given = f" given {', '.join(graph.names[p] for p in parents)}" if parents else ""
+        hidden = " (hidden)" if node in found.hidden else ""
+        lines.append(f"{name}{hidden}{given}: {', '.join(map(str, found.states[node]))}")
+        if shared[node] != node:
+            lines.append(f"  the same table as {graph.names[shared[node]]}")
+            continue
+        rows = list(product(*(found.states[p] for p in parents)))
+        flat = tables[name].reshape(-1, len(found.states[node]))
+        for when, row in list(zip(rows, flat, strict=True))[:_ROWS]:
+            lines.append(f"  {', '.join(map(str, when)):<24}{'  '.join(f'{p:.4f}' for p in row)}")
+        if len(rows) > _ROWS:
+            lines.append(f"  and {len(rows) - _ROWS} more rows")
+    if len(graph) > _TABLES:
+        lines.append(f"and {len(graph) - _TABLES} more nodes")
+    return lines
+
+
+def labelled(found: Structure, name: str, table: Any) -> Any:
+    """A node's table as a pandas frame: a row for each combination of its parents' states, a column for each of its own."""
+    import pandas as pd
+
+    graph = found.graph
+    node = graph.names.index(name)
+    parents = graph.parents[node]
+    flat = table.reshape(-1, len(found.states[node]))
+    columns = pd.Index(list(found.states[node]), name=name)
+    if not parents:
+        return pd.DataFrame(flat, columns=columns)
+    levels = [list(found.states[p]) for p in parents]
+    index = pd.MultiIndex.from_product(levels, names=[graph.names[p] for p in parents])
+    return pd.DataFrame(flat, index=index, columns=columns)
