@@ -9,7 +9,7 @@ import numpy as np
 
 from emkit.core.errors import DataError
 from emkit.io.networks.bif_words import BifScanner
-from emkit.io.networks.record import check_nodes
+from emkit.io.networks.record import check_nodes, first_twice
 from emkit.io.networks.text import QUOTED, numbers, shaped, unquoted
 
 _ROW = re.compile(r'\s*\(([^()";{}]*)\)\s*([^()";{}]*);')  # a row without quotes, which nearly all are
@@ -183,8 +183,9 @@ class Tables:
             self.refuse_fast(name, block, table)
             return table
         if len(set(block.rows)) < len(block.rows):
-            again = next(row for i, row in enumerate(block.rows) if row in block.rows[:i])
-            fail(f"the table of node {name!r} has the row {self.states_of(block, again)} twice", block.place, name)
+            fail(
+                f"the table of node {name!r} has the row {self.states_of(block, first_twice(block.rows))} twice", block.place, name
+            )
         n = prod(shape[:-1])
         if len(block.rows) < n and block.default is None:
             there = set(block.rows)

@@ -58,7 +58,9 @@ class Draft:
         if unknown is not None:
             raise DataError(f"the table of node {self.key!r} names {unknown!r}, which is none of its states", column=self.key)
         rows = shaped([float(place[word]) for word in self.words], self.key, shape[:-1]).astype(np.int64)
-        return np.eye(shape[-1])[rows]
+        table = np.zeros((rows.size, shape[-1]))
+        table[np.arange(rows.size), rows.ravel()] = 1.0
+        return table.reshape(shape)
 
 
 def assemble(drafts: Sequence[Draft], title: str = "", remarks: dict[str, str] | None = None) -> Network:

@@ -36,14 +36,18 @@ class Extras:
         return json.dumps(said) if said else ""
 
     @classmethod
-    def of(cls, text: str | None) -> "Extras":
-        """Raises DataError where it is not what ``packed`` writes."""
-        if not text:
-            return cls()
-        said = parsed(text)
+    def of(cls, text: str | None, node: str | None = None) -> "Extras":
+        """Raises DataError, about the node, where it is not what ``packed`` writes."""
+        try:
+            return cls._of(parsed(text)) if text else cls()
+        except DataError as error:
+            raise DataError(f"node {node!r}: {error}" if node else str(error), column=node) from error
+
+    @classmethod
+    def _of(cls, said: Mapping[str, object]) -> "Extras":
         name, states, order = said.get("name"), said.get("states"), said.get("order")
         if not (name is None or isinstance(name, str)):
-            raise DataError(f"the property {KEY!r} has a name that is no text: {text[:60]!r}")
+            raise DataError(f"the property {KEY!r} has a name that is no text: {name!r:.60}")
         properties = mapping(said.get("properties", {}))
         return cls(name, None if states is None else texts(states), properties, None if order is None else texts(order))
 

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from emkit.core.errors import DataError
 from emkit.io.networks.drafts import Draft, assemble
 from emkit.io.networks.extras import KEY, Extras, parted
 from emkit.io.networks.record import Network
@@ -108,10 +107,7 @@ class _Reader:
         self.scanner.take("{")
         said = self.attributes()
         with self.scanner.located(self.places):
-            try:
-                extras = Extras.of(said.pop(KEY, None))
-            except DataError as error:
-                raise DataError(str(error), column=key) from error
+            extras = Extras.of(said.pop(KEY, None), key)
         listed = said.pop("states", "")
         if extras.name is not None and said.get("label") == extras.name:
             del said["label"]  # written beside the name for people to see

@@ -5,14 +5,20 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
 from types import MappingProxyType
+from typing import TypeVar
 
 import numpy as np
 
 from emkit.core.errors import DataError, ParameterError
 from emkit.models.bayesnet.graph import Graph
 
+_T = TypeVar("_T")
+
 MAX_CELLS = 2**26
 """Entries of the largest table that is made: half a gigabyte."""
+
+MAX_PARENTS = 31
+"""Arrays of NumPy before 2.0 have at most 32 axes."""
 
 ROUNDING = 1e-2
 """How far from 1 a row of a published table may add up; it is scaled then, and refused beyond."""
@@ -139,15 +145,16 @@ def check_nodes(names: Sequence[str], states: Sequence[Sequence[str]], parents: 
         if not own:
             raise DataError(f"node {name!r} has no states", column=name)
         if len(set(own)) < len(own):
-            again = next(state for i, state in enumerate(own) if state in own[:i])
-            raise DataError(f"node {name!r} has the state {again!r} twice", column=name)
+            raise DataError(f"node {name!r} has the state {first_twice(own)!r} twice", column=name)
         cards[name] = len(own)
     for name, above in zip(names, parents, strict=True):
-        for i, parent in enumerate(above):
-            if parent not in cards:
-                raise DataError(f"node {name!r} has the parent {parent!r}, but there is no such node", column=name)
-            if parent in above[:i]:
-                raise DataError(f"node {name!r} has the parent {parent!r} twice", column=name)
+        unknown = next((parent for parent in above if parent not in cards), None)
+        if unknown is not None:
+            raise DataError(f"node {name!r} has the parent {unknown!r}, but there is no such node", column=name)
+        if len(set(above)) < len(above):
+            raise DataError(f"node {name!r} has the parent {first_twice(above)!r} twice", column=name)
+        if len(above) > MAX_PARENTS:
+            raise DataError(f"node {name!r} has {len(above)} parents, more than {MAX_PARENTS}", column=name)
         if prod(cards[parent] for parent in above) * cards[name] > MAX_CELLS:
             raise DataError(
                 f"the table of node {name!r} with its {len(above)} parents has more entries than {MAX_CELLS:,}", column=name
@@ -155,12 +162,22 @@ def check_nodes(names: Sequence[str], states: Sequence[Sequence[str]], parents: 
     _graph(names, parents)
 
 
+def first_twice(items: Sequence[_T]) -> _T:
+    """The first item that was there before; there is one."""
+    seen = set[_T]()
+    for item in items:
+        if item in seen:
+            return item
+        seen.add(item)
+    raise AssertionError("all items are different")
+
+
 def _graph(names: Sequence[str], parents: Sequence[Sequence[str]]) -> Graph:
     place = {name: i for i, name in enumerate(names)}
     try:
         return Graph(tuple(names), tuple(tuple(place[parent] for parent in above) for above in parents))
     except ParameterError as error:
-        raise DataError(str(error)) from error
+        raise DataError(f"{error!s:.500}") from error
 
 
 def settled(table: np.ndarray, name: str, shape: tuple[int, ...]) -> np.ndarray:

@@ -1,12 +1,14 @@
 """UAI, the format of the inference competitions (type BAYES): numbers alone, no names.
 
 Names of nodes and states stand in a comment after the last table, which other programs do not read on to; without it nodes are "0",
-"1", ... and so are the states of each. In a table the last node of its scope, the child, comes fastest.
+"1", ... and so are the states of each. In a table the last node of its scope, the child, comes fastest. pgmpy has the first fastest,
+against the format: a file is read so where its rows add up to 1 in that order and not in the other.
 """
 
 import json
 import os
 import re
+from collections.abc import Sequence
 from itertools import islice
 from math import prod
 from typing import NoReturn
@@ -15,7 +17,7 @@ import numpy as np
 
 from emkit.core.errors import DataError
 from emkit.io.networks.extras import KEY, mapping, parsed, texts
-from emkit.io.networks.record import Network, check_nodes, settled
+from emkit.io.networks.record import ROUNDING, Network, check_nodes, settled
 from emkit.io.networks.text import blanked, line_of, numbers, opened, shaped
 
 _MARK = f"# {KEY} "
@@ -97,24 +99,44 @@ class _Reader:
             check_nodes(names, states, parents)
         except DataError as error:
             self.fail(str(error), begins[children[int(error.column)]] if error.column else begins[0], error.column)
-        tables = [self.table(str(scope[-1]), tuple(cards[node] for node in scope)) for scope in scopes]
-        if self.at < len(self.words):
-            self.fail(f"found {self.words[self.at][:40]!r} after the last table")
+        tables = self.tables([str(scope[-1]) for scope in scopes], [tuple(cards[node] for node in scope) for scope in scopes])
         return Network(names, states, parents, tuple(tables[children[node]] for node in range(n)))
 
+    def tables(self, nodes: Sequence[str], shapes: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
+        """Of all nodes, in the order of the file."""
+        begins, flat = list[int](), list[np.ndarray]()
+        for node, shape in zip(nodes, shapes, strict=True):
+            begins.append(self.at)
+            flat.append(self.table(node, shape))
+        if self.at < len(self.words):
+            self.fail(f"found {self.words[self.at][:40]!r} after the last table")
+        found = [values.reshape(shape) for values, shape in zip(flat, shapes, strict=True)]
+        if not all(map(_adds_up, found)):
+            other = [values.reshape(shape, order="F") for values, shape in zip(flat, shapes, strict=True)]
+            found = other if all(map(_adds_up, other)) else found
+        for node, shape, table, begin in zip(nodes, shapes, found, begins, strict=True):
+            try:
+                settled(table, node, shape)
+            except DataError as error:
+                self.fail(str(error), begin, node)
+        return found
+
     def table(self, node: str, shape: tuple[int, ...]) -> np.ndarray:
-        begin = self.at
-        size = self.count(f"the size of the table of node {node!r}")
+        """The numbers of one table, flat."""
+        begin, size = self.at, self.count(f"the size of the table of node {node!r}")
         if size != prod(shape):
             self.fail(f"the table of node {node!r} declares {size} numbers; its parents and states make {prod(shape)}", begin, node)
-        words = self.words[self.at : self.at + size]
         try:
-            table = shaped(numbers(words, f"the table of node {node!r}"), node, shape)
-            settled(table, node, shape)  # so that an error leads to the line
+            words = self.words[self.at : self.at + size]
+            values = shaped(numbers(words, f"the table of node {node!r}"), node, (size,))
         except DataError as error:
             self.fail(str(error), begin, node)
         self.at += size
-        return table
+        return values
+
+
+def _adds_up(table: np.ndarray) -> bool:
+    return bool((np.abs(table.sum(axis=-1) - 1.0) <= ROUNDING).all())
 
 
 def _named(plain: Network, text: str) -> Network:

@@ -50,9 +50,9 @@ def read(source: str | os.PathLike[str]) -> Network:
         return assemble(drafts, title, dict(extras.properties))
 
 
-def _properties(element: Element) -> tuple[dict[str, str], Extras]:
+def _properties(element: Element, node: str | None = None) -> tuple[dict[str, str], Extras]:
     said = {one.attributes.get("id", ""): one.text for one in element.all("property")}
-    return said, Extras.of(said.pop(KEY, None))
+    return said, Extras.of(said.pop(KEY, None), node)
 
 
 def _node(element: Element, lines: dict[str, int]) -> Draft:
@@ -68,7 +68,7 @@ def _node(element: Element, lines: dict[str, int]) -> Draft:
     tables = element.texts("resultingstates" if deterministic else "probabilities")
     if len(tables) != 1:
         raise DataError(f"node {key!r} has {len(tables)} tables; it needs one", column=key)
-    said, extras = _properties(element)
+    said, extras = _properties(element, key)
     parents = tuple(" ".join(element.texts("parents")).split())
     return Draft(key, states, said, extras, parents, tables[0].split(), deterministic)
 

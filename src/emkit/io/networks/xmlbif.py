@@ -55,13 +55,13 @@ def read(source: str | os.PathLike[str]) -> Network:
         return assemble(drafts, title, {**remarks, **extras.properties})
 
 
-def _properties(element: Element) -> tuple[dict[str, str], Extras]:
+def _properties(element: Element, node: str | None = None) -> tuple[dict[str, str], Extras]:
     said: dict[str, str] = {}
     for text in element.texts("property"):
         key, _, value = text.partition("=")
         if key.strip():
             said[key.strip()] = value.strip()
-    return said, Extras.of(said.pop(KEY, None))
+    return said, Extras.of(said.pop(KEY, None), node)
 
 
 def _variable(element: Element, lines: dict[str, int]) -> Draft:
@@ -70,7 +70,7 @@ def _variable(element: Element, lines: dict[str, int]) -> Draft:
     kind = {name.lower(): value for name, value in element.attributes.items()}.get("type", "nature")
     if kind.lower() != "nature":
         raise DataError(f"variable {key!r} is of type {kind!r}; only 'nature' can be read", column=key)
-    said, extras = _properties(element)
+    said, extras = _properties(element, key)
     return Draft(key, tuple(element.texts("outcome")), said, extras)
 
 

@@ -65,9 +65,10 @@ def parse(source: str | os.PathLike[str]) -> tuple[Element, str]:
     parser.EntityDeclHandler = lambda *entity: fail(f"the entity {entity[0]!r} is declared; files with entities are not read")
     try:
         parser.Parse(data, True)
-    except (expat.ExpatError, LookupError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
+    except expat.ExpatError as error:
+        what = expat.ErrorString(error.code)
+        raise DataError(f"{where}, line {error.lineno}: this is no well-formed XML: {what}") from error
+    except (LookupError, UnicodeError) as error:  # of an encoding that there is not
         raise DataError(f"{where}: this is no well-formed XML: {error}") from error
     return top.inside[0], where
 

@@ -86,10 +86,12 @@ class Graph:
     def _circle(self) -> str:
         """The nodes of one circle, in words."""
         left = set(range(len(self))) - set(self.topological)
-        path = [min(left)]
-        while path[-1] not in path[:-1]:
-            path.append(next(p for p in self.parents[path[-1]] if p in left))
-        around = path[path.index(path[-1]) :][::-1]
+        path, place, node = list[int](), dict[int, int](), min(left)
+        while node not in place:
+            place[node] = len(path)
+            path.append(node)
+            node = next(p for p in self.parents[node] if p in left)
+        around = [*path[place[node] :], node][::-1]
         return " -> ".join(repr(self.names[node]) for node in around)
 
     def elimination_order(self, cards: Sequence[int]) -> tuple[int, ...]:
