@@ -53,8 +53,7 @@ class _Reader:
             elif keyword == "probability":
                 tables.skip(begin)
             else:
-                scanner.place = begin
-                scanner.fail(f"found {keyword[:40]!r}, where 'network', 'variable' or 'probability' is due")
+                scanner.fail(f"found {keyword[:40]!r}, where 'network', 'variable' or 'probability' is due", begin)
         if not self.states:
             scanner.fail("there is no variable: this is no network in BIF")
         parents, found = tables.read()

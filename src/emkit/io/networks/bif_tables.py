@@ -64,8 +64,7 @@ class Tables:
         """Parents and tables by node. All sizes are checked before the first table is made."""
         found: dict[str, _Table] = {}
         for tokens, begin, body in self.blocks:
-            self.scanner.place = begin
-            family = self.family(tokens)
+            family = self.family(tokens, begin)
             if family[0] in found:
                 self.scanner.fail(f"node {family[0]!r} has two tables", begin, family[0])
             found[family[0]] = _Table(family, begin, body)
@@ -78,7 +77,7 @@ class Tables:
             check_nodes(tuple(self.states), tuple(self.states.values()), tuple(parents.values()))
         return parents, {name: self.table(name, found[name]) for name in self.states}
 
-    def family(self, tokens: list[str]) -> list[str]:
+    def family(self, tokens: list[str], begin: int) -> list[str]:
         """Names of the child and its parents: between commas where there are some, else known names, else words."""
         names = list[str]()
         slot = list[str]()
@@ -95,10 +94,10 @@ class Tables:
                 slot.append(unquoted(token) if token[0] == '"' else token)
         close()
         if not names or tokens[0] == "|":
-            self.scanner.fail("a probability block names no node")
+            self.scanner.fail("a probability block names no node", begin)
         for name in names:
             if name not in self.states:
-                self.scanner.fail(f"the table of {names[0]!r} names {name!r}, but there is no such variable", node=names[0])
+                self.scanner.fail(f"the table of {names[0]!r} names {name!r}, but there is no such variable", begin, names[0])
         return names
 
     def table(self, name: str, block: _Table) -> np.ndarray:

@@ -77,8 +77,7 @@ class _Reader:
             self.remarks[token] = self.value(scanner.until())
         else:
             what = scanner.peek()[:40]
-            scanner.place = begin
-            scanner.fail(f"found '{token[:40]} {what}'; only discrete nodes with tables can be read from Hugin NET")
+            scanner.fail(f"found '{token[:40]} {what}'; only discrete nodes with tables can be read from Hugin NET", begin)
 
     def name(self) -> str:
         token = self.scanner.take()

@@ -169,13 +169,14 @@ class Scanner:
 
     def __init__(self, text: str, where: str, signs: str, line_marks: str = ""):
         self.text, self.where, self.place = blanked(text, where, line_marks), where, 0
+        self.last = 0  # where the last token began
         inside = re.escape(signs)
         self._token = re.compile(rf'\s*({QUOTED}|[{inside}]|[^\s"{inside}]+)', re.DOTALL)
         self._until = re.compile(rf'((?:[^";{{}}]++|{QUOTED})*+);', re.DOTALL)
 
     def fail(self, message: str, place: int | None = None, node: str | None = None) -> NoReturn:
-        """Raise DataError with file and line."""
-        line = line_of(self.text, self.place if place is None else place)
+        """Raise DataError with file and line, that of the last token where no place is given."""
+        line = line_of(self.text, self.last if place is None else place)
         raise DataError(f"{self.where}, line {line}: {message}", column=node)
 
     def located(self, places: Mapping[str, int]) -> AbstractContextManager[None]:
@@ -187,9 +188,10 @@ class Scanner:
         found = self._token.match(self.text, self.place)
         if found is None:
             rest = self.text[self.place : self.place + 40].strip()
+            self.last = self.place
             self.fail(f"a quote is not closed: {rest!r}" if rest else f"the file ends early{self._wanted(expected)}")
+        self.last = found.start(1)
         if expected and found[1] != expected:
-            self.place = found.start(1)
             self.fail(f"found {found[1][:40]!r}{self._wanted(expected)}")
         self.place = found.end()
         return found[1]
@@ -202,14 +204,14 @@ class Scanner:
         """The next token, which stays; empty at the end of the text."""
         found = self._token.match(self.text, self.place)
         if found is None and self.text[self.place :].strip():
-            self.fail("a quote is not closed")
+            self.fail("a quote is not closed", self.place)
         return "" if found is None else found[1]
 
     def until(self) -> str:
         """What stands up to the next semicolon, which is passed; braces only in quotes."""
         found = self._until.match(self.text, self.place)
         if found is None:
-            self.fail("a statement does not end: ';' is missing")
+            self.fail("a statement does not end: ';' is missing", self.place)
         self.place = found.end()
         return found[1].strip()
 

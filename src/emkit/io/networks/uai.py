@@ -1,7 +1,7 @@
 """UAI, the format of the inference competitions (type BAYES): numbers alone, no names.
 
 Names of nodes and states stand in a comment after the last table, which other programs do not read on to; without it nodes are "0",
-"1", ... and so are the states of each. In a table the last node of its scope, the child, comes fastest. pgmpy has the first fastest,
+"1", ... and so are the states of each. In a table the last node of its scope, the child, comes fastest. pgmpy has the first one so,
 against the format: a file is read so where its rows add up to 1 in that order and not in the other.
 """
 
