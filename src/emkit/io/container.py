@@ -31,7 +31,11 @@ def write(path: str | os.PathLike[str], header: Mapping[str, Any], arrays: Mappi
     text = json.dumps({"schema_version": SCHEMA_VERSION, **header, "sha256": _NO_DIGEST}, allow_nan=True)
     contiguous = {name: np.ascontiguousarray(value) if np.ndim(value) else np.asarray(value) for name, value in arrays.items()}
     # One key only: safetensors writes several in any order, and the same model should be the same bytes.
-    data = save(contiguous, {_KEY: text.replace(_NO_DIGEST, _digest(text, contiguous))})
+    put(path, save(contiguous, {_KEY: text.replace(_NO_DIGEST, _digest(text, contiguous))}))
+
+
+def put(path: str | os.PathLike[str], data: bytes) -> None:
+    """Bytes into a file, by way of a temporary one beside it; until all are on disk, what was at ``path`` is untouched."""
     target = Path(path)
     handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
     try:

@@ -113,6 +113,7 @@ def test_a_file_in_latin_1_is_read(tmp_path):
         ("0.25, 0.25, 0.5", "0.25, 0.25", 6, "node 'smoke' has 2 numbers; its parents and states make 3"),
         ("0.25, 0.25, 0.5", "0.25, 0.25, 0.4", 6, "row 0 of the table of node 'smoke' adds up to 0.9"),
         ("0.25, 0.25, 0.5", "0.25, 0.25, half", 7, "'half' is no number"),
+        ("0.25, 0.25, 0.5", "0.25, 0.25, 0_0.5", 7, "'0_0.5' is no number"),
         ("0.25, 0.25, 0.5", "0.25, 0.25, inf", 6, "node 'smoke' has inf in row 0"),
         ("(m, >=10)", "(m, 11)", 10, "names '11', which its parent has not"),
         ("(m, >=10)", "(m)", 10, "names 1 states of 2 parents"),

@@ -64,6 +64,11 @@ def test_flat_tables_have_the_child_fastest():
     assert np.array_equal(net.read(FLAT).table("c")[..., 0], [[0.1, 0.2], [0.3, 0.4]])
 
 
+def test_rows_are_weights_as_hugin_has_them():
+    assert net.read(HUGIN.replace("0.5 0.5", "1 1")).table("S").tolist() == [0.5, 0.5]
+    assert net.read(HUGIN.replace("0.01 0.09 0.9", "1 3 4")).table("L")[1].tolist() == [0.125, 0.375, 0.5]
+
+
 def test_a_name_that_is_no_identifier_is_shown_as_label():
     text = net.write(
         net.read(FLAT.replace("node a", 'node "air quality"').replace("a |", '"air quality" |').replace("a b", '"air quality" b'))
@@ -84,7 +89,9 @@ def test_a_name_that_is_no_identifier_is_shown_as_label():
         ("data = ( 0.5 0.5 );", "", 19, "node 'S' has no data"),
         ("data = ( 0.5 0.5 );", "model_data = (Distribution(1, 1));", 19, "'S' has a model .an expression. alone"),
         ("0.01 0.09 0.9 ", "0.01 0.99", 24, "node 'L' has 5 numbers; its parents and states make 6"),
-        ("0.01 0.09 0.9 ", "0.01 0.09 0.8", 24, "row 1 of the table of node 'L' adds up to 0.9,"),
+        ("0.01 0.09 0.9 ", "0 0 0", 24, "row 1 of the table of node 'L' adds up to 0, not to 1"),
+        ("0.01 0.09 0.9 ", "-1 1 1", 24, "node 'L' has -1.0 in row 1"),
+        ("0.01 0.09 0.9 ", "inf 1 1", 24, "node 'L' has inf in row 1"),
         ('("yes" "no")', '("yes" "yes")', 19, "node 'S' has the state 'yes' twice"),
         ('"yes" "no")', '"yes" "no)', 16, "';' is missing"),
     ],

@@ -1,5 +1,7 @@
 """The record checks what it is made of."""
 
+import pickle
+
 import numpy as np
 import pytest
 from network_samples import ASIA, two_nodes
@@ -60,6 +62,11 @@ def test_what_makes_no_network_is_named(change, message):
     good = {name: getattr(two_nodes(), name) for name in ("names", "states", "parents", "tables")}
     with pytest.raises(DataError, match=message):
         Network(**{**good, **change})
+
+
+def test_networks_travel_to_other_processes():
+    again = pickle.loads(pickle.dumps(two_nodes()))
+    assert again == two_nodes() and again.said("wet") == {}
 
 
 def test_networks_are_equal_to_the_last_bit():

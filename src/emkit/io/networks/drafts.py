@@ -7,7 +7,7 @@ import numpy as np
 
 from emkit.core.errors import DataError
 from emkit.io.networks.extras import Extras
-from emkit.io.networks.record import Network, check_nodes
+from emkit.io.networks.record import EXACT, Network, check_nodes
 from emkit.io.networks.text import numbers, shaped
 
 
@@ -30,6 +30,8 @@ class Draft:
         The numbers of the table, parents' states slowest, the node's own fastest.
     outcomes : bool
         Whether they are not numbers but the state that each row has for certain.
+    weights : bool
+        Whether rows are to be scaled, whatever they add up to.
     """
 
     key: str
@@ -39,6 +41,7 @@ class Draft:
     parents: tuple[str, ...] | None = None
     words: Sequence[str] = ()
     outcomes: bool = False
+    weights: bool = False
 
     @property
     def name(self) -> str:
@@ -52,7 +55,8 @@ class Draft:
                 values = numbers(self.words, f"the table of node {self.key!r}")
             except DataError as error:
                 raise DataError(str(error), column=self.key) from error
-            return shaped(values, self.key, shape)
+            table = shaped(values, self.key, shape)
+            return scaled(table) if self.weights else table
         place = {state: i for i, state in enumerate(self.states)}
         unknown = next((word for word in self.words if word not in place), None)
         if unknown is not None:
@@ -61,6 +65,13 @@ class Draft:
         table = np.zeros((rows.size, shape[-1]))
         table[np.arange(rows.size), rows.ravel()] = 1.0
         return table.reshape(shape)
+
+
+def scaled(table: np.ndarray) -> np.ndarray:
+    """Rows over their sums. A row that adds up to 1 within rounding stays as it is, and so does one that has no positive sum."""
+    total = table.sum(axis=-1, keepdims=True)
+    loose = (np.abs(total - 1.0) > EXACT) & (total > 0) & np.isfinite(total)
+    return np.divide(table, total, out=table.copy(), where=np.broadcast_to(loose, table.shape))
 
 
 def assemble(drafts: Sequence[Draft], title: str = "", remarks: dict[str, str] | None = None) -> Network:

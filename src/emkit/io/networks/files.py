@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emkit.core.errors import ParameterError
+from emkit.io.container import put
 from emkit.io.networks import bif, net, uai, xdsl, xmlbif
 from emkit.io.networks.record import Network
 
@@ -53,12 +54,12 @@ def read_network(path: str | os.PathLike[str], format: str | None = None) -> Net
 
 
 def write_network(network: Network, path: str | os.PathLike[str], format: str | None = None) -> None:
-    """Write a network to a file, over what is there; compressed where the name ends in ``.gz``.
+    """Write a network to a file, whole or not at all, over what is there; compressed where the name ends in ``.gz``.
 
     Every format gives the same network back: names, states, tables to the last bit, properties.
     """
     data = _format(path, format).write(network).encode("utf-8")
-    Path(path).write_bytes(gzip.compress(data, mtime=0) if Path(path).suffix.lower() == ".gz" else data)
+    put(path, gzip.compress(data, mtime=0) if Path(path).suffix.lower() == ".gz" else data)
 
 
 def _format(path: str | os.PathLike[str], name: str | None) -> Format:

@@ -3,7 +3,8 @@
 States are strings, in which quotes, backslashes and control characters are escaped. A node whose name is no identifier is written
 under one, with its name as ``label`` and in an attribute ``emkit``, from which it is read again. Only discrete chance nodes with
 data are read; continuous nodes, utilities, decisions, functions, instances of classes and tables given by a model alone are refused
-by name. Of a potential only ``data`` is kept, not counts of experience.
+by name. Of a potential only ``data`` is kept, not counts of experience. Data are weights in this format: Hugin scales rows when it
+compiles a network, and files that it writes have rows like (1 1 1 1); rows are scaled here too, whatever they add up to.
 """
 
 import os
@@ -140,6 +141,7 @@ class _Reader:
             given = "a model (an expression) alone" if "model_data" in said else "no data"
             scanner.fail(f"the potential of node {key!r} has {given}; let Hugin write its table", begin, key)
         self.drafts[key].parents = tuple(family[1:])
+        self.drafts[key].weights = True
         self.drafts[key].words = said["data"].translate(_BRACKETS).split()
 
 

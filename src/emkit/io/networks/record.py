@@ -23,7 +23,7 @@ MAX_PARENTS = 31
 ROUNDING = 1e-2
 """How far from 1 a row of a published table may add up; it is scaled then, and refused beyond."""
 
-_EXACT = 1e-12
+EXACT = 1e-12
 """Rows so close to 1 stay as they are, to the last bit."""
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -198,7 +198,7 @@ def settled(table: np.ndarray, name: str, shape: tuple[int, ...]) -> np.ndarray:
             f"(a difference of up to {ROUNDING:g} is taken for rounding)",
             column=name,
         )
-    loose = off > _EXACT
+    loose = off > EXACT
     own[loose] /= total[loose, None]
     own = own.reshape(shape)
     own.flags.writeable = False

@@ -21,6 +21,7 @@ QUOTED = r'"(?:[^"\\]++|\\.)*+"'
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _INK = re.compile(r"\S")
+_NUMBER = re.compile(r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?|nan)", re.IGNORECASE)
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 Source = str | os.PathLike[str]
@@ -130,14 +131,12 @@ def line_of(text: str, place: int) -> int:
 def numbers(words: Sequence[str], what: str) -> list[float]:
     """Words as numbers. Raises DataError that names the first that is none."""
     try:
-        return list(map(float, words))
+        if "_" not in "".join(words):  # Python's 1_000 is none
+            return list(map(float, words))
     except ValueError:
-        for word in words:
-            try:
-                float(word)
-            except ValueError:
-                raise DataError(f"{what}: {word[:40]!r} is no number") from None
-        raise
+        pass
+    wrong = next(word for word in words if not _NUMBER.fullmatch(word))
+    raise DataError(f"{what}: {wrong[:40]!r} is no number")
 
 
 def shaped(values: Sequence[float], node: str, shape: tuple[int, ...]) -> np.ndarray:

@@ -68,7 +68,7 @@ def _variable(element: Element, lines: dict[str, int]) -> Draft:
     key = "".join(element.texts("name"))
     lines[key] = element.line
     kind = {name.lower(): value for name, value in element.attributes.items()}.get("type", "nature")
-    if kind.lower() != "nature":
+    if kind.lower() not in ("nature", "discrete"):  # the second is no word of the format, but there are files with it
         raise DataError(f"variable {key!r} is of type {kind!r}; only 'nature' can be read", column=key)
     said, extras = _properties(element, key)
     return Draft(key, tuple(element.texts("outcome")), said, extras)
