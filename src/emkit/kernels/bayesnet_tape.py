@@ -140,30 +140,50 @@ def lay_out(  # type: ignore[no-untyped-def]
 
 
 @kernel(**INLINED)
-def _up(theta, bases, first, buckets, factors, index, begin, end, table, message, scale):  # type: ignore[no-untyped-def]
+def product(theta, bases, first, buckets, factors, index, begin, b, table, message):  # type: ignore[no-untyped-def]
+    """Fill bucket ``b``'s table with the product of its factors; returns the log of what was taken out of it on the way.
+
+    A hidden cause of a thousand observed nodes is a bucket of a thousand factors, whose product lies below the smallest float.
+    """
+    cells, at = buckets[b, 0], buckets[b, 4]
+    taken = 0.0
+    for f in range(buckets[b, 2], buckets[b, 2] + buckets[b, 3]):
+        which, where = factors[f, 0], factors[f, 1]
+        if which >= 0:
+            base = bases[first + which]
+            if f == buckets[b, 2]:
+                for cell in range(cells):
+                    table[at + cell] = theta[base + index[where + cell]]
+            else:
+                for cell in range(cells):
+                    table[at + cell] *= theta[base + index[where + cell]]
+        else:
+            source = buckets[begin - 1 - which, 5]
+            if f == buckets[b, 2]:
+                for cell in range(cells):
+                    table[at + cell] = message[source + index[where + cell]]
+            else:
+                for cell in range(cells):
+                    table[at + cell] *= message[source + index[where + cell]]
+        if (f - buckets[b, 2]) & 15 == 15:
+            largest = 0.0
+            for cell in range(cells):
+                largest = max(largest, table[at + cell])
+            if largest > 0.0:
+                taken += np.log(largest)
+                for cell in range(cells):
+                    table[at + cell] /= largest
+    return taken
+
+
+@kernel(**INLINED)
+def up(theta, bases, first, buckets, factors, index, begin, end, table, message, scale):  # type: ignore[no-untyped-def]
     """The sweep up: tables and messages, each of these scaled to add up to 1; returns the log of what they were scaled by."""
     log_z = 0.0
     for b in range(begin, end):
         cells, card = buckets[b, 0], buckets[b, 1]
         at, to = buckets[b, 4], buckets[b, 5]
-        for f in range(buckets[b, 2], buckets[b, 2] + buckets[b, 3]):
-            which, where = factors[f, 0], factors[f, 1]
-            if which >= 0:
-                base = bases[first + which]
-                if f == buckets[b, 2]:
-                    for cell in range(cells):
-                        table[at + cell] = theta[base + index[where + cell]]
-                else:
-                    for cell in range(cells):
-                        table[at + cell] *= theta[base + index[where + cell]]
-            else:
-                source = buckets[begin - 1 - which, 5]
-                if f == buckets[b, 2]:
-                    for cell in range(cells):
-                        table[at + cell] = message[source + index[where + cell]]
-                else:
-                    for cell in range(cells):
-                        table[at + cell] *= message[source + index[where + cell]]
+        log_z += product(theta, bases, first, buckets, factors, index, begin, b, table, message)
         total = 0.0
         for cell in range(cells // card):
             value = 0.0
@@ -219,7 +239,7 @@ def sweeps(  # type: ignore[no-untyped-def]
         shape = shape_of[c]
         begin, end = shape_begin[shape], shape_begin[shape + 1]
         first = base_begin[c]
-        value = _up(theta, bases, first, buckets, factors, index, begin, end, table, message, scale)
+        value = up(theta, bases, first, buckets, factors, index, begin, end, table, message, scale)
         logs[c] = value
         if counting and value > -np.inf and mass[c] > 0.0:
             _down(mass[c], bases, first, buckets, factors, index, begin, end, table, message, scale, back, counts)
