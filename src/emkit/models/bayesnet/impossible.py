@@ -15,15 +15,15 @@ class ImpossibleRowError(DataError):
     Attributes
     ----------
     row : int
-    states : dict of str to int
-        The observed nodes, and their state numbers, that exclude each other: none of them can be left out.
+    states : dict by name
+        The observed nodes, and their states (in a model, their numbers), that exclude each other: none of them can be left out.
     """
 
     row: int
-    states: dict[str, int]
+    states: dict[str, Any]
 
-    def __init__(self, row: int, states: dict[str, int], what: str | None = None):
-        few = " and ".join(f"{name!r} in state {state}" for name, state in states.items())
+    def __init__(self, row: int, states: dict[str, Any], what: str | None = None):
+        few = " and ".join(f"{name!r} in state {state!r}" for name, state in states.items())
         super().__init__(
             f"{what or f'row {row}'} has probability zero: the tables rule out {few}" + (" together" if len(states) > 1 else ""),
             row=row,
