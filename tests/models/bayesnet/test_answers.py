@@ -241,9 +241,9 @@ def test_what_has_no_bearing_on_the_question_is_left_out():
         node_posteriors(wide, params, rows)
 
 
-def test_a_cause_of_a_thousand_signs_does_not_underflow():
+def test_a_cause_of_five_hundred_signs_does_not_underflow():
     rng = np.random.default_rng(3)
-    n = 1000
+    n = 500
     model = BayesNet(Graph(("h", *(f"x{i}" for i in range(n))), ((), *((0,),) * n)), (2, *(4,) * n))
     params = BayesNetParams(random_tables(model.layout, rng))
     row = np.concatenate([[-1], rng.integers(4, size=n)])
@@ -251,7 +251,7 @@ def test_a_cause_of_a_thousand_signs_does_not_underflow():
     for node in range(1, n + 1):
         given += np.log(model.layout.table(params.tables, node)[:, row[node]])
     expected = np.logaddexp(*given)
-    assert expected < -1000
+    assert expected < -750  # exp of it is 0
     assert log_probability(model, params, row[None])[0] == pytest.approx(expected, rel=1e-12)
     np.testing.assert_allclose(node_posteriors(model, params, row[None], [0])[0][0], np.exp(given - expected), rtol=1e-8)
     assert most_probable(model, params, row[None])[0][0, 0] == np.argmax(given)
