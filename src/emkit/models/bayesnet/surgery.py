@@ -1,7 +1,6 @@
 """Networks made from networks: with nodes set from outside, and with uncertain evidence as observed nodes."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -85,7 +84,7 @@ def _made(
     model: BayesNet, graph: Graph, cards: tuple[int, ...], tables: list[np.ndarray], tied: tuple[tuple[int, ...], ...]
 ) -> tuple[BayesNet, BayesNetParams]:
     """A network without priors and held tables, and its parameters from tables by node."""
-    made = replace(model, graph=graph, cards=cards, tied=tied, prior=None, fixed={}, start_values={})
+    made = BayesNet(graph, cards, model.hidden, tied=tied, everything=model.everything, max_table=model.max_table)
     return made, BayesNetParams(made.layout.flat([tables[node] for node in made.layout.owners]))
 
 
