@@ -79,8 +79,8 @@ class BayesianNetwork(AfterNetwork):
     >>> import numpy as np
     >>> from emkit import BayesianNetwork
     >>> rng = np.random.default_rng(0)
-    >>> cause = rng.random((500, 1)) < 0.4
-    >>> signs = rng.random((500, 4)) < np.where(cause, 0.9, 0.2)
+    >>> cause = rng.random((2000, 1)) < 0.4
+    >>> signs = rng.random((2000, 4)) < np.where(cause, 0.9, 0.2)
     >>> edges = "cause->x0, cause->x1, cause->x2, cause->x3"
     >>> net = BayesianNetwork(edges, latent={"cause": 2}, random_state=0).fit(signs.astype(int))
     >>> np.sort(net.cause_).round(1)

@@ -83,16 +83,9 @@ class AfterNetwork(RowFace):
 
     def _posteriors(self, X: Any, nodes: Sequence[int]) -> list[np.ndarray]:
         """Of each of these nodes, whose own cells are not looked at."""
-        codes, found = self._codes(X), dict[int, np.ndarray]()
-        blind = [node for node in nodes if (codes[:, node] >= 0).any()]
-        rest = [node for node in dict.fromkeys(nodes) if node not in blind]
-        if rest:
-            found.update(zip(rest, node_posteriors(*self._model(), codes, rest), strict=True))
-        for node in blind:
-            others = codes.copy()
-            others[:, node] = -1
-            found[node] = node_posteriors(*self._model(), others, [node])[0]
-        return [found[node] for node in nodes]
+        codes = self._codes(X)
+        codes[:, list(nodes)] = -1
+        return node_posteriors(*self._model(), codes, nodes)
 
     def table(self, X: Any) -> dict[str, np.ndarray]:
         """Columns that a prediction adds: the most probable state of each hidden node, or of each node with missing cells."""
