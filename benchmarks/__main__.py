@@ -40,6 +40,11 @@ def main() -> None:
     shapes.add_argument("--quick", action="store_true", help="two components alone")
     shapes.add_argument("--one-start", action="store_true", help="only the grid of faithful with one start a cell")
     shapes.add_argument("--save", type=Path, help="where the JSON goes")
+    nets = commands.add_parser("bayes_net", help="Bayesian networks with missing cells, beside pyAgrum; one thread")
+    nets.add_argument("--networks", required=True, help="a folder of BIF files, such as pgmpy's example_models")
+    nets.add_argument("--pyagrum", help="the Python that has pyAgrum; this one by default")
+    nets.add_argument("--repeats", type=int, default=3, help="times five iterations of each problem (median quoted)")
+    nets.add_argument("--only", help="only problems whose name contains this")
     arguments = parser.parse_args()
     if arguments.what == "mixture":
         from benchmarks import mixture as chosen
@@ -49,6 +54,8 @@ def main() -> None:
         from benchmarks import mixed as chosen  # type: ignore[no-redef]
     elif arguments.what == "latent_class":
         from benchmarks import latent_class as chosen  # type: ignore[no-redef]
+    elif arguments.what == "bayes_net":
+        from benchmarks import bayes_net as chosen  # type: ignore[no-redef]
     elif arguments.what == "shapes":
         os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})
         from benchmarks import shapes as chosen  # type: ignore[no-redef]

@@ -2,27 +2,29 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 
+from emkit.core.block import BlockSource
 from emkit.core.checks import mapping, one_of
-from emkit.core.columns import Column, Columns
+from emkit.core.columns import Columns
 from emkit.core.errors import ParameterError
 from emkit.core.result import Result
 from emkit.core.warn import warn
 from emkit.data.rows import ArraySource
 from emkit.data.states import read_states
 from emkit.data.validate import check_weights
-from emkit.estimators.network_structure import Structure, structure
-from emkit.estimators.rows import RowFace
+from emkit.estimators.network_after import AfterNetwork, columns_with
+from emkit.estimators.network_structure import Structure, hidden_states, structure
+from emkit.models.bayesnet.evidence import codes_of
 from emkit.models.bayesnet.model import BayesNet
 from emkit.models.bayesnet.plan import MAX_TABLE
 
 
 @dataclass(eq=False, repr=False)
-class BayesianNetwork(RowFace):
+class BayesianNetwork(AfterNetwork):
     """Bayesian network over discrete columns, fitted by exact expectation-maximization from rows with holes.
 
     Cells may be missing, whole nodes hidden; rows may have weights, tables may be held, tied, or have structural zeros. A column's
@@ -77,8 +79,8 @@ class BayesianNetwork(RowFace):
     >>> import numpy as np
     >>> from emkit import BayesianNetwork
     >>> rng = np.random.default_rng(0)
-    >>> cause = rng.random((500, 1)) < 0.4
-    >>> signs = rng.random((500, 4)) < np.where(cause, 0.9, 0.2)
+    >>> cause = rng.random((2000, 1)) < 0.4
+    >>> signs = rng.random((2000, 4)) < np.where(cause, 0.9, 0.2)
     >>> edges = "cause->x0, cause->x1, cause->x2, cause->x3"
     >>> net = BayesianNetwork(edges, latent={"cause": 2}, random_state=0).fit(signs.astype(int))
     >>> np.sort(net.cause_).round(1)
@@ -93,7 +95,6 @@ class BayesianNetwork(RowFace):
     tied: Any = None
     count_unobserved: bool = False
     max_table: float = MAX_TABLE
-    unseen: str = "error"
 
     def build(self, columns: Columns | None) -> BayesNet:
         """The network over these columns."""
@@ -150,6 +151,26 @@ class BayesianNetwork(RowFace):
             warn(said)
         return self
 
+    def _fit(self, source: BlockSource, width: Any) -> Self:
+        """Refuse rows that zeros rule out; rows of tables that no row of the data uses are made uniform, not left to chance."""
+        if self.fixed:
+            model: Any = self.build(source.columns).resolve(source)
+            params = model.init(source, np.random.default_rng(0))
+            known = structure(self.edges, self.latent, mapping(self.states, "states"), source.columns)
+            self._refuse_impossible(model, params, codes_of(source.joined().x, model.columns), known)
+        super()._fit(source, width)
+        result = self.result_
+        params = result.model.without_chance(result.params, source)
+        self._adopt(replace(result, params=params), source.columns, width)
+        return self
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Weighted mean log-likelihood of the rows. Raises DataError for a row that the tables rule out, naming the nodes."""
+        value = super().score(X, y, sample_weight)
+        if value == -np.inf:
+            self._refuse_impossible(*self._model(), self._codes(X), self.structure_)
+        return value
+
     def fit_rows(self, X: Any, weights: Any, labels: Any) -> Self:
         """``fit`` with weights; nothing can be known of labels here."""
         if labels is not None:
@@ -171,7 +192,7 @@ class BayesianNetwork(RowFace):
         edges = [(parent, name) for name in names for parent in parents.get(name, ())]
         states = {name: tuple(states[name]) for name in names}
         found = cls(edges, states=states, **settings)
-        columns = Columns(tuple(Column(str(name), "category", states[name]) for name in names))
+        columns = columns_with([name for name in names if name not in hidden_states(found.latent, states)], states)
         model = found.build(columns)
         params = model.unshown({name: np.asarray(tables[name], dtype=np.float64) for name in model.names}, 1, len(columns))
         found._adopt(Result.by_hand(model, params), columns, np.float64)

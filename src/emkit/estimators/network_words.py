@@ -47,3 +47,15 @@ def labelled(found: Structure, name: str, table: Any) -> Any:
     levels = [list(found.states[p]) for p in parents]
     index = pd.MultiIndex.from_product(levels, names=[graph.names[p] for p in parents])
     return pd.DataFrame(flat, index=index, columns=columns)
+
+
+def short_table(found: Structure, node: int, table: Any) -> str:
+    """A node's table in a few lines, for a picture: a line for each combination of its parents' states."""
+    graph = found.graph
+    rows = list(product(*(found.states[p] for p in graph.parents[node])))
+    flat = table.reshape(-1, len(found.states[node]))
+    lines = ["  ".join(map(str, found.states[node]))] + [
+        " ".join([*(["|".join(map(str, when)) + ":"] if when else []), *(f"{p:.2f}" for p in row)])
+        for when, row in list(zip(rows, flat, strict=True))[:_ROWS]
+    ]
+    return "\n".join([*lines, "..."] if len(rows) > _ROWS else lines)

@@ -13,13 +13,14 @@ MORE_SHAPES, MORE_COMPONENTS, DONE = 1, 2, 0
 
 
 @kernel(**INLINED)
-def _activity(codes, i, backward, child_begin, child_list, everything, active):  # type: ignore[no-untyped-def]
-    """Which nodes of row ``i`` are observed or have an observed descendant: the others sum to 1 and are left out.
+def _activity(codes, i, backward, child_begin, child_list, kept, active):  # type: ignore[no-untyped-def]
+    """Which nodes of row ``i`` are kept: all ``kept`` (N,) and all observed ones, and what they descend from.
 
+    The others sum to 1 and are left out.
     ``backward``: children before their parents.
     """
     for node in backward:
-        on = everything or codes[i, node] >= 0
+        on = kept[node] or codes[i, node] >= 0
         if not on:
             for at in range(child_begin[node], child_begin[node + 1]):
                 if active[child_list[at]]:
@@ -80,7 +81,7 @@ def _root(up, node):  # type: ignore[no-untyped-def]
 
 @kernel()
 def scan(  # type: ignore[no-untyped-def]
-    codes, weights, row, everything, backward, child_begin, child_list,
+    codes, weights, row, kept, backward, child_begin, child_list,
     fam_begin, fam_node, fam_stride, offsets, counts,
     shape_pool, shape_begin, shape_hash, shape_table, pool, begin, hashes, table, mass,
     sizes, pair_row, pair_component, scratch, active,
@@ -103,7 +104,7 @@ def scan(  # type: ignore[no-untyped-def]
         weight = weights[i] if weights.shape[0] else 1.0
         if weight == 0.0 and not paired:
             continue
-        _activity(codes, i, backward, child_begin, child_list, everything, active)
+        _activity(codes, i, backward, child_begin, child_list, kept, active)
         for node in range(d):
             up[node] = node
         left = 0
@@ -181,12 +182,12 @@ def scan(  # type: ignore[no-untyped-def]
 
 @kernel()
 def observed(  # type: ignore[no-untyped-def]
-    codes, everything, backward, child_begin, child_list, fam_begin, fam_node, fam_stride, offsets, logs, out, active
+    codes, kept, backward, child_begin, child_list, fam_begin, fam_node, fam_stride, offsets, logs, out, active
 ):
     """Log probability of what each row's fully observed families say, (n,)."""
     n, d = codes.shape
     for i in range(n):
-        _activity(codes, i, backward, child_begin, child_list, everything, active)
+        _activity(codes, i, backward, child_begin, child_list, kept, active)
         total = 0.0
         for family in range(d):
             if not active[family]:

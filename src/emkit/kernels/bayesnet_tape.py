@@ -8,10 +8,10 @@ differential approach to inference in Bayesian networks, J. ACM 50, 280-305.
 
 import numpy as np
 
-from emkit.kernels.jit import INLINED, kernel
+from emkit.kernels.jit import INLINED, INNER, kernel
 
 
-@kernel()
+@kernel(**INNER)
 def scopes(nodes, families, rank, fam_begin, fam_node, cards, scope, order, bucket_of, above, cells):  # type: ignore[no-untyped-def]
     """What each bucket of a shape holds; returns the cells of its index arrays, or of the largest bucket if negative.
 
@@ -19,13 +19,14 @@ def scopes(nodes, families, rank, fam_begin, fam_node, cards, scope, order, buck
     each family), ``above`` (where a bucket's message goes, -1: nowhere), ``cells`` (of each bucket's table).
     """
     m = nodes.shape[0]
-    ranks = np.empty(m, np.int64)
-    for j in range(m):
-        ranks[j] = rank[nodes[j]]
-    by_rank = np.argsort(ranks)
+    for j in range(m):  # shapes are small; numba's argsort takes a second to compile
+        at = j
+        while at > 0 and rank[order[at - 1]] > rank[nodes[j]]:
+            order[at] = order[at - 1]
+            at -= 1
+        order[at] = nodes[j]
     place = np.full(rank.shape[0], -1, np.int64)
     for j in range(m):
-        order[j] = nodes[by_rank[j]]
         place[order[j]] = j
     scope[:m, :m] = False
     factors = np.zeros(m, np.int64)
@@ -61,7 +62,7 @@ def scopes(nodes, families, rank, fam_begin, fam_node, cards, scope, order, buck
     return total, largest
 
 
-@kernel()
+@kernel(**INNER)
 def lay_out(  # type: ignore[no-untyped-def]
     families, fam_begin, fam_node, fam_stride, cards, scope, order, bucket_of, above, cells,
     buckets, factors, index, bucket, factor, at,
@@ -139,31 +140,86 @@ def lay_out(  # type: ignore[no-untyped-def]
     return bucket + m, factor, at
 
 
+TOO_LARGE, MORE_ROOM, DONE = 1, 2, 0
+"""Why the laying out of tapes stopped: at a shape whose largest table is too large, for lack of room, or at its end."""
+
+
+@kernel()
+def lay_out_all(  # type: ignore[no-untyped-def]
+    keys, key_begin, shape, shapes, limit, rank, fam_begin, fam_node, fam_stride, cards, scope, scratch, bucket_of,
+    buckets, factors, index, at, begins, work, largest,
+):  # fmt: skip
+    """Tapes of all shapes from number ``shape`` on; returns the shape that is next, and why it stopped.
+
+    ``keys``: of each shape its number of nodes, these, and its families. ``at`` (3,): where buckets, factors and index arrays end,
+    or, for lack of room, ``largest`` (3,): up to where they have to reach; otherwise its first entry is the cells of a table.
+    """
+    for s in range(shape, shapes):
+        first = key_begin[s] + 1
+        m = keys[first - 1]
+        nodes, families = keys[first : first + m], keys[first + m : key_begin[s + 1]]
+        order, above, cells = scratch[0], scratch[1], scratch[2]
+        total, largest[0] = scopes(nodes, families, rank, fam_begin, fam_node, cards, scope, order, bucket_of, above, cells)
+        if largest[0] > limit:
+            return s, TOO_LARGE
+        needs = (at[0] + m, at[1] + families.shape[0] + m, at[2] + total)
+        if needs[0] > buckets.shape[0] or needs[1] > factors.shape[0] or needs[2] > index.shape[0]:
+            largest[0], largest[1], largest[2] = needs
+            return s, MORE_ROOM
+        at[0], at[1], at[2] = lay_out(
+            families, fam_begin, fam_node, fam_stride, cards, scope, order[:m], bucket_of, above, cells,
+            buckets, factors, index, at[0], at[1], at[2],
+        )  # fmt: skip
+        begins[s + 1] = at[0]
+        work[s] = total
+    return shapes, DONE
+
+
 @kernel(**INLINED)
-def _up(theta, bases, first, buckets, factors, index, begin, end, table, message, scale):  # type: ignore[no-untyped-def]
+def product(theta, bases, first, buckets, factors, index, begin, b, table, message):  # type: ignore[no-untyped-def]
+    """Fill bucket ``b``'s table with the product of its factors; returns the log of what was taken out of it on the way.
+
+    A hidden cause of a thousand observed nodes is a bucket of a thousand factors, whose product lies below the smallest float.
+    """
+    cells, at = buckets[b, 0], buckets[b, 4]
+    taken = 0.0
+    for f in range(buckets[b, 2], buckets[b, 2] + buckets[b, 3]):
+        which, where = factors[f, 0], factors[f, 1]
+        if which >= 0:
+            base = bases[first + which]
+            if f == buckets[b, 2]:
+                for cell in range(cells):
+                    table[at + cell] = theta[base + index[where + cell]]
+            else:
+                for cell in range(cells):
+                    table[at + cell] *= theta[base + index[where + cell]]
+        else:
+            source = buckets[begin - 1 - which, 5]
+            if f == buckets[b, 2]:
+                for cell in range(cells):
+                    table[at + cell] = message[source + index[where + cell]]
+            else:
+                for cell in range(cells):
+                    table[at + cell] *= message[source + index[where + cell]]
+        if (f - buckets[b, 2]) & 15 == 15:
+            largest = 0.0
+            for cell in range(cells):
+                largest = max(largest, table[at + cell])
+            if largest > 0.0:
+                taken += np.log(largest)
+                for cell in range(cells):
+                    table[at + cell] /= largest
+    return taken
+
+
+@kernel(**INLINED)
+def up(theta, bases, first, buckets, factors, index, begin, end, table, message, scale):  # type: ignore[no-untyped-def]
     """The sweep up: tables and messages, each of these scaled to add up to 1; returns the log of what they were scaled by."""
     log_z = 0.0
     for b in range(begin, end):
         cells, card = buckets[b, 0], buckets[b, 1]
         at, to = buckets[b, 4], buckets[b, 5]
-        for f in range(buckets[b, 2], buckets[b, 2] + buckets[b, 3]):
-            which, where = factors[f, 0], factors[f, 1]
-            if which >= 0:
-                base = bases[first + which]
-                if f == buckets[b, 2]:
-                    for cell in range(cells):
-                        table[at + cell] = theta[base + index[where + cell]]
-                else:
-                    for cell in range(cells):
-                        table[at + cell] *= theta[base + index[where + cell]]
-            else:
-                source = buckets[begin - 1 - which, 5]
-                if f == buckets[b, 2]:
-                    for cell in range(cells):
-                        table[at + cell] = message[source + index[where + cell]]
-                else:
-                    for cell in range(cells):
-                        table[at + cell] *= message[source + index[where + cell]]
+        log_z += product(theta, bases, first, buckets, factors, index, begin, b, table, message)
         total = 0.0
         for cell in range(cells // card):
             value = 0.0
@@ -219,7 +275,7 @@ def sweeps(  # type: ignore[no-untyped-def]
         shape = shape_of[c]
         begin, end = shape_begin[shape], shape_begin[shape + 1]
         first = base_begin[c]
-        value = _up(theta, bases, first, buckets, factors, index, begin, end, table, message, scale)
+        value = up(theta, bases, first, buckets, factors, index, begin, end, table, message, scale)
         logs[c] = value
         if counting and value > -np.inf and mass[c] > 0.0:
             _down(mass[c], bases, first, buckets, factors, index, begin, end, table, message, scale, back, counts)

@@ -275,6 +275,17 @@ class BayesNet(Model):
         counts, tables = self.own(BayesNetParams(stats.counts)), self.own(params)
         return {name: simplex.curvature(counts[name], table, self.held(name, table.shape)) for name, table in tables.items()}
 
+    def without_chance(self, params: BayesNetParams, source: Source) -> BayesNetParams:
+        """The same hypothesis with uniform rows of tables where no row of the data says anything, instead of a start's."""
+        counts = np.zeros(self.layout.total) if self.pseudo is None else np.abs(self.pseudo)
+        for block in self.prepared(source):
+            counts += self.e_step(params, block)[0].counts
+        unused = (self.layout.sums(counts) <= 0.0)[self.layout.row_of]
+        if not unused.any():
+            return params
+        even = (1.0 / self.layout.sums(np.ones(self.layout.total)))[self.layout.row_of]
+        return self.put_back(BayesNetParams(np.where(unused, even, params.tables)))
+
     def infer(self, params: BayesNetParams, block: Block, want: str, out: np.ndarray | None = None) -> Inference:
         """Log-likelihood of each row."""
         codes = codes_of(block.x, self.columns)

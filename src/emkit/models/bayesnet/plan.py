@@ -122,32 +122,27 @@ _WORK = 2_000_000  # multiplications of a piece: a few milliseconds
 
 
 def _tapes(scanner: Scanner, shapes: int, order: np.ndarray, max_table: float) -> Tapes:
-    from emkit.kernels.bayesnet_tape import lay_out, scopes
+    from emkit.kernels.bayesnet_tape import DONE, TOO_LARGE, lay_out_all
 
     layout = scanner.layout
-    fam_begin, fam_node, fam_stride = layout.members
     cards = np.asarray(layout.cards, np.int64)
     keys, begin = scanner.shapes.keys, scanner.shapes.begin
-    most = max((int(keys[begin[s]]) for s in range(shapes)), default=1)
-    d = len(cards)
-    scope, above, cells = np.zeros((most, most), np.bool_), np.zeros(most, np.int64), np.zeros(most, np.int64)
-    places, bucket_of = np.zeros(most, np.int64), np.zeros(d, np.int64)
+    most = max(int(keys[begin[:shapes]].max(initial=1)), 1)
+    scope, scratch, bucket_of = np.zeros((most, most), np.bool_), np.zeros((3, most), np.int64), np.zeros(len(cards), np.int64)
     begins, work = np.zeros(shapes + 1, np.int64), np.zeros(shapes)
     pools: list[np.ndarray] = [np.zeros((1024, 6), np.int64), np.zeros((4096, 2), np.int64), np.zeros(65536, np.int32)]
-    at = [0, 0, 0]
-    for s in range(shapes):
-        key = keys[begin[s] : begin[s + 1]]
-        nodes, families = key[1 : 1 + key[0]], key[1 + key[0] :]
-        m = len(nodes)
-        total, largest = scopes(nodes, families, order, fam_begin, fam_node, cards, scope, places, bucket_of, above, cells)
-        if largest > max_table:
-            raise _too_large(layout, nodes, largest, max_table)
-        needs = (at[0] + m, at[1] + len(families) + m, at[2] + int(total))
-        pools = [_room(pool, need) for pool, need in zip(pools, needs, strict=True)]
-        at = list(
-            lay_out(families, fam_begin, fam_node, fam_stride, cards, scope, places[:m], bucket_of, above, cells, *pools, *at)
-        )
-        begins[s + 1], work[s] = at[0], total
+    at, largest = np.zeros(3, np.int64), np.zeros(3)
+    shape, why = 0, DONE
+    while True:
+        shape, why = lay_out_all(
+            keys, begin, shape, shapes, float(max_table), order, *layout.members, cards, scope, scratch, bucket_of,
+            *pools, at, begins, work, largest,
+        )  # fmt: skip
+        if why == DONE:
+            break
+        if why == TOO_LARGE:
+            raise _too_large(layout, keys[begin[shape] + 1 : begin[shape] + 1 + keys[begin[shape]]], float(largest[0]), max_table)
+        pools = [_room(pool, int(need)) for pool, need in zip(pools, largest, strict=True)]
     buckets, factors, index = (pool[:end].copy() for pool, end in zip(pools, at, strict=True))
     return Tapes(begins, buckets, factors, index, work)
 

@@ -44,14 +44,15 @@ class Scanner:
     Parameters
     ----------
     layout : Layout
-    everything : bool
+    everything : bool or array of bool (N,)
         Whether missing nodes without observed descendants get counts too: the textbook's EM. Without them the likelihood is the
-        same, and EM takes another path.
+        same, and EM takes another path. An array says so for each node; what a kept node descends from is kept as well.
     """
 
-    def __init__(self, layout: Layout, everything: bool = False):
+    def __init__(self, layout: Layout, everything: bool | np.ndarray = False):
         graph = layout.graph
-        self.layout, self.everything = layout, everything
+        self.layout = layout
+        self.kept = np.broadcast_to(np.asarray(everything, np.bool_), len(graph)).copy()
         self.backward = np.array(graph.topological[::-1], dtype=np.int64)
         self.child_begin = np.concatenate([[0], np.cumsum([len(c) for c in graph.children])]).astype(np.int64)
         self.child_list = np.array([c for children in graph.children for c in children], dtype=np.int64)
@@ -81,7 +82,7 @@ class Scanner:
         while row < n:
             shapes, components = self.shapes, self.components
             row, why = scan(
-                codes, weights, row, self.everything, *self.graph_arrays, self.counts,
+                codes, weights, row, self.kept, *self.graph_arrays, self.counts,
                 shapes.keys, shapes.begin, shapes.hashes, shapes.table,
                 components.keys, components.begin, components.hashes, components.table, self.mass,
                 self.sizes, rows, found, self._scratch, self._active,
@@ -103,5 +104,5 @@ class Scanner:
         from emkit.kernels.bayesnet_scan import observed
 
         out = np.empty(len(codes))
-        observed(codes, self.everything, *self.graph_arrays, logs, out, self._active)
+        observed(codes, self.kept, *self.graph_arrays, logs, out, self._active)
         return out

@@ -1,0 +1,65 @@
+"""A distribution over the states of named variables, as queries to a network give it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Probabilities of all combinations of the states of some variables.
+
+    Attributes
+    ----------
+    names : tuple of str
+    states : tuple of tuples
+        Of each variable.
+    values : array
+        With an axis for each variable; all of it adds up to 1.
+
+    ``d["yes"]``, or ``d["yes", "no"]`` for two variables, is the probability of these states.
+    """
+
+    names: tuple[str, ...]
+    states: tuple[tuple[Any, ...], ...]
+    values: np.ndarray
+
+    def __getitem__(self, states: Any) -> float:
+        wanted = states if isinstance(states, tuple) and len(self.names) > 1 else (states,)
+        if len(wanted) != len(self.names):
+            raise KeyError(f"give a state for each of {', '.join(self.names)}")
+        at = []
+        for name, state, known in zip(self.names, wanted, self.states, strict=True):
+            if state not in known:
+                raise KeyError(f"{name} has the states {', '.join(map(repr, known))}, not {state!r}")
+            at.append(known.index(state))
+        return float(self.values[tuple(at)])
+
+    def __iter__(self) -> Iterator[Any]:
+        """The states, or combinations of them, in order."""
+        return iter(self.states[0] if len(self.names) == 1 else product(*self.states))
+
+    def to_dict(self) -> dict[Any, float]:
+        """Probabilities by state, or by combination of states."""
+        return dict(zip(self, self.values.ravel().tolist(), strict=True))
+
+    def frame(self) -> Any:
+        """A pandas frame: a column for each variable, and "probability"."""
+        import pandas as pd
+
+        rows = list(product(*self.states))
+        columns = {name: [row[i] for row in rows] for i, name in enumerate(self.names)}
+        return pd.DataFrame({**columns, "probability": self.values.ravel()})
+
+    def __str__(self) -> str:
+        rows = [tuple(map(str, row)) for row in product(*self.states)]
+        wide = [max(len(name), *(len(row[i]) for row in rows)) for i, name in enumerate(self.names)]
+        lines = ["  ".join([*(name.ljust(w) for name, w in zip(self.names, wide, strict=True)), "probability"])]
+        for row, p in zip(rows, self.values.ravel(), strict=True):
+            lines.append("  ".join([*(cell.ljust(w) for cell, w in zip(row, wide, strict=True)), f"{p:.6f}"]))
+        return "\n".join(lines)
+
+    __repr__ = __str__

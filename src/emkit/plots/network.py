@@ -1,0 +1,100 @@
+"""A directed acyclic graph drawn in layers, by matplotlib."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+_SWEEPS = 12  # of ordering layers by their neighbours: more changes nothing on graphs that a person can read
+
+
+def layers_of(parents: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Nodes by their distance from the roots, the longest way, each layer ordered so that few edges cross.
+
+    Roots stand right above the first of their children.
+
+    Sugiyama, Tagawa and Toda (1981), IEEE Trans. SMC 11, 109-125: each node goes to the mean place of its neighbours, layer by
+    layer, down and up.
+    """
+    n = len(parents)
+    depth = [0] * n
+    for _ in range(n):
+        deeper = [max((depth[p] + 1 for p in parents[node]), default=0) for node in range(n)]
+        if deeper == depth:
+            break
+        depth = deeper
+    for node in range(n):
+        below = [depth[child] for child in range(n) if node in parents[child]]
+        if below and not parents[node]:
+            depth[node] = min(below) - 1
+    layers: list[list[int]] = [[] for _ in range(max(depth, default=0) + 1)]
+    for node in range(n):
+        layers[depth[node]].append(node)
+    near: list[list[int]] = [[] for _ in range(n)]
+    for node in range(n):
+        for parent in parents[node]:
+            near[node].append(parent)
+            near[parent].append(node)
+    place = {node: i / max(len(layer), 1) for layer in layers for i, node in enumerate(layer)}
+    for sweep in range(_SWEEPS):
+        for layer in layers if sweep % 2 == 0 else layers[::-1]:
+            middle = {node: float(np.mean([place[other] for other in near[node]])) if near[node] else place[node] for node in layer}
+            layer.sort(key=lambda node: (middle[node], node))
+            for i, node in enumerate(layer):
+                place[node] = (i + 0.5) / len(layer)
+    return layers
+
+
+def draw_network(
+    names: Sequence[str],
+    parents: Sequence[Sequence[int]],
+    *,
+    hidden: Sequence[int] = (),
+    notes: Mapping[int, str] | None = None,
+    ax: Any = None,
+) -> Any:
+    """Nodes as boxes, edges as arrows from parents to children; returns the axes.
+
+    Parameters
+    ----------
+    names : sequence of str
+    parents : sequence of sequences of int
+        Of each node.
+    hidden : sequence of int
+        Nodes that are drawn with a broken line.
+    notes : mapping, optional
+        Lines of text under a node's name, such as its table.
+    ax : matplotlib axes, optional
+        A figure of its own size otherwise.
+    """
+    import matplotlib.pyplot as plt
+
+    layers, notes = layers_of(parents), notes or {}
+    wide = max((len(layer) for layer in layers), default=1)
+    tall = max((note.count("\n") + 1 for note in notes.values()), default=0)
+    if ax is None:
+        longest = max((len(line) for text in (*names, *notes.values()) for line in text.split("\n")), default=4)
+        size = (max(3.0, wide * (0.09 * longest + 0.7)), max(2.0, len(layers) * (1.1 + 0.16 * tall)))
+        ax = plt.figure(figsize=size, layout="constrained").add_subplot()
+    at = {node: ((i + 0.5) / len(layer), -float(depth)) for depth, layer in enumerate(layers) for i, node in enumerate(layer)}
+    boxes = {}
+    for node, (x, y) in at.items():
+        text = f"{names[node]}\n{notes[node]}" if node in notes else names[node]
+        style = {"boxstyle": "round,pad=0.35", "fc": "#f4f1ea" if node in hidden else "#dfe9f3", "ec": "#33506b"}
+        boxes[node] = ax.text(
+            x, y, text, ha="center", va="center", fontsize=9, zorder=3, parse_math=False,
+            bbox={**style, "linestyle": "--" if node in hidden else "-"},
+        )  # fmt: skip
+    for node, found in enumerate(parents):
+        for parent in found:
+            ax.annotate(
+                "", xy=at[node], xytext=at[parent], zorder=2,
+                arrowprops={
+                    "arrowstyle": "-|>", "color": "#33506b", "lw": 1.1,
+                    "patchA": boxes[parent].get_bbox_patch(), "patchB": boxes[node].get_bbox_patch(), "shrinkA": 2, "shrinkB": 2,
+                },
+            )  # fmt: skip
+    ax.set_xlim(-0.02, 1.02)
+    ax.set_ylim(-len(layers) + 0.4, 0.6)
+    ax.set_axis_off()
+    return ax
