@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from emkit.io.networks import Network
-from emkit.io.networks.files import FORMATS
+from emkit.io.networks.dispatch import FORMATS
 
 ASIA = Path(__file__).parent / "asia.bif"
 EVERY_FORMAT = sorted(FORMATS)

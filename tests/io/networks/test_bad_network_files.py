@@ -8,7 +8,7 @@ from network_samples import ASIA, EVERY_FORMAT, random_network
 
 from emkit.core.errors import DataError
 from emkit.io.networks import bif, read_network, uai, xdsl
-from emkit.io.networks.files import FORMATS
+from emkit.io.networks.dispatch import FORMATS
 
 
 @pytest.mark.parametrize("name", EVERY_FORMAT)

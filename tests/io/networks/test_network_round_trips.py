@@ -9,7 +9,7 @@ from network_samples import ASIA, EVERY_FORMAT, random_network, two_nodes
 
 from emkit.core.errors import ParameterError
 from emkit.io.networks import Network, read_network, write_network
-from emkit.io.networks.files import FORMATS
+from emkit.io.networks.dispatch import FORMATS
 
 
 @pytest.mark.parametrize("name", EVERY_FORMAT)
