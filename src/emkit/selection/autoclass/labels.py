@@ -4,6 +4,8 @@ What ``emkit.kernels.class_moves`` needs of a prepared table, and its moves from
 costs as much as a few iterations of EM, but a row's move is weighed by the score itself, and classes open and close on the way.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.special import gammaln
 
@@ -84,13 +86,23 @@ def value_of(rows: class_moves.Rows, labels: np.ndarray) -> float:
     return float(class_moves.total(rows, classes))
 
 
+@dataclass(frozen=True)
+class Annealed:
+    """Labels when the sweeps were over, the best met on the way, and the value of the best. Both are numbered 0 .. J - 1."""
+
+    last: np.ndarray
+    best: np.ndarray
+    value: float
+
+
 def anneal(
     rows: class_moves.Rows, labels: np.ndarray, heats: np.ndarray, pairs: int, rng: np.random.Generator, *, fixed: bool = False
-) -> tuple[np.ndarray, float]:
-    """Better labels, numbered 0 .. J - 1, and their value; a sweep for each of ``heats``, then ``pairs`` splits and merges."""
+) -> Annealed:
+    """A sweep over all rows for each of ``heats``, and ``pairs`` splits and merges after each; ``fixed``: not one class more or less."""
     present, labels = np.unique(labels, return_inverse=True)
     slots = len(present) if fixed else min(len(labels), 2 * len(present) + 8) + 2
     state = rng.integers(1, 2**63, size=1, dtype=np.uint64)
+    classes = classes_of(rows, labels, slots)
     best = np.empty(len(labels), dtype=np.int64)
-    value = class_moves.anneal(rows, classes_of(rows, labels, slots), np.asarray(heats, dtype=np.float64), pairs, fixed, state, best)
-    return np.unique(best, return_inverse=True)[1], float(value)
+    value = class_moves.anneal(rows, classes, np.asarray(heats, dtype=np.float64), pairs, fixed, state, best)
+    return Annealed(np.unique(classes.labels, return_inverse=True)[1], np.unique(best, return_inverse=True)[1], float(value))

@@ -1,0 +1,222 @@
+"""AutoClass's search: how many classes, and which rows in them.
+
+A try starts from a random number of classes about random rows, converged by EM; its hard labels are then annealed (rows moved, classes
+split and merged by the score itself, ``labels``); EM shares the rows out again, and classes are deleted and split while
+that raises the score (``refine``). Later tries anneal longer, every other one from the best classification so far.
+"""
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from emkit.core.errors import ParameterError
+from emkit.core.monitor import Monitor
+from emkit.core.result import StopReason
+from emkit.kernels.class_moves import Rows
+from emkit.selection.autoclass import em, labels, refine
+from emkit.selection.autoclass.prepare import Prepared
+from emkit.selection.autoclass.refine import Classification
+
+__all__ = ["Classification", "Found", "search"]
+
+_COLD = 0.2  # nats: where a row that is better off elsewhere by one nat moves there
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search found.
+
+    Attributes
+    ----------
+    best : tuple of Classification
+        Distinct ones, the highest score first; never empty.
+    tries : int
+        Tries that were completed.
+    reason : StopReason
+    """
+
+    best: tuple[Classification, ...]
+    tries: int
+    reason: StopReason
+
+
+def search(
+    prepared: Prepared,
+    rng: np.random.Generator,
+    *,
+    start_classes: tuple[int, int] = (8, 36),
+    n_classes: int | None = None,
+    time_limit: float | None = None,
+    max_tries: int | None = None,
+    monitor: Monitor | None = None,
+    keep: int = 10,
+) -> Found:
+    """Search for the classifications of highest score.
+
+    Parameters
+    ----------
+    prepared : Prepared
+    rng : numpy.random.Generator
+        The same generator and ``max_tries``, without a time limit, give the same classifications.
+    start_classes : tuple of two ints, default=(8, 36)
+        Fewest and most classes that a try starts from; never more than a third of the rows.
+    n_classes : int, optional
+        Look only for classifications with so many classes.
+    time_limit : float, optional
+        Seconds, kernels' compiling (once a machine) left out. A try that is under way when it is up is finished in short.
+    max_tries : int, optional
+    monitor : Monitor, optional
+        ``asked`` many times in every try.
+    keep : int, default=10
+        How many classifications to keep.
+
+    Raises
+    ------
+    ParameterError
+        Nothing would end the search; more classes than rows; a number that makes no sense.
+    """
+    _check(prepared, start_classes, n_classes, time_limit, max_tries, monitor, keep)
+    monitor = monitor or Monitor()
+    rows = labels.rows_of(prepared)
+    monitor.say("loading compiled code")
+    labels.anneal(rows, np.zeros(prepared.n, dtype=np.int64), np.zeros(1), 1, np.random.default_rng(0))
+    stop = _Stop(monitor, None if time_limit is None else time.monotonic() + time_limit)
+    bench = _Bench(keep)
+    lone = np.ones((1, prepared.n))
+    bench.add(refine.classification(prepared, lone if n_classes is None else refine.resized(prepared, lone, n_classes, rng)))
+    tries = 0
+    try:
+        while max_tries is None or tries < max_tries:
+            if stop.now():
+                break
+            bench.add(_try(prepared, rows, rng, tries, start_classes, n_classes, bench.best[0], stop))
+            if stop.reason is None:
+                tries += 1
+    except KeyboardInterrupt:
+        stop.reason = StopReason.INTERRUPTED
+    return Found(tuple(bench.best), tries, stop.reason or StopReason.MAX_TRIES)
+
+
+def _check(
+    prepared: Prepared,
+    start_classes: tuple[int, int],
+    n_classes: int | None,
+    time_limit: float | None,
+    max_tries: int | None,
+    monitor: Monitor | None,
+    keep: int,
+) -> None:
+    if time_limit is None and max_tries is None and monitor is None:
+        raise ParameterError("a search needs an end: give time_limit, max_tries or a monitor", parameter="time_limit")
+    for name, value in (("n_classes", n_classes), ("max_tries", max_tries), ("keep", keep)):
+        if value is not None and value < 1:
+            raise ParameterError(f"{name} is {value}; it must be at least 1", parameter=name)
+    if time_limit is not None and not time_limit > 0:
+        raise ParameterError(f"time_limit is {time_limit}; it must be a positive number of seconds", parameter="time_limit")
+    if not 1 <= start_classes[0] <= start_classes[1]:
+        raise ParameterError(f"start_classes is {start_classes}; give the fewest and the most, at least 1", parameter="start_classes")
+    if n_classes is not None and n_classes > prepared.n:
+        raise ParameterError(f"n_classes is {n_classes}, and the table has only {prepared.n} rows", parameter="n_classes")
+
+
+@dataclass
+class _Stop:
+    """Whether to stop, and why: once there is a reason it stays."""
+
+    monitor: Monitor
+    deadline: float | None
+    reason: StopReason | None = None
+
+    def now(self) -> bool:
+        if self.reason is None:
+            self.reason = self.monitor.asked()
+        if self.reason is None and self.deadline is not None and time.monotonic() >= self.deadline:
+            self.reason = StopReason.TIME_LIMIT
+        return self.reason is not None
+
+
+@dataclass
+class _Bench:
+    """The best distinct classifications, best first."""
+
+    keep: int
+    best: list[Classification] = field(default_factory=list)
+
+    def add(self, own: Classification) -> None:
+        """Keep it if it is among the best, and not there yet under other names of its classes."""
+        if any(_same(own, other) for other in self.best):
+            return
+        self.best = sorted([*self.best, own], key=lambda c: -c.score.log_marginal)[: self.keep]
+
+
+def _same(a: Classification, b: Classification) -> bool:
+    """Whether both put the same rows together."""
+    if a.score.n_classes != b.score.n_classes or abs(a.score.log_marginal - b.score.log_marginal) > 0.01:
+        return False
+    pairs = np.unique(np.stack([a.labels, b.labels]), axis=1)
+    return pairs.shape[1] == len(np.unique(pairs[0])) == len(np.unique(pairs[1]))
+
+
+def _try(
+    prepared: Prepared,
+    rows: Rows,
+    rng: np.random.Generator,
+    number: int,
+    start_classes: tuple[int, int],
+    n_classes: int | None,
+    best: Classification,
+    stop: _Stop,
+) -> Classification:
+    """One try, numbered from 0; cut short where ``stop`` says so."""
+    own = best.labels
+    if number % 2 == 0 or best.score.n_classes == 1:
+        count = n_classes or int(rng.integers(start_classes[0], start_classes[1] + 1))
+        own = _start(prepared, count if n_classes else max(1, min(count, prepared.n // 3)), rng)
+        if n_classes:
+            own = _fixed(own, n_classes, rng)
+    own = _annealed(rows, own, _heats(prepared.n, number), rng, stop, fixed=n_classes is not None)
+    shares = np.eye(int(own.max()) + 1)[:, own]
+    shares = refine.converge(prepared, shares, drop=n_classes is None)
+    if n_classes is not None:
+        return refine.classification(prepared, shares)
+    return refine.improve(prepared, shares, rng, rounds=0 if stop.now() else 50)
+
+
+def _start(prepared: Prepared, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Labels by EM from classes about random rows."""
+    about = rng.choice(prepared.n, size=count, replace=False)
+    stats = prepared.features[about] + 0.5 * prepared.features.mean(axis=0)
+    first = em.e_step(prepared, em.m_step(prepared, stats)).memberships
+    return np.asarray(em.run(prepared, first, max_iter=60, tol=0.1).memberships.argmax(axis=0))
+
+
+def _fixed(own: np.ndarray, n_classes: int, rng: np.random.Generator) -> np.ndarray:
+    """Labels with no class empty: those that are get a row each from the others."""
+    own = own.copy()
+    for j in np.setdiff1d(np.arange(n_classes), own):
+        crowded = np.flatnonzero(np.bincount(own, minlength=n_classes)[own] > 1)
+        own[rng.choice(crowded)] = j
+    return own
+
+
+def _heats(n: int, number: int) -> np.ndarray:
+    """Temperatures, in nats, of a try's sweeps: longer with every try, and cold at the end."""
+    sweeps = int(np.clip(200_000 // n, 4, 50)) * 2 ** min(number, 6)
+    return np.concatenate([np.geomspace(4.0 if number % 2 == 0 else 2.5, _COLD, sweeps), np.zeros(3)])
+
+
+def _annealed(
+    rows: Rows, own: np.ndarray, heats: np.ndarray, rng: np.random.Generator, stop: _Stop, *, fixed: bool
+) -> np.ndarray:
+    """Annealed in chunks of a fraction of a second, between which ``stop`` is asked; the best labels met."""
+    chunk = max(1, 20_000 // len(own))
+    best, top = own, -np.inf
+    for first in range(0, len(heats), chunk):
+        part = labels.anneal(rows, own, heats[first : first + chunk], 20, rng, fixed=fixed)
+        own = part.last
+        if part.value > top:
+            best, top = part.best, part.value
+        if stop.now():
+            break
+    return best
