@@ -91,9 +91,9 @@ def _normals(rows, classes, j, i, extra):  # type: ignore[no-untyped-def]
         variance = min(max(raw, rows.least[t]), rows.most[t])
         value = rows.by_known[k] - 0.5 * mean * mean * rows.precision[t] + enough * rows.log_error[t]
         value += rows.prior[t] - 0.5 * (enough - 1.0) * log(variance)
-        weight = known
+        weight = enough
         if rows.outcome[t] > 0:
-            weight = float(size)
+            weight = max(float(size), rows.enough[0])
             if k > 1:
                 value += rows.cells[size - k] + rows.cells[k] - rows.factorial[size]
             else:
@@ -420,7 +420,7 @@ def _split(rows, classes, a, i, k, b, spare, heat, state, work, gain, members): 
 
 @kernel()
 def _pair(rows, classes, heat, state, work, gain, members):  # type: ignore[no-untyped-def]
-    """Draw two rows: split their class about them, or merge their two classes."""
+    """Draw two rows: split their class about them, or merge their two classes; how many rows were looked at."""
     n = classes.labels.size
     i = int(uniform(state) * n)
     k = int(uniform(state) * n)
@@ -433,16 +433,21 @@ def _pair(rows, classes, heat, state, work, gain, members):  # type: ignore[no-u
             else:
                 free = j
     if i == k or spare < 0:
-        return
+        return 0
+    size = classes.size[a]
     if a != c:
         _merge(rows, classes, a, c, spare, heat, state, work)
-    elif free >= 0 and classes.size[a] > 2:
+        return 1
+    if free >= 0 and size > 2:
         _split(rows, classes, a, i, k, free, spare, heat, state, work, gain, members)
+    return size
 
 
 @kernel()
 def anneal(rows, classes, heats, pairs, fixed, state, best):  # type: ignore[no-untyped-def]
-    """One sweep over the rows for each of ``heats``, ``pairs`` splits and merges after each; labels of the best into ``best``.
+    """One sweep over the rows for each of ``heats``, up to ``pairs`` splits and merges after each; labels of the best into ``best``.
+
+    Splits end early where they have looked at as many rows as the sweep: large classes are dear to split.
 
     ``fixed``: classes are neither opened nor closed. Returns the best score; ``state`` (1,) uint64 is the random numbers' state.
     """
@@ -461,8 +466,11 @@ def anneal(rows, classes, heats, pairs, fixed, state, best):  # type: ignore[no-
         for r in range(n):
             _move(rows, classes, order[r], heat, not fixed, state, work, gain, value, slot)
         if not fixed:
+            looked_at = 0
             for _ in range(pairs):
-                _pair(rows, classes, heat, state, work, gain, members)
+                looked_at += _pair(rows, classes, heat, state, work, gain, members)
+                if looked_at >= n:
+                    break
         now = total(rows, classes)
         if now > top:
             top = now

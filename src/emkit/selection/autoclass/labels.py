@@ -59,7 +59,9 @@ def _block_weight(error: np.ndarray, spread: np.ndarray, count: np.ndarray) -> n
     w = np.maximum(count, LEAST_WEIGHT)
     k = np.arange(1, d + 1)
     gammas = (gammaln((w[:, None] + d - k) / 2) - gammaln((d + 1 - k) / 2)).sum(axis=1)
-    return np.asarray(-d / 2 * np.log(w) - d * (w - 1) / 2 * np.log(np.pi) + gammas + w * np.log(error).sum() - np.log(spread).sum())
+    return np.asarray(
+        -d / 2 * np.log(w) - d * (w - 1) / 2 * np.log(np.pi) + gammas + w * np.log(error).sum() - np.log(spread).sum()
+    )
 
 
 def classes_of(rows: class_moves.Rows, labels: np.ndarray, slots: int) -> class_moves.Classes:

@@ -233,7 +233,7 @@ def normal_estimates(
     class too wide; there the known weight takes its place.
     """
     w = np.where(normals.outcome, weight[..., None], known)
-    w = np.maximum(w, 1e-9)
+    w = np.maximum(w, _LEAST_KNOWN)
     shrunk = mean * (1 - variance / ((w + 1) * normals.s0**2))
     p_known = (known + normals.known_prior) / (weight[..., None] + 1)
     return shrunk, variance * w / (w + 1), p_known

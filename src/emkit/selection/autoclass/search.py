@@ -115,7 +115,9 @@ def _check(
     if time_limit is not None and not time_limit > 0:
         raise ParameterError(f"time_limit is {time_limit}; it must be a positive number of seconds", parameter="time_limit")
     if not 1 <= start_classes[0] <= start_classes[1]:
-        raise ParameterError(f"start_classes is {start_classes}; give the fewest and the most, at least 1", parameter="start_classes")
+        raise ParameterError(
+            f"start_classes is {start_classes}; give the fewest and the most, at least 1", parameter="start_classes"
+        )
     if n_classes is not None and n_classes > prepared.n:
         raise ParameterError(f"n_classes is {n_classes}, and the table has only {prepared.n} rows", parameter="n_classes")
 
@@ -206,9 +208,7 @@ def _heats(n: int, number: int) -> np.ndarray:
     return np.concatenate([np.geomspace(4.0 if number % 2 == 0 else 2.5, _COLD, sweeps), np.zeros(3)])
 
 
-def _annealed(
-    rows: Rows, own: np.ndarray, heats: np.ndarray, rng: np.random.Generator, stop: _Stop, *, fixed: bool
-) -> np.ndarray:
+def _annealed(rows: Rows, own: np.ndarray, heats: np.ndarray, rng: np.random.Generator, stop: _Stop, *, fixed: bool) -> np.ndarray:
     """Annealed in chunks of a fraction of a second, between which ``stop`` is asked; the best labels met."""
     chunk = max(1, 20_000 // len(own))
     best, top = own, -np.inf
