@@ -15,7 +15,7 @@ from typing import Self
 import numpy as np
 
 from emkit.selection.autoclass.prepare import SAFETY, Prepared
-from emkit.selection.autoclass.score import LEAST_SHARE, correlated_moments, normal_moments, put_block, put_normals
+from emkit.selection.autoclass.score import LEAST_SHARE, normal_moments, put_block, put_normals
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,10 @@ class Fitted:
 
 
 def m_step(prepared: Prepared, stats: np.ndarray, old: Parameters | None = None) -> Parameters:
-    """Maximise the expected log posterior, statistics (..., J, p); without ``old`` the variance that a mean is weighed by is its own."""
+    """Maximise the expected log posterior, statistics (..., J, p).
+
+    Without ``old`` parameters a mean is weighed against its prior by the class's own variance.
+    """
     weight = stats[..., 0]
     j = weight.shape[-1]
     kinds, normals = prepared.categories, prepared.normals

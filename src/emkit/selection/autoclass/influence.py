@@ -20,7 +20,7 @@ class Influence:
     overall : ndarray of shape (T,)
         Its sum over the classes, the largest set to 1. (The program's manual says that classes are weighted; the program does not.)
     strength : ndarray of shape (J,)
-        Logarithm of the mean probability, per row, with which the class predicts its rows: more for a class of tight clusters.
+        Logarithm of the geometric mean of the probabilities that a class gives its own rows: tight classes are strong.
     cross_entropy : ndarray of shape (J,)
         Of the class with all rows together: the sum of its influences.
     """

@@ -1,7 +1,7 @@
 """AutoClass's search: how many classes, and which rows in them.
 
-A try starts from a random number of classes about random rows, converged by EM; its hard labels are then annealed (rows moved, classes
-split and merged by the score itself, ``labels``); EM shares the rows out again, and classes are deleted and split while
+A try starts from a random number of classes about random rows, converged by EM; its hard labels are then annealed (rows moved,
+classes split and merged by the score itself, ``labels``); EM shares the rows out again, and classes are deleted and split while
 that raises the score (``refine``). Later tries anneal longer, every other one from the best classification so far.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 from emkit.core.errors import ParameterError
 from emkit.core.monitor import Monitor
 from emkit.core.result import StopReason
-from emkit.kernels.class_moves import Rows
+from emkit.kernels.class_values import Rows
 from emkit.selection.autoclass import em, labels, refine
 from emkit.selection.autoclass.prepare import Prepared
 from emkit.selection.autoclass.refine import Classification
@@ -77,24 +77,24 @@ def search(
         Nothing would end the search; more classes than rows; a number that makes no sense.
     """
     _check(prepared, start_classes, n_classes, time_limit, max_tries, monitor, keep)
+    from threadpoolctl import threadpool_limits
+
     monitor = monitor or Monitor()
     rows = labels.rows_of(prepared)
-    monitor.say("loading compiled code")
+    monitor.say("loading compiled code (some seconds, the first time on a machine)")
     labels.anneal(rows, np.zeros(prepared.n, dtype=np.int64), np.zeros(1), 1, np.random.default_rng(0))
     stop = _Stop(monitor, None if time_limit is None else time.monotonic() + time_limit)
-    bench = _Bench(keep)
-    lone = np.ones((1, prepared.n))
-    bench.add(refine.classification(prepared, lone if n_classes is None else refine.resized(prepared, lone, n_classes, rng)))
-    tries = 0
-    try:
-        while max_tries is None or tries < max_tries:
-            if stop.now():
-                break
-            bench.add(_try(prepared, rows, rng, tries, start_classes, n_classes, bench.best[0], stop))
-            if stop.reason is None:
-                tries += 1
-    except KeyboardInterrupt:
-        stop.reason = StopReason.INTERRUPTED
+    bench, tries = _Bench(keep), 0
+    # Threads of the BLAS wait for each other longer than they work, and change last bits, which a search magnifies
+    with threadpool_limits(1, user_api="blas"):
+        lone = np.ones((1, prepared.n))
+        bench.add(refine.classification(prepared, lone if n_classes is None else refine.resized(prepared, lone, n_classes, rng)))
+        try:
+            while (max_tries is None or tries < max_tries) and not stop.now():
+                bench.add(_try(prepared, rows, rng, tries, start_classes, n_classes, bench.best[0], stop))
+                tries += stop.reason is None
+        except KeyboardInterrupt:
+            stop.reason = StopReason.INTERRUPTED
     return Found(tuple(bench.best), tries, stop.reason or StopReason.MAX_TRIES)
 
 
