@@ -43,7 +43,7 @@ class Classes(NamedTuple):
 # Rows of ``terms``: 1 or 0; ln of the error; 1/s0^2; smin^2; smax^2; what a normal term adds whatever its rows
 OUTCOME, LOG_ERROR, PRECISION, LEAST, MOST, PRIOR = range(6)
 # Rows of ``by_count``, by the class's rows: all categories' constants; charge for too few rows; lnG(rows + 1); by the known rows:
-# max(known, 1.575); what a normal term adds; lnG(1/2 + number); the cells' term where fewer than 1.575 are known; then a row a block
+# max(known, 1.575); what a normal term adds; lnG(1/2 + number); the same where fewer than 1.575 are known. Then a row a block
 CATEGORY, CHARGE, FACTORIAL, ENOUGH, BY_KNOWN, CELLS, CELLS_ONE, BLOCK = range(8)
 
 

@@ -72,7 +72,7 @@ def splits(prepared: Prepared, memberships: np.ndarray, rng: np.random.Generator
     j, n = memberships.shape
     stats = em.sums(prepared.features, memberships)
     first, second = (_drawn(memberships, rng) for _ in range(2))
-    centre = stats / stats[:, :1]
+    centre = stats / np.maximum(stats[:, :1], 1e-300)
     out = []
     for part in _parts(j, (j + 1) * n):
         classes = np.arange(j)[part]
@@ -137,3 +137,16 @@ def resized(prepared: Prepared, memberships: np.ndarray, n_classes: int, rng: np
         scores = [score(prepared, c.T).log_marginal for c in candidates]
         memberships = candidates[int(np.argmax(scores))]
     return memberships
+
+
+def exchange(prepared: Prepared, memberships: np.ndarray, rng: np.random.Generator, *, rounds: int = 20) -> Classification:
+    """One class split and another deleted while that raises the score: the number of classes of ``memberships`` (J, n) stays."""
+    j = len(memberships)
+    best = classification(prepared, memberships)
+    for _ in range(rounds if 3 * j <= prepared.n else 0):
+        other = resized(prepared, resized(prepared, best.memberships.T, j + 1, rng), j, rng)
+        own = classification(prepared, converge(prepared, other, drop=False))
+        if own.score.log_marginal <= best.score.log_marginal + 1e-6:
+            break
+        best = own
+    return best

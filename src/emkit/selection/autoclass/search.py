@@ -20,6 +20,7 @@ from emkit.selection.autoclass.refine import Classification
 
 __all__ = ["Classification", "Found", "search"]
 
+_FEW = 10  # classes that are worth deleting or splitting one by one
 _COLD = 0.2  # nats: where a row that is better off elsewhere by one nat moves there
 
 
@@ -87,11 +88,13 @@ def search(
     bench, tries = _Bench(keep), 0
     # Threads of the BLAS wait for each other longer than they work, and change last bits, which a search magnifies
     with threadpool_limits(1, user_api="blas"):
-        lone = np.ones((1, prepared.n))
-        bench.add(refine.classification(prepared, lone if n_classes is None else refine.resized(prepared, lone, n_classes, rng)))
+        bench.add(refine.classification(prepared, _shares(np.arange(prepared.n) % (n_classes or 1))))
         try:
             while (max_tries is None or tries < max_tries) and not stop.now():
-                bench.add(_try(prepared, rows, rng, tries, start_classes, n_classes, bench.best[0], stop))
+                if n_classes is None:
+                    bench.add(_try(prepared, rows, rng, tries, start_classes, bench.best[0], stop))
+                else:
+                    bench.add(_try_fixed(prepared, rows, rng, tries, n_classes, stop))
                 tries += stop.reason is None
         except KeyboardInterrupt:
             stop.reason = StopReason.INTERRUPTED
@@ -166,23 +169,37 @@ def _try(
     rng: np.random.Generator,
     number: int,
     start_classes: tuple[int, int],
-    n_classes: int | None,
     best: Classification,
     stop: _Stop,
 ) -> Classification:
     """One try, numbered from 0; cut short where ``stop`` says so."""
     own = best.labels
     if number % 2 == 0 or best.score.n_classes == 1:
-        count = n_classes or int(rng.integers(start_classes[0], start_classes[1] + 1))
-        own = _start(prepared, count if n_classes else max(1, min(count, prepared.n // 3)), rng)
-        if n_classes:
-            own = _fixed(own, n_classes, rng)
-    own = _annealed(rows, own, _heats(prepared.n, number), rng, stop, fixed=n_classes is not None)
-    shares = np.eye(int(own.max()) + 1)[:, own]
-    shares = refine.converge(prepared, shares, drop=n_classes is None)
-    if n_classes is not None:
-        return refine.classification(prepared, shares)
+        count = int(rng.integers(start_classes[0], start_classes[1] + 1))
+        own = _start(prepared, max(1, min(count, prepared.n // 3)), rng)
+    own = _annealed(rows, own, _heats(prepared.n, number), rng, stop)
+    shares = refine.converge(prepared, _shares(own))
     return refine.improve(prepared, shares, rng, rounds=0 if stop.now() else 50)
+
+
+def _try_fixed(
+    prepared: Prepared, rows: Rows, rng: np.random.Generator, number: int, n_classes: int, stop: _Stop
+) -> Classification:
+    """One try at a given number of classes: with as many all the way, or from the best of any number, whichever the try's turn."""
+    own = _start(prepared, min(n_classes, max(1, prepared.n // 3)), rng)
+    heats = _heats(prepared.n, number)
+    if number % 2 == 0 and n_classes > 1 and 3 * n_classes <= prepared.n:
+        own = _annealed(rows, own, heats, rng, stop)
+        if abs(int(own.max()) + 1 - n_classes) <= _FEW:
+            own = refine.resized(prepared, _shares(own), n_classes, rng).argmax(axis=0)
+            heats = np.geomspace(1.0, _COLD, max(4, len(heats) // 4))
+    own = _annealed(rows, _filled(own, n_classes, rng), heats, rng, stop, fixed=True)
+    return refine.exchange(prepared, refine.converge(prepared, _shares(own), drop=False), rng, rounds=0 if stop.now() else 20)
+
+
+def _shares(own: np.ndarray) -> np.ndarray:
+    """Memberships (J, n) of hard labels."""
+    return np.eye(int(own.max()) + 1)[:, own]
 
 
 def _start(prepared: Prepared, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -193,9 +210,9 @@ def _start(prepared: Prepared, count: int, rng: np.random.Generator) -> np.ndarr
     return np.asarray(em.run(prepared, first, max_iter=60, tol=0.1).memberships.argmax(axis=0))
 
 
-def _fixed(own: np.ndarray, n_classes: int, rng: np.random.Generator) -> np.ndarray:
-    """Labels with no class empty: those that are get a row each from the others."""
-    own = own.copy()
+def _filled(own: np.ndarray, n_classes: int, rng: np.random.Generator) -> np.ndarray:
+    """Labels 0 .. n_classes - 1 with no class empty: those that are get a row from the others; labels too large become 0."""
+    own = np.where(own < n_classes, own, 0)
     for j in np.setdiff1d(np.arange(n_classes), own):
         crowded = np.flatnonzero(np.bincount(own, minlength=n_classes)[own] > 1)
         own[rng.choice(crowded)] = j
@@ -208,7 +225,9 @@ def _heats(n: int, number: int) -> np.ndarray:
     return np.concatenate([np.geomspace(4.0 if number % 2 == 0 else 2.5, _COLD, sweeps), np.zeros(3)])
 
 
-def _annealed(rows: Rows, own: np.ndarray, heats: np.ndarray, rng: np.random.Generator, stop: _Stop, *, fixed: bool) -> np.ndarray:
+def _annealed(
+    rows: Rows, own: np.ndarray, heats: np.ndarray, rng: np.random.Generator, stop: _Stop, *, fixed: bool = False
+) -> np.ndarray:
     """Annealed in chunks of a fraction of a second, between which ``stop`` is asked; the best labels met."""
     chunk = max(1, 20_000 // len(own))
     best, top = own, -np.inf
