@@ -1,5 +1,6 @@
 """From rows shared out among classes to a classification that no class deleted or split improves: EM, and the score as judge."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,13 @@ class Classification:
 
     memberships: np.ndarray
     score: Score
+
+    @property
+    def rank(self) -> tuple[int, float]:
+        """Smaller is better: how many classes are so light that the program would drop them, then the score."""
+        weights = self.score.weights
+        light = int((weights <= least_weight(len(self.memberships), len(weights))).sum()) if len(weights) > 1 else 0
+        return light, -self.score.log_marginal
 
     @property
     def labels(self) -> np.ndarray:
@@ -105,10 +113,10 @@ def _short(prepared: Prepared, parameters: em.Parameters) -> np.ndarray:
     return now.memberships
 
 
-def improve(prepared: Prepared, memberships: np.ndarray, rng: np.random.Generator, *, rounds: int = 50) -> Classification:
-    """Classes deleted and split while that raises the score; from memberships (J, n) that EM has converged on."""
+def improve(prepared: Prepared, memberships: np.ndarray, rng: np.random.Generator, enough: Callable[[], bool]) -> Classification:
+    """Classes deleted and split while that raises the score and ``enough`` says no; memberships (J, n) that EM has converged on."""
     best = classification(prepared, memberships)
-    for _ in range(rounds):
+    while not enough():
         then = best
         if best.score.n_classes > 1:
             best = _better(prepared, best, deletions(prepared, best.memberships.T))
@@ -139,14 +147,14 @@ def resized(prepared: Prepared, memberships: np.ndarray, n_classes: int, rng: np
     return memberships
 
 
-def exchange(prepared: Prepared, memberships: np.ndarray, rng: np.random.Generator, *, rounds: int = 20) -> Classification:
-    """One class split and another deleted while that raises the score: the number of classes of ``memberships`` (J, n) stays."""
+def exchange(prepared: Prepared, memberships: np.ndarray, rng: np.random.Generator, enough: Callable[[], bool]) -> Classification:
+    """One class split and another deleted while that is better and ``enough`` says no: memberships (J, n) keep their J."""
     j = len(memberships)
     best = classification(prepared, memberships)
-    for _ in range(rounds if 3 * j <= prepared.n else 0):
+    while 3 * j <= prepared.n and not enough():
         other = resized(prepared, resized(prepared, best.memberships.T, j + 1, rng), j, rng)
         own = classification(prepared, converge(prepared, other, drop=False))
-        if own.score.log_marginal <= best.score.log_marginal + 1e-6:
+        if own.rank >= best.rank:
             break
         best = own
     return best

@@ -31,7 +31,8 @@ class Found:
     Attributes
     ----------
     best : tuple of Classification
-        Distinct ones, the highest score first; never empty.
+        Distinct ones, the highest score first; never empty. Where the number of classes was given, those with a class too light for
+        the program (it drops classes of 2.1 rows and fewer) come last.
     tries : int
         Tries that were completed.
     reason : StopReason
@@ -152,7 +153,7 @@ class _Bench:
         """Keep it if it is among the best, and not there yet under other names of its classes."""
         if any(_same(own, other) for other in self.best):
             return
-        self.best = sorted([*self.best, own], key=lambda c: -c.score.log_marginal)[: self.keep]
+        self.best = sorted([*self.best, own], key=lambda c: c.rank)[: self.keep]
 
 
 def _same(a: Classification, b: Classification) -> bool:
@@ -179,7 +180,7 @@ def _try(
         own = _start(prepared, max(1, min(count, prepared.n // 3)), rng)
     own = _annealed(rows, own, _heats(prepared.n, number), rng, stop)
     shares = refine.converge(prepared, _shares(own))
-    return refine.improve(prepared, shares, rng, rounds=0 if stop.now() else 50)
+    return refine.improve(prepared, shares, rng, stop.now)
 
 
 def _try_fixed(
@@ -194,7 +195,7 @@ def _try_fixed(
             own = refine.resized(prepared, _shares(own), n_classes, rng).argmax(axis=0)
             heats = np.geomspace(1.0, _COLD, max(4, len(heats) // 4))
     own = _annealed(rows, _filled(own, n_classes, rng), heats, rng, stop, fixed=True)
-    return refine.exchange(prepared, refine.converge(prepared, _shares(own), drop=False), rng, rounds=0 if stop.now() else 20)
+    return refine.exchange(prepared, refine.converge(prepared, _shares(own), drop=False), rng, stop.now)
 
 
 def _shares(own: np.ndarray) -> np.ndarray:
