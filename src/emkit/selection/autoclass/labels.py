@@ -14,7 +14,7 @@ from emkit.kernels.class_values import Classes, Rows
 from emkit.selection.autoclass.prepare import LEAST_WEIGHT, Prepared
 
 _LEAST_KNOWN = 0.75 * LEAST_WEIGHT
-_CHARGE = 30.0  # nats for every row that a class lacks of the three it must have
+_CHARGE = 30.0  # nats for every row that a class lacks of the three it must have: small classes make the formulas too hopeful
 
 
 def rows_of(prepared: Prepared) -> Rows:

@@ -9,6 +9,7 @@ from emkit.selection.autoclass import em
 from emkit.selection.autoclass.prepare import LEAST_WEIGHT, Prepared
 from emkit.selection.autoclass.score import Score, score
 
+CHARGE = 30.0  # nats: a row, or a class, too light is not worth it, whatever the formulas make of classes so small
 _SHORT = 8  # updates of EM that a candidate is given before it is scored
 _CELLS = 4_000_000  # memberships held at once
 
@@ -28,11 +29,11 @@ class Classification:
     score: Score
 
     @property
-    def rank(self) -> tuple[int, float]:
-        """Smaller is better: how many classes are so light that the program would drop them, then the score."""
+    def rank(self) -> float:
+        """What is compared: the score, less a charge for each class so light that the program would drop it."""
         weights = self.score.weights
         light = int((weights <= least_weight(len(self.memberships), len(weights))).sum()) if len(weights) > 1 else 0
-        return light, -self.score.log_marginal
+        return self.score.log_marginal - CHARGE * light
 
     @property
     def labels(self) -> np.ndarray:
@@ -154,7 +155,7 @@ def exchange(prepared: Prepared, memberships: np.ndarray, rng: np.random.Generat
     while 3 * j <= prepared.n and not enough():
         other = resized(prepared, resized(prepared, best.memberships.T, j + 1, rng), j, rng)
         own = classification(prepared, converge(prepared, other, drop=False))
-        if own.rank >= best.rank:
+        if own.rank <= best.rank + 1e-6:
             break
         best = own
     return best

@@ -31,8 +31,8 @@ class Found:
     Attributes
     ----------
     best : tuple of Classification
-        Distinct ones, the highest score first; never empty. Where the number of classes was given, those with a class too light for
-        the program (it drops classes of 2.1 rows and fewer) come last.
+        Distinct ones, the highest score first; never empty. Where the number of classes was given, a class too light for the program
+        (it drops those of 2.1 rows and fewer) counts 30 nats against them.
     tries : int
         Tries that were completed.
     reason : StopReason
@@ -153,7 +153,7 @@ class _Bench:
         """Keep it if it is among the best, and not there yet under other names of its classes."""
         if any(_same(own, other) for other in self.best):
             return
-        self.best = sorted([*self.best, own], key=lambda c: c.rank)[: self.keep]
+        self.best = sorted([*self.best, own], key=lambda c: -c.rank)[: self.keep]
 
 
 def _same(a: Classification, b: Classification) -> bool:
