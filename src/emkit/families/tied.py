@@ -69,6 +69,11 @@ class Tied(Family):
         return self.family.support
 
     @property
+    def missing_counts(self) -> bool:
+        """As the family has it."""
+        return self.family.missing_counts
+
+    @property
     def all_names(self) -> tuple[str, ...]:
         """As the family has it."""
         return self.family.all_names
