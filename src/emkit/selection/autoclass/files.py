@@ -94,7 +94,9 @@ def read_autoclass(
     if model is not None or beside.exists():
         terms = read_terms(model or beside, told, which=which)
     else:
-        terms = tuple(_term_of(attribute, column, cells) for column, (attribute, cells) in enumerate(zip(attributes, columns, strict=True)))
+        terms = tuple(
+            _term_of(attribute, column, cells) for column, (attribute, cells) in enumerate(zip(attributes, columns, strict=True))
+        )
     ignored = set(told.ignored)
     terms = tuple(Term("ignore", term.columns) if set(term.columns) & ignored else term for term in terms)
     return AutoClassData(names, columns, TableModel(attributes, terms))
@@ -166,7 +168,9 @@ def _attribute(path: Any, number: int, words: list[str]) -> tuple[Attribute, boo
         error = _positive(path, number, "rel_error", told["rel_error"])
         return Attribute(name, "scalar", error=error, zero_point=told.get("zero_point", 0.0)), False
     raise _wrong(
-        path, number, f"{words[1]} {words[2]} is no type of an attribute: there are discrete nominal, real location, real scalar, dummy nil"
+        path,
+        number,
+        f"{words[1]} {words[2]} is no type of an attribute: there are discrete nominal, real location, real scalar, dummy nil",
     )
 
 
@@ -183,7 +187,9 @@ def read_cells(path: str | os.PathLike[str], header: Header) -> tuple[list[Any],
             cells = _split(path, number, text, header.separator)
             if len(cells) != len(columns):
                 raise _wrong(
-                    path, number, f"{len(cells)} cells, but the header defines {len(columns)} attributes; separator {header.separator!r}"
+                    path,
+                    number,
+                    f"{len(cells)} cells, but the header defines {len(columns)} attributes; separator {header.separator!r}",
                 )
             for attribute, column, cell in zip(header.attributes, columns, cells, strict=True):
                 column.append(_cell(path, number, attribute, cell, header.unknown))
@@ -240,7 +246,9 @@ def read_terms(path: str | os.PathLike[str], header: Header, *, which: int = 0) 
     if which in rest:
         terms += [Term(rest[which][0], (column,)) for column in others]
     elif others:
-        raise DataError(f"{os.fspath(path)}: model {which} says nothing of attribute {others[0]}; add a line such as: ignore default")
+        raise DataError(
+            f"{os.fspath(path)}: model {which} says nothing of attribute {others[0]}; add a line such as: ignore default"
+        )
     _fitting(path, terms, header)
     return tuple(terms)
 
