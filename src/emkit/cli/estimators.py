@@ -14,9 +14,12 @@ NOT_SETTINGS = frozenset({"monitors", "checkpoint", "verbose", "verbose_interval
 """Settings that the command line sets itself, or that have no meaning there."""
 
 
+_SPELLED = {"AutoClass": "autoclass"}  # a name, not two words
+
+
 def model_name(estimator: str) -> str:
     """How ``--model`` calls an estimator: GaussianMixture is gaussian-mixture."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", estimator).lower()
+    return _SPELLED.get(estimator) or re.sub(r"(?<=[a-z])(?=[A-Z])", "-", estimator).lower()
 
 
 def model_names() -> tuple[str, ...]:
@@ -52,10 +55,10 @@ def build(kind: type[Any], components: int | None, settings: Mapping[str, Any]) 
         others = (name for name in model_names() if set(unknown) <= set(known_settings(find_estimator(name))))
         other = next((f" (--model {name} does)" for name in others), "")
         raise Refusal(f"{model} has no setting {', '.join(map(repr, unknown))}{other}; it has: {', '.join(sorted(known))}")
-    if components is None:
-        first = next(iter(signature(kind).parameters))
-        raise Refusal(f"say how many {first.removeprefix('n_')} the {model} has, e.g. -k 3")
-    estimator = kind(components, **settings)
+    first = next(iter(signature(kind).parameters.values()))
+    if components is None and isinstance(first.default, int):
+        raise Refusal(f"say how many {first.name.removeprefix('n_')} the {model} has, e.g. -k 3")
+    estimator = kind(**({} if components is None else {first.name: components}), **settings)
     keys = estimator.key_columns()
     if len(set(keys.values())) < len(keys):
         raise Refusal(f"--sequence and --order both name {keys['order']!r}; a row's place needs a column of its own")

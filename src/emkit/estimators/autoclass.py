@@ -15,14 +15,14 @@ from emkit.core.prior import Dirichlet
 from emkit.core.result import Result
 from emkit.data.kinds import refined, with_levels
 from emkit.data.rows import ArraySource
-from emkit.estimators.autoclass_types import Told, categorical_columns, check_blocks, family_of, table_model
+from emkit.estimators.autoclass_types import WORDS, Told, categorical_columns, check_blocks, family_of, table_model
 from emkit.estimators.profile import in_words
 from emkit.estimators.rows import RowFace
 from emkit.estimators.settings import make_rng
 from emkit.families.gaussian.family import Gaussian
 from emkit.models.mixture import FiniteMixture, MixtureParams, MixtureStats
 from emkit.selection.autoclass.attributes import TableModel
-from emkit.selection.autoclass.files import AutoClassData
+from emkit.selection.autoclass.files import AutoClassData, read_autoclass
 from emkit.selection.autoclass.influence import Influence, influence
 from emkit.selection.autoclass.prepare import Prepared, prepare
 from emkit.selection.autoclass.score import score
@@ -339,6 +339,14 @@ class AutoClass(RowFace):
         """The word of each column's family."""
         model: Any = self.model_
         return dict(zip(self.columns_.names, model.family.column_words(len(self.columns_)), strict=True))
+
+    def settings_of_file(self, path: Any) -> dict[str, Any]:
+        """Of AutoClass's own files: types, errors, zero points, and what missing cells are."""
+        return read_autoclass(path).settings if str(path).lower().endswith(".db2") else {}
+
+    def type_words(self) -> tuple[str, list[str]]:
+        """``types``."""
+        return "types", list(WORDS)
 
     def takes_texts(self) -> bool:
         """They are categories."""

@@ -210,6 +210,16 @@ class Face(State, Settings):
         """The family of each column, by the word that asks for it, where columns may differ."""
         return {}
 
+    def settings_of_file(self, path: Any) -> dict[str, Any]:
+        """Settings that come with a data file of this kind, such as the types of its columns."""
+        return {}
+
+    def type_words(self) -> tuple[str, list[str]]:
+        """The setting that types of columns are given to, and the words that it takes."""
+        from emkit.estimators.emissions import emissions
+
+        return "family", list(emissions())
+
     def takes_texts(self) -> bool:
         """Whether columns of text or categories can be fitted."""
         support = self.build(None).support

@@ -57,6 +57,30 @@ class AutoClassData:
     columns: tuple[list[Any], ...]
     model: TableModel
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the files say of the columns, as the settings of ``emkit.AutoClass``: types, errors, zero_points and missing."""
+        types: dict[Any, str] = {}
+        errors, zero_points, missing = dict[str, float](), dict[str, float](), dict[str, str]()
+        for term in self.model.terms:
+            own = [self.model.attributes[column] for column in term.columns]
+            names = tuple(self.names[column] for column in term.columns)
+            log = own[0].kind == "scalar"
+            if term.kind == "ignore":
+                types.update(dict.fromkeys(names, "ignore"))
+                continue
+            if term.kind == "multi_normal_cn":
+                types[names] = "correlated-log" if log else "correlated"
+            else:
+                types[names[0]] = "categorical" if own[0].kind == "discrete" else "log" if log else "normal"
+            for name, attribute in zip(names, own, strict=True):
+                if attribute.kind != "discrete":
+                    errors[name] = attribute.error
+                    missing[name] = "random" if term.kind == "single_normal_cn" else "outcome"
+                if attribute.kind == "scalar" and attribute.zero_point:
+                    zero_points[name] = attribute.zero_point
+        return {"types": types, "errors": errors, "zero_points": zero_points, "missing": missing}
+
 
 def read_autoclass(
     data: str | os.PathLike[str], header: str | os.PathLike[str] | None = None, model: str | os.PathLike[str] | None = None,
@@ -94,9 +118,7 @@ def read_autoclass(
     if model is not None or beside.exists():
         terms = read_terms(model or beside, told, which=which)
     else:
-        terms = tuple(
-            _term_of(attribute, column, cells) for column, (attribute, cells) in enumerate(zip(attributes, columns, strict=True))
-        )
+        terms = tuple(_term_of(attribute, column, columns[column]) for column, attribute in enumerate(attributes))
     ignored = set(told.ignored)
     terms = tuple(Term("ignore", term.columns) if set(term.columns) & ignored else term for term in terms)
     return AutoClassData(names, columns, TableModel(attributes, terms))
@@ -167,11 +189,8 @@ def _attribute(path: Any, number: int, words: list[str]) -> tuple[Attribute, boo
             raise _wrong(path, number, f"attribute {name!r} needs a rel_error, such as: zero_point 0.0 rel_error 0.01")
         error = _positive(path, number, "rel_error", told["rel_error"])
         return Attribute(name, "scalar", error=error, zero_point=told.get("zero_point", 0.0)), False
-    raise _wrong(
-        path,
-        number,
-        f"{words[1]} {words[2]} is no type of an attribute: there are discrete nominal, real location, real scalar, dummy nil",
-    )
+    there = "discrete nominal, real location, real scalar, dummy nil"
+    raise _wrong(path, number, f"{words[1]} {words[2]} is no type of an attribute: there are {there}")
 
 
 def read_cells(path: str | os.PathLike[str], header: Header) -> tuple[list[Any], ...]:
@@ -186,11 +205,8 @@ def read_cells(path: str | os.PathLike[str], header: Header) -> tuple[list[Any],
             begun = True
             cells = _split(path, number, text, header.separator)
             if len(cells) != len(columns):
-                raise _wrong(
-                    path,
-                    number,
-                    f"{len(cells)} cells, but the header defines {len(columns)} attributes; separator {header.separator!r}",
-                )
+                told = f"{len(cells)} cells between {header.separator!r}"
+                raise _wrong(path, number, f"{told}, but the header defines {len(columns)} attributes")
             for attribute, column, cell in zip(header.attributes, columns, cells, strict=True):
                 column.append(_cell(path, number, attribute, cell, header.unknown))
     if not begun:
@@ -246,9 +262,7 @@ def read_terms(path: str | os.PathLike[str], header: Header, *, which: int = 0) 
     if which in rest:
         terms += [Term(rest[which][0], (column,)) for column in others]
     elif others:
-        raise DataError(
-            f"{os.fspath(path)}: model {which} says nothing of attribute {others[0]}; add a line such as: ignore default"
-        )
+        raise DataError(f"{os.fspath(path)}: model {which} says nothing of attribute {others[0]}; add a line: ignore default")
     _fitting(path, terms, header)
     return tuple(terms)
 
