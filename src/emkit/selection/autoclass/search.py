@@ -31,8 +31,8 @@ class Found:
     Attributes
     ----------
     best : tuple of Classification
-        Distinct ones, the highest score first; never empty. Where the number of classes was given, a class too light for the program
-        (it drops those of 2.1 rows and fewer) counts 30 nats against them.
+        Distinct ones, the highest score first; never empty. Where the number of classes was given, a class too light for the
+        program (it drops those of 2.1 rows and fewer) counts 30 nats against them.
     tries : int
         Tries that were completed.
     reason : StopReason
