@@ -177,9 +177,9 @@ def _try(
     own = best.labels
     if number % 2 == 0 or best.score.n_classes == 1:
         count = int(rng.integers(start_classes[0], start_classes[1] + 1))
-        own = _start(prepared, max(1, min(count, prepared.n // 3)), rng)
+        own = _start(prepared, max(1, min(count, prepared.n // 3)), rng, stop)
     own = _annealed(rows, own, _heats(prepared.n, number), rng, stop)
-    shares = refine.converge(prepared, _shares(own))
+    shares = refine.converge(prepared, _shares(own), enough=stop.now)
     return refine.improve(prepared, shares, rng, stop.now)
 
 
@@ -187,7 +187,7 @@ def _try_fixed(
     prepared: Prepared, rows: Rows, rng: np.random.Generator, number: int, n_classes: int, stop: _Stop
 ) -> Classification:
     """One try at a given number of classes: with as many all the way, or from the best of any number, whichever the try's turn."""
-    own = _start(prepared, min(n_classes, max(1, prepared.n // 3)), rng)
+    own = _start(prepared, min(n_classes, max(1, prepared.n // 3)), rng, stop)
     heats = _heats(prepared.n, number)
     if number % 2 == 0 and n_classes > 1 and 3 * n_classes <= prepared.n:
         own = _annealed(rows, own, heats, rng, stop)
@@ -195,7 +195,7 @@ def _try_fixed(
             own = refine.resized(prepared, _shares(own), n_classes, rng).argmax(axis=0)
             heats = np.geomspace(1.0, _COLD, max(4, len(heats) // 4))
     own = _annealed(rows, _filled(own, n_classes, rng), heats, rng, stop, fixed=True)
-    return refine.exchange(prepared, refine.converge(prepared, _shares(own), drop=False), rng, stop.now)
+    return refine.exchange(prepared, refine.converge(prepared, _shares(own), drop=False, enough=stop.now), rng, stop.now)
 
 
 def _shares(own: np.ndarray) -> np.ndarray:
@@ -203,12 +203,12 @@ def _shares(own: np.ndarray) -> np.ndarray:
     return np.eye(int(own.max()) + 1)[:, own]
 
 
-def _start(prepared: Prepared, count: int, rng: np.random.Generator) -> np.ndarray:
+def _start(prepared: Prepared, count: int, rng: np.random.Generator, stop: _Stop) -> np.ndarray:
     """Labels by EM from classes about random rows."""
     about = rng.choice(prepared.n, size=count, replace=False)
     stats = prepared.features[about] + 0.5 * prepared.features.mean(axis=0)
     first = em.e_step(prepared, em.m_step(prepared, stats)).memberships
-    return np.asarray(em.run(prepared, first, max_iter=60, tol=0.1).memberships.argmax(axis=0))
+    return np.asarray(em.run(prepared, first, max_iter=60, tol=0.1, enough=stop.now).memberships.argmax(axis=0))
 
 
 def _filled(own: np.ndarray, n_classes: int, rng: np.random.Generator) -> np.ndarray:
