@@ -63,6 +63,13 @@ def test_the_classes_that_made_a_table_are_found(seed):
     assert agreement.max(axis=1).sum() >= 0.95 * len(x)
 
 
+def test_many_rows_start_from_a_sample():
+    x, model, labels = mixed_table(n=4500)
+    found = search(prepare(x, model), np.random.default_rng(0), max_tries=1).best[0]
+    assert found.score.n_classes == 3
+    assert (hard(labels).T @ hard(found.labels, 3)).max(axis=1).sum() >= 0.95 * len(x)
+
+
 def test_where_there_are_no_classes_one_is_found():
     assert search(numbers(150), np.random.default_rng(0), max_tries=2).best[0].score.n_classes == 1
 
