@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 
+# Whole numbers are passed as np.int64(1): numba compiles a function anew for every literal that it is given.
 from emkit.kernels.class_values import add, categories, category_gain, gather, numbers_of, sharing, total
 from emkit.kernels.jit import INNER, kernel
 from emkit.kernels.vmath import log
@@ -53,9 +54,9 @@ def _move(rows, classes, i, heat, open_new, state, work, gain, value, slot):  # 
     old = classes.labels[i]
     if classes.size[old] == 1 and not open_new:
         return False
-    add(rows, classes, i, old, -1)
-    classes.numbers[old] = numbers_of(rows, classes, old, 0, 0, work)
-    count, alive, free = 0, 0, -1
+    add(rows, classes, i, old, np.int64(-1))
+    classes.numbers[old] = numbers_of(rows, classes, old, np.int64(0), np.int64(0), work)
+    count, alive, free = 0, 0, np.int64(-1)
     for j in range(classes.size.size):
         if classes.size[j] > 0:
             alive += 1
@@ -64,17 +65,17 @@ def _move(rows, classes, i, heat, open_new, state, work, gain, value, slot):  # 
     for j in range(classes.size.size):
         if classes.size[j] == 0 and not (open_new and j == free):
             continue
-        value[count] = numbers_of(rows, classes, j, i, 1, work)
+        value[count] = numbers_of(rows, classes, j, i, np.int64(1), work)
         gain[count] = value[count] - classes.numbers[j] + category_gain(rows, classes, j, i)
         if classes.size[j] == 0:
-            gain[count] += sharing(classes.size, n, 1) - sharing(classes.size, n - 1, 0)
+            gain[count] += sharing(classes.size, n, np.int64(1)) - sharing(classes.size, n - 1, np.int64(0))
         elif alive > 1:
             gain[count] += log(classes.size[j] + 1.0 - 1.0 / alive) - log(n + alive - 2.0)
         slot[count] = j
         count += 1
     chosen = _choose(gain, count, heat, state)
     new = slot[chosen]
-    add(rows, classes, i, new, 1)
+    add(rows, classes, i, new, np.int64(1))
     classes.numbers[new] = value[chosen]
     classes.labels[i] = new
     return new != old
@@ -84,8 +85,15 @@ def _move(rows, classes, i, heat, open_new, state, work, gain, value, slot):  # 
 def _copy_class(classes, a, b):  # type: ignore[no-untyped-def]
     """Overwrite class b by class a."""
     classes.size[b] = classes.size[a]
-    classes.sums[b] = classes.sums[a]
     classes.numbers[b] = classes.numbers[a]
+    for s in range(classes.sums.shape[1]):  # assigning rows would compile numba's broadcasting, error messages and all: 3 s
+        classes.sums[b, s] = classes.sums[a, s]
+
+
+@kernel(**INNER)
+def _copy(labels, out):  # type: ignore[no-untyped-def]
+    for i in range(labels.size):
+        out[i] = labels[i]
 
 
 @kernel(**INNER)
@@ -100,11 +108,11 @@ def _between(rows, classes, i, a, b, heat, state, work, gain, value):  # type: i
     """Put row i, which is in neither, into class a or b."""
     for side in range(2):
         j = b if side else a
-        value[side] = numbers_of(rows, classes, j, i, 1, work)
+        value[side] = numbers_of(rows, classes, j, i, np.int64(1), work)
         gain[side] = value[side] - classes.numbers[j] + category_gain(rows, classes, j, i) + log(classes.size[j] + 0.9)
     side = _choose(gain, 2, heat, state)
     j = b if side else a
-    add(rows, classes, i, j, 1)
+    add(rows, classes, i, j, np.int64(1))
     classes.numbers[j] = value[side]
     classes.labels[i] = j
 
@@ -113,16 +121,17 @@ def _between(rows, classes, i, a, b, heat, state, work, gain, value):  # type: i
 def _merge(rows, classes, a, b, spare, heat, state, work):  # type: ignore[no-untyped-def]
     """Merge class b into a if that raises the score, or by chance at some heat; ``spare`` is a free slot."""
     n = classes.labels.size
-    before = sharing(classes.size, n, 0) + classes.numbers[a] + classes.numbers[b]
+    before = sharing(classes.size, n, np.int64(0)) + classes.numbers[a] + classes.numbers[b]
     before += categories(rows, classes, a) + categories(rows, classes, b)
     _copy_class(classes, a, spare)
     classes.size[a] += classes.size[b]
-    classes.sums[a] += classes.sums[b]
-    classes.numbers[a] = numbers_of(rows, classes, a, 0, 0, work)
+    for s in range(classes.sums.shape[1]):
+        classes.sums[a, s] += classes.sums[b, s]
+    classes.numbers[a] = numbers_of(rows, classes, a, np.int64(0), np.int64(0), work)
     size_b = classes.size[b]
     classes.size[b] = 0
     classes.size[spare] = 0
-    gain = sharing(classes.size, n, 0) + classes.numbers[a] + categories(rows, classes, a) - before
+    gain = sharing(classes.size, n, np.int64(0)) + classes.numbers[a] + categories(rows, classes, a) - before
     if gain > 0 or (heat > 0 and uniform(state) < math.exp(max(gain / heat, -700.0))):
         for i in range(n):
             if classes.labels[i] == b:
@@ -141,7 +150,8 @@ def _merge(rows, classes, a, b, spare, heat, state, work):  # type: ignore[no-un
 def _split(rows, classes, a, i, k, b, spare, heat, state, work, gain, value, members):  # type: ignore[no-untyped-def]
     """Split class a about its rows i and k, k's part to the free slot b, if that raises the score, or by chance at some heat."""
     n = classes.labels.size
-    before = sharing(classes.size, n, 0) + classes.numbers[a] + categories(rows, classes, a)
+    cold = float(heat * 0)
+    before = sharing(classes.size, n, np.int64(0)) + classes.numbers[a] + categories(rows, classes, a)
     _copy_class(classes, a, spare)
     _clear(classes, a)
     count = 0
@@ -155,9 +165,9 @@ def _split(rows, classes, a, i, k, b, spare, heat, state, work, gain, value, mem
     members[count], members[count + 1] = i, k
     for side in range(2):
         j = b if side else a
-        add(rows, classes, members[count + side], j, 1)
+        add(rows, classes, members[count + side], j, np.int64(1))
         classes.labels[members[count + side]] = j
-        classes.numbers[j] = numbers_of(rows, classes, j, 0, 0, work)
+        classes.numbers[j] = numbers_of(rows, classes, j, np.int64(0), np.int64(0), work)
     for again in range(5):
         moved = again == 0
         for r in range(count + 2 if again else count):
@@ -166,15 +176,15 @@ def _split(rows, classes, a, i, k, b, spare, heat, state, work, gain, value, mem
             if again:
                 if classes.size[old] == 1:
                     continue
-                add(rows, classes, row, old, -1)
-                classes.numbers[old] = numbers_of(rows, classes, old, 0, 0, work)
-            _between(rows, classes, row, a, b, 0.0, state, work, gain, value)
+                add(rows, classes, row, old, np.int64(-1))
+                classes.numbers[old] = numbers_of(rows, classes, old, np.int64(0), np.int64(0), work)
+            _between(rows, classes, row, a, b, cold, state, work, gain, value)
             moved |= classes.labels[row] != old
         if not moved:
             break
     size = classes.size[spare]
     classes.size[spare] = 0
-    after = sharing(classes.size, n, 0) + classes.numbers[a] + classes.numbers[b]
+    after = sharing(classes.size, n, np.int64(0)) + classes.numbers[a] + classes.numbers[b]
     after += categories(rows, classes, a) + categories(rows, classes, b) - before
     if after > 0 or (heat > 0 and uniform(state) < math.exp(max(after / heat, -700.0))):
         _clear(classes, spare)
@@ -195,7 +205,7 @@ def _pair(rows, classes, heat, state, work, gain, value, members):  # type: igno
     i = int(uniform(state) * n)
     k = int(uniform(state) * n)
     a, c = classes.labels[i], classes.labels[k]
-    free, spare = -1, -1
+    free, spare = np.int64(-1), np.int64(-1)
     for j in range(classes.size.size):
         if classes.size[j] == 0:
             if spare < 0:
@@ -228,7 +238,7 @@ def anneal(rows, classes, heats, pairs, fixed, state, best):  # type: ignore[no-
     slot, order, members = np.empty(slots + 2, np.int64), np.arange(n), np.empty(n + 2, np.int64)
     gather(rows, classes, work)
     top = total(rows, classes)
-    best[:] = classes.labels
+    _copy(classes.labels, best)
     for heat in heats:
         for r in range(n - 1, 0, -1):
             s = int(uniform(state) * (r + 1))
@@ -244,5 +254,5 @@ def anneal(rows, classes, heats, pairs, fixed, state, best):  # type: ignore[no-
         now = total(rows, classes)
         if now > top:
             top = now
-            best[:] = classes.labels
+            _copy(classes.labels, best)
     return top

@@ -198,7 +198,7 @@ def sharing(size, n, extra_class):  # type: ignore[no-untyped-def]
 @kernel()
 def total(rows, classes):  # type: ignore[no-untyped-def]
     """The score of the labels as they are."""
-    value = sharing(classes.size, classes.labels.size, 0)
+    value = sharing(classes.size, classes.labels.size, np.int64(0))
     for j in range(classes.size.size):
         if classes.size[j] > 0:
             value += categories(rows, classes, j) + classes.numbers[j]
@@ -211,6 +211,6 @@ def gather(rows, classes, work):  # type: ignore[no-untyped-def]
     classes.size[:] = 0
     classes.sums[:] = 0.0
     for i in range(classes.labels.size):
-        add(rows, classes, i, classes.labels[i], 1)
+        add(rows, classes, i, classes.labels[i], np.int64(1))
     for j in range(classes.size.size):
-        classes.numbers[j] = numbers_of(rows, classes, j, 0, 0, work)
+        classes.numbers[j] = numbers_of(rows, classes, j, np.int64(0), np.int64(0), work)

@@ -9,6 +9,7 @@ Arrays have a classification's classes on axis -2, or -1 where there is no other
 Memberships here are (..., J, n): then both steps are plain matrix products for all classifications together.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -152,12 +153,19 @@ def iterate(prepared: Prepared, start: Fitted, least_share: float = LEAST_SHARE)
     return e_step(prepared, m_step(prepared, sums(prepared.features, start.memberships), start.parameters), least_share)
 
 
-def run(prepared: Prepared, memberships: np.ndarray, max_iter: int = 500, tol: float = 1e-4) -> Fitted:
-    """EM from memberships until no classification gains more than ``tol`` in an update, or ``max_iter`` updates."""
+def never() -> bool:
+    """Nobody asks for an end."""
+    return False
+
+
+def run(
+    prepared: Prepared, memberships: np.ndarray, max_iter: int = 500, tol: float = 1e-4, enough: Callable[[], bool] = never
+) -> Fitted:
+    """EM from memberships until no classification gains more than ``tol`` in an update, or ``max_iter`` updates, or ``enough``."""
     now = e_step(prepared, m_step(prepared, sums(prepared.features, memberships)))
     for _ in range(max_iter):
         then = now
         now = iterate(prepared, then)
-        if np.all(now.objective - then.objective < tol):
+        if np.all(now.objective - then.objective < tol) or enough():
             break
     return now

@@ -49,7 +49,7 @@ def influence(prepared: Prepared, memberships: np.ndarray) -> Influence:
     strength = found.log_weights + found.term_log_likelihoods.sum(axis=1) / weight
     total = terms.sum(axis=0)
     largest = total.max(initial=0.0)
-    return Influence(terms, total / largest if largest > 0 else np.zeros_like(total), strength, terms.sum(axis=1))
+    return Influence(terms, total / largest if largest > 1e-9 else np.zeros_like(total), strength, terms.sum(axis=1))
 
 
 def _log_levels(prepared: Prepared, stats: np.ndarray) -> np.ndarray:

@@ -49,7 +49,7 @@ def rows_of(prepared: Prepared) -> Rows:
     of_blocks = [features[:, b.linear] for b in blocks]
     return Rows(
         at=np.ascontiguousarray(at.T).astype(np.int64).reshape(n, len(kinds.terms)),
-        cells=np.concatenate([features[:, normals.linear], features[:, normals.known], *of_blocks], axis=1),
+        cells=np.ascontiguousarray(np.concatenate([features[:, normals.linear], features[:, normals.known], *of_blocks], axis=1)),
         part=np.repeat(part, kinds.levels),
         terms=np.array(terms, dtype=np.float64),
         by_count=np.array(by_count),

@@ -1,6 +1,6 @@
 """From rows shared out among classes to a classification that no class deleted or split improves: EM, and the score as judge."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,10 +53,12 @@ def least_weight(n: int, n_classes: int) -> float:
     return max(LEAST_WEIGHT, 0.001 * n / n_classes)
 
 
-def converge(prepared: Prepared, memberships: np.ndarray, *, drop: bool = True, max_iter: int = 200) -> np.ndarray:
-    """EM from memberships (J, n) to where it stands still; classes too light are dropped on the way if ``drop``."""
+def converge(
+    prepared: Prepared, memberships: np.ndarray, *, drop: bool = True, enough: Callable[[], bool] = em.never
+) -> np.ndarray:
+    """EM from memberships (J, n) to where it stands still, or until ``enough``; classes too light are dropped if ``drop``."""
     while True:
-        memberships = em.run(prepared, memberships, max_iter).memberships
+        memberships = em.run(prepared, memberships, 200, enough=enough).memberships
         weights = memberships.sum(axis=1)
         heavy = weights > least_weight(prepared.n, len(weights))
         if not drop or heavy.all() or len(weights) == 1:
@@ -68,21 +70,21 @@ def converge(prepared: Prepared, memberships: np.ndarray, *, drop: bool = True, 
         memberships = kept / kept.sum(axis=0)
 
 
-def deletions(prepared: Prepared, memberships: np.ndarray) -> np.ndarray:
-    """Every class deleted in turn, its rows left to the others: (J, J - 1, n), after a few updates of EM each."""
+def deletions(prepared: Prepared, memberships: np.ndarray) -> Iterator[np.ndarray]:
+    """Every class deleted in turn, its rows left to others, after a few updates of EM each: some at a time, (some, J - 1, n)."""
     j = len(memberships)
     parameters = em.m_step(prepared, em.sums(prepared.features, memberships))
     others = np.array([[k for k in range(j) if k != gone] for gone in range(j)])
-    return np.concatenate([_short(prepared, parameters.take(others[part])) for part in _parts(j, (j - 1) * prepared.n)])
+    for part in _parts(j, (j - 1) * prepared.n):
+        yield _short(prepared, parameters.take(others[part]))
 
 
-def splits(prepared: Prepared, memberships: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Every class split about two of its rows, drawn by their memberships: (J, J + 1, n), after a few updates of EM each."""
+def splits(prepared: Prepared, memberships: np.ndarray, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Every class split about two of its rows, drawn by their memberships, likewise: some at a time, (some, J + 1, n)."""
     j, n = memberships.shape
     stats = em.sums(prepared.features, memberships)
     first, second = (_drawn(memberships, rng) for _ in range(2))
     centre = stats / np.maximum(stats[:, :1], 1e-300)
-    out = []
     for part in _parts(j, (j + 1) * n):
         classes = np.arange(j)[part]
         seeded = np.repeat(stats[None], len(classes), axis=0)
@@ -91,8 +93,7 @@ def splits(prepared: Prepared, memberships: np.ndarray, rng: np.random.Generator
         one = (prepared.features[first[classes]] + 0.5 * centre[classes]) * half
         two = (prepared.features[second[classes]] + 0.5 * centre[classes]) * half
         seeded[np.arange(len(classes)), classes] = one
-        out.append(_short(prepared, em.m_step(prepared, np.concatenate([seeded, two[:, None]], axis=1))))
-    return np.concatenate(out)
+        yield _short(prepared, em.m_step(prepared, np.concatenate([seeded, two[:, None]], axis=1)))
 
 
 def _drawn(memberships: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -120,22 +121,33 @@ def improve(prepared: Prepared, memberships: np.ndarray, rng: np.random.Generato
     while not enough():
         then = best
         if best.score.n_classes > 1:
-            best = _better(prepared, best, deletions(prepared, best.memberships.T))
+            best = _better(prepared, best, deletions(prepared, best.memberships.T), enough)
         if best.score.n_classes < prepared.n // 3:
-            best = _better(prepared, best, splits(prepared, best.memberships.T, rng))
+            best = _better(prepared, best, splits(prepared, best.memberships.T, rng), enough)
         if best is then:
             break
     return best
 
 
-def _better(prepared: Prepared, best: Classification, candidates: np.ndarray) -> Classification:
+def _better(
+    prepared: Prepared, best: Classification, candidates: Iterator[np.ndarray], enough: Callable[[], bool]
+) -> Classification:
     """The candidate of the highest score, converged, if it beats the best; one whose classes became too light loses them."""
-    scores = [score(prepared, c.T).log_marginal for c in candidates]
-    for at in np.argsort(scores)[::-1][:2]:
-        own = classification(prepared, converge(prepared, candidates[at]))
+    for candidate in _ranked(prepared, candidates, enough)[:2]:
+        own = classification(prepared, converge(prepared, candidate, enough=enough))
         if own.score.log_marginal > best.score.log_marginal + 1e-6:
             return own
     return best
+
+
+def _ranked(prepared: Prepared, candidates: Iterator[np.ndarray], enough: Callable[[], bool] = em.never) -> list[np.ndarray]:
+    """Candidates by their scores, the highest first; what comes after ``enough`` is not looked at."""
+    found = []
+    for part in candidates:
+        found += [(score(prepared, own.T).log_marginal, own) for own in part]
+        if enough():
+            break
+    return [own for _, own in sorted(found, key=lambda pair: -pair[0])]
 
 
 def resized(prepared: Prepared, memberships: np.ndarray, n_classes: int, rng: np.random.Generator) -> np.ndarray:
@@ -143,8 +155,7 @@ def resized(prepared: Prepared, memberships: np.ndarray, n_classes: int, rng: np
     while len(memberships) != n_classes:
         more = len(memberships) < n_classes
         candidates = splits(prepared, memberships, rng) if more else deletions(prepared, memberships)
-        scores = [score(prepared, c.T).log_marginal for c in candidates]
-        memberships = candidates[int(np.argmax(scores))]
+        memberships = _ranked(prepared, candidates)[0]
     return memberships
 
 
@@ -154,7 +165,7 @@ def exchange(prepared: Prepared, memberships: np.ndarray, rng: np.random.Generat
     best = classification(prepared, memberships)
     while 3 * j <= prepared.n and not enough():
         other = resized(prepared, resized(prepared, best.memberships.T, j + 1, rng), j, rng)
-        own = classification(prepared, converge(prepared, other, drop=False))
+        own = classification(prepared, converge(prepared, other, drop=False, enough=enough))
         if own.rank <= best.rank + 1e-6:
             break
         best = own

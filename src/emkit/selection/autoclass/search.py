@@ -2,11 +2,12 @@
 
 A try starts from a random number of classes about random rows, converged by EM; its hard labels are then annealed (rows moved,
 classes split and merged by the score itself, ``labels``); EM shares the rows out again, and classes are deleted and split while
-that raises the score (``refine``). Later tries anneal longer, every other one from the best classification so far.
+that raises the score (``refine``). Later tries anneal longer, every other one from the best classification so far. Of more than
+4000 rows a sample of 2000 is annealed where a try starts afresh: the classes of all rows are then a matter of EM.
 """
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from emkit.selection.autoclass.refine import Classification
 
 __all__ = ["Classification", "Found", "search"]
 
+_MANY, _SAMPLE = 4000, 2000  # rows
 _FEW = 10  # classes that are worth deleting or splitting one by one
 _COLD = 0.2  # nats: where a row that is better off elsewhere by one nat moves there
 
@@ -31,8 +33,8 @@ class Found:
     Attributes
     ----------
     best : tuple of Classification
-        Distinct ones, the highest score first; never empty. Where the number of classes was given, a class too light for the program
-        (it drops those of 2.1 rows and fewer) counts 30 nats against them.
+        Distinct ones, the highest score first; never empty. Where the number of classes was given, a class too light for the
+        program (it drops those of 2.1 rows and fewer) counts 30 nats against them.
     tries : int
         Tries that were completed.
     reason : StopReason
@@ -174,12 +176,12 @@ def _try(
     stop: _Stop,
 ) -> Classification:
     """One try, numbered from 0; cut short where ``stop`` says so."""
-    own = best.labels
     if number % 2 == 0 or best.score.n_classes == 1:
         count = int(rng.integers(start_classes[0], start_classes[1] + 1))
-        own = _start(prepared, max(1, min(count, prepared.n // 3)), rng)
-    own = _annealed(rows, own, _heats(prepared.n, number), rng, stop)
-    shares = refine.converge(prepared, _shares(own))
+        own = _fresh(prepared, rows, rng, number, max(1, min(count, prepared.n // 3)), stop)
+    else:
+        own = _annealed(rows, best.labels, _heats(prepared.n, number), rng, stop)
+    shares = refine.converge(prepared, _shares(own), enough=stop.now)
     return refine.improve(prepared, shares, rng, stop.now)
 
 
@@ -187,15 +189,17 @@ def _try_fixed(
     prepared: Prepared, rows: Rows, rng: np.random.Generator, number: int, n_classes: int, stop: _Stop
 ) -> Classification:
     """One try at a given number of classes: with as many all the way, or from the best of any number, whichever the try's turn."""
-    own = _start(prepared, min(n_classes, max(1, prepared.n // 3)), rng)
+    count = min(n_classes, max(1, prepared.n // 3))
     heats = _heats(prepared.n, number)
-    if number % 2 == 0 and n_classes > 1 and 3 * n_classes <= prepared.n:
-        own = _annealed(rows, own, heats, rng, stop)
+    if number % 2 or n_classes == 1 or 3 * n_classes > prepared.n:
+        own = _start(prepared, count, rng, stop)
+    else:
+        own = _fresh(prepared, rows, rng, number, count, stop)
         if abs(int(own.max()) + 1 - n_classes) <= _FEW:
             own = refine.resized(prepared, _shares(own), n_classes, rng).argmax(axis=0)
             heats = np.geomspace(1.0, _COLD, max(4, len(heats) // 4))
     own = _annealed(rows, _filled(own, n_classes, rng), heats, rng, stop, fixed=True)
-    return refine.exchange(prepared, refine.converge(prepared, _shares(own), drop=False), rng, stop.now)
+    return refine.exchange(prepared, refine.converge(prepared, _shares(own), drop=False, enough=stop.now), rng, stop.now)
 
 
 def _shares(own: np.ndarray) -> np.ndarray:
@@ -203,12 +207,22 @@ def _shares(own: np.ndarray) -> np.ndarray:
     return np.eye(int(own.max()) + 1)[:, own]
 
 
-def _start(prepared: Prepared, count: int, rng: np.random.Generator) -> np.ndarray:
+def _fresh(prepared: Prepared, rows: Rows, rng: np.random.Generator, number: int, count: int, stop: _Stop) -> np.ndarray:
+    """Annealed labels from a fresh start. Of many rows a sample is annealed, and its classes then shared out among all rows."""
+    if prepared.n <= _MANY:
+        return _annealed(rows, _start(prepared, count, rng, stop), _heats(prepared.n, number), rng, stop)
+    sample = replace(prepared, features=prepared.features[np.sort(rng.choice(prepared.n, _SAMPLE, replace=False))])
+    own = _fresh(sample, labels.rows_of(sample), rng, number, count, stop)
+    spread = em.e_step(prepared, em.m_step(prepared, em.sums(sample.features, _shares(own))))
+    return np.asarray(spread.memberships.argmax(axis=0))
+
+
+def _start(prepared: Prepared, count: int, rng: np.random.Generator, stop: _Stop) -> np.ndarray:
     """Labels by EM from classes about random rows."""
     about = rng.choice(prepared.n, size=count, replace=False)
     stats = prepared.features[about] + 0.5 * prepared.features.mean(axis=0)
     first = em.e_step(prepared, em.m_step(prepared, stats)).memberships
-    return np.asarray(em.run(prepared, first, max_iter=60, tol=0.1).memberships.argmax(axis=0))
+    return np.asarray(em.run(prepared, first, max_iter=60, tol=0.1, enough=stop.now).memberships.argmax(axis=0))
 
 
 def _filled(own: np.ndarray, n_classes: int, rng: np.random.Generator) -> np.ndarray:
