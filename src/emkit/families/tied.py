@@ -121,8 +121,8 @@ class Tied(Family):
 
     @property
     def has_values(self) -> bool:
-        """Ties name the components, as values do."""
-        return True
+        """Ties name the components, as values do, unless all of them share one distribution."""
+        return self._distinct > 1 or self.family.has_values
 
     def columns_of(self, values: Any) -> int | None:
         """As the family has it."""
@@ -152,8 +152,8 @@ class Tied(Family):
         return self.family._unpacked(vector, like)
 
     def permute(self, params: Any, order: np.ndarray) -> Any:
-        """Raises ParameterError: relabelling would break the ties."""
-        if np.array_equal(order, np.arange(len(self.groups))):
+        """Raises ParameterError where relabelling would break the ties."""
+        if np.array_equal(self._index[np.asarray(order)], self._index):
             return params
         raise ParameterError("components that share distributions cannot be relabelled")
 
