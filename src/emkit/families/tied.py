@@ -7,6 +7,7 @@ import numpy as np
 
 from emkit.core.block import Block, Source
 from emkit.core.checks import integers
+from emkit.core.columns import Columns
 from emkit.core.errors import ParameterError
 from emkit.core.family import Family
 from emkit.core.support import Support
@@ -238,6 +239,11 @@ class Tied(Family):
         """As the family has it, repeated for each component."""
         found = self.family.moments(params)
         return None if found is None else (found[0][self._index], found[1][self._index])
+
+    def profile(self, params: Any, weights: np.ndarray, columns: Columns) -> list[tuple[np.ndarray, list[str]]]:
+        """As the family has it, repeated for each component."""
+        found = self.family.profile(params, self._pool(weights[None])[0], columns)
+        return [(away[self._index], [texts[group] for group in self.groups]) for away, texts in found]
 
     def cdf(self, params: Any, x: np.ndarray, *, upper: bool = False) -> tuple[np.ndarray, np.ndarray] | None:
         """As the family has it, repeated for each component."""

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 
 from emkit.core import simplex
-from emkit.core.bayes import add_labels, log_sum_exp, posterior, slices
+from emkit.core.bayes import add_labels, log_sum_exp, posterior, slices, weighted_sum
 from emkit.core.block import Block, Source
 from emkit.core.executor import Executor
 from emkit.core.family import Family
 from emkit.core.records import Params, Stats
+from emkit.core.selected import columns_of
+from emkit.families.per_column import ColumnPart
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,8 @@ class Column:
 
     Attributes
     ----------
-    name : str
-    places : tuple of int
-        Numbers of its columns.
-    family : Family
-        As it was given.
+    block : ColumnPart
+        Its name, the numbers of its columns, and its family as it was given.
     resolved : Family
         For K components.
     alone : Params
@@ -39,9 +38,7 @@ class Column:
         Nats that its distributions must gain over the one: their further free parameters, paid for.
     """
 
-    name: str
-    places: tuple[int, ...]
-    family: Family
+    block: ColumnPart
     resolved: Family
     alone: Any
     value: float
@@ -75,33 +72,31 @@ class EStep:
 
     def __call__(self, block: Block) -> tuple[Expected, float]:
         """Of a block of rows."""
+        cells = [columns_of(block, c.block.columns).x for c in self.columns]
         total, log_likelihood = None, 0.0
         for part in slices(block.n):
-            here, value = self._slice(block.rows(part))
+            weights = None if block.weights is None else np.asarray(block.weights[part], dtype=np.float64)
+            labels = None if block.labels is None else block.labels[part]
+            here, value = self._slice([x[part] for x in cells], weights, labels)
             total = here if total is None else total + here
             log_likelihood += value
         assert total is not None
         return total, log_likelihood
 
-    def _slice(self, block: Block) -> tuple[Expected, float]:
-        x, at = np.asarray(block.x), self.at
-        cells = [np.ascontiguousarray(x[:, list(c.places)]) for c in self.columns]
-        logs = [np.asarray(c.resolved.log_prob(p, y)) for c, p, y in zip(self.columns, at.parts, cells, strict=True)]
+    def _slice(self, cells: list[np.ndarray], weights: np.ndarray | None, labels: Any) -> tuple[Expected, float]:
+        logs = [np.asarray(c.resolved.log_prob(p, x)) for c, p, x in zip(self.columns, self.at.parts, cells, strict=True)]
         with np.errstate(divide="ignore"):
-            joint = np.zeros((len(x), len(at.weights))) + np.log(at.weights)
-        for log, used in zip(logs, at.relevant, strict=True):
+            joint = np.zeros(logs[0].shape) + np.log(self.at.weights)
+        for log, used in zip(logs, self.at.relevant, strict=True):
             if used:
                 joint += log
-        row = log_sum_exp(add_labels(joint, block.labels))
+        row = log_sum_exp(add_labels(joint, labels))
         resp = posterior(joint, row)
-        if block.weights is not None:
-            weights = np.asarray(block.weights, dtype=np.float64)
+        if weights is not None:
             resp *= weights[:, None]
-            row = np.where(weights > 0, row, 0.0) * weights
-        used = resp > 0
-        told = np.array([np.sum(resp[used] * log[used]) for log in logs])
-        stats = tuple(c.resolved.stats(p, y, resp) for c, p, y in zip(self.columns, at.parts, cells, strict=True))
-        return Expected(resp.sum(axis=0), stats, told), float(row.sum())
+        told = np.array([np.sum(np.where(resp > 0, log, 0.0) * resp) for log in logs])
+        stats = tuple(c.resolved.stats(p, x, resp) for c, p, x in zip(self.columns, self.at.parts, cells, strict=True))
+        return Expected(resp.sum(axis=0), stats, told), weighted_sum(row, weights)
 
 
 @dataclass(frozen=True)
@@ -122,7 +117,7 @@ class Selector:
 
     def start(self, x: np.ndarray, resp: np.ndarray, relevant: np.ndarray, rng: np.random.Generator) -> Hypothesis:
         """From a partition of rows (n, d), row weights multiplied in, and a first guess at the relevant columns."""
-        parts = tuple(c.resolved.from_partition(np.ascontiguousarray(x[:, list(c.places)]), resp, rng) for c in self.columns)
+        parts = tuple(c.resolved.from_partition(np.ascontiguousarray(x[:, list(c.block.columns)]), resp, rng) for c in self.columns)
         counts = resp.sum(axis=0) + 1.0
         return Hypothesis(counts / counts.sum(), parts, relevant)
 

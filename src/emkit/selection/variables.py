@@ -1,12 +1,13 @@
 """Which columns of a table matter to a mixture: the others have the same distribution in all components."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from emkit.algorithms.starts import fit
-from emkit.core.block import Source
+from emkit.core.block import Block, Source
 from emkit.core.checks import count, one_of
 from emkit.core.errors import CollapseError, ParameterError
 from emkit.core.executor import Executor
@@ -34,6 +35,8 @@ class Relevance:
     ----------
     result : Result
         Of the mixture in which irrelevant columns are ``Tied``: a fit like any other.
+    family : PerColumn
+        That mixture's, not resolved.
     names : tuple of str
         Of the columns; of a block of dependent columns all of them, with commas.
     columns : tuple of tuples of int
@@ -52,6 +55,7 @@ class Relevance:
     """
 
     result: Result
+    family: PerColumn
     names: tuple[str, ...]
     columns: tuple[tuple[int, ...], ...]
     relevant: np.ndarray
@@ -114,7 +118,8 @@ def relevant_columns(
         whole = fit(_mixture(model, blocks, [True] * len(blocks)), source, executor=executor, rng=rng, tol=tol, max_iter=max_iter)
         columns = tuple(_column(block, model.n_hidden, source, executor, price) for block in blocks)
         selector = Selector(columns, 0.0 if model.prior is None else model.prior.pseudo, executor)
-        ends = _ends(selector, source, _starts(selector, whole, source, starts, rng), tol, max_iter)
+        tried = _tried(selector, whole, source, starts, rng, tol)
+        ends = _ends(selector, source, tried, tol, max_iter)
         if not ends:
             raise CollapseError(
                 "every start ended in a component collapsed onto a point; use the default prior, or fewer components"
@@ -124,10 +129,12 @@ def relevant_columns(
         final = _mixture(model, blocks, best.relevant.tolist())
         given = [final.Params(best.weights, PerColumnParams(parts))]
         result = fit(final, source, executor=executor, starts=given, rng=rng, tol=tol, max_iter=max_iter)
+    family: Any = final.family
     return Relevance(
         result,
-        tuple(c.name for c in columns),
-        tuple(c.places for c in columns),
+        family,
+        tuple(c.block.name for c in columns),
+        tuple(c.block.columns for c in columns),
         best.relevant,
         gains,
         selector.prices,
@@ -148,8 +155,8 @@ def _blocks(model: FiniteMixture, source: Source) -> list[ColumnPart]:
     found = model.family.blocks(columns)
     if len(found) < 2:
         raise ParameterError(
-            f"{model.family.called}: its {len(columns)} column(s) depend on each other; give columns families of their own, such as "
-            'PerColumn or Gaussian("diag"), of which some can be irrelevant',
+            f"{model.family.called}: its {len(columns)} column(s) depend on each other, so none can be irrelevant alone; give them "
+            'families of their own, such as PerColumn or Gaussian("diag")',
             parameter="family",
         )
     return [ColumnPart(",".join(str(columns[j].name) for j in places), places, family) for places, family in found]
@@ -164,49 +171,61 @@ def _mixture(model: FiniteMixture, blocks: Sequence[ColumnPart], relevant: Seque
 
 def _column(block: ColumnPart, k: int, source: Source, executor: Executor, price: float) -> Column:
     """Resolved, with the fit of its one distribution."""
-    own = SelectedColumns(source, block.columns)
-    resolved: Family = block.family.resolve(own, k)
-    alone = fit(FiniteMixture(block.family, 1), own, executor=executor, tol=1e-6)
+    resolved: Family = block.family.resolve(SelectedColumns(source, block.columns), k)
+    alone = _alone(block, source, executor)
     more = resolved.n_free(resolved.null(k, len(block.columns))) - alone.n_free
-    return Column(block.name, block.columns, block.family, resolved, alone.params.components, alone.objective, price * more)
+    return Column(block, resolved, alone.params.components, alone.objective, price * more)
 
 
-def _starts(
-    selector: Selector, whole: Result, source: Source, starts: int, rng: np.random.Generator
-) -> list[tuple[Source, Hypothesis]]:
-    """From the fit by all columns; then from partitions by columns drawn at random, of small data from all rows."""
-    sample = source.sample(_SAMPLE, rng)
-    block, every = sample.joined(), len(selector.columns)
-    x = np.asarray(block.x)
+def _alone(block: ColumnPart, source: Source, executor: Executor) -> Result:
+    """The fit of one distribution to the columns of a block."""
+    return fit(FiniteMixture(block.family, 1), SelectedColumns(source, block.columns), executor=executor, tol=1e-6)
+
+
+def _guesses(
+    selector: Selector, whole: Result, block: Block, starts: int, rng: np.random.Generator
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Responsibilities (n, K) and relevant columns: by the fit by all columns; then by columns drawn at random."""
+    x, every = np.asarray(block.x), len(selector.columns)
     weights = None if block.weights is None else np.asarray(block.weights, dtype=np.float64)
     marginals = Infer(whole.model, whole.params, "marginals")(block).marginals
-    guesses = [(np.asarray(marginals), np.ones(every, dtype=bool))]
+    yield np.asarray(marginals), np.ones(every, dtype=bool)
     for i, own in enumerate(rng.spawn(starts)):
         chosen = np.zeros(every, dtype=bool)
         chosen[own.permutation(every)[: own.integers(1, every, endpoint=True)]] = True
-        points = [c.resolved.embed(x[:, list(c.places)]) for c, used in zip(selector.columns, chosen, strict=True) if used]
+        points = [c.resolved.embed(x[:, list(c.block.columns)]) for c, used in zip(selector.columns, chosen, strict=True) if used]
         known = [p for p in points if p is not None]
-        joined = np.concatenate(known, axis=1) if known else None
         kind = _SEEDINGS[i % len(_SEEDINGS)] if known else "random"
-        guesses.append((seed_labels(joined, len(x), weights, len(whole.params.weights), own, kind), chosen))
-    if weights is not None:
-        guesses = [(resp * weights[:, None], chosen) for resp, chosen in guesses]
-    return [(sample, selector.start(x, resp, chosen, rng)) for resp, chosen in guesses]
+        joined = np.concatenate(known, axis=1) if known else None
+        yield seed_labels(joined, len(x), weights, len(whole.params.weights), own, kind), chosen
 
 
-def _ends(
-    selector: Selector, source: Source, starts: Sequence[tuple[Source, Hypothesis]], tol: float, max_iter: int
-) -> list[tuple[Hypothesis, float, np.ndarray]]:
-    """A short run of every start; the best few carried on over all rows, the first, by all columns, among them."""
-    tried = []
-    for i, (sample, at) in enumerate(starts):
+def _tried(
+    selector: Selector, whole: Result, source: Source, starts: int, rng: np.random.Generator, tol: float
+) -> list[Hypothesis]:
+    """A short run of every start, on a sample of many rows: the best few, the first of all among them."""
+    sample = source.sample(_SAMPLE, rng)
+    if sample is not source:  # what one distribution is worth there
+        each = ((c, _alone(c.block, sample, selector.executor).objective) for c in selector.columns)
+        selector = replace(selector, columns=tuple(replace(c, value=value) for c, value in each))
+    block, tried = sample.joined(), []
+    for i, (guess, chosen) in enumerate(_guesses(selector, whole, block, starts, rng)):
+        resp = guess if block.weights is None else guess * np.asarray(block.weights, dtype=np.float64)[:, None]
         try:
-            tried.append((i, *run(selector, sample, at, tol=tol, max_iter=_SHORT)[:2]))
+            start = selector.start(np.asarray(block.x), resp, chosen, rng)
+            tried.append((i, *run(selector, sample, start, tol=tol, max_iter=_SHORT)[:2]))
         except CollapseError:
             continue
     tried.sort(key=lambda one: -one[2])
+    return [at for _, at, _ in [*tried[:_FEW], *(one for one in tried[_FEW:] if one[0] == 0)]]
+
+
+def _ends(
+    selector: Selector, source: Source, tried: Sequence[Hypothesis], tol: float, max_iter: int
+) -> list[tuple[Hypothesis, float, np.ndarray]]:
+    """Carried on over all rows, until nothing more is gained."""
     ends = []
-    for _, at, _ in [*tried[:_FEW], *(one for one in tried[_FEW:] if one[0] == 0)]:
+    for at in tried:
         try:
             ends.append(run(selector, source, at, tol=0.1 * tol, max_iter=max_iter))
         except CollapseError:

@@ -10,8 +10,8 @@ from array_api_compat import array_namespace, is_numpy_array
 from emkit.core.bayes import Pass
 from emkit.core.block import Block, Source
 from emkit.core.checks import one_of
-from emkit.core.errors import CollapseError, ParameterError
 from emkit.core.columns import Columns
+from emkit.core.errors import CollapseError, ParameterError
 from emkit.core.family import Family
 from emkit.core.parameters import Parameter, Real
 from emkit.core.prior import Prior
