@@ -57,6 +57,8 @@ NAMES: tuple[tuple[str, str, str], ...] = (
     ("variational", "VariationalFamily", "emkit.families.variational.posterior"),
     ("variational", "VariationalCategorical", "emkit.families.variational.categorical"),
     ("variational", "VariationalGaussian", "emkit.families.variational.gaussian"),
+    ("selection", "relevant_columns", "emkit.estimators.relevant_columns"),
+    ("selection", "RelevantColumns", "emkit.estimators.relevant_columns"),
     ("engine", "fit", "emkit.algorithms.starts"),
     ("engine", "iterate", "emkit.core.fit"),
     ("engine", "Problem", "emkit.core.fit"),

@@ -132,6 +132,16 @@ class Family(Declared):
                 "or say independent = True"
             )
 
+    def blocks(self, columns: Columns) -> tuple[tuple[tuple[int, ...], "Family"], ...]:
+        """Numbers of columns that are independent of all others given the component, and the family of each such block.
+
+        Of a family that is not resolved. By default each column alone where the family says that its columns are independent.
+        """
+        d = len(columns)
+        if self.columnwise or self.independent:
+            return tuple(((j,), self) for j in range(d))
+        return ((tuple(range(d)), self),)
+
     def column_words(self, d: int) -> list[str]:
         """The word of the family of each of ``d`` columns, as ``emkit fit --types`` takes it."""
         return [type(self).__name__.lower()] * d

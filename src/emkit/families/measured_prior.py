@@ -69,7 +69,7 @@ class Within(Positive):
         if bad.any():
             k, j = (int(v) for v in np.argwhere(bad)[0])
             raise ParameterError(
-                f"{name} must be between {self.least[j]:g} and {self.most[j]:g}, as the error of measurement and the range of column "
+                f"{name} must be between {self.least[j]:g} and {self.most[j]:g}, as the error and the range of column "
                 f"{j} tell, but holds {value[k, j]:g}",
                 parameter=parameter,
             )

@@ -120,6 +120,10 @@ class WithMissing(CodedPasses):
         prior = [] if self.prior is None else [np.ndim(self.prior.a), np.ndim(self.prior.b)]
         return self.family.separable and not (self.fixed or self.start_values) and all(n < 2 for n in prior)
 
+    def blocks(self, columns: Columns) -> tuple[tuple[tuple[int, ...], Family], ...]:
+        """The family's."""
+        return tuple((inner, replace(self, family=family)) for inner, family in self.family.blocks(columns))
+
     def check(self, source: Source) -> None:
         """As the family has it."""
         self.family.check(source)

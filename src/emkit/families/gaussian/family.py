@@ -10,6 +10,7 @@ from array_api_compat import array_namespace, is_numpy_array
 from emkit.core.bayes import Pass
 from emkit.core.block import Block, Source
 from emkit.core.checks import one_of
+from emkit.core.columns import Columns
 from emkit.core.errors import CollapseError, ParameterError
 from emkit.core.family import Family
 from emkit.core.parameters import Parameter, Real
@@ -86,6 +87,11 @@ class Gaussian(Family):
     def parameters(self) -> tuple[Parameter, ...]:  # type: ignore[override]
         """Means, and covariances of the chosen shape."""
         return (Parameter("means", "K d", Real()), Parameter("covariances", self.shape.letters, self.shape.domain))
+
+    def blocks(self, columns: Columns) -> tuple[tuple[tuple[int, ...], Family], ...]:
+        """Each column alone, if covariances are diagonal ones that components do not share."""
+        each = self.covariance_type == "diag"
+        return tuple(((j,), self) for j in range(len(columns))) if each else super().blocks(columns)
 
     @property
     def relatives(self) -> tuple["Gaussian", ...]:
