@@ -7,8 +7,9 @@ same iteration from the labels leads to its memberships, or past them where it s
 import numpy as np
 import pytest
 
+from emkit.selection.autoclass.influence import influence
 from emkit.selection.autoclass.score import estimates, memberships_of, score
-from support.autoclass_tables import example, hard, reference
+from support.autoclass_tables import example, hard, reference, report
 
 CASES = [(stem, k) for stem, own in reference().items() for k in range(len(own))]
 
@@ -46,3 +47,20 @@ def test_on_the_cars_the_iteration_ends_at_the_printed_score(k):
     case = reference()["imports-85c"][k]
     *_, last = iterates(example("imports-85c"), hard(case["labels"]))
     assert last.log_marginal == pytest.approx(case.get("binary_log_marginal", case.get("score_soft")), abs=0.005)
+
+
+def test_classes_of_three_rows_score_as_the_program_printed():
+    *_, last = iterates(example("imports-85c"), hard(report()["labels"]))
+    assert last.weights.min() < 3.1
+    assert last.log_marginal == pytest.approx(report()["log_marginal"], abs=0.005)
+
+
+def test_the_programs_report():
+    """Class strengths, cross entropies and overall influences, to the digits that it prints."""
+    told, prepared = report(), example("imports-85c")
+    own = influence(prepared, hard(told["labels"]))
+    np.testing.assert_allclose(own.strength, told["log_class_strength"], rtol=2e-3)
+    np.testing.assert_allclose(own.cross_entropy, told["class_cross_entropy"], rtol=6e-3)
+    names = [prepared.model.attributes[term.columns[0]].name for term in prepared.model.terms]
+    for name, value in told["influence"].items():
+        assert own.overall[names.index(name)] == pytest.approx(value, abs=2e-3)

@@ -71,7 +71,7 @@ def search(
         Seconds, kernels' compiling (once a machine) left out. A try that is under way when it is up is finished in short.
     max_tries : int, optional
     monitor : Monitor, optional
-        ``asked`` many times in every try.
+        ``asked`` many times in every try; told of every try that is the best so far.
     keep : int, default=10
         How many classifications to keep.
 
@@ -95,10 +95,15 @@ def search(
         try:
             while (max_tries is None or tries < max_tries) and not stop.now():
                 if n_classes is None:
-                    bench.add(_try(prepared, rows, rng, tries, start_classes, bench.best[0], stop))
+                    own = _try(prepared, rows, rng, tries, start_classes, bench.best[0], stop)
                 else:
-                    bench.add(_try_fixed(prepared, rows, rng, tries, n_classes, stop))
+                    own = _try_fixed(prepared, rows, rng, tries, n_classes, stop)
+                bench.add(own)
                 tries += stop.reason is None
+                if bench.best[0] is own:
+                    monitor.say(
+                        f"try {tries}: {own.score.n_classes} classes, log marginal {own.score.log_marginal:.2f}, the best so far"
+                    )
         except KeyboardInterrupt:
             stop.reason = StopReason.INTERRUPTED
     return Found(tuple(bench.best), tries, stop.reason or StopReason.MAX_TRIES)
