@@ -333,7 +333,7 @@ class AutoClass(RowFace):
     def _columns_by_moments(self) -> list[int]:
         """The number of a level says nothing, and an ignored column has no mean."""
         words = self.column_families() if "result_" in self.__dict__ else {}
-        return [j for j, c in enumerate(self.columns_.items) if c.levels is None and words.get(c.name) == "measured_normal"]
+        return [j for j, c in enumerate(self.columns_.items) if c.levels is None and words.get(c.name) in ("normal", "gaussian")]
 
     def column_families(self) -> dict[str, str]:
         """The word of each column's family."""

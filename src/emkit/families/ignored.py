@@ -114,6 +114,10 @@ class Ignored(Family):
         """Missing cells."""
         return np.full((len(component), 1 if self.seen is None else len(self.seen.mean)), np.nan)
 
+    def column_words(self, d: int) -> list[str]:
+        """As ``AutoClass`` calls them."""
+        return ["ignore"] * d
+
     def slivers(self, params: Any, counts: np.ndarray) -> dict[int, str]:
         """None."""
         return {}

@@ -86,6 +86,10 @@ class MeasuredNormal(Columnwise):
         some = {"means": [[0.0, np.nan], [np.nan, 1.0]]}
         return [cls(0.05), cls(0.02, log=True), cls([0.1, 0.05], log=True, zero_point=-2.0), cls(0.05, fixed=some)]
 
+    def column_words(self, d: int) -> list[str]:
+        """As ``AutoClass`` calls them."""
+        return ["log" if self.log else "normal"] * d
+
     # --- what the columns and the error tell --------------------------------------------------------------------------
 
     @property

@@ -213,6 +213,10 @@ class WithMissing(CodedPasses):
 
     # --- what follows -------------------------------------------------------------------------------------------------
 
+    def column_words(self, d: int) -> list[str]:
+        """Those of the cells that are there."""
+        return self.family.column_words(d)
+
     def slivers(self, params: Any, counts: np.ndarray) -> dict[int, str]:
         """Where there are too few rows for the probabilities, or for the family."""
         return {**super().slivers(params, counts), **self.family.slivers(params.values, counts)}
