@@ -187,6 +187,8 @@ class AutoClass(RowFace):
             raise ParameterError(
                 "AutoClass cannot start from values or hold them; Mixture does", parameter="init" if self.init else "fixed"
             )
+        if self.time_limit is None and self.max_tries is None and not self.monitors:
+            raise ParameterError("nothing would end the search: give time_limit or max_tries", parameter="max_tries")
         if k is not None and k > len(x):
             raise DataError(f"n_components={k} is more than the {len(x)} row(s) of the data: n_samples={len(x)}")
         prepared = prepare(x, table)
@@ -240,8 +242,7 @@ class AutoClass(RowFace):
     def _of_search(self) -> "Said":
         said: Said | None = self.__dict__.get("_said")
         if said is None:
-            what = "was read from a file, which keeps the model alone" if "result_" in self.__dict__ else "is not fitted yet"
-            raise AttributeError(f"this {self._name()} {what}")
+            raise AttributeError("what a search said is known after fit; a file keeps the model alone")
         return said
 
     # --- the answer ---------------------------------------------------------------------------------------------------

@@ -107,9 +107,9 @@ def _run(
     row_weights, known = (numbers(table, aside[name], file) if name in aside else None for name in ("weights", "labels"))
     chosen = choose(table, None if columns is None else split_names(columns), aside, file, talk, estimator.takes_texts())
     if types is not None:
-        where, known = estimator.type_words()
+        where, words = estimator.type_words()
         given = estimator.get_params(deep=False)[where] or {}
-        estimator.set_params(**{where: {**given, **families_of(types, chosen, file, known)}})
+        estimator.set_params(**{where: {**given, **families_of(types, chosen, file, words)}})
     rows = with_keys(table, chosen, keys, file)
     limits = [] if time_limit is None else [TimeLimit(time_limit)]
     with Interrupts() as interrupts:
