@@ -23,6 +23,7 @@ from emkit.selection.relevance import Column, Hypothesis, Selector, run
 
 PRICES = ("bic", "aic")
 _SHORT, _FEW = 8, 4  # iterations of every start, and how many starts are carried on
+_ROUNDS = 3  # times at most that the chosen columns are fitted anew
 _SAMPLE = 5_000  # rows that starts are tried on
 _SEEDINGS = ("kmeans", "k-means++", "random_from_data")
 
@@ -124,7 +125,8 @@ def relevant_columns(
             raise CollapseError(
                 "every start ended in a component collapsed onto a point; use the default prior, or fewer components"
             )
-        best, value, gains = max(ends, key=lambda end: end[1])
+        _improve(ends, selector, model, source, rng, tol, max_iter)
+        best, value, gains = max(ends, key=_value)
         parts = tuple(p if used else c.alone for c, p, used in zip(columns, best.parts, best.relevant, strict=True))
         final = _mixture(model, blocks, best.relevant.tolist())
         given = [final.Params(best.weights, PerColumnParams(parts))]
@@ -198,6 +200,44 @@ def _guesses(
         kind = _SEEDINGS[i % len(_SEEDINGS)] if known else "random"
         joined = np.concatenate(known, axis=1) if known else None
         yield seed_labels(joined, len(x), weights, len(whole.params.weights), own, kind), chosen
+
+
+def _anew(selector: Selector, model: FiniteMixture, at: Hypothesis, source: Source, rng: np.random.Generator) -> Hypothesis:
+    """The best fit to the relevant columns alone, from starts as every mixture has them."""
+    used = np.flatnonzero(at.relevant).tolist()
+    if not used:
+        return at
+    blocks = [selector.columns[b].block for b in used]
+    places = [j for block in blocks for j in block.columns]
+    parts = [replace(block, columns=tuple(places.index(j) for j in block.columns)) for block in blocks]
+    alone = replace(model, family=PerColumn(parts))
+    found = fit(alone, SelectedColumns(source, places), executor=selector.executor, rng=rng).params
+    new = dict(zip(used, found.components.parts, strict=True))
+    return replace(at, weights=found.weights, parts=tuple(new.get(b, old) for b, old in enumerate(at.parts)))
+
+
+def _improve(
+    ends: list[tuple[Hypothesis, float, np.ndarray]],
+    selector: Selector,
+    model: FiniteMixture,
+    source: Source,
+    rng: np.random.Generator,
+    tol: float,
+    max_iter: int,
+) -> None:
+    """Give the chosen columns starts of their own: these may find a better optimum of them, and that other columns."""
+    for _ in range(_ROUNDS):
+        best, value, _ = max(ends, key=_value)
+        try:
+            ends += _ends(selector, source, [_anew(selector, model, best, source, rng)], tol, max_iter)
+        except CollapseError:
+            return
+        if max(map(_value, ends)) < value + tol:
+            return
+
+
+def _value(end: tuple[Hypothesis, float, np.ndarray]) -> float:
+    return end[1]
 
 
 def _tried(
