@@ -102,6 +102,23 @@ def test_noise_is_left_out():
         assert (found.relevant == (found.gains > found.prices)).all()
 
 
+def test_nothing_matters_where_there_are_no_groups():
+    """EM alone would keep a column that a component of few rows speaks for; leaving it out is better."""
+    rng = np.random.default_rng(0)
+    normal, counts = rng.normal(size=(200, 5)), rng.poisson(4.0, size=(200, 4)).astype(float)
+    for x, family in ((normal, Gaussian("diag")), (counts, Poisson())):
+        found = chosen(family, x, 2, starts=10)
+        assert not found.relevant.any()
+        assert found.score < found.score_of_all
+
+
+def test_columns_with_fewer_values_than_there_are_components():
+    x = np.random.default_rng(0).integers(2, size=(400, 4)).astype(float)
+    x[:200, :2] = 1.0
+    found = chosen(Categorical(), x, 3, starts=10)
+    assert found.relevant.tolist() == [True, True, False, False]
+
+
 @pytest.mark.parametrize("family", [Gaussian("diag"), StudentT(), WithMissing(Gaussian("diag"))])
 def test_the_penalised_likelihood_never_falls(family):
     """Whatever columns come and go. ``q`` of hidden scales bounds what an M-step gains."""
