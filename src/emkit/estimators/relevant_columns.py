@@ -32,7 +32,8 @@ class RelevantColumns:
     score, score_of_all : float
         Its value, lower is better: of ``model``, and of the mixture in which all columns are relevant.
     starts_at_best, starts_finished : int
-        How many of the starts that were carried on ended with this choice, and of how many.
+        How many of the starts that were carried on ended with this choice, and of how many. None, if only leaving out columns from
+        the best of them led to it.
     """
 
     model: Mixture

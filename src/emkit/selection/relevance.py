@@ -129,11 +129,16 @@ class Selector:
         return stats, float(value)
 
     def m_step(self, stats: Expected, at: Hypothesis) -> tuple[Hypothesis, np.ndarray]:
-        """New parameters of all columns; those are relevant whose gain exceeds their price. Also the gains, (B,) nats."""
+        """New parameters of all columns; those are relevant whose gain exceeds their price. Also the gains, (B,) nats.
+
+        Irrelevant ones get a first guess, away from the edge: rows move without asking them, and must remain possible.
+        """
         weights = simplex.mode(stats.counts + self.pseudo, np.full(len(at.weights), np.nan), at.weights)
-        parts = tuple(c.resolved.update(s, p) for c, s, p in zip(self.columns, stats.parts, at.parts, strict=True))
+        parts = [c.resolved.update(s, p) for c, s, p in zip(self.columns, stats.parts, at.parts, strict=True)]
         gains = self.gains(stats, at, parts)
-        return Hypothesis(weights, parts, gains > self.prices), gains
+        relevant = gains > self.prices
+        each = zip(self.columns, stats.parts, parts, relevant, strict=True)
+        return Hypothesis(weights, tuple(p if used else c.resolved.start(s) for c, s, p, used in each), relevant), gains
 
     @property
     def prices(self) -> np.ndarray:
@@ -149,7 +154,8 @@ class Selector:
         for column, own, old, new, told in zip(self.columns, stats.parts, at.parts, parts, stats.told, strict=True):
             after, before = column.resolved.q(own, new), column.resolved.q(own, old)
             moved = 0.0 if after is None or before is None else after - before
-            out.append(told + moved + column.resolved.log_prior(new) - column.value)
+            possible = np.isfinite(told) and np.isfinite(moved)  # not where a column was left out a moment ago
+            out.append(told + moved + column.resolved.log_prior(new) - column.value if possible else -np.inf)
         return np.array(out)
 
 

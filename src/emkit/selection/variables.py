@@ -1,6 +1,7 @@
 """Which columns of a table matter to a mixture: the others have the same distribution in all components."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from emkit.algorithms.starts import fit
 from emkit.core.block import Block, Source
 from emkit.core.checks import count, one_of
-from emkit.core.errors import CollapseError, ParameterError
+from emkit.core.errors import CollapseError, DataError, ParameterError
 from emkit.core.executor import Executor
 from emkit.core.family import Family
 from emkit.core.model import Infer
@@ -23,6 +24,8 @@ from emkit.selection.relevance import Column, Hypothesis, Selector, run
 
 PRICES = ("bic", "aic")
 _SHORT, _FEW = 8, 4  # iterations of every start, and how many starts are carried on
+_ROUNDS = 10  # of improving the best end, at most
+_DROPPED = 10  # columns that are left out in turn
 _SAMPLE = 5_000  # rows that starts are tried on
 _SEEDINGS = ("kmeans", "k-means++", "random_from_data")
 
@@ -82,7 +85,8 @@ def relevant_columns(
 
     From many first guesses at the columns and the partition, EM whose M-steps also choose the columns: a column is relevant if
     distributions of its own for every component gain more than their further parameters cost. The penalised likelihood never falls.
-    The best run is then fitted as any mixture is.
+    From the best end on, columns are left out one at a time, and the chosen ones fitted from starts of their own, while that helps.
+    What comes of it is fitted as any mixture is.
 
     Parameters
     ----------
@@ -124,7 +128,7 @@ def relevant_columns(
             raise CollapseError(
                 "every start ended in a component collapsed onto a point; use the default prior, or fewer components"
             )
-        best, value, gains = max(ends, key=lambda end: end[1])
+        best, value, gains = _improved(max(ends, key=_value), selector, model, source, rng, tol, max_iter)
         parts = tuple(p if used else c.alone for c, p, used in zip(columns, best.parts, best.relevant, strict=True))
         final = _mixture(model, blocks, best.relevant.tolist())
         given = [final.Params(best.weights, PerColumnParams(parts))]
@@ -186,7 +190,7 @@ def _guesses(
     selector: Selector, whole: Result, block: Block, starts: int, rng: np.random.Generator
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Responsibilities (n, K) and relevant columns: by the fit by all columns; then by columns drawn at random."""
-    x, every = np.asarray(block.x), len(selector.columns)
+    x, every, k = np.asarray(block.x), len(selector.columns), len(whole.params.weights)
     weights = None if block.weights is None else np.asarray(block.weights, dtype=np.float64)
     marginals = Infer(whole.model, whole.params, "marginals")(block).marginals
     yield np.asarray(marginals), np.ones(every, dtype=bool)
@@ -195,9 +199,57 @@ def _guesses(
         chosen[own.permutation(every)[: own.integers(1, every, endpoint=True)]] = True
         points = [c.resolved.embed(x[:, list(c.block.columns)]) for c, used in zip(selector.columns, chosen, strict=True) if used]
         known = [p for p in points if p is not None]
-        kind = _SEEDINGS[i % len(_SEEDINGS)] if known else "random"
-        joined = np.concatenate(known, axis=1) if known else None
-        yield seed_labels(joined, len(x), weights, len(whole.params.weights), own, kind), chosen
+        joined = np.concatenate(known, axis=1) if known else np.zeros((len(x), 1))
+        apart = len(np.unique(joined if weights is None else joined[weights > 0], axis=0)) >= k
+        kind = _SEEDINGS[i % len(_SEEDINGS)] if apart else "random"
+        yield seed_labels(joined, len(x), weights, k, own, kind), chosen
+
+
+def _anew(selector: Selector, model: FiniteMixture, at: Hypothesis, source: Source, rng: np.random.Generator) -> Hypothesis:
+    """The best fit to the relevant columns alone, from starts as every mixture has them."""
+    used = np.flatnonzero(at.relevant).tolist()
+    if not used:
+        return at
+    blocks = [selector.columns[b].block for b in used]
+    places = [j for block in blocks for j in block.columns]
+    parts = [replace(block, columns=tuple(places.index(j) for j in block.columns)) for block in blocks]
+    alone = replace(model, family=PerColumn(parts))
+    found = fit(alone, SelectedColumns(source, places), executor=selector.executor, rng=rng).params
+    new = dict(zip(used, found.components.parts, strict=True))
+    return replace(at, weights=found.weights, parts=tuple(new.get(b, old) for b, old in enumerate(at.parts)))
+
+
+def _improved(
+    end: tuple[Hypothesis, float, np.ndarray],
+    selector: Selector,
+    model: FiniteMixture,
+    source: Source,
+    rng: np.random.Generator,
+    tol: float,
+    max_iter: int,
+) -> tuple[Hypothesis, float, np.ndarray]:
+    """From the best end on, as long as something is gained.
+
+    The chosen columns get starts of their own, which may find a better optimum. And the columns that gain least are left out one at
+    a time: groups that a column itself has made speak for it, so that EM alone would keep it. Left out to the last, no column
+    matters, which has the value 0.
+    """
+    for _ in range(_ROUNDS):
+        at, value, gains = end
+        tried = []
+        with suppress(CollapseError, DataError):  # such as one column with fewer values than components
+            tried.append(_anew(selector, model, at, source, rng))
+        margins, order = gains - selector.prices, np.flatnonzero(at.relevant)
+        for b in order[np.argsort(margins[order], kind="stable")][:_DROPPED]:
+            tried.append(replace(at, relevant=at.relevant & (np.arange(len(margins)) != b)))
+        end = max([end, *_ends(selector, source, tried, tol, max_iter)], key=_value)
+        if end[1] < value + tol:
+            break
+    return end
+
+
+def _value(end: tuple[Hypothesis, float, np.ndarray]) -> float:
+    return end[1]
 
 
 def _tried(
