@@ -90,6 +90,10 @@ class Family(Declared):
         """Resolved families over the same columns whose mixtures find partitions that are worth starting from."""
         return ()
 
+    def contains(self, other: "Family") -> bool:
+        """Whether every K distributions of another family over the same columns are K of this one's too."""
+        return False
+
     def ready(self, source: Source, k: int) -> Self:
         """The same family with defaults that depend on the data, such as a scale-free prior, made concrete."""
         return self

@@ -60,7 +60,8 @@ class Model(Declared):
 
     You may add: ``q`` (Fisher's identity, standard errors), ``gradient`` and ``curvature`` (acceleration), ``moments`` and
     ``label_table`` (summaries, order of labels), ``filled`` and ``drawn`` (imputation), ``slivers`` (what is degenerate),
-    ``support``, ``simulate``, ``compile``, ``kind_of_start``, ``side_by_side`` (many starts at once); ``examples``
+    ``support``, ``simulate``, ``compile``, ``kind_of_start``, ``side_by_side`` (many starts at once), ``start_from`` and
+    ``contains`` (searches over models); ``examples``
     (configurations for the conformance kit) and ``draw`` (data for it, where rows of the first part will not do).
     """
 
@@ -139,6 +140,17 @@ class Model(Declared):
     def drawn(self, params: Any, x: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Rows (n, d) with each missing cell drawn given the row's label, ``labels`` (n,), and its observed cells."""
         raise ParameterError(f"{self.called} does not say how missing cells are drawn: give it a method drawn")
+
+    def start_from(self, block: Block, resp: np.ndarray, rng: np.random.Generator) -> Any:
+        """Starting values from a guess at the labels of a block's rows, (n, K), weights not multiplied in; None if the model cannot.
+
+        Searches over models start it from its neighbours' optima by this.
+        """
+        return None
+
+    def contains(self, other: "Model") -> bool:
+        """Whether every distribution of another model, resolved on the same data, is one of this one's too."""
+        return False
 
     def one_by_one(self, source: Source) -> int:
         """How many starts there are by default where they cannot be advanced side by side."""

@@ -101,6 +101,8 @@ class HMM(AfterTheFit, Face):
     array([ 3., 12.])
     """
 
+    size_setting = "n_states"
+
     n_states: int = 2
     emission: Any = "gaussian"
     _: KW_ONLY
@@ -221,6 +223,13 @@ class HMM(AfterTheFit, Face):
         source = self._source(found, sample_weight, states)
         with sequences_by_key(found):
             return self._fit(source, source.x.dtype.type)
+
+    def _for_fit(
+        self, X: Any, sample_weight: Any = None, *, lengths: Any = None, states: Any = None
+    ) -> tuple[SequenceSource, Any]:
+        """Validated sequences with what is known of them, and the width of the data."""
+        source = self._source(self._read(X, lengths), sample_weight, states)
+        return source, source.x.dtype.type
 
     def fit_rows(self, X: Any, weights: Any, labels: Any) -> Self:
         """``fit`` with weights and known states, whatever the model calls them."""

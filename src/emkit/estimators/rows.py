@@ -54,12 +54,16 @@ class RowFace(Face):
             What is known of the components: (n,) their numbers, -1 or NaN where unknown; or (n, K), booleans for possible
             components, or nonnegative numbers proportional to how probable the evidence is under each.
         """
+        return self._fit(*self._for_fit(X, sample_weight, labels=labels))
+
+    def _for_fit(self, X: Any, sample_weight: Any = None, *, labels: Any = None) -> tuple[ArraySource, Any]:
+        """Validated rows with what is known of them, and the width of the data."""
         source = self._source(X, sample_weight, min_rows=2)
         if labels is not None:
             k = self.build(source.columns).n_hidden or 1
             known = read_labels(labels, source.n_rows, k)
             source = ArraySource(source.x, source.weights, source.columns, labels=known, checked=True)
-        return self._fit(source, source.x.dtype.type)
+        return source, source.x.dtype.type
 
     def fit_rows(self, X: Any, weights: Any, labels: Any) -> Self:
         """``fit`` with weights and known labels, whatever the model calls them."""

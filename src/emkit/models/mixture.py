@@ -133,10 +133,26 @@ class FiniteMixture(Model):
             resp = informed(resp, block.labels)
         if weights is not None:
             resp *= weights[:, None]
+        return self._from_partition(x, resp, rng)
+
+    def _from_partition(self, x: np.ndarray, resp: np.ndarray, rng: np.random.Generator) -> MixtureParams:
         components = self.family.from_partition(x, resp, rng)
-        first = (resp.sum(axis=0) + 1.0) / (resp.sum() + k)
+        first = (resp.sum(axis=0) + 1.0) / (resp.sum() + self.n_hidden)
         found: MixtureParams = self.put_back(MixtureParams(self.start_values.get("weights", first), components))
         return found
+
+    def start_from(self, block: Block, resp: np.ndarray, rng: np.random.Generator) -> MixtureParams:
+        """An M-step given these responsibilities: from those of a model that this one contains, it can only gain."""
+        if block.weights is not None:
+            resp = resp * np.asarray(block.weights, dtype=np.float64)[:, None]
+        params = self._from_partition(np.asarray(block.x), resp, rng)
+        stats = self.family.stats_block(params.components, replace(block, weights=None, labels=None), resp)
+        return self.m_step(MixtureStats(resp.sum(axis=0), stats), params)
+
+    def contains(self, other: Model) -> bool:
+        """A mixture of as many components that its own family allows."""
+        alike = type(other) is type(self) and other.n_hidden == self.n_hidden and not (self.has_values or other.has_values)
+        return alike and self.family.contains(other.family)  # type: ignore[attr-defined]
 
     @property
     def further_kinds(self) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from emkit.core.prior import Prior
 from emkit.core.support import Reals
 from emkit.families.gaussian import expected, missing
 from emkit.families.gaussian.columns import refuse_columns
-from emkit.families.gaussian.covariance_types import ALL_TYPES
+from emkit.families.gaussian.covariance_types import ALL_TYPES, allows
 from emkit.families.gaussian.features import product_log_prob, product_pass, product_stats
 from emkit.families.gaussian.m_step import best_covariances, best_means, first_covariances
 from emkit.families.gaussian.params import GaussianParams, GaussianStats, moments_of_columns
@@ -94,6 +94,11 @@ class Gaussian(Family):
             return ()
         others = [kind for kind in ("tied", "full") if ALL_TYPES[kind].of(self.group) != self.shape]
         return tuple(replace(self, covariance_type=kind) for kind in others)
+
+    def contains(self, other: Family) -> bool:
+        """Gaussians of a more restricted covariance type, if nothing is held."""
+        alike = type(other) is type(self) and not (self.fixed or other.fixed)
+        return alike and allows(self.covariance_type, other.covariance_type)  # type: ignore[attr-defined]
 
     # --- resolving and starting ---------------------------------------------------------------------------------------
 
