@@ -60,9 +60,9 @@ class Model(Declared):
 
     You may add: ``q`` (Fisher's identity, standard errors), ``gradient`` and ``curvature`` (acceleration), ``moments`` and
     ``label_table`` (summaries, order of labels), ``filled`` and ``drawn`` (imputation), ``slivers`` (what is degenerate),
-    ``support``, ``simulate``, ``compile``, ``kind_of_start``, ``side_by_side`` (many starts at once), ``start_from`` and
-    ``contains`` (searches over models); ``examples``
-    (configurations for the conformance kit) and ``draw`` (data for it, where rows of the first part will not do).
+    ``support``, ``simulate``, ``redrawn``, ``compile``, ``kind_of_start``, ``side_by_side`` (many starts at once),
+    ``start_from`` and ``contains`` (searches over models); ``examples`` (configurations for the conformance
+    kit) and ``draw`` (data for it, where rows of the first part will not do).
     """
 
     @property
@@ -132,6 +132,13 @@ class Model(Declared):
     def simulate(self, params: Any, n: int, rng: np.random.Generator) -> Block | None:
         """Rows (about ``n``) drawn from the model as a block with their labels; None if the model cannot."""
         return None
+
+    def redrawn(self, params: Any, block: Block, rng: np.random.Generator) -> Block | None:
+        """Data drawn from the model in the form of ``block``: as many rows, or sequences as long; None if the model cannot.
+
+        Weights and missing cells are left to the caller. By default by ``simulate``, which is right for independent rows.
+        """
+        return self.simulate(params, block.n, rng)
 
     def filled(self, params: Any, x: np.ndarray, marginals: np.ndarray) -> np.ndarray:
         """Rows (n, d) with a best guess in each missing cell, given the ``marginals`` (n, K) of each row's label."""

@@ -263,6 +263,11 @@ class HiddenMarkov(ChainConfiguration):
         x, states, sizes = simulate(self.family, params, lengths, rng)
         return Block(x, lengths=sizes, labels=states)
 
+    def redrawn(self, params: HMMParams, block: Block, rng: np.random.Generator) -> Block:
+        """Sequences of the block's lengths; of a chain that ends, given that it ends there."""
+        x, states, sizes = simulate(self.family, params, np.asarray(block.lengths), rng)
+        return Block(x, lengths=sizes, labels=states)
+
     def side_by_side(self, source: Source) -> HMMsSideBySide | None:
         """Where the family is separable, nothing is held or given, no state is known, the start is free, and there is no end."""
         alike = self.family.separable and not self.has_values and self.start == "free" and not self.end
