@@ -149,8 +149,8 @@ def test_what_is_refused():
         outcome(mixtures(1, 2), emkit.ArraySource(source.x, labels=np.zeros(30, dtype=int), checked=True))
     with pytest.raises(emkit.ParameterError, match="give an estimator"):
         emkit.likelihood_ratio_test("one", emkit.GaussianMixture(2), source.x)
+    variational = [emkit.VariationalGaussianHMM(k) for k in (1, 2)]
     with pytest.raises(emkit.ParameterError, match="lower bounds"):
-        variational = [emkit.VariationalGaussianHMM(k) for k in (1, 2)]
         emkit.likelihood_ratio_test(*variational, source.x)
 
 

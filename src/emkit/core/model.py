@@ -61,7 +61,7 @@ class Model(Declared):
     You may add: ``q`` (Fisher's identity, standard errors), ``gradient`` and ``curvature`` (acceleration), ``moments`` and
     ``label_table`` (summaries, order of labels), ``filled`` and ``drawn`` (imputation), ``slivers`` (what is degenerate),
     ``support``, ``simulate``, ``redrawn``, ``compile``, ``kind_of_start``, ``side_by_side`` (many starts at once),
-    ``start_from`` and ``contains`` (searches over models); ``examples`` (configurations for the conformance
+    ``start_from``, ``contains`` and ``complete_marginal`` (searches over models); ``examples`` (configurations for the conformance
     kit) and ``draw`` (data for it, where rows of the first part will not do).
     """
 
@@ -153,6 +153,10 @@ class Model(Declared):
 
         Searches over models start it from its neighbours' optima by this.
         """
+        return None
+
+    def complete_marginal(self, stats: Any, params: Any) -> float | None:
+        """As ``Family.complete_marginal``, labels known: of the structure and of the family; None if it is not known."""
         return None
 
     def contains(self, other: "Model") -> bool:

@@ -38,7 +38,7 @@ def likelihood_ratio_test(
     X : array or data frame
         As in ``fit`` of the estimators.
     sample_weight : array, optional
-        As in ``fit``. Whole numbers say how many rows (or sequences) one stands for; other weights stay with the place of their row.
+        As in ``fit``. Whole numbers say how many rows (or sequences) one stands for; others stay with the place of their row.
     n_replicates : int
         Data sets that are drawn, at most; at least 19.
     stop_after : int or None
@@ -83,12 +83,13 @@ def likelihood_ratio_test(
     null, alternative = _plain(null_estimator, "null_estimator"), _plain(alternative_estimator, "alternative_estimator")
     source, width = alternative._for_fit(X, sample_weight, **fit_params)
     jobs = [face._prepare(source, width) for face in (null, alternative)]
-    hypotheses = [
+    first, second = (
         Hypothesis(job.model, {"starts": job.starts, "algorithm": face.algorithm, "tol": face.tol, "max_iter": face.max_iter})
         for job, face in zip(jobs, (null, alternative), strict=True)
-    ]
+    )
     return models.likelihood_ratio_test(
-        *hypotheses,
+        first,
+        second,
         source,
         n_replicates=n_replicates,
         stop_after=stop_after,

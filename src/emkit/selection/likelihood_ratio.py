@@ -184,11 +184,9 @@ def likelihood_ratio_test(
         )
     if stop_after is not None:
         count(stop_after, "stop_after")
-    for one in (null, alternative):
-        if one.model.is_posterior:
-            raise ParameterError(
-                f"{one.model.called} does not maximise a likelihood; compare fits by lower bounds, higher is better"
-            )
+    for model in (null.model, alternative.model):
+        if model.is_posterior:
+            raise ParameterError(f"{model.called} does not maximise a likelihood; compare fits by lower bounds, higher is better")
     form = Form.of(source)
     own, *each = rng.spawn(1 + n_replicates)
     first, second, statistic = _compared(null, alternative, source, executor, own)
