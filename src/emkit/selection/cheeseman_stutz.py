@@ -22,7 +22,9 @@ def cheeseman_stutz(result: Result, source: Source, executor: Executor) -> Margi
 
     D' are the data with their labels: fractions of rows, as expected at theta. Their marginal probability has a closed form, and
     the second and third term repair what completing the data has added. K! are the ways to number K labels, each of which is an
-    optimum of its own; without it, models with more labels would be charged for their names. With one label it is exact.
+    optimum of its own; without it, models with more labels would be charged for their names. With one label it is exact; with
+    several, and without K!, it is never above the log marginal likelihood (Beal and Ghahramani 2006, Bayesian Analysis 1, 793-832),
+    close to it where labels are sure, and well below where they are not.
 
     Priors are the model's own where they are conjugate and proper. Otherwise: Jeffreys' for all probabilities, weights included;
     exponential with the column's mean for rates; of unit information for means and covariances, see
