@@ -85,6 +85,8 @@ def likelihood_ratio_test(
             raise ParameterError(f"{name}: data cannot be drawn anew where some labels are known; leave them out", parameter=name)
     null, alternative = _plain(null_estimator, "null_estimator"), _plain(alternative_estimator, "alternative_estimator")
     source, width = alternative._for_fit(X, sample_weight, **fit_params)
+    if (null._for_fit(X, sample_weight, **fit_params)[0].joined().lengths is None) != (source.joined().lengths is None):
+        raise ParameterError("one estimator takes rows as independent and the other sequences")
     jobs = [face._prepare(source, width) for face in (null, alternative)]
     first, second = (
         Hypothesis(
@@ -110,5 +112,7 @@ def _plain(estimator: Any, name: str) -> Face:
     if not isinstance(estimator, BaseEstimator) or not hasattr(estimator, "_worker"):
         raise ParameterError(f"{name}={estimator!r}: give an estimator such as emkit.GaussianMixture(2)", parameter=name)
     worker: Face = clone(estimator)._worker()
+    if worker._searches():
+        raise ParameterError(f"{name}: a test is of given numbers; give {worker.size_setting} a number", parameter=name)
     worker.set_params(warm_start=False, checkpoint=None, monitors=None, verbose=0)
     return worker
