@@ -25,6 +25,7 @@ from emkit.data.names import check_columns
 from emkit.estimators.settings import Settings, make_rng
 from emkit.estimators.sized import Sized
 from emkit.estimators.state import State
+from emkit.selection.criteria import penalised
 
 _ADVICE = {
     StopReason.MAX_ITER: "; raise max_iter, or tol if that is close enough",
@@ -175,7 +176,7 @@ class Face(Sized, State, Settings):
 
     def _criterion(self, price: float, log_likelihood: float) -> float:
         current = self._current()
-        return -2.0 * log_likelihood + price * current.model.n_free(current.params)
+        return penalised(log_likelihood, current.model.n_free(current.params), price)
 
     def _of_the_fit(self) -> tuple[float, float]:
         """Log-likelihood and weight of the data of the fit. Raises ParameterError if parameters were set since."""

@@ -20,6 +20,7 @@ from emkit.estimators.hmm_after import AfterTheFit, sequences_by_key
 from emkit.models.hmm.chain import check_rows
 from emkit.models.hmm.model import HiddenMarkov
 from emkit.models.hmm.stationary import stationary
+from emkit.selection.criteria import bic_price
 
 
 @dataclass(eq=False, repr=False)
@@ -305,7 +306,7 @@ class HMM(AfterTheFit, Face):
     def bic(self, X: Any = None, lengths: Any = None) -> float:
         """-2 log-likelihood + parameters * ln(steps): lower is better. Without ``X``, of the fit."""
         log_likelihood, steps = self._likelihood_of(X, lengths)
-        return self._criterion(float(np.log(steps)), log_likelihood)
+        return self._criterion(bic_price(steps), log_likelihood)
 
     def _likelihood_of(self, X: Any, lengths: Any) -> tuple[float, float]:
         if X is None:

@@ -18,6 +18,7 @@ from emkit.data.validate import check_weights
 from emkit.estimators.face import Face
 from emkit.estimators.imputing import drawn_with_labels, guessed
 from emkit.estimators.settings import make_rng
+from emkit.selection.criteria import bic_price, uncertainty
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -174,7 +175,7 @@ class RowFace(Face):
     def bic(self, X: Any = None) -> float:
         """-2 log-likelihood + parameters * ln(rows): lower is better. Without ``X``, of the fit."""
         log_likelihood, n = self._likelihood_of(X)
-        return self._criterion(float(np.log(n)), log_likelihood)
+        return self._criterion(bic_price(n), log_likelihood)
 
     def aic(self, X: Any = None) -> float:
         """-2 log-likelihood + 2 parameters: lower is better. Without ``X``, of the fit."""
@@ -186,11 +187,8 @@ class RowFace(Face):
         Lower is better.
         """
         source = self._new(X)
-        bic = self._criterion(float(np.log(source.total_weight)), self._log_likelihood(source))
-        sure = self._infer(source, "marginals").marginals
-        assert sure is not None
-        worst = 1e-300  # a row that no component can produce
-        return bic - 2.0 * float(np.log(np.maximum(sure.max(axis=1), worst)).sum())
+        bic = self._criterion(bic_price(source.total_weight), self._log_likelihood(source))
+        return bic + uncertainty(self._infer(source, "marginals").marginals)
 
     def _likelihood_of(self, X: Any) -> tuple[float, float]:
         if X is None:
