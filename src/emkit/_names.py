@@ -52,6 +52,8 @@ NAMES: tuple[tuple[str, str, str], ...] = (
     ("variational", "VariationalFamily", "emkit.families.variational.posterior"),
     ("variational", "VariationalCategorical", "emkit.families.variational.categorical"),
     ("variational", "VariationalGaussian", "emkit.families.variational.gaussian"),
+    ("selection", "select", "emkit.estimators.select"),
+    ("selection", "Selection", "emkit.estimators.selection"),
     ("engine", "fit", "emkit.algorithms.starts"),
     ("engine", "iterate", "emkit.core.fit"),
     ("engine", "Problem", "emkit.core.fit"),

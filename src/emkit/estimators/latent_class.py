@@ -94,6 +94,7 @@ class LatentClass(AfterLatentClass, RowFace):
     """
 
     size_setting = "n_classes"
+    reading_settings = ("unseen", "groups")
 
     n_classes: Any = 2
     _: KW_ONLY

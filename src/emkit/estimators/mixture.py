@@ -72,6 +72,7 @@ class Mixture(RowFace):
     """
 
     size_setting = "n_components"
+    reading_settings = ("unseen", "family")
 
     n_components: Any = 1
     family: Any = None

@@ -12,6 +12,8 @@ class Sized:
     """What follows from ``size_setting``, the name of that setting."""
 
     size_setting: ClassVar[str] = ""
+    reading_settings: ClassVar[tuple[str, ...]] = ()
+    """Settings that the data are read by: estimators that have them in common can share what was read."""
 
     def _asked_size(self) -> Any:
         return getattr(self, self.size_setting)
