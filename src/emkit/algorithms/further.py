@@ -6,11 +6,13 @@ from typing import Any
 
 from emkit.algorithms.carry_on import HALTED, LOST, Progress, note
 from emkit.core.fit import Algorithm, Problem, Rules, run
-from emkit.core.result import Result, Run, Start, StopReason
+from emkit.core.monitor import Monitor
+from emkit.core.result import Result, Run, Start, Step, StopReason, aitken
 from emkit.core.slivers import is_regular
 
-_SHORT = 25  # iterations, after which a start is left if it cannot be expected to win
-_MARGIN = 10.0  # times the gain that is estimated
+_AT_LEAST = 6  # iterations of every start
+_MARGIN = 1.5  # times the gain that is estimated
+_WORTH = 0.02  # nats over the best that make a start worth following
 
 
 def improved(
@@ -59,17 +61,26 @@ def _stats(problem: Problem, found: Run) -> Any:
 
 
 def _followed(problem: Problem, algorithm: Algorithm, params: Any, best: Run | None, rules: Rules) -> Run | None:
-    """A start followed to the end, or until it is clear that it will not win; None if it is lost."""
+    """A start followed to its end; None if it is lost, or left since it would not win."""
+    monitor = rules.watch if best is None else _UnlessHopeless(rules.watch, best.objective)
     try:
-        short = replace(rules, max_iter=min(_SHORT, rules.max_iter))
-        found = run(problem, algorithm, params, short, monitor=rules.watch)
-        hopeless = best is not None and found.objective + _MARGIN * found.remaining < best.objective - rules.tol
-        if found.reason is StopReason.MAX_ITER and found.n_iter < rules.max_iter and not hopeless:
-            go_on = {"trace": found.trace[:-1], "carried": found.carried}
-            found = run(problem, algorithm, found.params, rules, monitor=rules.watch, **go_on)  # type: ignore[arg-type]
-        return found
+        found = run(problem, algorithm, params, rules, monitor=monitor)
     except LOST:
         return None
+    return None if best is not None and found.reason is StopReason.STOPPED and found.objective <= best.objective else found
+
+
+class _UnlessHopeless(Monitor):
+    """Ends a run that is not expected to gain anything over the best: one that leads to the same optimum is not worth finishing."""
+
+    def __init__(self, watch: Monitor, best: float):
+        self._watch, self._best, self._trace = watch, best, list[float]()
+
+    def step(self, step: Step) -> StopReason | None:
+        self._trace.append(step.objective)
+        short = step.iteration <= _AT_LEAST
+        hopeless = not short and step.objective + _MARGIN * aitken(self._trace[-4:]) < self._best + _WORTH
+        return self._watch.step(step) or (StopReason.STOPPED if hopeless else None)
 
 
 def _as_run(result: Result) -> Run:
