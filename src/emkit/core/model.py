@@ -60,9 +60,9 @@ class Model(Declared):
 
     You may add: ``q`` (Fisher's identity, standard errors), ``gradient`` and ``curvature`` (acceleration), ``moments`` and
     ``label_table`` (summaries, order of labels), ``filled`` and ``drawn`` (imputation), ``slivers`` (what is degenerate),
-    ``support``, ``simulate``, ``compile``, ``kind_of_start``, ``side_by_side`` (many starts at once), ``start_from``,
-    ``points`` and ``contains`` (searches over models); ``examples``
-    (configurations for the conformance kit) and ``draw`` (data for it, where rows of the first part will not do).
+    ``support``, ``simulate``, ``redrawn``, ``compile``, ``kind_of_start``, ``side_by_side`` (many starts at once),
+    ``start_from``, ``points``, ``contains`` and ``complete_marginal`` (searches over models); ``examples`` (configurations for the
+    conformance kit) and ``draw`` (data for it, where rows of the first part will not do).
     """
 
     @property
@@ -137,6 +137,13 @@ class Model(Declared):
         """Rows (about ``n``) drawn from the model as a block with their labels; None if the model cannot."""
         return None
 
+    def redrawn(self, params: Any, block: Block, rng: np.random.Generator) -> Block | None:
+        """Data drawn from the model in the form of ``block``: as many rows, or sequences as long; None if the model cannot.
+
+        Weights and missing cells are left to the caller. By default by ``simulate``, which is right for independent rows.
+        """
+        return self.simulate(params, block.n, rng)
+
     def filled(self, params: Any, x: np.ndarray, marginals: np.ndarray) -> np.ndarray:
         """Rows (n, d) with a best guess in each missing cell, given the ``marginals`` (n, K) of each row's label."""
         raise ParameterError(f"{self.called} does not say how missing cells are filled in: give it a method filled")
@@ -154,6 +161,10 @@ class Model(Declared):
 
     def points(self, x: Any) -> np.ndarray | None:
         """Rows as points, for guesses at partitions; None if there is no such thing."""
+        return None
+
+    def complete_marginal(self, stats: Any, params: Any) -> float | None:
+        """As ``Family.complete_marginal``, labels known: of the structure and of the family; None if it is not known."""
         return None
 
     def contains(self, other: "Model") -> bool:

@@ -151,6 +151,10 @@ class Face(Sized, State, Settings):
         text = f"{result.reason.value} (after {result.n_iter} iterations{still}){advice}"
         warn(text, ConvergenceWarning)
 
+    def _worker(self) -> "Face":
+        """The estimator that does the work, for what is no fit of its own."""
+        return self
+
     # --- what the last fit came to ------------------------------------------------------------------------------------
 
     @property

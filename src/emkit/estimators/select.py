@@ -172,6 +172,6 @@ def _job(cell: Cell, X: Any, fit_params: dict[str, Any], read: dict[str, Any]) -
 def _candidate(cell: Cell, job: Job | None, refused: str) -> Candidate:
     e = cell.estimator
     about = Candidate(cell.name, cell.line, cell.size, refused=refused, algorithm=e.algorithm, tol=e.tol, max_iter=e.max_iter)
-    return about if job is None else replace(about, model=job.model, source=job.source, starts=job.starts)
+    return about if job is None else replace(about, model=job.model, source=job.source, rows=job.rows, starts=job.starts)
 
 

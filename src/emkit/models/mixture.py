@@ -31,6 +31,7 @@ from emkit.core.seeding import (
 from emkit.core.side_by_side import MOST_GUESSED, SideBySide
 from emkit.core.slivers import Sliver, slivers_of
 from emkit.core.support import Support
+from emkit.families.marginals import JEFFREYS, of_probabilities
 
 _SMALL = 140_000  # rows times components of all starts, up to which there are more of them
 _FEW_ROWS = 500  # up to which data are small
@@ -218,6 +219,14 @@ class FiniteMixture(Model):
         inner = self.family.q(stats.components, params.components)
         used = stats.counts > 0
         return None if inner is None else float(stats.counts[used] @ params.log_weights[used]) + inner
+
+    def complete_marginal(self, stats: MixtureStats, params: MixtureParams) -> float | None:
+        """Of weights, by default with Jeffreys' prior, and components."""
+        inner = self.family.complete_marginal(stats.components, params.components)
+        if inner is None or self.fixed:
+            return None
+        concentration = JEFFREYS if self.prior is None else self.prior.concentration
+        return inner + of_probabilities(stats.counts, params.weights, concentration)
 
     def gradient(self, stats: MixtureStats, params: MixtureParams) -> dict[str, np.ndarray]:
         """Of weights: counts / weights."""

@@ -27,6 +27,8 @@ class Candidate:
         That number.
     model, source : Model, Source
         None if there is none, and ``refused`` says why.
+    rows : Source
+        The same data, equal rows not merged: what parts are held out of.
     starts, algorithm, tol, max_iter
         As ``emkit.fit`` takes them.
     """
@@ -36,6 +38,7 @@ class Candidate:
     size: int | None
     model: Any = field(default=None, repr=False)
     source: Any = field(default=None, repr=False)
+    rows: Any = field(default=None, repr=False)
     starts: Any = "auto"
     algorithm: Any = "auto"
     tol: float = 1e-3

@@ -10,6 +10,7 @@ from emkit.core.errors import ParameterError
 from emkit.core.executor import Executor
 from emkit.core.model import EStep, Infer, Model
 from emkit.core.result import Result, StopReason
+from emkit.selection.cheeseman_stutz import cheeseman_stutz
 
 _SLIGHTEST = 1e-300  # stands for the probability of the best label of a row that no label can produce
 
@@ -53,7 +54,7 @@ class Criteria:
     cheeseman_stutz: float | None = None
 
 
-def criteria(result: Result, source: Source, executor: Executor) -> Criteria:
+def criteria(result: Result, source: Source, executor: Executor, *, marginal: bool = False) -> Criteria:
     """The criteria of a fit to a source.
 
     Parameters
@@ -63,6 +64,8 @@ def criteria(result: Result, source: Source, executor: Executor) -> Criteria:
     source : Source
         The data of the fit.
     executor : Executor
+    marginal : bool
+        Whether to approximate the marginal likelihood too.
 
     Raises
     ------
@@ -88,6 +91,7 @@ def criteria(result: Result, source: Source, executor: Executor) -> Criteria:
         sabic=penalised(found, p, float(np.log((n + 2.0) / 24.0))),
         caic=penalised(found, p, bic_price(n) + 1.0),
         icl=bic + unsure,
+        cheeseman_stutz=cheeseman_stutz(result, source, executor).value if marginal else None,
     )
 
 

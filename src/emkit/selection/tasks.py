@@ -135,9 +135,14 @@ def _further(task: Task, executor: Executor, watch: Monitor) -> Outcome:
 def _held_out(task: Task, executor: Executor, watch: Monitor) -> Outcome:
     from emkit.selection.cross_validation import cross_validated
 
-    rng = np.random.default_rng(np.random.SeedSequence(task.seed))
-    found = cross_validated(task.candidate, task.folds, executor, rng)
-    return replace(task.current, criteria={**task.current.criteria, **found})
+    candidate, rng = task.candidate, np.random.default_rng(np.random.SeedSequence(task.seed))
+    how = {"starts": candidate.starts, "tol": candidate.tol, "max_iter": candidate.max_iter, "algorithm": candidate.algorithm}
+    how["monitors"] = [_Quiet(watch)]
+    found = cross_validated(candidate.model, candidate.rows, folds=task.folds, executor=executor, rng=rng, **how)
+    each = found.folds[0] / found.weights[0]
+    spread = float(each.std(ddof=1) / math.sqrt(len(each))) if np.isfinite(each).all() else math.nan
+    note = "; ".join(filter(None, (task.current.note, *found.reasons[:1])))
+    return replace(task.current, criteria={**task.current.criteria, "cv": found.per_row, "cv_se": spread}, note=note)
 
 
 _KINDS = {"own": _own, "further": _further, "sure": _further, "held out": _held_out}
@@ -146,7 +151,8 @@ _KINDS = {"own": _own, "further": _further, "sure": _further, "held out": _held_
 def measured(task: Task, result: Result, executor: Executor) -> Outcome:
     """A fit with its criteria."""
     source = task.candidate.source
-    values = {name: value for name, value in asdict(criteria(result, source, executor)).items() if value is not None and name != "n"}
+    found = criteria(result, source, executor, marginal=task.by == "cheeseman_stutz")
+    values = {name: value for name, value in asdict(found).items() if value is not None and name != "n"}
     values["smallest"] = _smallest(result, source, executor)
     kept: Mapping[str, float] = {name: value for name, value in task.current.criteria.items() if name in ("cv", "cv_se")}
     note = "" if result.converged or result.tolerance == 0 else result.reason.value

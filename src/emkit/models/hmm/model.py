@@ -15,6 +15,7 @@ from emkit.core.parallel import each
 from emkit.core.scratch import borrow
 from emkit.core.seeding import kind_of_start
 from emkit.core.slivers import Sliver, slivers_of
+from emkit.families.marginals import JEFFREYS, of_probabilities
 from emkit.models.hmm import chain
 from emkit.models.hmm.banded import forward_backward_banded
 from emkit.models.hmm.blocks import pieces
@@ -214,6 +215,19 @@ class HiddenMarkov(ChainConfiguration):
         pairs = [(stats.start, log_start), (stats.transitions, log_trans), (stats.end, log_end)]
         return inner + sum(float(np.sum(n[n > 0] * logs[n > 0])) for n, logs in pairs)
 
+    def complete_marginal(self, stats: HMMStats, params: HMMParams) -> float | None:
+        """Of starts, of transitions and ends, by default with Jeffreys' priors, and of the family."""
+        inner = self.family.complete_marginal(stats.emissions, params.emissions)
+        if inner is None or self.fixed or self.start == "stationary":
+            return None
+        held = self._resolved()
+        start = JEFFREYS if self.startprob_prior is None else self.pseudo_start + 1.0
+        plain = self.transmat_prior is None and not self.sticky
+        rows = JEFFREYS if plain else self.pseudo_rows + 1.0
+        counts = np.column_stack([stats.transitions, stats.end]) if self.end else stats.transitions
+        first = of_probabilities(stats.start, params.startprob, start, np.isnan(held["startprob"]))
+        return inner + first + of_probabilities(counts, self._rows(params), rows, np.isnan(held["transitions"]))
+
     def gradient(self, stats: HMMStats, params: HMMParams) -> dict[str, np.ndarray]:
         """Counts, with the priors', over probabilities; a stationary start changes with the transitions."""
         start, counts = self._posterior_counts(stats)
@@ -278,6 +292,11 @@ class HiddenMarkov(ChainConfiguration):
         """About ``n`` steps: sequences of 50, or sequences that run until they end."""
         lengths = max(1, int(n * params.endprob.mean())) if params.endprob is not None else np.full(-(-n // 50), 50)
         x, states, sizes = simulate(self.family, params, lengths, rng)
+        return Block(x, lengths=sizes, labels=states)
+
+    def redrawn(self, params: HMMParams, block: Block, rng: np.random.Generator) -> Block:
+        """Sequences of the block's lengths; of a chain that ends, given that it ends there."""
+        x, states, sizes = simulate(self.family, params, np.asarray(block.lengths), rng)
         return Block(x, lengths=sizes, labels=states)
 
     def side_by_side(self, source: Source) -> HMMsSideBySide | None:
