@@ -93,6 +93,7 @@ class LatentClass(AfterLatentClass, RowFace):
     array([0.4, 0.6])
     """
 
+    finds_size = True
     size_setting = "n_classes"
     reading_settings = ("unseen", "groups")
 

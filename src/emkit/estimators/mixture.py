@@ -71,6 +71,7 @@ class Mixture(RowFace):
     array([1., 6.])
     """
 
+    finds_size = True
     size_setting = "n_components"
     reading_settings = ("unseen", "family")
 

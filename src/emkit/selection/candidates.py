@@ -1,11 +1,11 @@
 """What a search over models tries, and what became of each."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from emkit.core.result import Result, Start, StopReason
+from emkit.core.result import Result, StopReason
 
 FROM_NEIGHBOURS = frozenset({"nested", "split", "doubled", "merged", "left out"})
 """Kinds of starts that come from the optima of other candidates."""
@@ -98,11 +98,6 @@ def share_at_best(result: Result) -> float:
     return sum(abs(result.objective - value) <= close for value in own) / len(own) if own else math.nan
 
 
-def own_starts(result: Result) -> Sequence[Start]:
-    """Those that are not from neighbours."""
-    return [start for start in result.starts if start.kind not in FROM_NEIGHBOURS]
-
-
 @dataclass(frozen=True)
 class Found:
     """A search, finished or not.
@@ -120,6 +115,3 @@ class Found:
     outcomes: Sequence[Outcome]
     best: int | None
     reason: StopReason | None = None
-
-
-Say = Callable[[str], None]

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from emkit.algorithms.carry_on import HALTED
 from emkit.core.monitor import Monitor
 from emkit.core.result import StopReason
-from emkit.selection.candidates import BY, Candidate, Found, Outcome
+from emkit.selection.candidates import Candidate, Found, Outcome
 from emkit.selection.tasks import Task
 
 CLEARLY = 10.0
@@ -162,6 +162,8 @@ class _Search:
 
     def from_above(self, size: int | None) -> None:
         """Try the optima of the next larger candidates, components merged."""
+        if size == 1:  # it has one optimum only
+            return
         above = {i: self._next_to(i, +1) for i in self._of_size(size)}
         self._do([self._task("further", i, found, "down") for i, found in above.items() if found])
 
@@ -280,8 +282,3 @@ class _Search:
             at = next(size for size, value, regular in values if regular and value == best)
             worse = " and ".join(str(size) for size, _, _ in last)
             self.left[line] = f"{by} was more than {CLEARLY:g} worse with {worse} than with {at}"
-
-
-def known_criterion(by: str) -> bool:
-    """Whether a search can go by it."""
-    return by in BY

@@ -108,7 +108,7 @@ class _Quiet(Monitor):
         return self._watch.asked()
 
     def step(self, step: Any) -> StopReason | None:
-        return self._watch.step(step)
+        return self._watch.asked()
 
 
 def _further(task: Task, executor: Executor, watch: Monitor) -> Outcome:
