@@ -52,6 +52,8 @@ NAMES: tuple[tuple[str, str, str], ...] = (
     ("variational", "VariationalFamily", "emkit.families.variational.posterior"),
     ("variational", "VariationalCategorical", "emkit.families.variational.categorical"),
     ("variational", "VariationalGaussian", "emkit.families.variational.gaussian"),
+    ("selection", "select", "emkit.estimators.select"),
+    ("selection", "Selection", "emkit.estimators.selection"),
     ("selection", "likelihood_ratio_test", "emkit.estimators.likelihood_ratio"),
     ("selection", "LikelihoodRatioTest", "emkit.selection.likelihood_ratio"),
     ("engine", "fit", "emkit.algorithms.starts"),

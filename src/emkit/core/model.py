@@ -61,8 +61,8 @@ class Model(Declared):
     You may add: ``q`` (Fisher's identity, standard errors), ``gradient`` and ``curvature`` (acceleration), ``moments`` and
     ``label_table`` (summaries, order of labels), ``filled`` and ``drawn`` (imputation), ``slivers`` (what is degenerate),
     ``support``, ``simulate``, ``redrawn``, ``compile``, ``kind_of_start``, ``side_by_side`` (many starts at once),
-    ``start_from``, ``contains`` and ``complete_marginal`` (searches over models); ``examples`` (configurations for the conformance
-    kit) and ``draw`` (data for it, where rows of the first part will not do).
+    ``start_from``, ``points``, ``contains`` and ``complete_marginal`` (searches over models); ``examples`` (configurations for the
+    conformance kit) and ``draw`` (data for it, where rows of the first part will not do).
     """
 
     @property
@@ -125,6 +125,10 @@ class Model(Declared):
         """Labels that are not to be believed in; ``stats`` were taken at ``params``. By default none: the model does not say."""
         return ()
 
+    def label_counts(self, stats: Any) -> np.ndarray | None:
+        """Expected rows of each value of the hidden label, (K,), from statistics; None if the model does not say."""
+        return None
+
     def label_table(self, params: Any) -> tuple[str, list[str]]:
         """For summaries: a heading, and a line for each value of the hidden label with what the model itself has for it."""
         return "label", [f"{i:>5}" for i in range(self.n_hidden or 1)]
@@ -153,6 +157,10 @@ class Model(Declared):
 
         Searches over models start it from its neighbours' optima by this.
         """
+        return None
+
+    def points(self, x: Any) -> np.ndarray | None:
+        """Rows as points, for guesses at partitions; None if there is no such thing."""
         return None
 
     def complete_marginal(self, stats: Any, params: Any) -> float | None:

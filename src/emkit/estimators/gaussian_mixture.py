@@ -97,6 +97,7 @@ class GaussianMixture(RowFace):
     array([0.9, 8.8])
     """
 
+    finds_size = True
     size_setting = "n_components"
 
     n_components: Any = 1

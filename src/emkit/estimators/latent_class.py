@@ -93,7 +93,9 @@ class LatentClass(AfterLatentClass, RowFace):
     array([0.4, 0.6])
     """
 
+    finds_size = True
     size_setting = "n_classes"
+    reading_settings = ("unseen", "groups")
 
     n_classes: Any = 2
     _: KW_ONLY

@@ -71,7 +71,9 @@ class Mixture(RowFace):
     array([1., 6.])
     """
 
+    finds_size = True
     size_setting = "n_components"
+    reading_settings = ("unseen", "family")
 
     n_components: Any = 1
     family: Any = None

@@ -12,6 +12,10 @@ class Sized:
     """What follows from ``size_setting``, the name of that setting."""
 
     size_setting: ClassVar[str] = ""
+    finds_size: ClassVar[bool] = False
+    """Whether it may be "auto"."""
+    reading_settings: ClassVar[tuple[str, ...]] = ()
+    """Settings that the data are read by: estimators that have them in common can share what was read."""
 
     def _asked_size(self) -> Any:
         return getattr(self, self.size_setting)
@@ -19,7 +23,7 @@ class Sized:
     def _searches(self) -> bool:
         """Whether the number is to be found, unless a fit that goes on from an earlier one has it already."""
         state: Any = self
-        searches = isinstance(size := self._asked_size(), str) and size == "auto" if self.size_setting else False
+        searches = self.finds_size and isinstance(size := self._asked_size(), str) and size == "auto"
         return searches and not (state.warm_start and "result_" in state.__dict__)
 
     def _size(self) -> int:

@@ -150,6 +150,10 @@ class FiniteMixture(Model):
         stats = self.family.stats_block(params.components, replace(block, weights=None, labels=None), resp)
         return self.m_step(MixtureStats(resp.sum(axis=0), stats), params)
 
+    def points(self, x: Any) -> np.ndarray | None:
+        """As the family has them."""
+        return self.family.embed(x)
+
     def contains(self, other: Model) -> bool:
         """A mixture of as many components that its own family allows."""
         alike = type(other) is type(self) and other.n_hidden == self.n_hidden and not (self.has_values or other.has_values)
@@ -242,6 +246,10 @@ class FiniteMixture(Model):
     def moments(self, params: MixtureParams) -> tuple[np.ndarray, np.ndarray] | None:
         """Of the components."""
         return self.family.moments(params.components)
+
+    def label_counts(self, stats: MixtureStats) -> np.ndarray:
+        """Counts."""
+        return stats.counts
 
     def slivers(self, params: MixtureParams, stats: MixtureStats) -> tuple[Sliver, ...]:
         """As the family says of its components."""

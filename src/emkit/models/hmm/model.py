@@ -1,6 +1,7 @@
 """Hidden Markov models over any family, fitted by Baum-Welch."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 from typing import Self
 
 import numpy as np
@@ -104,6 +105,19 @@ class HiddenMarkov(ChainConfiguration):
         emissions = self.family.from_partition(first.x, first.weighted, rng)
         start, rows = chain.first_chain(self.end, first.lengths, attempt, self._resolved(), self.start_values)
         return self.made(None, {"startprob": start, "transitions": rows}, {"emissions": emissions})
+
+    def start_from(self, block: Block, resp: np.ndarray, rng: np.random.Generator) -> HMMParams:
+        """Emissions of the guessed states, and transitions as often as neighbouring steps have them."""
+        x, lengths = np.asarray(block.x), np.asarray(block.lengths)
+        weights = block.row_weights
+        weighted = resp if weights is None else resp * np.asarray(weights, dtype=np.float64)[:, None]
+        start, rows = chain.guessed_chain(self.end, lengths, resp, self._resolved())
+        emissions = self.family.from_partition(x, weighted, rng)
+        return self.made(None, {"startprob": start, "transitions": rows}, {"emissions": emissions})
+
+    def points(self, x: Any) -> np.ndarray | None:
+        """As the family has them."""
+        return self.family.embed(x)
 
     # --- E-step -------------------------------------------------------------------------------------------------------
 
@@ -235,9 +249,13 @@ class HiddenMarkov(ChainConfiguration):
             "transitions": simplex.curvature(counts, self._rows(params), self.held("transitions", counts.shape)),
         }
 
+    def label_counts(self, stats: HMMStats) -> np.ndarray:
+        """Steps in each state: those that begin in it, and those that lead to it."""
+        return np.asarray(stats.start + stats.transitions[:, : self.n_hidden].sum(axis=0))
+
     def slivers(self, params: HMMParams, stats: HMMStats) -> tuple[Sliver, ...]:
         """As the family says of its components; a state's rows are the steps that begin in it or lead to it."""
-        counts = stats.start + stats.transitions.sum(axis=0)
+        counts = self.label_counts(stats)
         return slivers_of("state", counts, self.family.slivers(params.emissions, counts))
 
     # --- reading ------------------------------------------------------------------------------------------------------
