@@ -40,6 +40,11 @@ def main() -> None:
     shapes.add_argument("--quick", action="store_true", help="two components alone")
     shapes.add_argument("--one-start", action="store_true", help="only the grid of faithful with one start a cell")
     shapes.add_argument("--save", type=Path, help="where the JSON goes")
+    lrt = commands.add_parser("lrt", help="bootstrap likelihood-ratio test: time, and p values under the null hypothesis")
+    lrt.add_argument("--only", choices=("time", "uniform"), help="a part")
+    lrt.add_argument("--replicates", type=int, default=200, help="of the timed test")
+    lrt.add_argument("--processes", type=int, help="of the timed test; all cores by default")
+    lrt.add_argument("--simulations", type=int, default=200, help="data sets under the null hypothesis")
     arguments = parser.parse_args()
     if arguments.what == "mixture":
         from benchmarks import mixture as chosen
@@ -49,6 +54,8 @@ def main() -> None:
         from benchmarks import mixed as chosen  # type: ignore[no-redef]
     elif arguments.what == "latent_class":
         from benchmarks import latent_class as chosen  # type: ignore[no-redef]
+    elif arguments.what == "lrt":
+        from benchmarks import lrt as chosen  # type: ignore[no-redef]
     elif arguments.what == "shapes":
         os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})
         from benchmarks import shapes as chosen  # type: ignore[no-redef]

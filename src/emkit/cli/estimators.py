@@ -46,7 +46,7 @@ def is_setting(name: str) -> bool:
     return any(name in known_settings(find_estimator(model)) for model in model_names())
 
 
-def build(kind: type[Any], components: int | None, settings: Mapping[str, Any]) -> Any:
+def build(kind: type[Any], components: int | str | None, settings: Mapping[str, Any]) -> Any:
     """An unfitted estimator; refuses settings that it does not have, and settings that contradict each other."""
     model = model_name(kind.__name__)
     known = known_settings(kind)
@@ -58,6 +58,10 @@ def build(kind: type[Any], components: int | None, settings: Mapping[str, Any]) 
     first = next(iter(signature(kind).parameters.values()))
     if components is None and isinstance(first.default, int):
         raise Refusal(f"say how many {first.name.removeprefix('n_')} the {model} has, e.g. -k 3")
+    if isinstance(components, str) and components != "auto":
+        components = _number(components)
+    if components == "auto" and "auto" not in _sizes(kind):
+        raise Refusal(f"the {model} takes a number of components, not -k auto; see emkit select")
     estimator = kind(**({} if components is None else {first.name: components}), **settings)
     keys = estimator.key_columns()
     if len(set(keys.values())) < len(keys):
@@ -65,6 +69,18 @@ def build(kind: type[Any], components: int | None, settings: Mapping[str, Any]) 
     if "gaps" in settings and "order" not in keys:
         raise Refusal("--gaps says what jumps in the order column mean; name that column with --order")
     return estimator
+
+
+def _number(text: str) -> int:
+    """-k as a number. Refuses what is none."""
+    if not text.isdigit() or int(text) < 1:
+        raise Refusal(f"-k {text!r}: give a number of at least 1, or auto")
+    return int(text)
+
+
+def _sizes(kind: type[Any]) -> tuple[str, ...]:
+    """What -k may be beside a number."""
+    return ("auto",) if getattr(kind, "finds_size", False) else ()
 
 
 def for_new_data(fitted: Any, gaps: str | None, unseen: str | None) -> None:

@@ -13,6 +13,7 @@ from emkit.core.prior import Prior
 from emkit.core.support import Binary
 from emkit.families.categorical import symbol_cdf
 from emkit.families.coded import CodedPasses
+from emkit.families.marginals import JEFFREYS, of_probabilities
 from emkit.families.sums import Sums, logs_times, ratio
 
 
@@ -131,6 +132,14 @@ class Bernoulli(CodedPasses):
         """Sum of ones log p + zeros log (1 - p)."""
         p = params.probs
         return float(np.sum(logs_times(stats.total, p) + rest_times(stats.mass - stats.total, p)))
+
+    def complete_marginal(self, stats: Sums, params: Any) -> float | None:
+        """Of ones and zeros; by default with Jeffreys' prior."""
+        if self.fixed:
+            return None
+        a, b = (JEFFREYS, JEFFREYS) if self.prior is None else (self.prior.a, self.prior.b)
+        counts = np.stack([stats.total, np.maximum(stats.mass - stats.total, 0.0)], axis=-1)
+        return of_probabilities(counts, np.stack([params.probs, 1.0 - params.probs], axis=-1), np.array([a, b]))
 
     def gradient(self, stats: Sums, params: Any) -> dict[str, np.ndarray]:
         """Ones / p - zeros / (1 - p)."""

@@ -283,6 +283,12 @@ class PerColumn(Family):
         known = [value for value in each if value is not None]
         return sum(known) if len(known) == len(each) else None
 
+    def complete_marginal(self, stats: PerColumnStats, params: PerColumnParams) -> float | None:
+        """Sum over the parts."""
+        each = [p.family.complete_marginal(s, own) for p, s, own in zip(self.parts, stats.parts, params.parts, strict=True)]
+        known = [value for value in each if value is not None]
+        return sum(known) if len(known) == len(each) else None
+
     def gradient(self, stats: PerColumnStats, params: PerColumnParams) -> dict[str, np.ndarray]:
         """It has no parameters of its own."""
         return {}
