@@ -52,8 +52,15 @@ def improved(
     if progress.best is best and result is not None:
         return replace(result, starts=tuple(progress.starts))
     source, slivers = problem.source, problem.model.slivers(progress.best.params, _stats(problem, progress.best))
-    about = {"n_rows": source.n_rows, "total_weight": source.total_weight, "tolerance": float(rules.tol), "slivers": slivers}
-    return Result.of(problem.model, progress.best, progress.starts, **about)
+    return Result.of(
+        problem.model,
+        progress.best,
+        progress.starts,
+        n_rows=source.n_rows,
+        total_weight=source.total_weight,
+        tolerance=float(rules.tol),
+        slivers=slivers,
+    )
 
 
 def _stats(problem: Problem, found: Run) -> Any:

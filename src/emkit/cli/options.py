@@ -24,7 +24,8 @@ Data = Annotated[
 ]
 Model = Annotated[str, typer.Option(help=f"One of: {', '.join(model_names())}.")]
 Components = Annotated[
-    str | None, typer.Option("-k", "--components", metavar="N", help="How many components, or hidden states; auto: by BIC, of mixtures.")
+    str | None,
+    typer.Option("-k", "--components", metavar="N", help="How many components, or hidden states; auto: by BIC, of mixtures."),
 ]
 Columns = Annotated[str | None, typer.Option(help="Columns to fit, with commas between them; all by default.")]
 Weights = Annotated[

@@ -153,7 +153,7 @@ class Model(Declared):
         raise ParameterError(f"{self.called} does not say how missing cells are drawn: give it a method drawn")
 
     def start_from(self, block: Block, resp: np.ndarray, rng: np.random.Generator) -> Any:
-        """Starting values from a guess at the labels of a block's rows, (n, K), weights not multiplied in; None if the model cannot.
+        """Starting values from a guess at the labels of a block's rows, (n, K), row weights left out; None if the model cannot.
 
         Searches over models start it from its neighbours' optima by this.
         """

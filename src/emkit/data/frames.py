@@ -18,7 +18,9 @@ def frame_like(X: Any, columns: Mapping[str, Sequence[Any]]) -> Any:
     if isinstance(found, nw.DataFrame):
         return nw.from_dict(dict(columns), native_namespace=nw.get_native_namespace(found)).to_native()
     try:
-        import pandas
+        import pandas  # type: ignore[import-untyped]
     except ImportError as error:
-        raise ImportError("a data frame needs pandas (pip install pandas), or a table of polars or pyarrow as X; see table") from error
+        raise ImportError(
+            "a data frame needs pandas (pip install pandas), or a table of polars or pyarrow as X; see table"
+        ) from error
     return pandas.DataFrame(dict(columns))

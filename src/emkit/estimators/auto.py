@@ -8,11 +8,13 @@ from emkit.core.block import BlockSource
 from emkit.core.errors import EmkitError
 from emkit.core.monitor import Monitors
 from emkit.core.warn import warn
-from emkit.estimators.grid import UP_TO
 from emkit.estimators.settings import make_rng
 from emkit.selection.candidates import Candidate
 from emkit.selection.sweep import Plan, sweep
 from emkit.selection.workers import Alone
+
+UP_TO = 9
+"""Components, classes or states that are tried by default."""
 
 
 def search(face: Any, source: BlockSource, width: Any) -> None:

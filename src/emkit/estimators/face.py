@@ -81,7 +81,7 @@ class Face(Sized, State, Settings):
         return self._take_on(job, result)
 
     def _prepare(self, source: BlockSource, width: Any, distinct: BlockSource | None = None) -> Job:
-        """What the settings ask for, checked: the model, and where it starts from. ``distinct``: ``source.distinct()``, if known."""
+        """What the settings ask for, checked: model, and where it starts from. ``distinct``: ``source.distinct()``, if known."""
         if source.total_weight < 0.01 * source.n_rows:
             warn(
                 f"sample_weight adds up to {source.total_weight:.3g} for {source.n_rows} rows; a weight says how many rows a row "

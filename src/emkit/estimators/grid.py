@@ -9,11 +9,9 @@ import numpy as np
 from sklearn.base import clone
 
 from emkit.core.errors import ParameterError
+from emkit.estimators.auto import UP_TO
 from emkit.estimators.face import Face
 from emkit.families.gaussian.covariance_types import MCLUST
-
-UP_TO = 9
-"""Components, classes or states that are tried by default."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,9 @@ def cells(estimator: Any, grid: Any) -> list[Cell]:
             )
     grids = list(grid) if isinstance(grid, Sequence) and not isinstance(grid, str) else [grid] * len(estimators)
     if len(grids) != len(estimators):
-        raise ParameterError(f"{len(grids)} grids for {len(estimators)} estimators: give one for all, or one for each", parameter="grid")
+        raise ParameterError(
+            f"{len(grids)} grids for {len(estimators)} estimators: give one for all, or one for each", parameter="grid"
+        )
     found = [cell for one, its in zip(estimators, grids, strict=True) for cell in _cells(one, its)]
     if several:
         found = [Cell(cell.estimator, {"estimator": name} | dict(cell.settings)) for cell, name in _named(found, estimators)]
@@ -106,7 +106,9 @@ def _cells(template: Face, grid: Any) -> Iterator[Cell]:
     values = [_values(name, given) for name, given in grid.items()]
     empty = [name for name, given in zip(grid, values, strict=True) if not given]
     if empty or not values:
-        raise ParameterError(f"grid is empty{f': no values for {empty[0]!r}' if empty else ''}; give values to try", parameter="grid")
+        raise ParameterError(
+            f"grid is empty{f': no values for {empty[0]!r}' if empty else ''}; give values to try", parameter="grid"
+        )
     for combination in product(*values):
         settings = dict(zip(grid, combination, strict=True))
         yield Cell(clone(template).set_params(**settings), settings)

@@ -225,9 +225,7 @@ class HMM(AfterTheFit, Face):
         with sequences_by_key(found):
             return self._fit(source, source.x.dtype.type)
 
-    def _for_fit(
-        self, X: Any, sample_weight: Any = None, *, lengths: Any = None, states: Any = None
-    ) -> tuple[SequenceSource, Any]:
+    def _for_fit(self, X: Any, sample_weight: Any = None, *, lengths: Any = None, states: Any = None) -> tuple[SequenceSource, Any]:
         """Validated sequences with what is known of them, and the width of the data."""
         source = self._source(self._read(X, lengths), sample_weight, states)
         return source, source.x.dtype.type

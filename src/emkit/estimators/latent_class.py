@@ -146,9 +146,7 @@ class LatentClass(AfterLatentClass, RowFace):
         """
         return super().fit(_with(X, groups), y, sample_weight, labels=labels)
 
-    def _for_fit(
-        self, X: Any, sample_weight: Any = None, *, labels: Any = None, groups: Any = None
-    ) -> tuple[ArraySource, Any]:
+    def _for_fit(self, X: Any, sample_weight: Any = None, *, labels: Any = None, groups: Any = None) -> tuple[ArraySource, Any]:
         return super()._for_fit(_with(X, groups), sample_weight, labels=labels)[0], np.float64
 
     def _prepare(self, source: BlockSource, width: Any, distinct: BlockSource | None = None) -> Job:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-
 from emkit.core.checks import count, number, one_of
 from emkit.core.errors import EmkitError, ParameterError
 from emkit.core.monitor import Monitor, Monitors, PrintProgress
@@ -173,5 +172,3 @@ def _candidate(cell: Cell, job: Job | None, refused: str) -> Candidate:
     e = cell.estimator
     about = Candidate(cell.name, cell.line, cell.size, refused=refused, algorithm=e.algorithm, tol=e.tol, max_iter=e.max_iter)
     return about if job is None else replace(about, model=job.model, source=job.source, rows=job.rows, starts=job.starts)
-
-

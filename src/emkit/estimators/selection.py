@@ -13,7 +13,7 @@ from emkit.data.frames import frame_like
 from emkit.estimators.face import Face, Job
 from emkit.estimators.grid import Cell
 from emkit.execute.threads import Threads
-from emkit.selection.candidates import Found, Outcome
+from emkit.selection.candidates import BY, Found, Outcome
 from emkit.selection.tasks import Task, perform
 
 _NUMBERS = ("log_likelihood", "n_free", "aic", "bic", "sabic", "caic", "icl")
@@ -101,10 +101,14 @@ class Selection:
         """
         unknown = [name for name in settings if name not in self._settings]
         if unknown:
-            raise ParameterError(f"{unknown[0]!r} is not a setting of the grid; these are {', '.join(self._settings)}", parameter=unknown[0])
+            raise ParameterError(
+                f"{unknown[0]!r} is not a setting of the grid; these are {', '.join(self._settings)}", parameter=unknown[0]
+            )
         found = [i for i, cell in enumerate(self._cells) if all(_same(cell.settings.get(n), v) for n, v in settings.items())]
         if len(found) != 1:
-            raise ParameterError(f"{len(found)} candidates have the settings {settings}; say which one by {', '.join(self._settings)}")
+            raise ParameterError(
+                f"{len(found)} candidates have the settings {settings}; say which one by {', '.join(self._settings)}"
+            )
         return self._fitted(found[0])
 
     def _fitted(self, i: int) -> Face:
@@ -170,7 +174,8 @@ class Selection:
         names = [cell.line_name for cell in self._cells]
         best = None if self.best_index_ is None else self.best_index_
         what = self._cells[0].estimator.size_setting
-        return plot_criteria(sizes, self.table[self.by], names, [bool(mark) for mark in self.table["mark"]], best, what, self.by, ax)
+        marked = [bool(mark) for mark in self.table["mark"]]
+        return plot_criteria(sizes, self.table[self.by], names, marked, best, what, self.by, ax, higher=BY[self.by] < 0)
 
 
 def _mark(outcome: Outcome) -> str:

@@ -125,7 +125,6 @@ class FiniteMixture(Model):
 
     def init(self, source: Source, rng: np.random.Generator, attempt: int = 0) -> MixtureParams:
         """From a seeded partition of the rows; known labels, fixed and given starting values win."""
-        k = self.n_hidden
         block = source.joined()
         x = np.asarray(block.x)
         weights = None if block.weights is None else np.asarray(block.weights, dtype=np.float64)

@@ -17,6 +17,8 @@ def plot_criteria(
     size_name: str,
     value_name: str,
     ax: Any = None,
+    *,
+    higher: bool = False,
 ) -> Any:
     """The figure.
 
@@ -29,6 +31,8 @@ def plot_criteria(
         The one that was chosen.
     ax : matplotlib Axes, optional
         Default: a figure of its own.
+    higher : bool
+        Whether higher is better. What is far worse than the rest is cut off.
 
     Returns
     -------
@@ -49,7 +53,9 @@ def plot_criteria(
         ax = figure.add_subplot()
     names = list(dict.fromkeys(lines))
     for i, name in enumerate(names):
-        points = [(sizes[j] or 0, values[j], marked[j]) for j, line in enumerate(lines) if line == name and not math.isnan(values[j])]
+        points = [
+            (sizes[j] or 0, values[j], marked[j]) for j, line in enumerate(lines) if line == name and not math.isnan(values[j])
+        ]
         points.sort()
         look = {"color": _COLOURS[i % len(_COLOURS)], "linestyle": _DASHES[i // len(_COLOURS) % len(_DASHES)]}
         ax.plot([p[0] for p in points], [p[1] for p in points], label=name or None, linewidth=1.2, **look)
@@ -60,7 +66,7 @@ def plot_criteria(
     if best is not None and not math.isnan(values[best]):
         label = f"chosen: {lines[best]}, {sizes[best]}" if lines[best] else f"chosen: {sizes[best]}"
         ax.scatter([sizes[best] or 0], [values[best]], s=160, facecolor="none", edgecolor="black", zorder=4, label=label)
-    _focus(ax, values)
+    _focus(ax, values, higher)
     ax.set_xlabel(size_name)
     ax.set_ylabel(value_name)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -70,14 +76,12 @@ def plot_criteria(
     return ax.figure
 
 
-def _focus(ax: Any, values: Sequence[float]) -> None:
-    """Leave out what is so far from most that nothing could be told apart: the axis ends three quartile ranges beyond."""
-    known = sorted(value for value in values if math.isfinite(value))
-    if len(known) < 8:
+def _focus(ax: Any, values: Sequence[float], higher: bool) -> None:
+    """Leave out what is so much worse than the best that nothing could be told apart: five times as far as half of all is."""
+    known = sorted((-value if higher else value) for value in values if math.isfinite(value))
+    if len(known) < 4 or known[0] == known[len(known) // 2]:
         return
-    low, high = known[len(known) // 4], known[3 * len(known) // 4]
-    reach = 3.0 * (high - low)
-    inside = [value for value in known if low - reach <= value <= high + reach]
-    if len(inside) < len(known) and inside[-1] > inside[0]:
-        pad = 0.05 * (inside[-1] - inside[0])
-        ax.set_ylim(inside[0] - pad, inside[-1] + pad)
+    best, reach = known[0], 5.0 * (known[len(known) // 2] - known[0])
+    if known[-1] > best + reach:
+        ends = best - 0.08 * reach, best + reach
+        ax.set_ylim(*((-ends[1], -ends[0]) if higher else ends))

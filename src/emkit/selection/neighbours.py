@@ -76,13 +76,14 @@ def _split(model: Model, block: Block, resp: np.ndarray, rng: np.random.Generato
 
 
 def _with_halves(resp: np.ndarray, j: int, halves: np.ndarray) -> np.ndarray:
-    out = np.concatenate([resp, resp[:, [j]] * halves[:, [1]]], axis=1)
+    """Side by side, so that a label with a part of its own, such as noise, stays the last."""
+    out = np.insert(resp, j + 1, resp[:, j] * halves[:, 1], axis=1)
     out[:, j] *= halves[:, 0]
     return out
 
 
 def _doubled(model: Model, block: Block, resp: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    """Each component twice, with half of its rows each, but for a slight lean along the axis on which its rows lie farthest apart."""
+    """Each component twice, with half of its rows each, but for a slight lean along its longest axis."""
     points, weights = model.points(block.x), _weights(block)
     weighted = resp * weights[:, None]
     for j in _by_dispersion(points, weighted)[:_SPLIT]:
@@ -97,8 +98,9 @@ def _doubled(model: Model, block: Block, resp: np.ndarray) -> Iterator[tuple[str
 def _merged(block: Block, resp: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     """The pairs that overlap most, each as one; and without the smallest component."""
     weighted = resp * _weights(block)[:, None]
-    size = np.maximum(weighted.sum(axis=0), 1e-300)
-    overlap = (resp.T @ weighted) / np.sqrt(size[:, None] * size)
+    size = weighted.sum(axis=0)
+    root = np.sqrt(np.maximum(size, 1e-12))
+    overlap = (resp.T @ weighted) / (root[:, None] * root)
     pairs = sorted(combinations(range(resp.shape[1]), 2), key=lambda pair: -overlap[pair])
     for a, b in pairs[:_MERGED]:
         joined = np.delete(resp, b, axis=1)

@@ -61,9 +61,7 @@ class SearchFile:
         header, self._arrays = read(self.path, "search")
         for key, what in (("plan", "other settings"), ("candidates", "other candidates, or other data")):
             if not same_description(header[key], self._header[key]):
-                raise ModelFileError(
-                    f"checkpoint {str(self.path)!r} belongs to another search ({what}); delete it to start afresh"
-                )
+                raise ModelFileError(f"checkpoint {str(self.path)!r} belongs to another search ({what}); delete it to start afresh")
         self._done = header["tasks"]
 
     def known(self, task: Task) -> Outcome | None:

@@ -3,8 +3,8 @@
 Candidates that differ only in the number of components are a line. Work goes up in that number, all lines side by side: own starts
 first, then components of the next smaller optimum split in two, and optima of models that a candidate contains. A line that has
 clearly become worse is left. Then it goes down once, components being merged, and up again where a model is still worse than one
-that it contains. What is done depends on outcomes alone, and the random numbers of a task on its name, so that neither the number of
-processes nor an interruption changes any of them.
+that it contains. What is done depends on outcomes alone, and the random numbers of a task on its name, so that neither the number
+of processes nor an interruption changes any of them.
 """
 
 import hashlib

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -49,7 +49,7 @@ class Task:
     kind: str
     candidate: Candidate
     seed: tuple[int, ...]
-    current: Outcome = Outcome()
+    current: Outcome = field(default_factory=Outcome)
     neighbours: Sequence[Result] = ()
     folds: int = 0
     by: str = "bic"

@@ -1,6 +1,5 @@
 """``emkit select``: which model, and how many components, from a data file."""
 
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -109,7 +108,7 @@ def _search(
     texts = "family" not in how["grid"] and estimator.takes_texts()
     chosen = choose(table, None if columns is None else split_names(columns), aside, file, talk, texts)
     rows = with_keys(table, chosen, keys, file)
-    with Interrupts() as interrupts, talk.progress() if not talk.quiet else nullcontext([]) as shown:
+    with Interrupts() as interrupts, talk.progress() as shown:
         interrupts.carry(shown)
         try:
             return select(estimator, rows, monitors=[interrupts], checkpoint=paths[1], sample_weight=row_weights, **how)
@@ -123,13 +122,18 @@ def _write(found: Any, out: Path | None, plot: Path | None, talk: Talk) -> None:
 
     if found.reason_ is not None:
         talk.say(found.reason_.value)
-    for path, write in ((out, lambda path: found.best_.save(path)), (plot, lambda path: found.plot().savefig(path, dpi=150))):
-        if path is not None:
-            try:
-                write(path)
-            except OSError as error:
-                raise cannot_write(path, error) from error
-            talk.say(f"{'model' if path == out else 'picture'} written to {str(path)!r}")
+    if out is not None:
+        try:
+            found.best_.save(out)
+        except OSError as error:
+            raise cannot_write(out, error) from error
+        talk.say(f"model written to {str(out)!r}")
+    if plot is not None:
+        try:
+            found.plot().savefig(plot, dpi=150)
+        except OSError as error:
+            raise cannot_write(plot, error) from error
+        talk.say(f"picture written to {str(plot)!r}")
 
 
 def _print(found: Any, as_json: bool) -> None:
@@ -139,7 +143,11 @@ def _print(found: Any, as_json: bool) -> None:
         print(found)
         return
     table = {name: [value if _plain(value) else str(value) for value in column] for name, column in found.table.items()}
-    best = None if found.best_index_ is None else {name: value if _plain(value) else str(value) for name, value in found.best_params_.items()}
+    best = (
+        None
+        if found.best_index_ is None
+        else {name: value if _plain(value) else str(value) for name, value in found.best_params_.items()}
+    )
     reason = None if found.reason_ is None else found.reason_.name
     print_json({"by": found.by, "best": best, "best_index": found.best_index_, "reason": reason, "table": table})
 

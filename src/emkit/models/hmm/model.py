@@ -1,8 +1,7 @@
 """Hidden Markov models over any family, fitted by Baum-Welch."""
 
 from dataclasses import dataclass, replace
-from typing import Any
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
