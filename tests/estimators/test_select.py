@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from support.datasets import faithful
 
 from emkit import HMM, GaussianMixture, LatentClass, Mixture, ModelFileError, ParameterError, StopReason, TimeLimit, Trace, select
 from emkit.core.monitor import Monitor
+from support.datasets import faithful
 
 SHAPES = ["EEI", "VVI", "EEE", "VEE", "VVV"]
 TIMES = ("seconds",)

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.datasets import faithful
 
 from emkit import ArraySource, FiniteMixture, Gaussian, Threads
 from emkit.algorithms.starts import fit
@@ -13,6 +12,7 @@ from emkit.families.gaussian.covariance_types import MCLUST, allows
 from emkit.selection.candidates import Candidate, Outcome
 from emkit.selection.neighbours import starts_from
 from emkit.selection.sweep import Plan, best_of, sweep
+from support.datasets import faithful
 
 SOURCE = ArraySource(faithful())
 RESULT = fit(FiniteMixture(Gaussian(), 1), SOURCE, executor=Threads(1))

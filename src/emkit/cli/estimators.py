@@ -80,7 +80,8 @@ def _number(text: str) -> int:
 
 def _sizes(kind: type[Any]) -> tuple[str, ...]:
     """What -k may be beside a number."""
-    return ("auto",) if getattr(kind, "finds_size", False) else ()
+    default = next(iter(signature(kind).parameters.values())).default
+    return ("auto",) if getattr(kind, "finds_size", False) or default == "auto" else ()
 
 
 def for_new_data(fitted: Any, gaps: str | None, unseen: str | None) -> None:

@@ -144,7 +144,10 @@ def test_malformed_data_name_the_line(files, db2, said):
         ("model_index 0 2\nignore 1\nignore 1 2\n", r"model line 3: attribute 1 has a term already, on line 2"),
         ("model_index 0 2\nignore 0 1 2 3\n", r"model: it ends where model 0 has 1 more line"),
         ("model_index 0 1\nignore 0 1 2\n", r"model: model 0 says nothing of attribute 3"),
-        ("model_index 0 2\nsingle_normal_cn 0\nignore default\n", r"single_normal_cn of attribute 0 \('kind of thing'\), which is discrete"),
+        (
+            "model_index 0 2\nsingle_normal_cn 0\nignore default\n",
+            r"single_normal_cn of attribute 0 \('kind of thing'\), which is discrete",
+        ),
         ("model_index 7 1\nignore default\n", r"there is no model 0; there are: 7"),
     ],
 )
