@@ -45,6 +45,15 @@ def main() -> None:
     nets.add_argument("--pyagrum", help="the Python that has pyAgrum; this one by default")
     nets.add_argument("--repeats", type=int, default=3, help="times five iterations of each problem (median quoted)")
     nets.add_argument("--only", help="only problems whose name contains this")
+    lrt = commands.add_parser("lrt", help="bootstrap likelihood-ratio test: time, and p values under the null hypothesis")
+    lrt.add_argument("--only", choices=("time", "uniform"), help="a part")
+    lrt.add_argument("--replicates", type=int, default=200, help="of the timed test")
+    lrt.add_argument("--processes", type=int, help="of the timed test; all cores by default")
+    lrt.add_argument("--simulations", type=int, default=200, help="data sets under the null hypothesis")
+    select = commands.add_parser("select", help="mclust's grid on faithful and iris, beside mclust; the true number of classes; one thread")
+    select.add_argument("--only", choices=("faithful", "iris", "simulated"), help="a part")
+    select.add_argument("--all", action="store_true", help="also without dropping candidates that have no hope")
+    select.add_argument("--repeats", type=int, default=1, help="timed runs of each grid (median quoted)")
     arguments = parser.parse_args()
     if arguments.what == "mixture":
         from benchmarks import mixture as chosen
@@ -56,6 +65,11 @@ def main() -> None:
         from benchmarks import latent_class as chosen  # type: ignore[no-redef]
     elif arguments.what == "bayes_net":
         from benchmarks import bayes_net as chosen  # type: ignore[no-redef]
+    elif arguments.what == "lrt":
+        from benchmarks import lrt as chosen  # type: ignore[no-redef]
+    elif arguments.what == "select":
+        os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})
+        from benchmarks import select as chosen  # type: ignore[no-redef]
     elif arguments.what == "shapes":
         os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})
         from benchmarks import shapes as chosen  # type: ignore[no-redef]

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from emkit.estimators.hmm_faces import GMMHMM, CategoricalHMM, GaussianHMM, MultinomialHMM, PoissonHMM
     from emkit.estimators.latent_class import LatentClass
     from emkit.estimators.loading import load
+    from emkit.estimators.select import select
+    from emkit.estimators.selection import Selection
     from emkit.estimators.variational import VariationalCategoricalHMM, VariationalGaussianHMM
     from emkit.execute.threads import Threads
     from emkit.families.bernoulli import Bernoulli, BetaPrior

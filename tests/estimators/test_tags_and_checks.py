@@ -9,6 +9,7 @@ from small_models import bits, counts, outcomes, quietly, reals, symbols
 from emkit import (
     GMMHMM,
     HMM,
+    AutoClass,
     CategoricalHMM,
     DataError,
     GaussianHMM,
@@ -27,6 +28,7 @@ ONE = {"n_init": 1, "random_state": 0}
 TAKES = {
     "GaussianMixture": (GaussianMixture(2, **ONE), reals(), False),
     "LatentClass": (LatentClass(2, **ONE), symbols(), False),
+    "AutoClass": (AutoClass(max_tries=1, random_state=0), reals(), False),
     "HMM": (HMM(2, **ONE), reals(), False),
     "HMM of mixtures": (HMM(2, n_mix=2, max_iter=5, **ONE), reals(), False),
     "HMM poisson": (HMM(2, "poisson", **ONE), counts(), True),

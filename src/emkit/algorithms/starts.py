@@ -93,8 +93,7 @@ def fit(
     rules = Rules(tol, max_iter, monitors, checkpoint)
     rng, algorithm, watch = rng or np.random.default_rng(), algorithm_of("auto" if algorithm is None else algorithm), rules.watch
     model = model.resolve(source)
-    width, source = _width(source), model.prepared(source)
-    problem = Problem(model, source, executor, float(np.finfo(width).eps))
+    problem = problem_of(model, source, executor)
     with executor.session(), np.errstate(over="ignore", invalid="ignore"):  # a run that they spoil says so itself
         watch.begin()
         _compile(model, source, watch)
@@ -128,6 +127,11 @@ def _nothing_left(model: Model, progress: Progress) -> Exception:
         "every start ended in a component collapsed onto a point, where the likelihood is unbounded; "
         "use the default prior, fewer components, or a simpler covariance_type"
     )
+
+
+def problem_of(model: Model, source: Source, executor: Executor) -> Problem:
+    """The problem of fitting a resolved model; its objective is known as well as the data's width allows."""
+    return Problem(model, model.prepared(source), executor, float(np.finfo(_width(source)).eps))
 
 
 def _width(source: Source) -> Any:

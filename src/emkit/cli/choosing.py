@@ -40,11 +40,8 @@ def split_types(text: str) -> dict[str, str]:
     return found
 
 
-def families_of(types: Mapping[str, str], chosen: Sequence[str], file: DataFile) -> dict[str, str]:
-    """The families by the file's spelling of the columns; refuses families that there are not, and columns that are not fitted."""
-    from emkit.estimators.emissions import emissions
-
-    known = emissions()
+def families_of(types: Mapping[str, str], chosen: Sequence[str], file: DataFile, known: Sequence[str]) -> dict[str, str]:
+    """The types by the file's spelling of the columns; refuses words that are not ``known``, and columns that are not fitted."""
     for name, word in types.items():
         if word not in known:
             raise Refusal(f"--types gives column {name!r} the family {word!r}; choose one of: {', '.join(known)}")

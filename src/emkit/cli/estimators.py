@@ -14,9 +14,12 @@ NOT_SETTINGS = frozenset({"monitors", "checkpoint", "verbose", "verbose_interval
 """Settings that the command line sets itself, or that have no meaning there."""
 
 
+_SPELLED = {"AutoClass": "autoclass"}  # a name, not two words
+
+
 def model_name(estimator: str) -> str:
     """How ``--model`` calls an estimator: GaussianMixture is gaussian-mixture."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", estimator).lower()
+    return _SPELLED.get(estimator) or re.sub(r"(?<=[a-z])(?=[A-Z])", "-", estimator).lower()
 
 
 def model_names() -> tuple[str, ...]:
@@ -43,7 +46,7 @@ def is_setting(name: str) -> bool:
     return any(name in known_settings(find_estimator(model)) for model in model_names())
 
 
-def build(kind: type[Any], components: int | None, settings: Mapping[str, Any]) -> Any:
+def build(kind: type[Any], components: int | str | None, settings: Mapping[str, Any]) -> Any:
     """An unfitted estimator; refuses settings that it does not have, and settings that contradict each other."""
     model = model_name(kind.__name__)
     known = known_settings(kind)
@@ -52,16 +55,33 @@ def build(kind: type[Any], components: int | None, settings: Mapping[str, Any]) 
         others = (name for name in model_names() if set(unknown) <= set(known_settings(find_estimator(name))))
         other = next((f" (--model {name} does)" for name in others), "")
         raise Refusal(f"{model} has no setting {', '.join(map(repr, unknown))}{other}; it has: {', '.join(sorted(known))}")
-    if components is None:
-        first = next(iter(signature(kind).parameters))
-        raise Refusal(f"say how many {first.removeprefix('n_')} the {model} has, e.g. -k 3")
-    estimator = kind(components, **settings)
+    first = next(iter(signature(kind).parameters.values()))
+    if components is None and isinstance(first.default, int):
+        raise Refusal(f"say how many {first.name.removeprefix('n_')} the {model} has, e.g. -k 3")
+    if isinstance(components, str) and components != "auto":
+        components = _number(components)
+    if components == "auto" and "auto" not in _sizes(kind):
+        raise Refusal(f"the {model} takes a number of components, not -k auto; see emkit select")
+    estimator = kind(**({} if components is None else {first.name: components}), **settings)
     keys = estimator.key_columns()
     if len(set(keys.values())) < len(keys):
         raise Refusal(f"--sequence and --order both name {keys['order']!r}; a row's place needs a column of its own")
     if "gaps" in settings and "order" not in keys:
         raise Refusal("--gaps says what jumps in the order column mean; name that column with --order")
     return estimator
+
+
+def _number(text: str) -> int:
+    """-k as a number. Refuses what is none."""
+    if not text.isdigit() or int(text) < 1:
+        raise Refusal(f"-k {text!r}: give a number of at least 1, or auto")
+    return int(text)
+
+
+def _sizes(kind: type[Any]) -> tuple[str, ...]:
+    """What -k may be beside a number."""
+    default = next(iter(signature(kind).parameters.values())).default
+    return ("auto",) if getattr(kind, "finds_size", False) or default == "auto" else ()
 
 
 def for_new_data(fitted: Any, gaps: str | None, unseen: str | None) -> None:

@@ -23,7 +23,10 @@ Data = Annotated[
     Path, typer.Argument(help="Rows: .csv, .tsv, .txt, .dat, .parquet, .feather or .npy. Empty cells are missing cells.")
 ]
 Model = Annotated[str, typer.Option(help=f"One of: {', '.join(model_names())}.")]
-Components = Annotated[int | None, typer.Option("-k", "--components", min=1, help="How many components, or hidden states.")]
+Components = Annotated[
+    str | None,
+    typer.Option("-k", "--components", metavar="N", help="How many components, or hidden states; auto: by BIC, of mixtures."),
+]
 Columns = Annotated[str | None, typer.Option(help="Columns to fit, with commas between them; all by default.")]
 Weights = Annotated[
     str | None, typer.Option(metavar="COLUMN", help="Column of weights; 2 means the row (of an hmm: the sequence) twice.")

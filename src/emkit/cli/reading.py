@@ -10,6 +10,7 @@ from typing import Any
 from emkit.cli.dialects import DECIMALS, NULLS, Dialect, recognise
 from emkit.cli.exits import Refusal
 from emkit.cli.text import Text, open_utf8, refuse_open_quote, without_blank_lines
+from emkit.core.errors import EmkitError
 
 # The separator that an extension promises; the file's start decides.
 _USUAL = {".csv": ",", ".tsv": "\t", ".txt": "\t", ".dat": "\t"}
@@ -53,7 +54,8 @@ def read_table(
     ----------
     path : Path
         The file. Text is read as Python's csv module reads it, in UTF-8, UTF-16, or else Windows-1252. An empty line is no row,
-        except in a file of one column, where its cell is missing. The columns of an npy file are x0, x1, ...
+        except in a file of one column, where its cell is missing. The columns of an npy file are x0, x1, ... An AutoClass file
+        (.db2) needs its header (.hd2) beside it.
     columns : sequence of str, optional
         The columns to read, in this order; blanks around a name do not count.
     as_text : bool
@@ -90,7 +92,7 @@ def read_table(
         if is_text_file(path):
             return _read_text(path, columns, as_text, separator, decimal, say or (lambda _: None))
         table = _READERS[suffix](path)
-    except MemoryError:
+    except (MemoryError, EmkitError):
         raise
     except (pa.ArrowException, ValueError, OSError, EOFError) as error:
         reason = getattr(error, "strerror", None) or str(error)
@@ -290,4 +292,16 @@ def _read_npy(path: Path) -> Any:
     return pa.table({f"x{j}": array[:, j] for j in range(array.shape[1])})
 
 
-_READERS: dict[str, Callable[[Path], Any]] = {".parquet": _read_parquet, ".feather": _read_feather, ".npy": _read_npy}
+def _read_autoclass(path: Path) -> Any:
+    import pyarrow as pa
+
+    from emkit.selection.autoclass.files import read_autoclass
+
+    data = read_autoclass(path)
+    kinds = [pa.string() if attribute.kind == "discrete" else pa.float64() for attribute in data.model.attributes]
+    return pa.table({name: pa.array(cells, kind) for name, cells, kind in zip(data.names, data.columns, kinds, strict=True)})
+
+
+_READERS: dict[str, Callable[[Path], Any]] = {
+    ".parquet": _read_parquet, ".feather": _read_feather, ".npy": _read_npy, ".db2": _read_autoclass,
+}  # fmt: skip

@@ -83,6 +83,11 @@ class Declared(Sloped):
         own: Any = self
         return {p.name: own.prior for p in self.parameters if p.prior is not None and own.prior is not None}
 
+    @property
+    def missing_counts(self) -> bool:
+        """Whether a missing cell is an outcome too, so that a row with nothing observed says something; if a part says so."""
+        return any(self.part(child).missing_counts for child in self.children)
+
     # --- what the conformance kit works on ----------------------------------------------------------------------------
 
     @classmethod

@@ -38,9 +38,9 @@ class Family(Declared):
 
     You may add: ``q`` (standard errors), ``gradient`` and ``curvature`` (acceleration), ``moments`` (forecasts, order of states,
     imputation), ``filled`` and ``drawn`` (imputation, where columns depend on each other or a mean says little), ``cdf``
-    (pseudo-residuals), ``slivers`` (what is degenerate), ``remarks`` (values that ran away), ``ready`` (defaults that depend on
-    data), ``examples`` (configurations for the conformance kit), and compiled twins of ``joint_pass``, ``log_prob_block`` and
-    ``stats_block``.
+    (pseudo-residuals), ``complete_marginal`` (Cheeseman and Stutz's criterion), ``slivers`` (what is degenerate), ``remarks``
+    (values that ran away), ``ready`` (defaults that depend on data), ``examples`` (configurations for the conformance kit), and
+    compiled twins of ``joint_pass``, ``log_prob_block`` and ``stats_block``.
     """
 
     seen: Seen | None = field(default=None, kw_only=True, repr=False)
@@ -90,12 +90,23 @@ class Family(Declared):
         """Resolved families over the same columns whose mixtures find partitions that are worth starting from."""
         return ()
 
+    def contains(self, other: "Family") -> bool:
+        """Whether every K distributions of another family over the same columns are K of this one's too."""
+        return False
+
     def ready(self, source: Source, k: int) -> Self:
         """The same family with defaults that depend on the data, such as a scale-free prior, made concrete."""
         return self
 
     def q(self, stats: Any, params: Any) -> float | None:
         """Expected complete-data log-likelihood of ``params`` under ``stats``, up to a constant; None if it is not known."""
+        return None
+
+    def complete_marginal(self, stats: Any, params: Any) -> float | None:
+        """Log marginal probability of complete data with these statistics, less that at ``params``; None if it is not known.
+
+        The prior is the family's own where it is proper, otherwise a weak one that is, which the family's own method names.
+        """
         return None
 
     def moments(self, params: Any) -> tuple[np.ndarray, np.ndarray] | None:
@@ -131,6 +142,16 @@ class Family(Declared):
                 f"missing cells of {self.called}: its columns may depend on each other, so it must write a method {method}, "
                 "or say independent = True"
             )
+
+    def blocks(self, columns: Columns) -> tuple[tuple[tuple[int, ...], "Family"], ...]:
+        """Numbers of columns that are independent of all others given the component, and the family of each such block.
+
+        Of a family that is not resolved. By default each column alone where the family says that its columns are independent.
+        """
+        d = len(columns)
+        if self.columnwise or self.independent:
+            return tuple(((j,), self) for j in range(d))
+        return ((tuple(range(d)), self),)
 
     def column_words(self, d: int) -> list[str]:
         """The word of the family of each of ``d`` columns, as ``emkit fit --types`` takes it."""

@@ -60,9 +60,10 @@ class Model(Declared):
 
     You may add: ``q`` (Fisher's identity, standard errors), ``gradient`` and ``curvature`` (acceleration), ``moments`` and
     ``label_table`` (summaries, order of labels), ``filled`` and ``drawn`` (imputation), ``slivers`` (what is degenerate),
-    ``support``, ``simulate``, ``compile``, ``kind_of_start``, ``side_by_side`` (many starts at once); ``examples``
-    (configurations for the conformance kit), ``draw`` (data for it, where rows of the first part will not do), and ``prepared``
-    (data in the form that E-steps read fastest).
+    ``support``, ``simulate``, ``redrawn``, ``compile``, ``kind_of_start``, ``side_by_side`` (many starts at once),
+    ``start_from``, ``points``, ``contains`` and ``complete_marginal`` (searches over models), ``prepared`` (data in the form that
+    E-steps read fastest); ``examples`` (configurations for the conformance kit) and ``draw`` (data for it, where rows of the first
+    part will not do).
     """
 
     @property
@@ -125,6 +126,10 @@ class Model(Declared):
         """Labels that are not to be believed in; ``stats`` were taken at ``params``. By default none: the model does not say."""
         return ()
 
+    def label_counts(self, stats: Any) -> np.ndarray | None:
+        """Expected rows of each value of the hidden label, (K,), from statistics; None if the model does not say."""
+        return None
+
     def label_table(self, params: Any) -> tuple[str, list[str]]:
         """For summaries: a heading, and a line for each value of the hidden label with what the model itself has for it."""
         return "label", [f"{i:>5}" for i in range(self.n_hidden or 1)]
@@ -133,6 +138,13 @@ class Model(Declared):
         """Rows (about ``n``) drawn from the model as a block with their labels; None if the model cannot."""
         return None
 
+    def redrawn(self, params: Any, block: Block, rng: np.random.Generator) -> Block | None:
+        """Data drawn from the model in the form of ``block``: as many rows, or sequences as long; None if the model cannot.
+
+        Weights and missing cells are left to the caller. By default by ``simulate``, which is right for independent rows.
+        """
+        return self.simulate(params, block.n, rng)
+
     def filled(self, params: Any, x: np.ndarray, marginals: np.ndarray) -> np.ndarray:
         """Rows (n, d) with a best guess in each missing cell, given the ``marginals`` (n, K) of each row's label."""
         raise ParameterError(f"{self.called} does not say how missing cells are filled in: give it a method filled")
@@ -140,6 +152,25 @@ class Model(Declared):
     def drawn(self, params: Any, x: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Rows (n, d) with each missing cell drawn given the row's label, ``labels`` (n,), and its observed cells."""
         raise ParameterError(f"{self.called} does not say how missing cells are drawn: give it a method drawn")
+
+    def start_from(self, block: Block, resp: np.ndarray, rng: np.random.Generator) -> Any:
+        """Starting values from a guess at the labels of a block's rows, (n, K), row weights left out; None if the model cannot.
+
+        Searches over models start it from its neighbours' optima by this.
+        """
+        return None
+
+    def points(self, x: Any) -> np.ndarray | None:
+        """Rows as points, for guesses at partitions; None if there is no such thing."""
+        return None
+
+    def complete_marginal(self, stats: Any, params: Any) -> float | None:
+        """As ``Family.complete_marginal``, labels known: of the structure and of the family; None if it is not known."""
+        return None
+
+    def contains(self, other: "Model") -> bool:
+        """Whether every distribution of another model, resolved on the same data, is one of this one's too."""
+        return False
 
     def one_by_one(self, source: Source) -> int:
         """How many starts there are by default where they cannot be advanced side by side."""

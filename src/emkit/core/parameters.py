@@ -165,6 +165,9 @@ class Nonnegative(Positive):
     strict, words = False, "finite and not negative"
 
 
+_ZERO = float(np.log(simplex.TINY))  # the log odds by which a probability of 0 is known
+
+
 class Unit(_Elementwise):
     """Numbers between 0 and 1. Coordinate: the log odds."""
 
@@ -176,9 +179,9 @@ class Unit(_Elementwise):
         return np.asarray(np.log(p) - np.log1p(-p))
 
     def backward(self, coordinate: np.ndarray) -> np.ndarray:
-        """The logistic function."""
+        """The logistic function; 0 where the coordinate is that of 1e-300, so that 0 comes back as it was."""
         with np.errstate(over="ignore"):
-            return np.asarray(1.0 / (1.0 + np.exp(-coordinate)))
+            return np.where(coordinate <= _ZERO, 0.0, 1.0 / (1.0 + np.exp(-coordinate)))
 
     def rate(self, value: np.ndarray) -> np.ndarray:
         """The value times its distance from 1."""

@@ -27,6 +27,7 @@ class StopReason(Enum):
     STOPPED = "stopped by a monitor; the best parameters so far were kept"
     DECREASED = "stopped because the objective fell by more than rounding; the parameters before the fall were kept"
     SET_BY_HAND = "not fitted: the parameters were set by hand"
+    MAX_TRIES = "all max_tries tries of the search were made; the best was kept"
     COLLAPSED = "stopped because a component collapsed onto a point; the parameters before that were kept"
 
 

@@ -23,7 +23,9 @@ from emkit.core.result import Result, StopReason
 from emkit.core.warn import warn
 from emkit.data.names import check_columns
 from emkit.estimators.settings import Settings, make_rng
+from emkit.estimators.sized import Sized
 from emkit.estimators.state import State
+from emkit.selection.criteria import penalised
 
 _ADVICE = {
     StopReason.MAX_ITER: "; raise max_iter, or tol if that is close enough",
@@ -35,9 +37,22 @@ _AGAINST_SLIVERS = (
 )
 
 
+@dataclass(frozen=True)
+class Job:
+    """What a fit is to do: ``source`` is the distinct ones of the ``rows``; ``asked`` tells later whether settings were changed."""
+
+    model: Model
+    source: BlockSource
+    rows: BlockSource
+    width: Any
+    starts: Any
+    before: tuple[float, ...]
+    asked: Any
+
+
 @dataclass(kw_only=True, eq=False, repr=False)
-class Face(State, Settings):
-    """Base of the estimators. You implement ``build``; ``RowFace`` and ``HMM`` read data."""
+class Face(Sized, State, Settings):
+    """Base of the estimators. You implement ``build`` and ``_for_fit``; ``RowFace`` and ``HMM`` read data."""
 
     def _with_values(self, model: Model) -> Model:
         """The model with the starting and fixed values of the settings, each given to whoever declares it."""
@@ -47,6 +62,26 @@ class Face(State, Settings):
 
     def _fit(self, source: BlockSource, width: Any) -> Self:
         """Fit, and only then take on the new state: a fit that is refused leaves the earlier one as it was."""
+        if self._searches():
+            return self._search(source, width)
+        job = self._prepare(source, width)
+        result = fit(
+            job.model,
+            job.source,
+            executor=self._executor(),
+            algorithm=self.algorithm,
+            starts=job.starts,
+            tol=self.tol,
+            max_iter=self.max_iter,
+            monitors=self._monitors(),
+            rng=make_rng(self.random_state),
+            checkpoint=self._store(),
+            before=job.before,
+        )
+        return self._take_on(job, result)
+
+    def _prepare(self, source: BlockSource, width: Any, distinct: BlockSource | None = None) -> Job:
+        """What the settings ask for, checked: model, and where it starts from. ``distinct``: ``source.distinct()``, if known."""
         if source.total_weight < 0.01 * source.n_rows:
             warn(
                 f"sample_weight adds up to {source.total_weight:.3g} for {source.n_rows} rows; a weight says how many rows a row "
@@ -65,23 +100,13 @@ class Face(State, Settings):
             starts, before = [current.params], current.trace
         elif model.is_started and (starts == "auto" or (isinstance(starts, int) and starts > 1)):
             starts = 1
-        rows, source = source, source.distinct()
-        result = fit(
-            model,
-            source,
-            executor=self._executor(),
-            algorithm=self.algorithm,
-            starts=starts,
-            tol=self.tol,
-            max_iter=self.max_iter,
-            monitors=self._monitors(),
-            rng=make_rng(self.random_state),
-            checkpoint=self._store(),
-            before=before,
-        )
-        result = replace(self._ordered(result, source), n_rows=rows.n_rows)
-        self._adopt(result, source.columns, width)
-        self._asked = asked
+        return Job(model, source.distinct() if distinct is None else distinct, source, width, starts, before, asked)
+
+    def _take_on(self, job: Job, result: Result) -> Self:
+        """The result of a job as the estimator's own; warns where it is not what the user would assume."""
+        result = replace(self._ordered(result, job.source), n_rows=job.rows.n_rows)
+        self._adopt(result, job.rows.columns, job.width)
+        self._asked = job.asked
         self._report(result)
         return self
 
@@ -126,6 +151,10 @@ class Face(State, Settings):
         text = f"{result.reason.value} (after {result.n_iter} iterations{still}){advice}"
         warn(text, ConvergenceWarning)
 
+    def _worker(self) -> "Face":
+        """The estimator that does the work, for what is no fit of its own."""
+        return self
+
     # --- what the last fit came to ------------------------------------------------------------------------------------
 
     @property
@@ -151,7 +180,7 @@ class Face(State, Settings):
 
     def _criterion(self, price: float, log_likelihood: float) -> float:
         current = self._current()
-        return -2.0 * log_likelihood + price * current.model.n_free(current.params)
+        return penalised(log_likelihood, current.model.n_free(current.params), price)
 
     def _of_the_fit(self) -> tuple[float, float]:
         """Log-likelihood and weight of the data of the fit. Raises ParameterError if parameters were set since."""
@@ -209,6 +238,16 @@ class Face(State, Settings):
     def column_families(self) -> dict[str, str]:
         """The family of each column, by the word that asks for it, where columns may differ."""
         return {}
+
+    def settings_of_file(self, path: Any) -> dict[str, Any]:
+        """Settings that come with a data file of this kind, such as the types of its columns."""
+        return {}
+
+    def type_words(self) -> tuple[str, list[str]]:
+        """The setting that types of columns are given to, and the words that it takes."""
+        from emkit.estimators.emissions import emissions
+
+        return "family", list(emissions())
 
     def takes_texts(self) -> bool:
         """Whether columns of text or categories can be fitted."""

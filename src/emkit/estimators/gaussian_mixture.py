@@ -8,6 +8,7 @@ import numpy as np
 from emkit.core.checks import mapping, numbers
 from emkit.core.columns import Columns
 from emkit.core.errors import ParameterError
+from emkit.core.model import Model
 from emkit.estimators.rows import RowFace
 from emkit.families.gaussian.covariance_types import ALL_TYPES
 from emkit.families.gaussian.family import Gaussian
@@ -25,8 +26,8 @@ class GaussianMixture(RowFace):
 
     Parameters
     ----------
-    n_components : int
-        K.
+    n_components : int or "auto"
+        K; "auto": the number from 1 to 9 with the best BIC, see ``emkit.select``.
     covariance_type : str
         "full": each component its own matrix; "tied": one for all; "diag": own variances, no correlation; "spherical": one
         variance each; "tied-diag", "tied-spherical". Or one of mclust's names, EII VII EEI VEI EVI VVI EEE VEE EVE VVE EEV VEV EVV
@@ -57,6 +58,8 @@ class GaussianMixture(RowFace):
 
     Attributes
     ----------
+    n_components_ : int
+        K as it was given, or found.
     weights_ : array (K,)
     means_ : array (K, d)
     covariances_, precisions_, precisions_cholesky_ : array
@@ -94,7 +97,10 @@ class GaussianMixture(RowFace):
     array([0.9, 8.8])
     """
 
-    n_components: int = 1
+    finds_size = True
+    size_setting = "n_components"
+
+    n_components: Any = 1
     _: KW_ONLY
     covariance_type: str = "full"
     reg_covar: float = 0.0
@@ -109,7 +115,7 @@ class GaussianMixture(RowFace):
     def build(self, columns: Columns | None) -> FiniteMixture:
         """A Mixture of Gaussians."""
         family = Gaussian(self.covariance_type, self.prior, self.reg_covar)
-        model = FiniteMixture(family, self.n_components, self.weights_prior, self.init_params)
+        model = FiniteMixture(family, self._size(), self.weights_prior, self.init_params)
         if self.noise is not False:
             with_noise = WithNoise(family, None if self.noise is True else self.noise)
             model = replace(model, family=with_noise, n_components=model.n_hidden + 1, prior=self.weights_prior)
@@ -119,7 +125,7 @@ class GaussianMixture(RowFace):
                 raise ParameterError("give covariances_init or precisions_init, not both", parameter="precisions")
             declared = family.parameter("covariances")
             assert declared is not None
-            form = None if columns is None else declared.form(family.sizes(self.n_components, len(columns)))
+            form = None if columns is None else declared.form(family.sizes(self._size(), len(columns)))
             given["covariances"] = _inverse(given.pop("precisions"), self.covariance_type, "precisions_init", form)
         return model.configured(mapping(self.fixed, "fixed"), given)
 
@@ -148,6 +154,14 @@ class GaussianMixture(RowFace):
         matrix = ALL_TYPES[self.covariance_type].matrix
         self.precisions_ = factor @ np.swapaxes(factor, -1, -2) if matrix else factor**2
 
+    @property
+    def n_components_(self) -> int:
+        """K as it was given, or found; noise is not counted."""
+        return self._size_of(self.model_)
+
+    def _size_of(self, model: Model) -> int:
+        return (model.n_hidden or 1) - (self.noise is not False)
+
     def _gaussians(self) -> tuple[Gaussian, Any]:
         """The family of the components but for the noise, and its parameters."""
         current = self._current()
@@ -156,7 +170,7 @@ class GaussianMixture(RowFace):
 
     def _named(self, labels: np.ndarray) -> np.ndarray:
         """Labels with -1 for the noise."""
-        return labels if self.noise is False else np.where(labels == self.n_components, -1, labels)
+        return labels if self.noise is False else np.where(labels == self._size(), -1, labels)
 
     def predict(self, X: Any) -> np.ndarray:
         """Most probable component of each row, (n,); -1 for noise."""

@@ -20,6 +20,7 @@ from emkit.estimators.hmm_after import AfterTheFit, sequences_by_key
 from emkit.models.hmm.chain import check_rows
 from emkit.models.hmm.model import HiddenMarkov
 from emkit.models.hmm.stationary import stationary
+from emkit.selection.criteria import bic_price
 
 
 @dataclass(eq=False, repr=False)
@@ -99,6 +100,9 @@ class HMM(AfterTheFit, Face):
     >>> model.rates_.ravel().round()
     array([ 3., 12.])
     """
+
+    size_setting = "n_states"
+    reading_settings = ("sequence", "order", "gaps", "unseen")
 
     n_states: int = 2
     emission: Any = "gaussian"
@@ -221,6 +225,11 @@ class HMM(AfterTheFit, Face):
         with sequences_by_key(found):
             return self._fit(source, source.x.dtype.type)
 
+    def _for_fit(self, X: Any, sample_weight: Any = None, *, lengths: Any = None, states: Any = None) -> tuple[SequenceSource, Any]:
+        """Validated sequences with what is known of them, and the width of the data."""
+        source = self._source(self._read(X, lengths), sample_weight, states)
+        return source, source.x.dtype.type
+
     def fit_rows(self, X: Any, weights: Any, labels: Any) -> Self:
         """``fit`` with weights and known states, whatever the model calls them."""
         return self.fit(X, sample_weight=weights, states=labels)
@@ -296,7 +305,7 @@ class HMM(AfterTheFit, Face):
     def bic(self, X: Any = None, lengths: Any = None) -> float:
         """-2 log-likelihood + parameters * ln(steps): lower is better. Without ``X``, of the fit."""
         log_likelihood, steps = self._likelihood_of(X, lengths)
-        return self._criterion(float(np.log(steps)), log_likelihood)
+        return self._criterion(bic_price(steps), log_likelihood)
 
     def _likelihood_of(self, X: Any, lengths: Any) -> tuple[float, float]:
         if X is None:

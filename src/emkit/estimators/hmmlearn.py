@@ -160,6 +160,9 @@ class HmmlearnWords(AfterTheFit, BaseEstimator, ABC):  # type: ignore[misc]
             return inner
         return inner.set_params(**self._settings())  # type: ignore[no-any-return]
 
+    def _worker(self) -> HMM:
+        return self._inner()
+
     def __getattr__(self, name: str) -> Any:
         """Parameters and results are the inner HMM's."""
         if name.endswith("_") and not name.startswith("_") and "_hmm" in self.__dict__:

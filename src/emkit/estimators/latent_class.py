@@ -6,7 +6,6 @@ from typing import Any, Self
 import numpy as np
 
 from emkit.core.block import BlockSource
-from emkit.core.checks import count
 from emkit.core.columns import Columns
 from emkit.core.errors import DataError, ParameterError
 from emkit.core.prior import Dirichlet
@@ -15,6 +14,7 @@ from emkit.core.warn import warn
 from emkit.data.grouped import GROUP, Grouped, read_grouped
 from emkit.data.rows import ArraySource
 from emkit.data.validate import check_weights
+from emkit.estimators.face import Job
 from emkit.estimators.latent_class_after import AfterLatentClass
 from emkit.estimators.latent_class_words import distinct_in_words, items_in_words, unidentified_in_words
 from emkit.estimators.rows import RowFace
@@ -32,8 +32,8 @@ class LatentClass(AfterLatentClass, RowFace):
 
     Parameters
     ----------
-    n_classes : int
-        K.
+    n_classes : int or "auto"
+        K; "auto": the number from 1 to 9 with the best BIC, see ``emkit.select``.
     groups : str or int, optional
         The column that says to which group a row belongs, by name or number (``fit`` also takes ``groups`` beside the data):
         multi-group analysis. Each group has its own class sizes; the group counts as one more item, so that log-likelihoods are
@@ -62,6 +62,8 @@ class LatentClass(AfterLatentClass, RowFace):
         free item stands there once for each group: ``item_probabilities`` tells them apart.
     group_weights_ : array (G, K)
         Class sizes in each group.
+    n_classes_ : int
+        K as it was given, or found.
     n_distinct_ : int
         Classes that are really there: classes with equal probabilities, up to 0.01, are one, and a class of less than half a row is
         none.
@@ -91,7 +93,11 @@ class LatentClass(AfterLatentClass, RowFace):
     array([0.4, 0.6])
     """
 
-    n_classes: int = 2
+    finds_size = True
+    size_setting = "n_classes"
+    reading_settings = ("unseen", "groups")
+
+    n_classes: Any = 2
     _: KW_ONLY
     groups: Any = None
     free_items: Any = None
@@ -103,7 +109,7 @@ class LatentClass(AfterLatentClass, RowFace):
 
     def build(self, columns: Columns | None) -> FiniteMixture:
         """A mixture of categorical columns."""
-        k = count(self.n_classes, "n_classes")
+        k = self._size()
         prior = Dirichlet.of(self.prior, "prior", ())
         place = [] if columns is None else columns.role(GROUP)
         family: Categorical | CategoricalByGroup = Categorical(prior=prior)
@@ -140,11 +146,19 @@ class LatentClass(AfterLatentClass, RowFace):
         """
         return super().fit(_with(X, groups), y, sample_weight, labels=labels)
 
-    def _fit(self, source: BlockSource, width: Any) -> Self:
-        k = count(self.n_classes, "n_classes")
+    def _for_fit(self, X: Any, sample_weight: Any = None, *, labels: Any = None, groups: Any = None) -> tuple[ArraySource, Any]:
+        return super()._for_fit(_with(X, groups), sample_weight, labels=labels)[0], np.float64
+
+    def _prepare(self, source: BlockSource, width: Any, distinct: BlockSource | None = None) -> Job:
+        k = self._size()
         if source.n_rows < k:
             raise DataError(f"n_classes={k} is more than the {source.n_rows} row(s) of the data: n_samples={source.n_rows}")
-        return super()._fit(source, np.float64)
+        return super()._prepare(source, width, distinct)
+
+    @property
+    def n_classes_(self) -> int:
+        """K as it was given, or found."""
+        return self._size_of(self.model_)
 
     def predict_proba(self, X: Any, *, groups: Any = None) -> np.ndarray:
         """Posterior probability of each class given a row's answers, (n, K)."""

@@ -24,8 +24,8 @@ class Mixture(RowFace):
 
     Parameters
     ----------
-    n_components : int
-        K.
+    n_components : int or "auto"
+        K; "auto": the number from 1 to 9 with the best BIC, see ``emkit.select``.
     family : Family, str, mapping or None
         What a component is. None: a family for each column by its kind (floating-point numbers Gaussian, whole numbers from 0 to
         255 Poisson, 0 and 1 Bernoulli, texts and categories Categorical, other whole numbers Gaussian). A mapping from columns,
@@ -44,6 +44,8 @@ class Mixture(RowFace):
 
     Attributes
     ----------
+    n_components_ : int
+        K as it was given, or found.
     weights_ : array (K,)
     converged_, n_iter_, result_, model_, columns_, n_features_in_, feature_names_in_
         And each parameter by its name, with an underscore after it. ``model_.family`` tells which family each column has.
@@ -69,7 +71,11 @@ class Mixture(RowFace):
     array([1., 6.])
     """
 
-    n_components: int = 1
+    finds_size = True
+    size_setting = "n_components"
+    reading_settings = ("unseen", "family")
+
+    n_components: Any = 1
     family: Any = None
     _: KW_ONLY
     weights_init: Any = None
@@ -81,8 +87,13 @@ class Mixture(RowFace):
         """A FiniteMixture over the family of the table."""
         one_of(self.unseen, ("error", "missing"), "unseen")
         family = table_family(self.family, columns)
-        model = FiniteMixture(family, self.n_components, self.weights_prior, self.init_params)
+        model = FiniteMixture(family, self._size(), self.weights_prior, self.init_params)
         return self._with_values(model)  # type: ignore[return-value]
+
+    @property
+    def n_components_(self) -> int:
+        """K as it was given, or found."""
+        return self._size_of(self.model_)
 
     def takes_texts(self) -> bool:
         """Unless one family is for all columns, and is for numbers."""

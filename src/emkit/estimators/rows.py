@@ -18,6 +18,7 @@ from emkit.data.validate import check_weights
 from emkit.estimators.face import Face
 from emkit.estimators.imputing import drawn_with_labels, guessed
 from emkit.estimators.settings import make_rng
+from emkit.selection.criteria import bic_price, uncertainty
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -53,12 +54,16 @@ class RowFace(Face):
             What is known of the components: (n,) their numbers, -1 or NaN where unknown; or (n, K), booleans for possible
             components, or nonnegative numbers proportional to how probable the evidence is under each.
         """
+        return self._fit(*self._for_fit(X, sample_weight, labels=labels))
+
+    def _for_fit(self, X: Any, sample_weight: Any = None, *, labels: Any = None) -> tuple[ArraySource, Any]:
+        """Validated rows with what is known of them, and the width of the data."""
         source = self._source(X, sample_weight, min_rows=2)
         if labels is not None:
             k = self.build(source.columns).n_hidden or 1
             known = read_labels(labels, source.n_rows, k)
             source = ArraySource(source.x, source.weights, source.columns, labels=known, checked=True)
-        return self._fit(source, source.x.dtype.type)
+        return source, source.x.dtype.type
 
     def fit_rows(self, X: Any, weights: Any, labels: Any) -> Self:
         """``fit`` with weights and known labels, whatever the model calls them."""
@@ -170,7 +175,7 @@ class RowFace(Face):
     def bic(self, X: Any = None) -> float:
         """-2 log-likelihood + parameters * ln(rows): lower is better. Without ``X``, of the fit."""
         log_likelihood, n = self._likelihood_of(X)
-        return self._criterion(float(np.log(n)), log_likelihood)
+        return self._criterion(bic_price(n), log_likelihood)
 
     def aic(self, X: Any = None) -> float:
         """-2 log-likelihood + 2 parameters: lower is better. Without ``X``, of the fit."""
@@ -182,11 +187,8 @@ class RowFace(Face):
         Lower is better.
         """
         source = self._new(X)
-        bic = self._criterion(float(np.log(source.total_weight)), self._log_likelihood(source))
-        sure = self._infer(source, "marginals").marginals
-        assert sure is not None
-        worst = 1e-300  # a row that no component can produce
-        return bic - 2.0 * float(np.log(np.maximum(sure.max(axis=1), worst)).sum())
+        bic = self._criterion(bic_price(source.total_weight), self._log_likelihood(source))
+        return bic + uncertainty(self._infer(source, "marginals").marginals)
 
     def _likelihood_of(self, X: Any) -> tuple[float, float]:
         if X is None:

@@ -1,33 +1,56 @@
 """Bernoulli columns: cells are 0 or 1."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 
+from emkit.core.block import Source
+from emkit.core.checks import numbers
 from emkit.core.errors import ParameterError
 from emkit.core.parameters import Parameter, Unit
 from emkit.core.prior import Prior
 from emkit.core.support import Binary
 from emkit.families.categorical import symbol_cdf
 from emkit.families.coded import CodedPasses
+from emkit.families.marginals import JEFFREYS, of_probabilities
 from emkit.families.sums import Sums, logs_times, ratio
 
 
 @dataclass(frozen=True)
 class BetaPrior(Prior):
-    """Conjugate prior of a probability: density proportional to p^(a - 1) (1 - p)^(b - 1), a and b >= 1."""
+    """Conjugate prior of a probability: density proportional to p^(a - 1) (1 - p)^(b - 1), a and b >= 1.
 
-    a: float = 1.0
-    b: float = 1.0
+    Parameters
+    ----------
+    a, b : float or array of shape (d,)
+        Numbers for all columns, or one for each. They stand for a - 1 rows in which it happened and b - 1 in which it did not.
+    """
+
+    a: Any = 1.0
+    b: Any = 1.0
 
     def __post_init__(self) -> None:
-        if not (self.a >= 1 and self.b >= 1):
-            raise ParameterError(f"BetaPrior(a={self.a}, b={self.b}): both must be at least 1")
+        for value in (self.a, self.b):
+            array = numbers(value, "BetaPrior")
+            if not (array >= 1).all():
+                raise ParameterError(f"BetaPrior(a={self.a}, b={self.b}): both must be at least 1")
+        for name in ("a", "b"):
+            if np.ndim(getattr(self, name)):
+                object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.float64))
+
+    def check(self, d: int) -> "BetaPrior":
+        """Itself. Raises ParameterError if it is not about ``d`` columns."""
+        for name in ("a", "b"):
+            found = np.shape(getattr(self, name))
+            if found not in ((), (d,)):
+                what = f"one number, or one for each of {d} column{'s' * (d > 1)}"
+                raise ParameterError(f"BetaPrior {name} has shape {found}; give {what}", parameter="prior")
+        return self
 
     def log_density(self, value: np.ndarray) -> np.ndarray:
         """(a - 1) log p + (b - 1) log (1 - p)."""
-        return np.asarray(logs_times(self.a - 1.0, value) + _rest_times(self.b - 1.0, value))
+        return np.asarray(logs_times(self.a - 1.0, value) + rest_times(self.b - 1.0, value))
 
     def gradient(self, value: np.ndarray) -> np.ndarray:
         """(a - 1) / p - (b - 1) / (1 - p)."""
@@ -67,6 +90,10 @@ class Bernoulli(CodedPasses):
             cls(fixed={"probs": [[0.3, 0.8], [0.7, 0.4]]}),
         ]
 
+    def ready(self, source: Source, k: int) -> Self:
+        """Checks that the prior is about these columns."""
+        return self if self.prior is None else replace(self, prior=self.prior.check(source.n_features))
+
     def log_prob(self, params: Any, x: Any) -> np.ndarray:
         """sum_j log p_j or log(1 - p_j), (n, K); -inf for what is neither 0 nor 1."""
         x = np.asarray(x, dtype=np.float64)
@@ -77,7 +104,7 @@ class Bernoulli(CodedPasses):
         if ((p > 0) & (p < 1)).all():
             out = np.asarray(ones @ np.log(p).T + zeros @ np.log1p(-p).T)
         else:
-            out = (logs_times(ones[:, None, :], p) + _rest_times(zeros[:, None, :], p)).sum(axis=2)
+            out = (logs_times(ones[:, None, :], p) + rest_times(zeros[:, None, :], p)).sum(axis=2)
         out[~self.support.holds(ones).all(axis=1)] = -np.inf
         return out
 
@@ -104,7 +131,15 @@ class Bernoulli(CodedPasses):
     def q(self, stats: Sums, params: Any) -> float:
         """Sum of ones log p + zeros log (1 - p)."""
         p = params.probs
-        return float(np.sum(logs_times(stats.total, p) + _rest_times(stats.mass - stats.total, p)))
+        return float(np.sum(logs_times(stats.total, p) + rest_times(stats.mass - stats.total, p)))
+
+    def complete_marginal(self, stats: Sums, params: Any) -> float | None:
+        """Of ones and zeros; by default with Jeffreys' prior."""
+        if self.fixed:
+            return None
+        a, b = (JEFFREYS, JEFFREYS) if self.prior is None else (self.prior.a, self.prior.b)
+        counts = np.stack([stats.total, np.maximum(stats.mass - stats.total, 0.0)], axis=-1)
+        return of_probabilities(counts, np.stack([params.probs, 1.0 - params.probs], axis=-1), np.array([a, b]))
 
     def gradient(self, stats: Sums, params: Any) -> dict[str, np.ndarray]:
         """Ones / p - zeros / (1 - p)."""
@@ -130,7 +165,7 @@ class Bernoulli(CodedPasses):
         return symbol_cdf(np.column_stack([1.0 - p, p]), x, upper)
 
 
-def _rest_times(count: Any, p: Any) -> np.ndarray:
+def rest_times(count: Any, p: Any) -> np.ndarray:
     """Count * log(1 - p), which is 0 where the count is 0."""
     from scipy.special import xlog1py
 

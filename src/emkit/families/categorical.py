@@ -18,6 +18,7 @@ from emkit.core.prior import Dirichlet
 from emkit.core.records import Stats
 from emkit.core.support import Symbols
 from emkit.families.coded import CodedPasses
+from emkit.families.marginals import JEFFREYS, of_probabilities
 from emkit.families.one_hot import coefficients, impossible, one_hot
 from emkit.families.sums import logs_times
 
@@ -183,6 +184,13 @@ class Categorical(CodedPasses):
     def q(self, stats: SymbolCounts, params: Any) -> float:
         """Sum of counts log p."""
         return float(logs_times(stats.counts, params.probs).sum())
+
+    def complete_marginal(self, stats: SymbolCounts, params: Any) -> float | None:
+        """Of symbols; by default with Jeffreys' prior."""
+        if self.fixed:
+            return None
+        concentration = JEFFREYS if self.prior is None else self.prior.concentration
+        return of_probabilities(stats.counts, params.probs, concentration, self._allowed(params.probs.shape))
 
     def gradient(self, stats: SymbolCounts, params: Any) -> dict[str, np.ndarray]:
         """Counts / p."""

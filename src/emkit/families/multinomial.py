@@ -14,6 +14,7 @@ from emkit.core.parameters import Parameter, Simplex
 from emkit.core.prior import Dirichlet
 from emkit.core.records import Stats
 from emkit.core.support import Counts
+from emkit.families.marginals import JEFFREYS, of_probabilities
 from emkit.families.sums import logs_times, ratio
 
 
@@ -216,6 +217,12 @@ class Multinomial(Family):
     def q(self, stats: TrialCounts, params: Any) -> float:
         """Sum of counts log p."""
         return float(logs_times(stats.counts, params.probs).sum())
+
+    def complete_marginal(self, stats: TrialCounts, params: Any) -> float | None:
+        """Of trials; by default with Jeffreys' prior."""
+        if self.fixed:
+            return None
+        return of_probabilities(stats.counts, params.probs, JEFFREYS if self.prior is None else self.prior.concentration)
 
     def gradient(self, stats: TrialCounts, params: Any) -> dict[str, np.ndarray]:
         """Counts / p."""

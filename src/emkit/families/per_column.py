@@ -183,6 +183,14 @@ class PerColumn(Family):
                 raise DataError(f"{columns.called(j)} has no family; give it one, or drop it", column=columns[j].name)
         return replace(self, parts=tuple(parts))
 
+    def blocks(self, columns: Columns) -> tuple[tuple[tuple[int, ...], Family], ...]:
+        """The parts', in the order of their first columns."""
+        found = []
+        for part in self.numbered(columns).parts:
+            for inner, family in part.family.blocks(columns.some(part.columns)):
+                found.append((tuple(part.columns[j] for j in inner), family))
+        return tuple(sorted(found, key=lambda block: block[0]))
+
     def check(self, source: Source) -> None:
         """Each family its own columns."""
         resolved = self.numbered(source.columns)
@@ -272,6 +280,12 @@ class PerColumn(Family):
     def q(self, stats: PerColumnStats, params: PerColumnParams) -> float | None:
         """Sum over the parts."""
         each = [p.family.q(s, own) for p, s, own in zip(self.parts, stats.parts, params.parts, strict=True)]
+        known = [value for value in each if value is not None]
+        return sum(known) if len(known) == len(each) else None
+
+    def complete_marginal(self, stats: PerColumnStats, params: PerColumnParams) -> float | None:
+        """Sum over the parts."""
+        each = [p.family.complete_marginal(s, own) for p, s, own in zip(self.parts, stats.parts, params.parts, strict=True)]
         known = [value for value in each if value is not None]
         return sum(known) if len(known) == len(each) else None
 

@@ -10,6 +10,7 @@ from emkit.core.parameters import Nonnegative, Parameter
 from emkit.core.prior import Prior
 from emkit.core.support import Counts
 from emkit.families.coded import CodedPasses
+from emkit.families.marginals import of_rates
 from emkit.families.sums import Sums, logs_times, ratio
 
 
@@ -115,6 +116,14 @@ class Poisson(CodedPasses):
     def q(self, stats: Sums, params: Any) -> float:
         """Sum of events log rate - exposure rate."""
         return float(np.sum(logs_times(stats.total, params.rates) - stats.mass * params.rates))
+
+    def complete_marginal(self, stats: Sums, params: Any) -> float | None:
+        """Of counts; by default rates are exponential with the columns' means, and so where the prior is improper."""
+        if self.fixed:
+            return None
+        if self.prior is None or self.prior.inverse_scale == 0:
+            return of_rates(stats.mass, stats.total, params.rates, 1.0, 1.0 / np.maximum(self._resolved().mean, 1e-3))
+        return of_rates(stats.mass, stats.total, params.rates, self.prior.shape, self.prior.inverse_scale)
 
     def gradient(self, stats: Sums, params: Any) -> dict[str, np.ndarray]:
         """Events / rate - exposure."""

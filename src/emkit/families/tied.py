@@ -7,6 +7,7 @@ import numpy as np
 
 from emkit.core.block import Block, Source
 from emkit.core.checks import integers
+from emkit.core.columns import Columns
 from emkit.core.errors import ParameterError
 from emkit.core.family import Family
 from emkit.core.support import Support
@@ -69,6 +70,11 @@ class Tied(Family):
         return self.family.support
 
     @property
+    def missing_counts(self) -> bool:
+        """As the family has it."""
+        return self.family.missing_counts
+
+    @property
     def all_names(self) -> tuple[str, ...]:
         """As the family has it."""
         return self.family.all_names
@@ -116,8 +122,8 @@ class Tied(Family):
 
     @property
     def has_values(self) -> bool:
-        """Ties name the components, as values do."""
-        return True
+        """Ties name the components, as values do, unless all of them share one distribution."""
+        return self._distinct > 1 or self.family.has_values
 
     def columns_of(self, values: Any) -> int | None:
         """As the family has it."""
@@ -147,8 +153,8 @@ class Tied(Family):
         return self.family._unpacked(vector, like)
 
     def permute(self, params: Any, order: np.ndarray) -> Any:
-        """Raises ParameterError: relabelling would break the ties."""
-        if np.array_equal(order, np.arange(len(self.groups))):
+        """Raises ParameterError where relabelling would break the ties."""
+        if np.array_equal(self._index[np.asarray(order)], self._index):
             return params
         raise ParameterError("components that share distributions cannot be relabelled")
 
@@ -233,6 +239,11 @@ class Tied(Family):
         """As the family has it, repeated for each component."""
         found = self.family.moments(params)
         return None if found is None else (found[0][self._index], found[1][self._index])
+
+    def profile(self, params: Any, weights: np.ndarray, columns: Columns) -> list[tuple[np.ndarray, list[str]]]:
+        """As the family has it, repeated for each component."""
+        found = self.family.profile(params, self._pool(weights[None])[0], columns)
+        return [(away[self._index], [texts[group] for group in self.groups]) for away, texts in found]
 
     def cdf(self, params: Any, x: np.ndarray, *, upper: bool = False) -> tuple[np.ndarray, np.ndarray] | None:
         """As the family has it, repeated for each component."""

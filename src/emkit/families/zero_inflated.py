@@ -89,8 +89,9 @@ class ZeroInflated(CodedPasses):
         self.family.check(source)
 
     def ready(self, source: Source, k: int) -> Self:
-        """Resolves the family."""
-        return replace(self, family=self.family.resolve(source, k))
+        """Resolves the family. Checks that the prior is about these columns."""
+        prior = None if self.prior is None else self.prior.check(source.n_features)
+        return replace(self, family=self.family.resolve(source, k), prior=prior)
 
     def compile(self, source: Source, k: int) -> None:
         """As the family has it."""

@@ -31,6 +31,7 @@ from emkit.core.seeding import (
 from emkit.core.side_by_side import MOST_GUESSED, SideBySide
 from emkit.core.slivers import Sliver, slivers_of
 from emkit.core.support import Support
+from emkit.families.marginals import JEFFREYS, of_probabilities
 
 _SMALL = 140_000  # rows times components of all starts, up to which there are more of them
 _FEW_ROWS = 500  # up to which data are small
@@ -124,7 +125,6 @@ class FiniteMixture(Model):
 
     def init(self, source: Source, rng: np.random.Generator, attempt: int = 0) -> MixtureParams:
         """From a seeded partition of the rows; known labels, fixed and given starting values win."""
-        k = self.n_hidden
         block = source.joined()
         x = np.asarray(block.x)
         weights = None if block.weights is None else np.asarray(block.weights, dtype=np.float64)
@@ -133,10 +133,30 @@ class FiniteMixture(Model):
             resp = informed(resp, block.labels)
         if weights is not None:
             resp *= weights[:, None]
+        return self._from_partition(x, resp, rng)
+
+    def _from_partition(self, x: np.ndarray, resp: np.ndarray, rng: np.random.Generator) -> MixtureParams:
         components = self.family.from_partition(x, resp, rng)
-        first = (resp.sum(axis=0) + 1.0) / (resp.sum() + k)
+        first = (resp.sum(axis=0) + 1.0) / (resp.sum() + self.n_hidden)
         found: MixtureParams = self.put_back(MixtureParams(self.start_values.get("weights", first), components))
         return found
+
+    def start_from(self, block: Block, resp: np.ndarray, rng: np.random.Generator) -> MixtureParams:
+        """An M-step given these responsibilities: from those of a model that this one contains, it can only gain."""
+        if block.weights is not None:
+            resp = resp * np.asarray(block.weights, dtype=np.float64)[:, None]
+        params = self._from_partition(np.asarray(block.x), resp, rng)
+        stats = self.family.stats_block(params.components, replace(block, weights=None, labels=None), resp)
+        return self.m_step(MixtureStats(resp.sum(axis=0), stats), params)
+
+    def points(self, x: Any) -> np.ndarray | None:
+        """As the family has them."""
+        return self.family.embed(x)
+
+    def contains(self, other: Model) -> bool:
+        """A mixture of as many components that its own family allows."""
+        alike = type(other) is type(self) and other.n_hidden == self.n_hidden and not (self.has_values or other.has_values)
+        return alike and self.family.contains(other.family)  # type: ignore[attr-defined]
 
     @property
     def further_kinds(self) -> tuple[str, ...]:
@@ -199,6 +219,14 @@ class FiniteMixture(Model):
         used = stats.counts > 0
         return None if inner is None else float(stats.counts[used] @ params.log_weights[used]) + inner
 
+    def complete_marginal(self, stats: MixtureStats, params: MixtureParams) -> float | None:
+        """Of weights, by default with Jeffreys' prior, and components."""
+        inner = self.family.complete_marginal(stats.components, params.components)
+        if inner is None or self.fixed:
+            return None
+        concentration = JEFFREYS if self.prior is None else self.prior.concentration
+        return inner + of_probabilities(stats.counts, params.weights, concentration)
+
     def gradient(self, stats: MixtureStats, params: MixtureParams) -> dict[str, np.ndarray]:
         """Of weights: counts / weights."""
         return {"weights": simplex.gradient(stats.counts, params.weights)}
@@ -217,6 +245,10 @@ class FiniteMixture(Model):
     def moments(self, params: MixtureParams) -> tuple[np.ndarray, np.ndarray] | None:
         """Of the components."""
         return self.family.moments(params.components)
+
+    def label_counts(self, stats: MixtureStats) -> np.ndarray:
+        """Counts."""
+        return stats.counts
 
     def slivers(self, params: MixtureParams, stats: MixtureStats) -> tuple[Sliver, ...]:
         """As the family says of its components."""

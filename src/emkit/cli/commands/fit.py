@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from emkit.cli import options
-from emkit.cli.estimators import build, find_estimator
+from emkit.cli.estimators import build, find_estimator, known_settings
 from emkit.cli.exits import INTERRUPTED, NOT_CONVERGED, Refusal
 from emkit.cli.reading import DataFile, find_columns
 from emkit.cli.talk import Talk
@@ -66,8 +66,9 @@ def command(
     if no_prior:
         settings["prior"] = None
     settings.update(_settings(setting or []))
-    asked = None if types is None else _types(types, settings)
+    asked = None if types is None else _types(types, settings, known_settings(kind))
     estimator = build(kind, components, settings)
+    estimator.set_params(**{k: v for k, v in estimator.settings_of_file(data).items() if k not in settings})
     with talk.warnings():
         fitted, unsaved = _run(estimator, asked, file, columns, weights, labels, out, checkpoint, time_limit, talk)
         _say_types(fitted, asked or {}, talk)
@@ -106,7 +107,9 @@ def _run(
     row_weights, known = (numbers(table, aside[name], file) if name in aside else None for name in ("weights", "labels"))
     chosen = choose(table, None if columns is None else split_names(columns), aside, file, talk, estimator.takes_texts())
     if types is not None:
-        estimator.set_params(family=families_of(types, chosen, file))
+        where, words = estimator.type_words()
+        given = estimator.get_params(deep=False)[where] or {}
+        estimator.set_params(**{where: {**given, **families_of(types, chosen, file, words)}})
     rows = with_keys(table, chosen, keys, file)
     limits = [] if time_limit is None else [TimeLimit(time_limit)]
     with Interrupts() as interrupts:
@@ -127,14 +130,16 @@ def _run(
     return estimator, None
 
 
-def _types(text: str, settings: dict[str, Any]) -> dict[str, str]:
-    """The families of columns; ``settings`` gets them as the estimator's family, which refuses models that have no such setting."""
+def _types(text: str, settings: dict[str, Any], known: list[str]) -> dict[str, str]:
+    """The types of columns; models without such a setting get them as a family, which they refuse."""
     from emkit.cli.choosing import split_types
 
-    if "family" in settings:
-        raise Refusal("--types and --set family=... both give families; leave one out")
-    settings["family"] = split_types(text)
-    return dict(settings["family"])
+    if "family" in settings or "types" in settings:
+        raise Refusal("--types and --set family=... (or types=...) say the same; leave one out")
+    found = split_types(text)
+    if "types" not in known:
+        settings["family"] = dict(found)
+    return found
 
 
 def _say_types(fitted: Any, asked: dict[str, str], talk: Talk) -> None:

@@ -17,6 +17,17 @@ ALL_TYPES: dict[str, Shape] = {
 }
 
 
+_CODES = {plain: name for name, plain in _OTHER_NAMES.items()}
+_FREER = ({"E": "EV", "V": "V"}, {"I": "IEV", "E": "EV", "V": "V"}, {"I": "IEV", "E": "EV", "V": "V"})
+"""For volume, shape and orientation: which letters allow whatever one of them allows."""
+
+
+def allows(covariance_type: str, other: str) -> bool:
+    """Whether covariances of the ``other`` type are always of this one too: none of its three letters is freer."""
+    codes = [_CODES.get(name, name) for name in (other, covariance_type)]
+    return all(mine in freer[his] for freer, his, mine in zip(_FREER, *codes, strict=True))
+
+
 def plain_name(covariance_type: str) -> str:
     """The name that scikit-learn's users know, where mclust has another for the same; otherwise as it is."""
     return _OTHER_NAMES.get(covariance_type, covariance_type)

@@ -10,6 +10,7 @@ from array_api_compat import array_namespace, is_numpy_array
 from emkit.core.bayes import Pass
 from emkit.core.block import Block, Source
 from emkit.core.checks import one_of
+from emkit.core.columns import Columns
 from emkit.core.errors import CollapseError, ParameterError
 from emkit.core.family import Family
 from emkit.core.parameters import Parameter, Real
@@ -17,9 +18,10 @@ from emkit.core.prior import Prior
 from emkit.core.support import Reals
 from emkit.families.gaussian import expected, missing
 from emkit.families.gaussian.columns import refuse_columns
-from emkit.families.gaussian.covariance_types import ALL_TYPES
+from emkit.families.gaussian.covariance_types import ALL_TYPES, allows
 from emkit.families.gaussian.features import product_log_prob, product_pass, product_stats
 from emkit.families.gaussian.m_step import best_covariances, best_means, first_covariances
+from emkit.families.gaussian.marginal import complete_marginal
 from emkit.families.gaussian.params import GaussianParams, GaussianStats, moments_of_columns
 from emkit.families.gaussian.prior import GaussianPrior, NormalInverseWishart, weak_prior
 from emkit.families.gaussian.road import expansion_of, road
@@ -87,6 +89,11 @@ class Gaussian(Family):
         """Means, and covariances of the chosen shape."""
         return (Parameter("means", "K d", Real()), Parameter("covariances", self.shape.letters, self.shape.domain))
 
+    def blocks(self, columns: Columns) -> tuple[tuple[tuple[int, ...], Family], ...]:
+        """Each column alone, if covariances are diagonal ones that components do not share."""
+        each = self.covariance_type == "diag"
+        return tuple(((j,), self) for j in range(len(columns))) if each else super().blocks(columns)
+
     @property
     def relatives(self) -> tuple["Gaussian", ...]:
         """The plainest shape and the freest one, where correlations are free in part."""
@@ -94,6 +101,11 @@ class Gaussian(Family):
             return ()
         others = [kind for kind in ("tied", "full") if ALL_TYPES[kind].of(self.group) != self.shape]
         return tuple(replace(self, covariance_type=kind) for kind in others)
+
+    def contains(self, other: Family) -> bool:
+        """Gaussians of a more restricted covariance type, if nothing is held."""
+        alike = type(other) is type(self) and not (self.fixed or other.fixed)
+        return alike and allows(self.covariance_type, other.covariance_type)  # type: ignore[attr-defined]
 
     # --- resolving and starting ---------------------------------------------------------------------------------------
 
@@ -342,6 +354,12 @@ class Gaussian(Family):
     def q(self, stats: GaussianStats, params: GaussianParams) -> float:
         """Sum of counts log_norm - tr(scatter about the means S^-1) / 2."""
         return expected.value(stats, params)
+
+    def complete_marginal(self, stats: GaussianStats, params: GaussianParams) -> float | None:
+        """Of the shapes without a decomposition: see ``emkit.families.gaussian.marginal``."""
+        if self.fixed:
+            return None
+        return complete_marginal(stats, params, self._prior, self._resolved(), self.covariance_type)
 
     def gradient(self, stats: GaussianStats, params: GaussianParams) -> dict[str, np.ndarray]:
         """With the log prior's."""

@@ -76,6 +76,23 @@ def first_chain(
     return simplex.mode(start, held["startprob"], start, reciprocal=True), rows
 
 
+def guessed_chain(
+    end: bool, lengths: np.ndarray, resp: np.ndarray, held: Mapping[str, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """As ``first_chain``, from a guess at the states of all steps, (n, K): how often each follows each, and one time more."""
+    k, width = held["transitions"].shape
+    first = np.cumsum(lengths) - lengths
+    last = first + lengths - 1
+    inside = np.delete(np.arange(len(resp)), last)
+    counts = np.ones((k, width))
+    counts[:, :k] += resp[inside].T @ resp[inside + 1]
+    if end:
+        counts[:, k] += resp[last].sum(axis=0)
+    rows = simplex.mode(counts, held["transitions"], counts / counts.sum(axis=1, keepdims=True))
+    start = resp[first].sum(axis=0) + 1.0
+    return simplex.mode(start, held["startprob"], start / start.sum()), rows
+
+
 def log_densities(pseudo: np.ndarray, held: np.ndarray, p: np.ndarray) -> np.ndarray:
     """Sum of pseudo-counts times log p over each distribution's free entries: p without its last axis."""
     if not pseudo.any():

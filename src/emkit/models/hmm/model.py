@@ -1,7 +1,7 @@
 """Hidden Markov models over any family, fitted by Baum-Welch."""
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from emkit.core.parallel import each
 from emkit.core.scratch import borrow
 from emkit.core.seeding import kind_of_start
 from emkit.core.slivers import Sliver, slivers_of
+from emkit.families.marginals import JEFFREYS, of_probabilities
 from emkit.models.hmm import chain
 from emkit.models.hmm.banded import forward_backward_banded
 from emkit.models.hmm.blocks import pieces
@@ -103,6 +104,19 @@ class HiddenMarkov(ChainConfiguration):
         emissions = self.family.from_partition(first.x, first.weighted, rng)
         start, rows = chain.first_chain(self.end, first.lengths, attempt, self._resolved(), self.start_values)
         return self.made(None, {"startprob": start, "transitions": rows}, {"emissions": emissions})
+
+    def start_from(self, block: Block, resp: np.ndarray, rng: np.random.Generator) -> HMMParams:
+        """Emissions of the guessed states, and transitions as often as neighbouring steps have them."""
+        x, lengths = np.asarray(block.x), np.asarray(block.lengths)
+        weights = block.row_weights
+        weighted = resp if weights is None else resp * np.asarray(weights, dtype=np.float64)[:, None]
+        start, rows = chain.guessed_chain(self.end, lengths, resp, self._resolved())
+        emissions = self.family.from_partition(x, weighted, rng)
+        return self.made(None, {"startprob": start, "transitions": rows}, {"emissions": emissions})
+
+    def points(self, x: Any) -> np.ndarray | None:
+        """As the family has them."""
+        return self.family.embed(x)
 
     # --- E-step -------------------------------------------------------------------------------------------------------
 
@@ -201,6 +215,19 @@ class HiddenMarkov(ChainConfiguration):
         pairs = [(stats.start, log_start), (stats.transitions, log_trans), (stats.end, log_end)]
         return inner + sum(float(np.sum(n[n > 0] * logs[n > 0])) for n, logs in pairs)
 
+    def complete_marginal(self, stats: HMMStats, params: HMMParams) -> float | None:
+        """Of starts, of transitions and ends, by default with Jeffreys' priors, and of the family."""
+        inner = self.family.complete_marginal(stats.emissions, params.emissions)
+        if inner is None or self.fixed or self.start == "stationary":
+            return None
+        held = self._resolved()
+        start = JEFFREYS if self.startprob_prior is None else self.pseudo_start + 1.0
+        plain = self.transmat_prior is None and not self.sticky
+        rows = JEFFREYS if plain else self.pseudo_rows + 1.0
+        counts = np.column_stack([stats.transitions, stats.end]) if self.end else stats.transitions
+        first = of_probabilities(stats.start, params.startprob, start, np.isnan(held["startprob"]))
+        return inner + first + of_probabilities(counts, self._rows(params), rows, np.isnan(held["transitions"]))
+
     def gradient(self, stats: HMMStats, params: HMMParams) -> dict[str, np.ndarray]:
         """Counts, with the priors', over probabilities; a stationary start changes with the transitions."""
         start, counts = self._posterior_counts(stats)
@@ -221,9 +248,13 @@ class HiddenMarkov(ChainConfiguration):
             "transitions": simplex.curvature(counts, self._rows(params), self.held("transitions", counts.shape)),
         }
 
+    def label_counts(self, stats: HMMStats) -> np.ndarray:
+        """Steps in each state: those that begin in it, and those that lead to it."""
+        return np.asarray(stats.start + stats.transitions[:, : self.n_hidden].sum(axis=0))
+
     def slivers(self, params: HMMParams, stats: HMMStats) -> tuple[Sliver, ...]:
         """As the family says of its components; a state's rows are the steps that begin in it or lead to it."""
-        counts = stats.start + stats.transitions.sum(axis=0)
+        counts = self.label_counts(stats)
         return slivers_of("state", counts, self.family.slivers(params.emissions, counts))
 
     # --- reading ------------------------------------------------------------------------------------------------------
@@ -261,6 +292,11 @@ class HiddenMarkov(ChainConfiguration):
         """About ``n`` steps: sequences of 50, or sequences that run until they end."""
         lengths = max(1, int(n * params.endprob.mean())) if params.endprob is not None else np.full(-(-n // 50), 50)
         x, states, sizes = simulate(self.family, params, lengths, rng)
+        return Block(x, lengths=sizes, labels=states)
+
+    def redrawn(self, params: HMMParams, block: Block, rng: np.random.Generator) -> Block:
+        """Sequences of the block's lengths; of a chain that ends, given that it ends there."""
+        x, states, sizes = simulate(self.family, params, np.asarray(block.lengths), rng)
         return Block(x, lengths=sizes, labels=states)
 
     def side_by_side(self, source: Source) -> HMMsSideBySide | None:

@@ -1,0 +1,397 @@
+"""AutoClass: classes in a table of mixed columns, their number included, by a Bayesian score."""
+
+from dataclasses import KW_ONLY, dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+
+from emkit.algorithms.starts import fit
+from emkit.core.checks import mapping, one_of
+from emkit.core.columns import Column, Columns
+from emkit.core.describe import snapshot
+from emkit.core.errors import DataError, ParameterError
+from emkit.core.monitor import Monitors
+from emkit.core.prior import Dirichlet
+from emkit.core.result import Result
+from emkit.data.kinds import refined, with_levels
+from emkit.data.rows import ArraySource
+from emkit.estimators.autoclass_types import WORDS, Told, categorical_columns, check_blocks, family_of, table_model
+from emkit.estimators.profile import in_words
+from emkit.estimators.rows import RowFace
+from emkit.estimators.settings import make_rng
+from emkit.families.gaussian.family import Gaussian
+from emkit.models.mixture import FiniteMixture, MixtureParams, MixtureStats
+from emkit.selection.autoclass.attributes import TableModel
+from emkit.selection.autoclass.files import AutoClassData, read_autoclass
+from emkit.selection.autoclass.influence import Influence, influence
+from emkit.selection.autoclass.prepare import Prepared, prepare
+from emkit.selection.autoclass.score import score
+from emkit.selection.autoclass.search import Classification, Found, search
+
+
+@dataclass(eq=False, repr=False)
+class AutoClass(RowFace):
+    """Unsupervised clustering of a table of mixed columns; the number of classes is found by a Bayesian score.
+
+    The score is the marginal likelihood of a classification as the program AutoClass C approximates it. A search starts from random
+    classes, converges them, moves rows, deletes and splits classes while that raises the score, and starts again. The best
+    classification is then fitted by expectation-maximization to the exact mode of the posterior under the same priors, which gives
+    predictions, imputations and files as every mixture has them.
+
+    Parameters
+    ----------
+    n_components : "auto" or int
+        The number of classes; "auto" lets the score decide.
+    types : mapping, optional
+        What columns are, by name or number: "normal", "log" (normal on the log scale), "categorical", "ignore"; and for a tuple of
+        columns "correlated" or "correlated-log". By default texts, categories, and whole numbers from 0 with at most eight
+        values, each of which comes five times on average, are categories; other numbers are normal or, where that is likelier,
+        log-normal.
+    errors : mapping, optional
+        How precisely numbers were measured, by column: in their units, or on the log scale as a part of the number (0.01: to 1 %).
+        A class is never narrower than five errors. By default half of the smallest difference, between 0.001 standard
+        deviations and 0.01 of the range.
+    zero_points : mapping, optional
+        On the log scale: the value that no number of the column can be below; 0 by default.
+    missing : "outcome", "random", or mapping by column
+        Whether a missing number is an outcome that may tell classes apart, or says nothing. Of categories it is always an outcome.
+    time_limit : float or None
+        Seconds of the search. A try that is under way is finished in short.
+    max_tries : int or None
+        The search ends after so many tries; None leaves it to the time limit.
+    start_classes : tuple of two ints
+        Fewest and most classes that a try starts from.
+    n_kept : int
+        Classifications that are kept.
+    unseen : {"error", "missing"}
+        What a level of a category that was not there in the fit means.
+    init, fixed, order_by, tol, max_iter, algorithm, n_init, init_params, random_state, warm_start, n_jobs
+        As in every estimator: ``emkit.estimators.settings.Settings``; but nothing can be started or held: the search makes the
+        start.
+    verbose, verbose_interval, monitors, checkpoint
+        Likewise.
+
+    Attributes
+    ----------
+    n_components_ : int
+        Classes found.
+    log_marginal_ : float
+        The score of the fitted classification, AutoClass's log marginal likelihood, nats.
+    classifications_ : list of Classification
+        The best ones of the search, best first: ``labels``, ``memberships`` and ``score`` of each.
+    labels_ : array (n,)
+        The most probable class of each row of the fit.
+    class_strength_ : array (K,)
+        Log of the geometric mean of the probabilities that a class gives its own rows: tight classes are strong.
+    influence_ : array (K, d)
+        How far each class is from the whole in each column: Kullback-Leibler divergence, nats; of correlated columns the first
+        has it.
+    overall_influence_ : array (d,)
+        Its sum over classes, the largest set to 1.
+    cross_entropy_ : array (K,)
+        Of each class and the whole: the sum of its influences.
+    tries_ : int
+    search_ended_ : str
+        Why the search ended.
+    converged_, n_iter_, result_, model_, columns_, n_features_in_, feature_names_in_, and each parameter by its name
+
+    Raises
+    ------
+    DataError, ParameterError
+        (both ValueErrors) from ``fit``: naming the column, row or parameter.
+
+    References
+    ----------
+    Cheeseman and Stutz (1996), Bayesian Classification (AutoClass): Theory and Results, in Advances in Knowledge Discovery and Data
+    Mining, 153-180.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkit import AutoClass
+    >>> rng = np.random.default_rng(0)
+    >>> kind = rng.integers(3, size=150)
+    >>> size, colour = rng.normal(5.0 * kind, 0.5), rng.integers(2, size=150) * (kind > 0)
+    >>> AutoClass(random_state=0).fit(np.column_stack([size, colour])).n_components_
+    3
+    """
+
+    n_components: Any = "auto"
+    types: Any = None
+    _: KW_ONLY
+    errors: Any = None
+    zero_points: Any = None
+    missing: Any = "outcome"
+    time_limit: float | None = 30.0
+    max_tries: int | None = 5
+    start_classes: tuple[int, int] = (8, 36)
+    n_kept: int = 10
+    unseen: str = "error"
+    order_by: Any = None
+
+    # --- the model ----------------------------------------------------------------------------------------------------
+
+    def build(self, columns: Columns | None) -> FiniteMixture:
+        """A mixture over the family that the last fit took; before one, what little can be said of it."""
+        one_of(self.unseen, ("error", "missing"), "unseen")
+        auto = isinstance(self.n_components, str)
+        if auto and self.n_components != "auto":
+            raise ParameterError(f"n_components={self.n_components!r}: give 'auto' or a number", parameter="n_components")
+        family: Any = self.__dict__.get("_family", Gaussian("diag"))
+        k = self.__dict__.get("_k", 1) if auto else self.n_components
+        return FiniteMixture(family, k, Dirichlet(1.0 + 1.0 / k))
+
+    def _told(self) -> Told:
+        errors, zero_points = mapping(self.errors, "errors"), mapping(self.zero_points, "zero_points")
+        return Told(mapping(self.types, "types"), errors, zero_points, self.missing)
+
+    def _source(self, X: Any, sample_weight: Any = None, *, like: Columns | None = None, min_rows: int = 1) -> ArraySource:
+        """In a fit, codes of categories become levels."""
+        if isinstance(X, AutoClassData):
+            return _of_files(X, like, self.unseen)
+        source = super()._source(X, sample_weight, like=like, min_rows=min_rows)
+        if like is not None:
+            return source
+        columns = refined(source.columns, source.summary)
+        x, columns = with_levels(source.x, columns, categorical_columns(columns, source.x, self._told()))
+        return ArraySource(x, source.weights, columns, checked=True)
+
+    # --- fitting ------------------------------------------------------------------------------------------------------
+
+    def fit(self, X: Any, y: Any = None) -> Self:  # type: ignore[override]
+        """Search for classes in rows ``X``: an array, a data frame, or what ``read_autoclass`` read.
+
+        Parameters
+        ----------
+        X : array, data frame or AutoClassData
+            NaN or null where a cell is missing. Files bring types, errors and zero points with them.
+        y : ignored
+        """
+        source = self._source(X, min_rows=2)
+        x = np.asarray(source.x, dtype=np.float64)
+        model = X.model if isinstance(X, AutoClassData) else table_model(x, source.columns, self._told())
+        check_blocks(model, source.columns)
+        return self._classify(ArraySource(x, columns=source.columns, checked=True), model)
+
+    def fit_rows(self, X: Any, weights: Any, labels: Any) -> Self:
+        """``fit``; rows have no weights and nothing is known of labels here."""
+        for name, value in (("weights", weights), ("labels", labels)):
+            if value is not None:
+                raise ParameterError(f"AutoClass takes no {name}; Mixture does", parameter=name)
+        return self.fit(X)
+
+    def _classify(self, source: ArraySource, table: TableModel) -> Self:
+        x, k = source.x, None if isinstance(self.n_components, str) else self.n_components
+        self.build(None)
+        if self.init or self.fixed:
+            raise ParameterError(
+                "AutoClass cannot start from values or hold them; Mixture does", parameter="init" if self.init else "fixed"
+            )
+        if self.time_limit is None and self.max_tries is None and not self.monitors:
+            raise ParameterError("nothing would end the search: give time_limit or max_tries", parameter="max_tries")
+        if k is not None and k > len(x):
+            raise DataError(f"n_components={k} is more than the {len(x)} row(s) of the data: n_samples={len(x)}")
+        prepared = prepare(x, table)
+        rng = make_rng(self.random_state)
+        low, high = self.start_classes
+        watch = Monitors(self._monitors())
+        watch.begin()
+        found = search(
+            prepared, rng, start_classes=(int(low), int(high)), n_classes=k, time_limit=self.time_limit, max_tries=self.max_tries,
+            monitor=watch, keep=self.n_kept,
+        )  # fmt: skip
+        result = self._finished(source, table, found)
+        self._family, self._k = family_of(table, x, source.columns), result.model.n_hidden
+        self._adopt(result, source.columns, np.float64)
+        self._asked = snapshot((self.build(source.columns), source.columns))
+        self._remember(source, prepared, found)
+        self._report(result)
+        return self
+
+    def _finished(self, source: ArraySource, table: TableModel, found: Found) -> Result:
+        """The best classification, followed by EM to the mode of the posterior."""
+        best = found.best[0].memberships
+        k = best.shape[1]
+        model = FiniteMixture(family_of(table, source.x, source.columns), k, Dirichlet(1.0 + 1.0 / k)).resolve(source)
+        rng = np.random.default_rng(0)
+        resp = np.ascontiguousarray(best)
+        components = model.family.from_partition(source.x, resp, rng)
+        weights = (resp.sum(axis=0) + 1.0 / k) / (len(resp) + 1.0)
+        start = MixtureParams(weights, components)
+        stats = MixtureStats(resp.sum(axis=0), model.family.stats(components, source.x, resp))
+        start = model.m_step(stats, start)
+        result = fit(
+            model, source, executor=self._executor(), algorithm=self.algorithm, starts=[start], tol=self.tol,
+            max_iter=self.max_iter,
+        )  # fmt: skip
+        return replace(result, slivers=())  # small classes are what the score is for
+
+    def _remember(self, source: ArraySource, prepared: Prepared, found: Found) -> None:
+        """What the search said, and what the program's reports say of the fit."""
+        memberships = self._infer(source, "marginals").marginals
+        assert memberships is not None
+        memberships = np.where(memberships < _LEAST * memberships.max(axis=1, keepdims=True), 0.0, memberships)
+        memberships /= memberships.sum(axis=1, keepdims=True)
+        memberships = memberships[:, memberships.any(axis=0)]
+        of_columns = np.zeros((memberships.shape[1], source.n_features))
+        said = influence(prepared, memberships)
+        for t, term in enumerate(prepared.model.terms):
+            of_columns[:, term.columns[0]] = said.terms[:, t]
+        self._said = Said(found, memberships, score(prepared, memberships).log_marginal, said, of_columns)
+
+    def _of_search(self) -> "Said":
+        said: Said | None = self.__dict__.get("_said")
+        if said is None:
+            raise AttributeError("what a search said is known after fit; a file keeps the model alone")
+        return said
+
+    # --- the answer ---------------------------------------------------------------------------------------------------
+
+    @property
+    def n_components_(self) -> int:
+        """Classes."""
+        return int(self._fitted().model.n_hidden)
+
+    @property
+    def labels_(self) -> np.ndarray:
+        """The most probable class of each row of the fit."""
+        return np.asarray(self._of_search().memberships.argmax(axis=1))
+
+    @property
+    def log_marginal_(self) -> float:
+        """AutoClass's score of the fit, nats."""
+        return self._of_search().log_marginal
+
+    @property
+    def classifications_(self) -> list[Classification]:
+        """The best of the search, best first."""
+        return list(self._of_search().found.best)
+
+    @property
+    def class_strength_(self) -> np.ndarray:
+        """Log strength of each class."""
+        return self._of_search().influence.strength
+
+    @property
+    def influence_(self) -> np.ndarray:
+        """Of each column on each class, (K, d), nats."""
+        return self._of_search().of_columns
+
+    @property
+    def overall_influence_(self) -> np.ndarray:
+        """Sums over classes, the largest set to 1, (d,)."""
+        total = self.influence_.sum(axis=0)
+        return total / max(float(total.max(initial=0.0)), 1e-300)
+
+    @property
+    def cross_entropy_(self) -> np.ndarray:
+        """Of each class and the whole, (K,), nats."""
+        return self._of_search().influence.cross_entropy
+
+    @property
+    def tries_(self) -> int:
+        """Tries of the search."""
+        return self._of_search().found.tries
+
+    @property
+    def search_ended_(self) -> str:
+        """Why the search ended, in words."""
+        return self._of_search().found.reason.value
+
+    def report(self, n_columns: int = 8) -> str:
+        """AutoClass's report as text: classes with their strengths, and the columns that set each apart most.
+
+        Parameters
+        ----------
+        n_columns : int
+            Columns named for each class.
+        """
+        from emkit.estimators.autoclass_report import report
+
+        return report(self, n_columns)
+
+    def criteria(self) -> dict[str, Any]:
+        """The score beside the criteria of every mixture."""
+        return {**super().criteria(), **({"log_marginal": self.log_marginal_} if "_said" in self.__dict__ else {})}
+
+    def _value_in_words(self, result: Result) -> list[str]:
+        lines = super()._value_in_words(result)
+        if "_said" not in self.__dict__:
+            return lines
+        said = self._of_search()
+        others = [f"{c.score.log_marginal:.2f} ({c.memberships.shape[1]})" for c in said.found.best[1:4]]
+        more = f"; next best {', '.join(others)}" if others else ""
+        return [
+            f"  log marginal {said.log_marginal:.3f} with {self.n_components_} classes{more}",
+            f"  search: {said.found.tries} tries; {said.found.reason.value}",
+            *lines,
+        ]
+
+    def _in_words(self, result: Result) -> str:
+        k = result.model.n_hidden
+        return f"AutoClass: {k} class{'es' * (k != 1)}"
+
+    def _columns_by_moments(self) -> list[int]:
+        """The number of a level says nothing, and an ignored column has no mean."""
+        words = self.column_families() if "result_" in self.__dict__ else {}
+        return [j for j, c in enumerate(self.columns_.items) if c.levels is None and words.get(c.name) in ("normal", "gaussian")]
+
+    def column_families(self) -> dict[str, str]:
+        """The word of each column's family."""
+        model: Any = self.model_
+        return dict(zip(self.columns_.names, model.family.column_words(len(self.columns_)), strict=True))
+
+    def settings_of_file(self, path: Any) -> dict[str, Any]:
+        """Of AutoClass's own files: types, errors, zero points, and what missing cells are."""
+        return read_autoclass(path).settings if str(path).lower().endswith(".db2") else {}
+
+    def type_words(self) -> tuple[str, list[str]]:
+        """``types``."""
+        return "types", list(WORDS)
+
+    def takes_texts(self) -> bool:
+        """They are categories."""
+        return True
+
+    def _more_in_words(self, result: Result) -> list[str]:
+        """What sets each class apart most."""
+        return in_words(result.model, result.params, self.columns_)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a search found, and what the program says of the memberships (n, K) that EM made of the best."""
+
+    found: Found
+    memberships: np.ndarray
+    log_marginal: float
+    influence: Influence
+    of_columns: np.ndarray
+
+
+_LEAST = 1e-5  # of a row's largest membership: below, the program has none
+
+
+def _of_files(data: AutoClassData, like: Columns | None, unseen: str) -> ArraySource:
+    """The cells of AutoClass's files, categories as numbers of the levels that they had in the fit."""
+    x, items = np.full((len(data.columns[0]), len(data.columns)), np.nan), []
+    known = {} if like is None else {column.name: column for column in like.items}
+    for j, (name, cells, attribute) in enumerate(zip(data.names, data.columns, data.model.attributes, strict=True)):
+        if attribute.kind != "discrete":
+            x[:, j] = [np.nan if cell is None else cell for cell in cells]
+            items.append(Column(name))
+            continue
+        former = known.get(name)
+        levels = former.levels if former is not None and former.levels else tuple(sorted({c for c in cells if c is not None}))
+        number = {level: i for i, level in enumerate(levels)}
+        for row, cell in enumerate(cells):
+            if cell is not None and cell in number:
+                x[row, j] = number[cell]
+            elif cell is not None and unseen != "missing":
+                raise DataError(
+                    f"column {name!r} row {row} is {cell!r}, a level that was not there in the fit; correct the cell, or say "
+                    "unseen='missing'",
+                    column=name, row=row, parameter="unseen",
+                )  # fmt: skip
+        items.append(Column(name, "category", levels))
+    return ArraySource(x, columns=Columns(tuple(items)), checked=True)

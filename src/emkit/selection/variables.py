@@ -1,0 +1,285 @@
+"""Which columns of a table matter to a mixture: the others have the same distribution in all components."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from emkit.algorithms.starts import fit
+from emkit.core.block import Block, Source
+from emkit.core.checks import count, one_of
+from emkit.core.errors import CollapseError, DataError, ParameterError
+from emkit.core.executor import Executor
+from emkit.core.family import Family
+from emkit.core.model import Infer
+from emkit.core.result import Result
+from emkit.core.seeding import seed_labels
+from emkit.core.selected import SelectedColumns
+from emkit.families.per_column import ColumnPart, PerColumn, PerColumnParams
+from emkit.families.tied import Tied
+from emkit.models.mixture import FiniteMixture
+from emkit.selection.relevance import Column, Hypothesis, Selector, run
+
+PRICES = ("bic", "aic")
+_SHORT, _FEW = 8, 4  # iterations of every start, and how many starts are carried on
+_ROUNDS = 10  # of improving the best end, at most
+_DROPPED = 10  # columns that are left out in turn
+_SAMPLE = 5_000  # rows that starts are tried on
+_SEEDINGS = ("kmeans", "k-means++", "random_from_data")
+
+
+@dataclass(frozen=True)
+class Relevance:
+    """Which columns matter.
+
+    Attributes
+    ----------
+    result : Result
+        Of the mixture in which irrelevant columns are ``Tied``: a fit like any other.
+    family : PerColumn
+        That mixture's, not resolved.
+    names : tuple of str
+        Of the columns; of a block of dependent columns all of them, with commas.
+    columns : tuple of tuples of int
+        Their numbers.
+    relevant : bool array of shape (B,)
+    gains : array of shape (B,)
+        Nats by which distributions of their own describe each column better than a common one, given who belongs where.
+    prices : array of shape (B,)
+        Nats that they have to gain.
+    score, score_of_all : float
+        BIC or AIC, in the usual sign, lower is better: of ``result``, and of the mixture in which all columns are relevant.
+    reached : int
+        How many of the starts that were carried on ended there.
+    carried_on : int
+        Of how many.
+    """
+
+    result: Result
+    family: PerColumn
+    names: tuple[str, ...]
+    columns: tuple[tuple[int, ...], ...]
+    relevant: np.ndarray
+    gains: np.ndarray
+    prices: np.ndarray
+    score: float
+    score_of_all: float
+    reached: int
+    carried_on: int
+
+
+def relevant_columns(
+    model: FiniteMixture,
+    source: Source,
+    *,
+    executor: Executor,
+    rng: np.random.Generator,
+    by: str = "bic",
+    starts: int = 40,
+    tol: float = 1e-3,
+    max_iter: int = 1000,
+) -> Relevance:
+    """Fit a mixture and choose the columns that matter to it, both at once, by a penalised likelihood.
+
+    From many first guesses at the columns and the partition, EM whose M-steps also choose the columns: a column is relevant if
+    distributions of its own for every component gain more than their further parameters cost. The penalised likelihood never falls.
+    From the best end on, columns are left out one at a time, and the chosen ones fitted from starts of their own, while that helps.
+    What comes of it is fitted as any mixture is.
+
+    Parameters
+    ----------
+    model : FiniteMixture
+        Not resolved, of at least two components, with nothing held or given; its family has columns that are independent given the
+        component, or blocks of columns that are chosen or not together.
+    source : Source
+    executor : Executor
+    rng : Generator
+    by : {"bic", "aic"}
+        What a parameter costs: half the logarithm of the number of rows, or one nat.
+    starts : int
+        Besides the fit in which all columns are relevant.
+    tol, max_iter
+        See ``emkit.fit``.
+
+    Raises
+    ------
+    ParameterError
+        For a model of one component, one with values that are held or given, or columns that all depend on each other.
+    CollapseError
+        Without a prior, if every start collapsed.
+
+    References
+    ----------
+    Marbac and Sedki (2017), Variable selection for model-based clustering using the integrated complete-data likelihood, Statistics
+    and Computing 27, 1049-1063; their R package VarSelLCM. Green (1990), JRSS B 52, 443-452: EM for penalised likelihood.
+    """
+    price = {"aic": 1.0, "bic": 0.5 * float(np.log(source.total_weight))}[one_of(by, PRICES, "by")]
+    count(starts, "starts", 0)
+    blocks = _blocks(model, source)
+    with executor.session(), np.errstate(over="ignore", invalid="ignore"):
+        whole = fit(_mixture(model, blocks, [True] * len(blocks)), source, executor=executor, rng=rng, tol=tol, max_iter=max_iter)
+        columns = tuple(_column(block, model.n_hidden, source, executor, price) for block in blocks)
+        selector = Selector(columns, 0.0 if model.prior is None else model.prior.pseudo, executor)
+        tried = _tried(selector, whole, source, starts, rng, tol)
+        ends = _ends(selector, source, tried, tol, max_iter)
+        if not ends:
+            raise CollapseError(
+                "every start ended in a component collapsed onto a point; use the default prior, or fewer components"
+            )
+        best, value, gains = _improved(max(ends, key=_value), selector, model, source, rng, tol, max_iter)
+        parts = tuple(p if used else c.alone for c, p, used in zip(columns, best.parts, best.relevant, strict=True))
+        final = _mixture(model, blocks, best.relevant.tolist())
+        given = [final.Params(best.weights, PerColumnParams(parts))]
+        result = fit(final, source, executor=executor, starts=given, rng=rng, tol=tol, max_iter=max_iter)
+    family: Any = final.family
+    return Relevance(
+        result,
+        family,
+        tuple(c.block.name for c in columns),
+        tuple(c.block.columns for c in columns),
+        best.relevant,
+        gains,
+        selector.prices,
+        2.0 * (price * result.n_free - result.log_likelihood),
+        2.0 * (price * whole.n_free - whole.log_likelihood),
+        sum(np.array_equal(end[0].relevant, best.relevant) and end[1] > value - 10.0 * tol for end in ends),
+        len(ends),
+    )
+
+
+def _blocks(model: FiniteMixture, source: Source) -> list[ColumnPart]:
+    """The family of each column, or block of columns that are chosen together. Raises ParameterError if there is no choice."""
+    if model.n_hidden < 2:
+        raise ParameterError("which columns matter is a question about two components or more", parameter="n_components")
+    if model.has_values:
+        raise ParameterError("which columns matter can only be chosen where no parameter is held or given", parameter="fixed")
+    columns = source.columns
+    found = model.family.blocks(columns)
+    if len(found) < 2:
+        raise ParameterError(
+            f"{model.family.called}: its {len(columns)} column(s) depend on each other, so none can be irrelevant alone; give them "
+            'families of their own, such as PerColumn or Gaussian("diag")',
+            parameter="family",
+        )
+    return [ColumnPart(",".join(str(columns[j].name) for j in places), places, family) for places, family in found]
+
+
+def _mixture(model: FiniteMixture, blocks: Sequence[ColumnPart], relevant: Sequence[bool]) -> FiniteMixture:
+    """The mixture in which irrelevant columns have one distribution."""
+    shared = (0,) * model.n_hidden
+    parts = [b if used else replace(b, family=Tied(b.family, shared)) for b, used in zip(blocks, relevant, strict=True)]
+    return replace(model, family=PerColumn(parts))
+
+
+def _column(block: ColumnPart, k: int, source: Source, executor: Executor, price: float) -> Column:
+    """Resolved, with the fit of its one distribution."""
+    resolved: Family = block.family.resolve(SelectedColumns(source, block.columns), k)
+    alone = _alone(block, source, executor)
+    more = resolved.n_free(resolved.null(k, len(block.columns))) - alone.n_free
+    return Column(block, resolved, alone.params.components, alone.objective, price * more)
+
+
+def _alone(block: ColumnPart, source: Source, executor: Executor) -> Result:
+    """The fit of one distribution to the columns of a block."""
+    return fit(FiniteMixture(block.family, 1), SelectedColumns(source, block.columns), executor=executor, tol=1e-6)
+
+
+def _guesses(
+    selector: Selector, whole: Result, block: Block, starts: int, rng: np.random.Generator
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Responsibilities (n, K) and relevant columns: by the fit by all columns; then by columns drawn at random."""
+    x, every, k = np.asarray(block.x), len(selector.columns), len(whole.params.weights)
+    weights = None if block.weights is None else np.asarray(block.weights, dtype=np.float64)
+    marginals = Infer(whole.model, whole.params, "marginals")(block).marginals
+    yield np.asarray(marginals), np.ones(every, dtype=bool)
+    for i, own in enumerate(rng.spawn(starts)):
+        chosen = np.zeros(every, dtype=bool)
+        chosen[own.permutation(every)[: own.integers(1, every, endpoint=True)]] = True
+        points = [c.resolved.embed(x[:, list(c.block.columns)]) for c, used in zip(selector.columns, chosen, strict=True) if used]
+        known = [p for p in points if p is not None]
+        joined = np.concatenate(known, axis=1) if known else np.zeros((len(x), 1))
+        apart = len(np.unique(joined if weights is None else joined[weights > 0], axis=0)) >= k
+        kind = _SEEDINGS[i % len(_SEEDINGS)] if apart else "random"
+        yield seed_labels(joined, len(x), weights, k, own, kind), chosen
+
+
+def _anew(selector: Selector, model: FiniteMixture, at: Hypothesis, source: Source, rng: np.random.Generator) -> Hypothesis:
+    """The best fit to the relevant columns alone, from starts as every mixture has them."""
+    used = np.flatnonzero(at.relevant).tolist()
+    if not used:
+        return at
+    blocks = [selector.columns[b].block for b in used]
+    places = [j for block in blocks for j in block.columns]
+    parts = [replace(block, columns=tuple(places.index(j) for j in block.columns)) for block in blocks]
+    alone = replace(model, family=PerColumn(parts))
+    found = fit(alone, SelectedColumns(source, places), executor=selector.executor, rng=rng).params
+    new = dict(zip(used, found.components.parts, strict=True))
+    return replace(at, weights=found.weights, parts=tuple(new.get(b, old) for b, old in enumerate(at.parts)))
+
+
+def _improved(
+    end: tuple[Hypothesis, float, np.ndarray],
+    selector: Selector,
+    model: FiniteMixture,
+    source: Source,
+    rng: np.random.Generator,
+    tol: float,
+    max_iter: int,
+) -> tuple[Hypothesis, float, np.ndarray]:
+    """From the best end on, as long as something is gained.
+
+    The chosen columns get starts of their own, which may find a better optimum. And the columns that gain least are left out one at
+    a time: groups that a column itself has made speak for it, so that EM alone would keep it. Left out to the last, no column
+    matters, which has the value 0.
+    """
+    for _ in range(_ROUNDS):
+        at, value, gains = end
+        tried = []
+        with suppress(CollapseError, DataError):  # such as one column with fewer values than components
+            tried.append(_anew(selector, model, at, source, rng))
+        margins, order = gains - selector.prices, np.flatnonzero(at.relevant)
+        for b in order[np.argsort(margins[order], kind="stable")][:_DROPPED]:
+            tried.append(replace(at, relevant=at.relevant & (np.arange(len(margins)) != b)))
+        end = max([end, *_ends(selector, source, tried, tol, max_iter)], key=_value)
+        if end[1] < value + tol:
+            break
+    return end
+
+
+def _value(end: tuple[Hypothesis, float, np.ndarray]) -> float:
+    return end[1]
+
+
+def _tried(
+    selector: Selector, whole: Result, source: Source, starts: int, rng: np.random.Generator, tol: float
+) -> list[Hypothesis]:
+    """A short run of every start, on a sample of many rows: the best few, the first of all among them."""
+    sample = source.sample(_SAMPLE, rng)
+    if sample is not source:  # what one distribution is worth there
+        each = ((c, _alone(c.block, sample, selector.executor).objective) for c in selector.columns)
+        selector = replace(selector, columns=tuple(replace(c, value=value) for c, value in each))
+    block, tried = sample.joined(), []
+    for i, (guess, chosen) in enumerate(_guesses(selector, whole, block, starts, rng)):
+        resp = guess if block.weights is None else guess * np.asarray(block.weights, dtype=np.float64)[:, None]
+        try:
+            start = selector.start(np.asarray(block.x), resp, chosen, rng)
+            tried.append((i, *run(selector, sample, start, tol=tol, max_iter=_SHORT)[:2]))
+        except CollapseError:
+            continue
+    tried.sort(key=lambda one: -one[2])
+    return [at for _, at, _ in [*tried[:_FEW], *(one for one in tried[_FEW:] if one[0] == 0)]]
+
+
+def _ends(
+    selector: Selector, source: Source, tried: Sequence[Hypothesis], tol: float, max_iter: int
+) -> list[tuple[Hypothesis, float, np.ndarray]]:
+    """Carried on over all rows, until nothing more is gained."""
+    ends = []
+    for at in tried:
+        try:
+            ends.append(run(selector, source, at, tol=0.1 * tol, max_iter=max_iter))
+        except CollapseError:
+            continue
+    return ends

@@ -1,0 +1,43 @@
+"""AutoClass on the command line: its own files, types of columns, classes without -k."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+DATA = Path(__file__).parents[1] / "support" / "data"
+
+
+@pytest.fixture
+def files(tmp_path):
+    for suffix in ("db2", "hd2", "model"):
+        shutil.copy(DATA / f"autoclass_synthetic.{suffix}", tmp_path / f"s.{suffix}")
+
+
+def test_fit_and_predict_the_programs_files(emkit, files):
+    done = emkit("fit", "s.db2", "--model", "autoclass", "--set", "max_tries=1", "--out", "m.safetensors")
+    assert done.exit_code == 0, done.stderr
+    assert re.match(r"AutoClass: [34] classes, 6 columns, 300 rows", done.stdout)
+    assert "log marginal -758" in done.stdout
+    assert emkit("predict", "m.safetensors", "s.db2", "--out", "out.csv").exit_code == 0
+    assert {0, 1, 2} <= set(pd.read_csv("out.csv")["label"])
+
+
+def test_types_and_json(emkit, files):
+    given = ("fit", "s.db2", "--model", "autoclass", "--set", "max_tries=1", "--types", "t=ignore", "--json", "--quiet")
+    told = json.loads(emkit(*given).stdout)
+    assert told["model"] == "autoclass"
+    assert told["families"]["t"] == "ignore"
+    assert told["log_marginal"] > -8000
+
+
+def test_what_is_wrong_is_one_line(emkit, files, one_line):
+    assert "choose one of: normal, log" in one_line(emkit("fit", "s.db2", "--model", "autoclass", "--types", "t=wide"))
+    header = Path("s.hd2").read_text()
+    Path("s.hd2").write_text(header.replace("error 0.05", "eror 0.05"))
+    assert "s.hd2 line 7: 'eror' is no parameter" in one_line(emkit("fit", "s.db2", "--model", "autoclass"))
+    Path("s.hd2").unlink()
+    assert "s.hd2" in one_line(emkit("fit", "s.db2", "--model", "autoclass"))

@@ -1,0 +1,187 @@
+"""``select``: a grid of models on data whose answers are known, and what becomes of candidates that cannot be fitted."""
+
+import numpy as np
+import pytest
+
+from emkit import HMM, GaussianMixture, LatentClass, Mixture, ModelFileError, ParameterError, StopReason, TimeLimit, Trace, select
+from emkit.core.monitor import Monitor
+from support.datasets import faithful
+
+SHAPES = ["EEI", "VVI", "EEE", "VEE", "VVV"]
+TIMES = ("seconds",)
+
+
+@pytest.fixture(scope="module")
+def grid():
+    """Faithful over five shapes and 1 to 4 components, nothing dropped."""
+    return select(
+        GaussianMixture(n_jobs=1), faithful(), grid={"n_components": range(1, 5), "covariance_type": SHAPES}, drop=False, random_state=0
+    )
+
+
+def same(a, b):
+    """Whether two tables say the same, but for the times."""
+    return all(np.array_equal(np.array(a[name], dtype=object), np.array(b[name], dtype=object)) or repr(a[name]) == repr(b[name])
+               for name in a if name not in TIMES)
+
+
+def test_faithful_is_three_components_of_one_shape_as_mclust_has_it(grid):
+    assert grid.best_params_ == {"n_components": 3, "covariance_type": "EEE"}
+    best = grid.best_
+    assert best.converged_ and best.n_components_ == 3
+    assert grid.table["bic"][grid.best_index_] == pytest.approx(2314.296, abs=0.01)
+    assert best.bic(faithful()) == pytest.approx(grid.table["bic"][grid.best_index_], abs=1e-6)
+    assert best.icl(faithful()) == pytest.approx(grid.table["icl"][grid.best_index_], abs=1e-6)
+
+
+def test_a_richer_model_is_never_worse_than_one_that_it_contains(grid):
+    value = {
+        (k, shape): ll
+        for k, shape, ll, mark in zip(*(grid.table[c] for c in ("n_components", "covariance_type", "log_likelihood", "mark")), strict=True)
+        if not mark
+    }
+    within = [("EEI", "VVI"), ("EEI", "EEE"), ("EEE", "VEE"), ("VEE", "VVV"), ("VVI", "VVV")]
+    for (k, shape), ll in value.items():
+        for poor, rich in within:
+            if shape == poor and (k, rich) in value:
+                assert value[k, rich] >= ll - 0.02, (k, poor, rich)
+        if (k + 1, shape) in value:
+            assert value[k + 1, shape] >= ll - 0.02, (k, shape)
+
+
+def test_table_has_what_a_reader_needs(grid):
+    i = grid.best_index_
+    assert grid.table["starts_at_best"][i] > 0.5
+    assert grid.table["smallest"][i] == pytest.approx(grid.best_.weights_.min(), abs=1e-4)
+    assert not grid.table["mark"][i] and grid.table["converged"][i]
+    assert list(grid.frame().columns) == list(grid.table)
+    assert "chosen by bic: n_components=3, covariance_type=EEE" in str(grid)
+
+
+def test_any_candidate_is_at_hand_fitted(grid):
+    other = grid.refit(n_components=2, covariance_type="VVV")
+    assert other.result_.log_likelihood == pytest.approx(-1130.264, abs=0.01)
+    with pytest.raises(ParameterError, match="5 candidates have the settings"):
+        grid.refit(n_components=2)
+    with pytest.raises(ParameterError, match="'tol' is not a setting of the grid"):
+        grid.refit(tol=1.0)
+
+
+def test_picture_has_a_line_for_each_shape(grid):
+    axes = grid.plot().axes[0]
+    assert len(axes.lines) == len(SHAPES)
+    assert axes.get_xlabel() == "n_components"
+
+
+def test_lines_that_became_worse_are_left_and_say_so():
+    found = select(GaussianMixture(random_state=0), faithful(), grid={"n_components": range(1, 8), "covariance_type": "VVV"})
+    assert found.best_params_["n_components"] == 2
+    assert found.table["note"][-1] == "not tried: bic was more than 10 worse with 4 and 5 than with 2"
+    assert np.isnan(found.table["bic"][-1])
+    assert found.refit(n_components=6).n_components_ == 6  # fitted on request
+
+
+@pytest.mark.parametrize("how", [{"n_jobs": 2}, {}])
+def test_number_of_processes_changes_nothing(how):
+    settings = {"grid": {"n_components": range(1, 4), "covariance_type": ["EEE", "VVV"]}, "random_state": 3}
+    assert same(select(GaussianMixture(n_jobs=1), faithful(), **settings).table, select(GaussianMixture(), faithful(), **settings, **how).table)
+
+
+def test_order_of_columns_and_units_change_no_choice():
+    x = faithful()
+    settings = {"grid": {"n_components": range(1, 4), "covariance_type": ["EEE", "VVV"]}, "random_state": 0}
+    plain = select(GaussianMixture(), x, **settings)
+    other = select(GaussianMixture(), x[:, ::-1] * [60.0, 1e-3], **settings)
+    assert plain.best_params_ == other.best_params_
+    shift = 2 * len(x) * np.log(1 / 0.06)  # of the density, by the units
+    assert np.array(other.table["bic"]) + shift == pytest.approx(np.array(plain.table["bic"]), abs=0.05)
+
+
+class Stop(Monitor):
+    """Ctrl-C when a number of lines was said."""
+
+    def __init__(self, after):
+        self.left = after
+
+    def say(self, text):
+        self.left -= " of " in text
+        if self.left == 0:
+            raise KeyboardInterrupt
+
+
+def test_ctrl_c_leaves_the_table_so_far_and_a_resumed_search_is_as_if_nothing_had_happened(tmp_path):
+    settings = {"grid": {"n_components": range(1, 5), "covariance_type": ["EEE", "VVV"]}, "random_state": 1}
+    whole = select(GaussianMixture(), faithful(), **settings)
+    path = tmp_path / "search.safetensors"
+    cut = select(GaussianMixture(), faithful(), **settings, checkpoint=path, monitors=[Stop(4)])
+    assert cut.reason_ is StopReason.INTERRUPTED
+    assert cut.table["note"].count("not tried: interrupted") == 4
+    assert cut.best_params_["n_components"] == 2 and cut.best_.converged_
+    again = select(GaussianMixture(), faithful(), **settings, checkpoint=path)
+    assert again.reason_ is None and same(whole.table, again.table)
+    assert all(np.array_equal(a, b) for a, b in zip(whole.best_.parameters().values(), again.best_.parameters().values(), strict=True))
+    with pytest.raises(ModelFileError, match="belongs to another search"):
+        select(GaussianMixture(), faithful()[1:], **settings, checkpoint=path)
+
+
+def test_ctrl_c_before_any_fit_is_the_callers():
+    class Now(Monitor):
+        def asked(self):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        select(GaussianMixture(), faithful(), monitors=[Now()])
+
+
+def test_a_time_limit_shorter_than_one_fit_still_gives_a_table():
+    found = select(GaussianMixture(), faithful(), time_limit=1e-9, random_state=0)
+    assert found.reason_ is StopReason.TIME_LIMIT
+    assert found.table["note"][1:] == ["not tried: time limit"] * 8
+    assert found.best_params_ == {"n_components": 1}
+    assert "stopped at the time limit: 1 of 9" in str(found)
+
+
+def test_candidates_that_cannot_be_fitted_stay_with_the_reason():
+    x = np.abs(faithful()[:5]) - 2.0
+    found = select(
+        [GaussianMixture(random_state=0), Mixture(family="gamma", random_state=0)], x, grid={"n_components": [1, 2, 9]}, drop=False
+    )
+    assert found.best_params_["estimator"] == "GaussianMixture"
+    notes = dict(zip(zip(found.table["estimator"], found.table["n_components"], strict=True), found.table["note"], strict=True))
+    assert "n_components=9 is more than the 5 row(s)" in notes["GaussianMixture", 9]
+    assert "row" in notes["Mixture", 1] and np.isnan(found.table["bic"][3])
+    assert "no fit:" in str(found)
+
+
+def test_what_cannot_be_searched_is_refused():
+    x = faithful()
+    with pytest.raises(ParameterError, match="grid is empty: no values for 'n_components'"):
+        select(GaussianMixture(), x, grid={"n_components": []})
+    with pytest.raises(ParameterError, match="grid is empty"):
+        select(GaussianMixture(), x, grid={})
+    with pytest.raises(ParameterError, match="no such setting; it has .*covariance_type"):
+        select(GaussianMixture(), x, grid={"shape": "all"})
+    with pytest.raises(ParameterError, match="by='r2'"):
+        select(GaussianMixture(), x, by="r2")
+    with pytest.raises(ParameterError, match="more than once"):
+        select(GaussianMixture(), x, grid={"n_components": [1, 1]})
+    with pytest.raises(ParameterError, match="is not an estimator that can be searched"):
+        select(Trace(), x)
+    with pytest.raises(ParameterError, match="unexpected keyword argument 'lengths'"):
+        select(GaussianMixture(), x, lengths=[272])
+    with pytest.raises(ParameterError, match="time_limit"):
+        select(GaussianMixture(), x, time_limit=-1)
+    assert TimeLimit  # a limit for one fit is a monitor; for a search it is a setting
+
+
+def test_families_latent_classes_and_states():
+    rng = np.random.default_rng(0)
+    counts = rng.negative_binomial(2.0, 0.2, (300, 1))
+    found = select(Mixture(random_state=0), counts, grid={"family": ["poisson", "negative_binomial"], "n_components": [1, 2]})
+    assert found.best_params_ == {"family": "negative_binomial", "n_components": 1}
+    yes = np.where(rng.random((500, 1)) < 0.4, 0.9, 0.15)
+    answers = (rng.random((500, 6)) < yes).astype(int)
+    assert select(LatentClass(random_state=0), answers, grid={"n_classes": range(1, 4)}).best_params_ == {"n_classes": 2}
+    steps = np.concatenate([rng.poisson(rate, (40, 1)) for rate in (2, 15, 2, 15)])
+    found = select(HMM(emission="poisson", random_state=0), steps, grid={"n_states": [1, 2, 3]}, by="cv", cv=2, lengths=[40] * 4)
+    assert found.table["cv"][1] > found.table["cv"][0] and "cv_se" in found.table
