@@ -198,6 +198,56 @@ class BayesianNetwork(AfterNetwork):
         found._adopt(Result.by_hand(model, params), columns, np.float64)
         return found
 
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str], *, latent: Any = None, **settings: Any) -> Self:
+        """A network read from a file, ready for queries: BIF, XMLBIF, Hugin NET, GeNIe XDSL or UAI, by suffix, also ``.gz``.
+
+        Parameters
+        ----------
+        path : path
+        latent : list of str, optional
+            Nodes that are no columns of the data when the network is fitted.
+        settings
+            Of the estimator.
+
+        Raises
+        ------
+        DataError
+            Naming the file, the line and the node of what is wrong.
+        """
+        from emkit.io.networks.dispatch import read_network
+
+        found = read_network(path)
+        states, parents, tables = (dict(zip(found.names, part, strict=True)) for part in (found.states, found.parents, found.tables))
+        return cls.from_tables(found.names, states, parents, tables, latent=latent, **settings)
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write graph, states and tables to a file that other programs read; the suffix says which format: see ``from_file``."""
+        from emkit.io.networks.dispatch import write_network
+
+        write_network(self._network_record(), path)
+
+    def to_networkx(self) -> Any:
+        """A networkx DiGraph, with states and table of each node as attributes."""
+        from emkit.io.networks.conversion import to_networkx
+
+        return to_networkx(self._network_record())
+
+    def to_pgmpy(self) -> Any:
+        """A network of pgmpy's, which must be installed."""
+        from emkit.io.networks.conversion import to_pgmpy
+
+        return to_pgmpy(self._network_record())
+
+    def _network_record(self) -> Any:
+        from emkit.io.networks.record import Network
+
+        structure, (model, params) = self.structure_, self._model()
+        graph = structure.graph
+        tables = tuple(model.layout.table(params.tables, node) for node in range(len(graph)))
+        parents = tuple(tuple(graph.names[p] for p in found) for found in graph.parents)
+        return Network(graph.names, tuple(tuple(map(str, found)) for found in structure.states), parents, tables)
+
     # --- the answer ---------------------------------------------------------------------------------------------------
 
     def bic(self, X: Any = None) -> float:
