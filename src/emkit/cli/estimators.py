@@ -15,6 +15,7 @@ NOT_SETTINGS = frozenset({"monitors", "checkpoint", "verbose", "verbose_interval
 
 
 _SPELLED = {"AutoClass": "autoclass"}  # a name, not two words
+_ALSO = {"bayes-net": "bayesian-network"}
 
 
 def model_name(estimator: str) -> str:
@@ -30,15 +31,22 @@ def model_names() -> tuple[str, ...]:
 def find_estimator(name: str) -> type[Any]:
     """The estimator's class; refuses an unknown name."""
     for estimator in group("estimators"):
-        if model_name(estimator) == name:
+        if model_name(estimator) == _ALSO.get(name, name):
             kind: type[Any] = getattr(import_module(MODULES[estimator]), estimator)
             return kind
     raise Refusal(f"--model {name!r} is unknown; choose one of: {', '.join(model_names())}")
 
 
 def known_settings(kind: type[Any]) -> list[str]:
-    """Settings that the command line can give; the first one, how many components or states, is ``-k``."""
-    return [name for name in list(signature(kind).parameters)[1:] if name not in NOT_SETTINGS]
+    """Settings that the command line can give; the first one, if it says how many components or states, is ``-k``."""
+    names = list(signature(kind).parameters)
+    return [name for name in names[1 if counts_something(kind) else 0 :] if name not in NOT_SETTINGS]
+
+
+def counts_something(kind: type[Any]) -> bool:
+    """Whether the first setting is a number of components or states."""
+    default = next(iter(signature(kind).parameters.values())).default
+    return isinstance(default, int) or default == "auto"
 
 
 def is_setting(name: str) -> bool:
@@ -56,6 +64,8 @@ def build(kind: type[Any], components: int | str | None, settings: Mapping[str, 
         other = next((f" (--model {name} does)" for name in others), "")
         raise Refusal(f"{model} has no setting {', '.join(map(repr, unknown))}{other}; it has: {', '.join(sorted(known))}")
     first = next(iter(signature(kind).parameters.values()))
+    if components is not None and not counts_something(kind):
+        raise Refusal(f"the {model} has no number of components; leave out -k")
     if components is None and isinstance(first.default, int):
         raise Refusal(f"say how many {first.name.removeprefix('n_')} the {model} has, e.g. -k 3")
     if isinstance(components, str) and components != "auto":

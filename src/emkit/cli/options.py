@@ -45,6 +45,13 @@ Types = Annotated[
         help="Families of columns of a mixture, e.g. age=gaussian,visits=poisson,region=categorical; others by what they hold.",
     ),
 ]
+Structure = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="A network's graph and states: .bif, .xmlbif, .net, .xdsl or .uai.")
+]
+Edges = Annotated[str | None, typer.Option(metavar="A->B,A->C", help="A network's edges, from parents to children.")]
+Latent = Annotated[
+    str | None, typer.Option(metavar="NODE=STATES,...", help="Hidden nodes of a network and how many states each has, e.g. H=2.")
+]
 Emission = Annotated[
     str | None,
     typer.Option(

@@ -218,7 +218,9 @@ class BayesianNetwork(AfterNetwork):
         from emkit.io.networks.dispatch import read_network
 
         found = read_network(path)
-        states, parents, tables = (dict(zip(found.names, part, strict=True)) for part in (found.states, found.parents, found.tables))
+        states, parents, tables = (
+            dict(zip(found.names, part, strict=True)) for part in (found.states, found.parents, found.tables)
+        )
         return cls.from_tables(found.names, states, parents, tables, latent=latent, **settings)
 
     def write(self, path: str | os.PathLike[str]) -> None:

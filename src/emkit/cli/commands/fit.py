@@ -9,6 +9,7 @@ import typer
 from emkit.cli import options
 from emkit.cli.estimators import build, find_estimator, known_settings
 from emkit.cli.exits import INTERRUPTED, NOT_CONVERGED, Refusal
+from emkit.cli.networks import network_settings
 from emkit.cli.reading import DataFile, find_columns
 from emkit.cli.talk import Talk
 
@@ -21,6 +22,9 @@ def command(
     weights: options.Weights = None,
     out: options.Out = None,
     types: options.Types = None,
+    structure: options.Structure = None,
+    edges: options.Edges = None,
+    latent: options.Latent = None,
     covariance_type: options.CovarianceType = None,
     emission: options.Emission = None,
     sequence: options.Sequence = None,
@@ -62,6 +66,7 @@ def command(
         "n_jobs": n_jobs,
         "fixed": None if fixed is None else _json_object(fixed),
     }
+    given |= network_settings(structure, edges, latent)
     settings = {name: value for name, value in given.items() if value is not None}
     if no_prior:
         settings["prior"] = None

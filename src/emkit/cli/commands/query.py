@@ -1,0 +1,77 @@
+"""``emkit query``: what a network says of some nodes when others are known."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from emkit.cli.exits import Refusal
+from emkit.cli.options import AsJson, Quiet
+from emkit.cli.talk import Talk
+
+
+def command(
+    model: Annotated[Path, typer.Argument(help="Model file of a network, or a network file: .bif, .xmlbif, .net, .xdsl, .uai.")],
+    of: Annotated[
+        str | None,
+        typer.Option(metavar="NODE,...", help="Nodes whose joint distribution is asked for; each on its own by default."),
+    ] = None,
+    given: Annotated[str | None, typer.Option(metavar="NODE=STATE,...", help="What is known.")] = None,
+    soft: Annotated[
+        str | None,
+        typer.Option(metavar="NODE=STATE:NUMBER;...", help="Uncertain evidence: how probable what was seen is in each state."),
+    ] = None,
+    do: Annotated[str | None, typer.Option(metavar="NODE=STATE,...", help="What is set from outside, whatever its causes.")] = None,
+    most_probable: Annotated[bool, typer.Option("--most-probable", help="The most probable states of all nodes together.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Print the distribution of nodes of a network, given what is known of others."""
+    from emkit.cli.evidence_text import asked, assignments, likelihoods
+    from emkit.cli.writing import print_json
+
+    with Talk(quiet).warnings():
+        network = _network(model)
+        names, states = network.structure_.graph.names, network.structure_.states
+
+        def named(found: dict[int, int]) -> dict[str, Any]:
+            return {names[node]: states[node][state] for node, state in found.items()}
+
+        if do is not None:
+            network = network.do(named(assignments(do, names, states, "--do")))
+        known = {} if given is None else named(assignments(given, names, states))
+        if most_probable:
+            if of is not None or soft is not None:
+                raise Refusal("--most-probable is of all nodes, given what is known; leave out --of and --soft")
+            found, log_probability = network.most_probable(known)
+            if as_json:
+                print_json({"given": known, "most_probable": found, "log_probability": log_probability})
+            else:
+                wide = max(map(len, map(str, found)))
+                print("\n".join(f"{name:<{wide}}  {state}" for name, state in found.items()))
+            return
+        seen = None if soft is None else {names[node]: values for node, values in likelihoods(soft, names, states).items()}
+        groups = [[name] for name in names if name not in known] if of is None else [[names[node] for node in asked(of, names)]]
+        answers = [network.query(group, known, soft=seen) for group in groups]
+    if as_json:
+        rows = [
+            {"nodes": list(a.names), "states": [list(s) for s in a.states], "probabilities": a.values.tolist()} for a in answers
+        ]
+        print_json({"given": known, "answers": rows})
+    else:
+        print("\n\n".join(map(str, answers)))
+
+
+def _network(path: Path) -> Any:
+    """A network from a model file or a network file. Refuses other models."""
+    from emkit.cli.estimators import open_model
+    from emkit.estimators.bayesian_network import BayesianNetwork
+
+    if not path.is_file():
+        raise Refusal(f"no such file: {str(path)!r}")
+    if path.suffix != ".safetensors":
+        return BayesianNetwork.from_file(path)
+    fitted, _ = open_model(path)
+    if not hasattr(fitted, "query"):
+        raise Refusal(f"{str(path)!r} holds a {type(fitted).__name__}; queries are asked of Bayesian networks")
+    return fitted
