@@ -3,11 +3,11 @@
 import json
 
 import pytest
-from support.datasets import FOLDER
 from typer.testing import CliRunner
 
 from emkit import load
 from emkit.cli.app import app
+from support.datasets import FOLDER
 
 DATA = str(FOLDER / "faithful.csv")
 

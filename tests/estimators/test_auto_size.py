@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from sklearn.base import clone
-from support.datasets import faithful
 
 from emkit import GaussianMixture, LatentClass, Mixture, ParameterError, load, select
+from support.datasets import faithful
 
 
 def test_the_number_that_bic_prefers_is_found_and_kept(tmp_path):

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.datasets import faithful
 
 from emkit import ArraySource, FiniteMixture, Gaussian, Threads
 from emkit.algorithms.starts import fit
@@ -13,6 +12,7 @@ from emkit.families.gaussian.covariance_types import MCLUST, allows
 from emkit.selection.candidates import Candidate, Outcome
 from emkit.selection.neighbours import starts_from
 from emkit.selection.sweep import Plan, best_of, sweep
+from support.datasets import faithful
 
 SOURCE = ArraySource(faithful())
 RESULT = fit(FiniteMixture(Gaussian(), 1), SOURCE, executor=Threads(1))
@@ -52,6 +52,15 @@ def test_a_line_is_left_after_two_that_are_clearly_worse():
 @pytest.mark.parametrize("values", [[100.0, 50.0, 61.0, 55.0, 40.0], [100.0, 50.0, 59.0, 59.0, 40.0]])
 def test_a_line_that_is_worse_once_or_not_clearly_goes_on(values):
     assert line(values)[0].best == 4
+
+
+def test_a_line_too_far_behind_to_reach_the_best_is_left():
+    value = {("a", 1): 200.0, ("a", 2): 100.0, ("a", 3): 99.0, ("a", 4): 98.0, ("b", 1): 900.0, ("b", 2): 880.0, ("b", 3): 850.0}
+    some = [Candidate(f"{name} {k}", name, k, FiniteMixture(Gaussian(), k), SOURCE) for name in "ab" for k in range(1, 5)]
+    workers = Told({f"{name} {k}": outcome(value.get((name, k), 0.0)) for name in "ab" for k in range(1, 5)})
+    found = sweep(some, Plan(neighbours=False), workers)
+    assert found.outcomes[7].note == "not tried: with 3 it was too far from the best bic of all to reach it at its latest gains"
+    assert found.best == 3 and sweep(some, Plan(neighbours=False, drop=False), workers).best == 7
 
 
 def test_without_drop_all_are_fitted():
