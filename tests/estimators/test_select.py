@@ -173,7 +173,7 @@ def test_what_cannot_be_searched_is_refused():
         select(GaussianMixture(), x, grid={"n_components": []})
     with pytest.raises(ParameterError, match="grid is empty"):
         select(GaussianMixture(), x, grid={})
-    with pytest.raises(ParameterError, match="no such setting; it has .*covariance_type"):
+    with pytest.raises(ParameterError, match=r"no such setting; it has .*covariance_type"):
         select(GaussianMixture(), x, grid={"shape": "all"})
     with pytest.raises(ParameterError, match="by='r2'"):
         select(GaussianMixture(), x, by="r2")

@@ -275,10 +275,8 @@ class _Search:
         line, by, size = self.candidates[i].line, self.plan.by, self.candidates[i].size
         if not self.plan.drop or size is None:
             return
-        all_sizes = sorted((c.size or 0, j) for j, c in enumerate(self.candidates) if c.line == line)
-        so_far = [
-            (k, self._value(j), self.outcomes[j].regular) for k, j in all_sizes if k <= size and not self.candidates[j].refused
-        ]
+        all_sizes = sorted((c.size or 0, j) for j, c in enumerate(self.candidates) if c.line == line and not c.refused)
+        so_far = [(k, self._value(j), self.outcomes[j].regular) for k, j in all_sizes if k <= size]
         values = [value for _, value, _ in so_far]
         best = min((value for _, value, regular in so_far if regular), default=math.inf)
         if best == math.inf or len(so_far) < _PATIENCE:
@@ -291,7 +289,7 @@ class _Search:
         gains = [before - after for before, after in pairwise(values[-_PATIENCE - 1 :])]
         overall = min(self._value(j) for j, outcome in enumerate(self.outcomes) if outcome.regular)
         steps = sum(k > size for k, _ in all_sizes)
-        if len(gains) == _PATIENCE and values[-1] - steps * max(*gains, 0.0) > overall + CLEARLY:
+        if len(gains) == _PATIENCE and min(gains) > 0.0 and values[-1] - steps * max(gains) > overall + CLEARLY:
             self.left[line] = f"with {size} it was too far from the best {by} of all to reach it at its latest gains"
 
     def _value(self, i: int) -> float:
