@@ -50,7 +50,9 @@ def main() -> None:
     lrt.add_argument("--replicates", type=int, default=200, help="of the timed test")
     lrt.add_argument("--processes", type=int, help="of the timed test; all cores by default")
     lrt.add_argument("--simulations", type=int, default=200, help="data sets under the null hypothesis")
-    select = commands.add_parser("select", help="mclust's grid on faithful and iris, beside mclust; the true number of classes; one thread")
+    select = commands.add_parser(
+        "select", help="mclust's grid on faithful and iris, beside mclust; the true number of classes; one thread"
+    )
     select.add_argument("--only", choices=("faithful", "iris", "simulated"), help="a part")
     select.add_argument("--all", action="store_true", help="also without dropping candidates that have no hope")
     select.add_argument("--repeats", type=int, default=1, help="timed runs of each grid (median quoted)")

@@ -30,7 +30,11 @@ def grid(name: str, drop: bool, repeats: int) -> dict[str, Any]:
     for seed in range(repeats):
         begin = time.process_time()
         found = select(
-            GaussianMixture(n_jobs=1), x, grid={"n_components": range(1, 10), "covariance_type": "all"}, drop=drop, random_state=seed
+            GaussianMixture(n_jobs=1),
+            x,
+            grid={"n_components": range(1, 10), "covariance_type": "all"},
+            drop=drop,
+            random_state=seed,
         )
         took.append(time.process_time() - begin)
     table, floor = found.table, floors(name)
@@ -96,7 +100,10 @@ def simulated() -> dict[str, Any]:
         pairs.append((k, found.best_params_["n_components"]))
     right = sum(k == got for k, got in pairs)
     took = time.process_time() - begin
-    print(f"simulated mixed tables: {right} of {SIMULATED} numbers of classes found (asked: {NEEDED}), {took:.1f} s of CPU time", flush=True)
+    print(
+        f"simulated mixed tables: {right} of {SIMULATED} numbers of classes found (asked: {NEEDED}), {took:.1f} s of CPU time",
+        flush=True,
+    )
     return {"found": right, "of": SIMULATED, "true and chosen": pairs, "cpu": took}
 
 

@@ -15,14 +15,21 @@ TIMES = ("seconds",)
 def grid():
     """Faithful over five shapes and 1 to 4 components, nothing dropped."""
     return select(
-        GaussianMixture(n_jobs=1), faithful(), grid={"n_components": range(1, 5), "covariance_type": SHAPES}, drop=False, random_state=0
+        GaussianMixture(n_jobs=1),
+        faithful(),
+        grid={"n_components": range(1, 5), "covariance_type": SHAPES},
+        drop=False,
+        random_state=0,
     )
 
 
 def same(a, b):
     """Whether two tables say the same, but for the times."""
-    return all(np.array_equal(np.array(a[name], dtype=object), np.array(b[name], dtype=object)) or repr(a[name]) == repr(b[name])
-               for name in a if name not in TIMES)
+    return all(
+        np.array_equal(np.array(a[name], dtype=object), np.array(b[name], dtype=object)) or repr(a[name]) == repr(b[name])
+        for name in a
+        if name not in TIMES
+    )
 
 
 def test_faithful_is_three_components_of_one_shape_as_mclust_has_it(grid):
@@ -37,7 +44,9 @@ def test_faithful_is_three_components_of_one_shape_as_mclust_has_it(grid):
 def test_a_richer_model_is_never_worse_than_one_that_it_contains(grid):
     value = {
         (k, shape): ll
-        for k, shape, ll, mark in zip(*(grid.table[c] for c in ("n_components", "covariance_type", "log_likelihood", "mark")), strict=True)
+        for k, shape, ll, mark in zip(
+            *(grid.table[c] for c in ("n_components", "covariance_type", "log_likelihood", "mark")), strict=True
+        )
         if not mark
     }
     within = [("EEI", "VVI"), ("EEI", "EEE"), ("EEE", "VEE"), ("VEE", "VVV"), ("VVI", "VVV")]
@@ -84,7 +93,10 @@ def test_lines_that_became_worse_are_left_and_say_so():
 @pytest.mark.parametrize("how", [{"n_jobs": 2}, {}])
 def test_number_of_processes_changes_nothing(how):
     settings = {"grid": {"n_components": range(1, 4), "covariance_type": ["EEE", "VVV"]}, "random_state": 3}
-    assert same(select(GaussianMixture(n_jobs=1), faithful(), **settings).table, select(GaussianMixture(), faithful(), **settings, **how).table)
+    assert same(
+        select(GaussianMixture(n_jobs=1), faithful(), **settings).table,
+        select(GaussianMixture(), faithful(), **settings, **how).table,
+    )
 
 
 def test_order_of_columns_and_units_change_no_choice():
@@ -119,7 +131,9 @@ def test_ctrl_c_leaves_the_table_so_far_and_a_resumed_search_is_as_if_nothing_ha
     assert cut.best_params_["n_components"] == 2 and cut.best_.converged_
     again = select(GaussianMixture(), faithful(), **settings, checkpoint=path)
     assert again.reason_ is None and same(whole.table, again.table)
-    assert all(np.array_equal(a, b) for a, b in zip(whole.best_.parameters().values(), again.best_.parameters().values(), strict=True))
+    assert all(
+        np.array_equal(a, b) for a, b in zip(whole.best_.parameters().values(), again.best_.parameters().values(), strict=True)
+    )
     with pytest.raises(ModelFileError, match="belongs to another search"):
         select(GaussianMixture(), faithful()[1:], **settings, checkpoint=path)
 
@@ -159,7 +173,7 @@ def test_what_cannot_be_searched_is_refused():
         select(GaussianMixture(), x, grid={"n_components": []})
     with pytest.raises(ParameterError, match="grid is empty"):
         select(GaussianMixture(), x, grid={})
-    with pytest.raises(ParameterError, match="no such setting; it has .*covariance_type"):
+    with pytest.raises(ParameterError, match=r"no such setting; it has .*covariance_type"):
         select(GaussianMixture(), x, grid={"shape": "all"})
     with pytest.raises(ParameterError, match="by='r2'"):
         select(GaussianMixture(), x, by="r2")
@@ -185,3 +199,12 @@ def test_families_latent_classes_and_states():
     steps = np.concatenate([rng.poisson(rate, (40, 1)) for rate in (2, 15, 2, 15)])
     found = select(HMM(emission="poisson", random_state=0), steps, grid={"n_states": [1, 2, 3]}, by="cv", cv=2, lengths=[40] * 4)
     assert found.table["cv"][1] > found.table["cv"][0] and "cv_se" in found.table
+
+
+def test_a_component_on_the_floor_of_the_prior_is_marked():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(90, 1))
+    x[:30] = 2.0  # thirty rows that are the same: a component on them is as narrow as the prior lets it be
+    found = select(GaussianMixture(random_state=0), x, grid={"n_components": [1, 2]})
+    assert found.table["mark"] == ["", "floor"]
+    assert found.table["smallest"][1] == pytest.approx(1 / 3, abs=0.05)

@@ -54,6 +54,15 @@ def test_a_line_that_is_worse_once_or_not_clearly_goes_on(values):
     assert line(values)[0].best == 4
 
 
+def test_a_line_too_far_behind_to_reach_the_best_is_left():
+    value = {("a", 1): 200.0, ("a", 2): 100.0, ("a", 3): 99.0, ("a", 4): 98.0, ("b", 1): 900.0, ("b", 2): 880.0, ("b", 3): 850.0}
+    some = [Candidate(f"{name} {k}", name, k, FiniteMixture(Gaussian(), k), SOURCE) for name in "ab" for k in range(1, 5)]
+    workers = Told({f"{name} {k}": outcome(value.get((name, k), 0.0)) for name in "ab" for k in range(1, 5)})
+    found = sweep(some, Plan(neighbours=False), workers)
+    assert found.outcomes[7].note == "not tried: with 3 it was too far from the best bic of all to reach it at its latest gains"
+    assert found.best == 3 and sweep(some, Plan(neighbours=False, drop=False), workers).best == 7
+
+
 def test_without_drop_all_are_fitted():
     assert line([100.0, 50.0, 61.0, 62.0, 40.0], drop=False)[0].best == 4
 

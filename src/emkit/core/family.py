@@ -183,6 +183,10 @@ class Family(Declared):
         """
         return few_rows(self, params, counts)
 
+    def floored(self, params: Any, counts: np.ndarray) -> tuple[int, ...]:
+        """Components whose spread is the prior's doing rather than the data's; ``counts`` (k,) are the expected rows of each."""
+        return ()
+
     def anchor(self, k: int, d: int) -> Any:
         """Parameters that the first statistics are taken about. Only families whose statistics have a pivot care."""
         return self.null(k, d)

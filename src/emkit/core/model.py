@@ -130,6 +130,16 @@ class Model(Declared):
         """Expected rows of each value of the hidden label, (K,), from statistics; None if the model does not say."""
         return None
 
+    def floored(self, params: Any, stats: Any) -> tuple[int, ...]:
+        """Labels whose spread is the prior's doing, as the family says; ``stats`` were taken at ``params``."""
+        counts = self.label_counts(stats)
+        if counts is None:
+            return ()
+        child = self.children[0]
+        part: Any = self.part(child)
+        found: tuple[int, ...] = part.floored(child.of(params), counts)
+        return found
+
     def label_table(self, params: Any) -> tuple[str, list[str]]:
         """For summaries: a heading, and a line for each value of the hidden label with what the model itself has for it."""
         return "label", [f"{i:>5}" for i in range(self.n_hidden or 1)]

@@ -32,7 +32,9 @@ class Sized:
         if isinstance(size, str) and size == "auto":
             return 1 if fitted is None else self._size_of(fitted.model)
         if isinstance(size, str):
-            raise ParameterError(f"{self.size_setting}={size!r}: give an integer of at least 1, or 'auto'", parameter=self.size_setting)
+            raise ParameterError(
+                f"{self.size_setting}={size!r}: give an integer of at least 1, or 'auto'", parameter=self.size_setting
+            )
         return count(size, self.size_setting)
 
     def _size_of(self, model: Model) -> int:

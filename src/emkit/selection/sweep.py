@@ -11,6 +11,7 @@ import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any, Protocol
 
 from emkit.algorithms.carry_on import HALTED
@@ -270,15 +271,26 @@ class _Search:
         self.watch.say(f"{self.tried} of {len(self.candidates)}: {candidate.name}: {text}")
 
     def _leave_if_hopeless(self, i: int) -> None:
-        line, by = self.candidates[i].line, self.plan.by
-        if not self.plan.drop or self.candidates[i].size is None:
+        """Leave a line that has become clearly worse, or is too far from the best of all to reach it."""
+        line, by, size = self.candidates[i].line, self.plan.by, self.candidates[i].size
+        if not self.plan.drop or size is None:
             return
-        so_far = sorted((c.size or 0, j) for j, c in enumerate(self.candidates) if c.line == line and not c.refused)
-        so_far = [pair for pair in so_far if pair[0] <= (self.candidates[i].size or 0)]
-        values = [(size, self.outcomes[j].value(by, _weight(self.candidates[j])), self.outcomes[j].regular) for size, j in so_far]
-        best = min((value for _, value, regular in values if regular), default=math.inf)
-        last = values[-_PATIENCE:]
-        if best < math.inf and len(last) == _PATIENCE and all(value > best + CLEARLY for _, value, _ in last):
-            at = next(size for size, value, regular in values if regular and value == best)
-            worse = " and ".join(str(size) for size, _, _ in last)
+        all_sizes = sorted((c.size or 0, j) for j, c in enumerate(self.candidates) if c.line == line and not c.refused)
+        so_far = [(k, self._value(j), self.outcomes[j].regular) for k, j in all_sizes if k <= size]
+        values = [value for _, value, _ in so_far]
+        best = min((value for _, value, regular in so_far if regular), default=math.inf)
+        if best == math.inf or len(so_far) < _PATIENCE:
+            return
+        if all(value > best + CLEARLY for value in values[-_PATIENCE:]):
+            at = next(k for k, value, regular in so_far if regular and value == best)
+            worse = " and ".join(str(k) for k, _, _ in so_far[-_PATIENCE:])
             self.left[line] = f"{by} was more than {CLEARLY:g} worse with {worse} than with {at}"
+            return
+        gains = [before - after for before, after in pairwise(values[-_PATIENCE - 1 :])]
+        overall = min(self._value(j) for j, outcome in enumerate(self.outcomes) if outcome.regular)
+        steps = sum(k > size for k, _ in all_sizes)
+        if len(gains) == _PATIENCE and min(gains) > 0.0 and values[-1] - steps * max(gains) > overall + CLEARLY:
+            self.left[line] = f"with {size} it was too far from the best {by} of all to reach it at its latest gains"
+
+    def _value(self, i: int) -> float:
+        return self.outcomes[i].value(self.plan.by, _weight(self.candidates[i]))

@@ -153,18 +153,18 @@ def measured(task: Task, result: Result, executor: Executor) -> Outcome:
     source = task.candidate.source
     found = criteria(result, source, executor, marginal=task.by == "cheeseman_stutz")
     values = {name: value for name, value in asdict(found).items() if value is not None and name != "n"}
-    values["smallest"] = _smallest(result, source, executor)
+    values |= _of_labels(result, source, executor)
     kept: Mapping[str, float] = {name: value for name, value in task.current.criteria.items() if name in ("cv", "cv_se")}
     note = "" if result.converged or result.tolerance == 0 else result.reason.value
     return Outcome(result, {**values, **kept}, note=note)
 
 
-def _smallest(result: Result, source: Any, executor: Executor) -> float:
-    """The smallest expected share of the rows that a label has; NaN where labels mean nothing."""
+def _of_labels(result: Result, source: Any, executor: Executor) -> dict[str, float]:
+    """The smallest expected share of the rows that a label has, and how many labels have their spread from the prior."""
     model = result.model
     if model.n_hidden is None:
-        return math.nan
-    if model.n_hidden == 1:
-        return 1.0
-    counts = model.label_counts(executor.map_reduce(EStep(model, result.params), source)[0])
-    return math.nan if counts is None else float(counts.min() / counts.sum())
+        return {"smallest": math.nan, "floor": 0.0}
+    stats = executor.map_reduce(EStep(model, result.params), source)[0]
+    counts = model.label_counts(stats)
+    smallest = math.nan if counts is None or not counts.sum() > 0 else float(counts.min() / counts.sum())
+    return {"smallest": smallest, "floor": float(len(model.floored(result.params, stats)))}

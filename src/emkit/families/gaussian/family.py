@@ -26,7 +26,7 @@ from emkit.families.gaussian.params import GaussianParams, GaussianStats, moment
 from emkit.families.gaussian.prior import GaussianPrior, NormalInverseWishart, weak_prior
 from emkit.families.gaussian.road import expansion_of, road
 from emkit.families.gaussian.shapes import Shape, factor
-from emkit.families.gaussian.slivers import slivers
+from emkit.families.gaussian.slivers import floored, slivers
 
 _COLLAPSED = 1e-12  # of a column's variance: without a prior, a component as narrow as that has collapsed onto a point
 
@@ -398,6 +398,10 @@ class Gaussian(Family):
     def slivers(self, params: GaussianParams, counts: np.ndarray) -> dict[int, str]:
         """Those with few rows, and the far thinner ones: see ``emkit.families.gaussian.slivers``."""
         return slivers(self, params, counts, self._prior)
+
+    def floored(self, params: GaussianParams, counts: np.ndarray) -> tuple[int, ...]:
+        """See ``emkit.families.gaussian.slivers``."""
+        return floored(params, np.full(len(counts), counts.sum()) if self.shape.shared else counts, self._prior)
 
     def cdf(self, params: GaussianParams, x: np.ndarray, *, upper: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """The normal distribution function."""

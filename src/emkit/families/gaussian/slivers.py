@@ -10,6 +10,7 @@ from emkit.families.gaussian.prior import GaussianPrior
 from emkit.families.gaussian.shapes import whiten
 
 _THIN = 0.125  # of the others' standard deviation in the same direction, and of all data's
+_FLOOR = 2.0  # times the variance that a prior's scatter alone gives: what the data add is less than that
 _BY_CHANCE = 4.0 / np.sqrt(2.0 * np.pi)  # share of a normal distribution in a slice of +- 2 s, for small s, in units of s
 
 
@@ -40,6 +41,18 @@ def slivers(family: Any, params: GaussianParams, counts: np.ndarray, prior: Gaus
             thin = f"at its thinnest {within:.2g} of the others' standard deviation"
             found[int(i)] = f"{found[int(i)]} and {thin}" if int(i) in found else thin
     return found
+
+
+def floored(params: GaussianParams, counts: np.ndarray, prior: GaussianPrior | None) -> tuple[int, ...]:
+    """Components that are, in some direction, at most twice as wide in variance as a prior alone would make them.
+
+    ``counts`` (K,): the rows that tell of each covariance.
+    """
+    if prior is None or not (prior.diagonal > 0).all():
+        return ()
+    scale = np.sqrt(prior.diagonal)
+    least = np.linalg.eigvalsh(_matrices(params) / (scale[:, None] * scale))[:, 0]
+    return tuple(int(k) for k in np.flatnonzero((least * (counts + prior.mass) < _FLOOR) & (counts > 0)))
 
 
 def _matrices(params: GaussianParams) -> np.ndarray:
