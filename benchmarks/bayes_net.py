@@ -1,7 +1,7 @@
 """Bayesian networks with missing cells: an iteration of EM, the plan, and the whole fit, beside pyAgrum 3.3.1.
 
-Networks are BIF files in the folder that ``--networks`` names, such as the ``example_models`` of the package pgmpy 0.1.26. pyAgrum is
-run by the interpreter that ``--pyagrum`` names, or by this one: it may live in an environment of its own. CPU time, one thread.
+Networks are BIF files in the folder that ``--networks`` names, such as the ``example_models`` of the package pgmpy 0.1.26. pyAgrum
+is run by the interpreter that ``--pyagrum`` names, or by this one: it may live in an environment of its own. CPU time, one thread.
 """
 
 import csv
@@ -136,7 +136,8 @@ def theirs(problem: Problem, record: Any, folder: Path, x: np.ndarray, python: s
             for row in x:
                 table.writerow("?" if np.isnan(v) else record.states[j][int(v)] for j, v in enumerate(row))
         packed = folder / f"{problem.network}.bif.gz"
-        net.write_bytes(gzip.decompress(packed.read_bytes()) if packed.exists() else (folder / f"{problem.network}.bif").read_bytes())
+        plain = folder / f"{problem.network}.bif"
+        net.write_bytes(gzip.decompress(packed.read_bytes()) if packed.exists() else plain.read_bytes())
         arguments = [python, "-c", _PYAGRUM, str(net), str(path), "1", "3"]
         done = subprocess.run(arguments, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": ""})
     if done.returncode:
@@ -151,8 +152,8 @@ def main(arguments: Any) -> None:
     python = arguments.pyagrum or sys.executable
     chosen = [p for p in PROBLEMS if not arguments.only or arguments.only in p.name]
     results = []
-    head = f"{'problem':38}{'plan ms':>10}{'iteration ms':>14}{'asked':>7}{'ns/mult':>9}{'peak MB':>9}{'fit s':>8}{'pyAgrum s':>11}{'ratio':>9}"
-    print(head)
+    head = ("problem", "plan ms", "iteration ms", "asked", "ns/mult", "peak MB", "fit s", "pyAgrum s", "ratio")
+    print("{:38}{:>10}{:>14}{:>7}{:>9}{:>9}{:>8}{:>11}{:>9}".format(*head))
     for problem in chosen:
         model, truth, record = network(folder, problem.network)
         x = rows(problem, model, truth)
