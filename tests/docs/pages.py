@@ -8,7 +8,7 @@
 * ``<!-- file: PATHS -->`` before a python block: it does not run, it is a file (or several) of the page's folder, from which
   the page can import. ``<!-- line of: emkit/_names.py -->`` before a python block: it is a further line of the table of names.
   A page with files of the package runs on a copy of it.
-* The page runs in a temporary folder that holds the CSV files of tests/support/data.
+* The page runs in a temporary folder that holds the CSV and AutoClass files of tests/support/data.
 """
 
 import contextlib
@@ -112,8 +112,9 @@ def run_page(page: Path) -> dict[int, str]:
     """Run a page in a fresh temporary folder; what the python blocks printed, by the index of the ``text`` block that says so."""
     blocks = fences(page.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as folder:
-        for data in (ROOT / "tests" / "support" / "data").glob("*.csv"):
-            shutil.copy(data, folder)
+        for kind in ("*.csv", "*.db2", "*.hd2", "*.model"):
+            for data in (ROOT / "tests" / "support" / "data").glob(kind):
+                shutil.copy(data, folder)
         if write_files(blocks, Path(folder)):
             return run_elsewhere(page, folder)
         return run_here(page, folder)

@@ -15,8 +15,9 @@ from emkit.execute.threads import Threads
 from emkit.models.bayesnet.graph import Graph
 from emkit.models.bayesnet.model import BayesNet
 from emkit.models.bayesnet.params import BayesNetParams
+from support.datasets import FOLDER
 
-HERE = Path(__file__).parent / "bayesnet"
+HERE = Path(__file__).parent / "bayesnet"  # asia200.csv, which a page of the documentation reads too, is with the other tables
 TRACES = {False: "barren_nodes_not_counted", True: "all_families_counted"}
 
 
@@ -67,7 +68,7 @@ def trace(model, source, start, updates):
 )
 def test_small_networks_follow_the_trace(name, everything):
     said = json.loads((HERE / f"{name}.json").read_text())
-    x, weights = rows(HERE / f"{name}.csv", said["nodes"])
+    x, weights = rows((FOLDER if name == "asia200" else HERE) / f"{name}.csv", said["nodes"])
     model = network(said["nodes"], everything=everything, prior=Dirichlet(2.0) if name.endswith("map") else None)
     start = tilt(model.layout)
     if name.endswith("fixed"):
