@@ -30,7 +30,8 @@ class RelevantColumns:
     by : str
         The criterion.
     score, score_of_all : float
-        Its value, lower is better: of ``model``, and of the mixture in which all columns are relevant.
+        Its value, lower is better: of ``model``, and of the mixture in which all columns are relevant. Where none is, weights do
+        not count.
     starts_at_best, starts_finished : int
         How many of the starts that were carried on ended with this choice, and of how many. None, if only leaving out columns from
         the best of them led to it.

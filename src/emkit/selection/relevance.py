@@ -109,11 +109,14 @@ class Selector:
     pseudo : float or array (K,)
         The prior's pseudo-counts of the weights.
     executor : Executor
+    spared : float
+        Nats that the weights cost, which mean nothing where no column is relevant.
     """
 
     columns: tuple[Column, ...]
     pseudo: Any
     executor: Executor
+    spared: float = 0.0
 
     def start(self, x: np.ndarray, resp: np.ndarray, relevant: np.ndarray, rng: np.random.Generator) -> Hypothesis:
         """From a partition of rows (n, d), row weights multiplied in, and a first guess at the relevant columns."""
@@ -126,7 +129,7 @@ class Selector:
         stats, value = self.executor.map_reduce(EStep(self.columns, at), source)
         for column, params, used in zip(self.columns, at.parts, at.relevant, strict=True):
             value += column.resolved.log_prior(params) - column.value - column.price if used else 0.0
-        return stats, float(value)
+        return stats, float(value) + (0.0 if at.relevant.any() else self.spared)
 
     def m_step(self, stats: Expected, at: Hypothesis) -> tuple[Hypothesis, np.ndarray]:
         """New parameters of all columns; those are relevant whose gain exceeds their price. Also the gains, (B,) nats.

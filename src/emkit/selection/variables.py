@@ -50,7 +50,8 @@ class Relevance:
     prices : array of shape (B,)
         Nats that they have to gain.
     score, score_of_all : float
-        BIC or AIC, in the usual sign, lower is better: of ``result``, and of the mixture in which all columns are relevant.
+        BIC or AIC, in the usual sign, lower is better: of ``result``, and of the mixture in which all columns are relevant. Where
+        no column is relevant, weights mean nothing and are not counted.
     reached : int
         How many of the starts that were carried on ended there.
     carried_on : int
@@ -121,7 +122,8 @@ def relevant_columns(
     with executor.session(), np.errstate(over="ignore", invalid="ignore"):
         whole = fit(_mixture(model, blocks, [True] * len(blocks)), source, executor=executor, rng=rng, tol=tol, max_iter=max_iter)
         columns = tuple(_column(block, model.n_hidden, source, executor, price) for block in blocks)
-        selector = Selector(columns, 0.0 if model.prior is None else model.prior.pseudo, executor)
+        pseudo, weights = 0.0 if model.prior is None else model.prior.pseudo, model.n_hidden - 1
+        selector = Selector(columns, pseudo, executor, price * weights)
         tried = _tried(selector, whole, source, starts, rng, tol)
         ends = _ends(selector, source, tried, tol, max_iter)
         if not ends:
@@ -142,7 +144,7 @@ def relevant_columns(
         best.relevant,
         gains,
         selector.prices,
-        2.0 * (price * result.n_free - result.log_likelihood),
+        2.0 * (price * (result.n_free - (0 if best.relevant.any() else weights)) - result.log_likelihood),
         2.0 * (price * whole.n_free - whole.log_likelihood),
         sum(np.array_equal(end[0].relevant, best.relevant) and end[1] > value - 10.0 * tol for end in ends),
         len(ends),
@@ -232,7 +234,7 @@ def _improved(
 
     The chosen columns get starts of their own, which may find a better optimum. And the columns that gain least are left out one at
     a time: groups that a column itself has made speak for it, so that EM alone would keep it. Left out to the last, no column
-    matters, which has the value 0.
+    matters, and the weights cost nothing either.
     """
     for _ in range(_ROUNDS):
         at, value, gains = end
