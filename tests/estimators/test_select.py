@@ -1,11 +1,13 @@
 """``select``: a grid of models on data whose answers are known, and what becomes of candidates that cannot be fitted."""
 
+import csv
+
 import numpy as np
 import pytest
 
 from emkit import HMM, GaussianMixture, LatentClass, Mixture, ModelFileError, ParameterError, StopReason, TimeLimit, Trace, select
 from emkit.core.monitor import Monitor
-from support.datasets import faithful
+from support.datasets import FOLDER, faithful
 
 SHAPES = ["EEI", "VVI", "EEE", "VEE", "VVV"]
 TIMES = ("seconds",)
@@ -208,3 +210,20 @@ def test_a_component_on_the_floor_of_the_prior_is_marked():
     found = select(GaussianMixture(random_state=0), x, grid={"n_components": [1, 2]})
     assert found.table["mark"] == ["", "floor"]
     assert found.table["smallest"][1] == pytest.approx(1 / 3, abs=0.05)
+
+
+def test_bic_is_at_least_as_good_as_mclusts(grid):
+    with open(FOLDER / "faithful_mclust_bic.csv", newline="") as file:
+        theirs = {(int(row["G"]), shape): -float(row[shape]) for row in csv.DictReader(file) for shape in SHAPES}
+    for k, shape, bic in zip(*(grid.table[c] for c in ("n_components", "covariance_type", "bic")), strict=True):
+        assert bic <= theirs[k, shape] + 0.05, (k, shape)
+
+
+@pytest.mark.parametrize("k", [2, 3, 4])
+def test_number_of_classes_of_a_mixed_table_is_found(k):
+    rng = np.random.default_rng(k)
+    z = rng.integers(k, size=400)
+    numbers, counts = rng.normal(2.5 * z, 1.0), rng.poisson(np.array([1.0, 4.0, 9.0, 16.0])[::-1][z])
+    x = np.column_stack([numbers, counts, rng.random(400) < np.array([0.1, 0.9, 0.2, 0.8])[z]]).astype(float)
+    model = Mixture(family={0: "gaussian", 1: "poisson", 2: "bernoulli"}, random_state=0)
+    assert select(model, x, grid={"n_components": range(1, 6)}).best_params_ == {"n_components": k}
