@@ -56,6 +56,10 @@ def main() -> None:
     select.add_argument("--only", choices=("faithful", "iris", "simulated"), help="a part")
     select.add_argument("--all", action="store_true", help="also without dropping candidates that have no hope")
     select.add_argument("--repeats", type=int, default=1, help="timed runs of each grid (median quoted)")
+    classes = commands.add_parser("autoclass", help="AutoClass on the program's own cars, beside the program; simulated tables")
+    classes.add_argument("--only", choices=("cars", "simulated"), help="a part")
+    classes.add_argument("--budget", type=float, nargs="+", default=[10.0, 60.0], help="seconds of a search")
+    classes.add_argument("--seeds", type=int, default=5, help="searches of each length")
     arguments = parser.parse_args()
     if arguments.what == "mixture":
         from benchmarks import mixture as chosen
@@ -65,6 +69,8 @@ def main() -> None:
         from benchmarks import mixed as chosen  # type: ignore[no-redef]
     elif arguments.what == "latent_class":
         from benchmarks import latent_class as chosen  # type: ignore[no-redef]
+    elif arguments.what == "autoclass":
+        from benchmarks import autoclass as chosen  # type: ignore[no-redef]
     elif arguments.what == "bayes_net":
         from benchmarks import bayes_net as chosen  # type: ignore[no-redef]
     elif arguments.what == "lrt":
