@@ -1,7 +1,7 @@
 """AutoClass on the 205 cars of the program's own example: the score reached in a given time, beside the program where it is there.
 
-The program is run as Debian ships it (``autoclass -search``), with the same wall-clock time; without it ours runs alone. And: how often
-the true number of classes is found in simulated tables of mixed columns.
+The program is run as Debian ships it (``autoclass -search``), with the same wall-clock time; without it ours runs alone. And how
+often the true number of classes is found in simulated tables of mixed columns.
 """
 
 import re
