@@ -40,9 +40,7 @@ def main() -> None:
     shapes.add_argument("--quick", action="store_true", help="two components alone")
     shapes.add_argument("--one-start", action="store_true", help="only the grid of faithful with one start a cell")
     shapes.add_argument("--save", type=Path, help="where the JSON goes")
-    lrt = commands.add_parser(
-        "lrt", help="bootstrap likelihood-ratio test: time of 200 replicates, p values under the null hypothesis"
-    )
+    lrt = commands.add_parser("lrt", help="bootstrap likelihood-ratio test: time, and p values under the null hypothesis")
     lrt.add_argument("--only", choices=("time", "uniform"), help="a part")
     lrt.add_argument("--replicates", type=int, default=200, help="of the timed test")
     lrt.add_argument("--processes", type=int, help="of the timed test; all cores by default")

@@ -179,3 +179,22 @@ def test_none_and_why():
         assert "no closed form" in found.reason
     assert np.isnan(criteria(result, source, THREADS, marginal=True).cheeseman_stutz)
     assert criteria(result, source, THREADS).cheeseman_stutz is None
+
+
+def test_a_chain_of_two_states_by_enumeration():
+    """256 paths of two sequences: starts, transitions and emissions have closed forms once the states are known."""
+    x, lengths = np.concatenate([APART[:4], APART[4:]])[[0, 4, 1, 5, 2, 6, 3, 7]], (4, 4)
+
+    def dirichlet(counts):
+        return gammaln(1.0) - gammaln(1.0 + counts.sum()) + (gammaln(0.5 + counts) - gammaln(0.5)).sum()
+
+    terms = []
+    for path in product(range(2), repeat=8):
+        states = np.array(path)
+        transitions = np.zeros((2, 2))
+        for first in (0, 4):
+            np.add.at(transitions, (states[first : first + 3], states[first + 1 : first + 4]), 1)
+        chain = dirichlet(np.bincount(states[[0, 4]], minlength=2)) + sum(map(dirichlet, transitions))
+        terms.append(chain + sum(beta_bernoulli(x[states == i]) for i in range(2)))
+    found = approximate(emkit.HiddenMarkov(emkit.Bernoulli(), 2), emkit.SequenceSource(x, lengths), starts=4)
+    assert found == pytest.approx(logsumexp(terms), abs=0.1)

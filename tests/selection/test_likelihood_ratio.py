@@ -149,6 +149,10 @@ def test_what_is_refused():
         outcome(mixtures(1, 2), emkit.ArraySource(source.x, labels=np.zeros(30, dtype=int), checked=True))
     with pytest.raises(emkit.ParameterError, match="give an estimator"):
         emkit.likelihood_ratio_test("one", emkit.GaussianMixture(2), source.x)
+    with pytest.raises(emkit.ParameterError, match="rows as independent and the other sequences"):
+        emkit.likelihood_ratio_test(emkit.GaussianMixture(1), emkit.HMM(2), source.x)
+    with pytest.raises(emkit.ParameterError, match="give n_components a number"):
+        emkit.likelihood_ratio_test(emkit.GaussianMixture("auto"), emkit.GaussianMixture(3), source.x)
     variational = [emkit.VariationalGaussianHMM(k) for k in (1, 2)]
     with pytest.raises(emkit.ParameterError, match="lower bounds"):
         emkit.likelihood_ratio_test(*variational, source.x)
