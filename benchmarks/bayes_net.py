@@ -115,6 +115,7 @@ bn = gum.loadBN(net)
 def run(iterations):
     learner = gum.BNLearner(path, bn, ["?"])
     learner.setNumberOfThreads(1)
+    learner.useSmoothingPrior(1e-3)  # without one it refuses parents that no row shows in some state
     learner.useEMWithRateCriterion(1e-12)
     learner.EMsetMaxIter(iterations)
     cpu = time.process_time()

@@ -57,8 +57,8 @@ def select(
         Number of parts, each held out once; rows, or whole sequences. Default: 5 with ``by="cv"``, otherwise none.
     drop : bool
         Leave a line, the candidates that differ only in the number of components, once two in a row are more than 10 worse than
-        its best on the scale of BIC; and once it lies so far behind the best of all that it would not reach it even if each further
-        component gained as much as the better of its last two. False fits all.
+        its best on the scale of BIC (any worse, where its best is that much behind the best of all); or once it lies so far behind
+        that it would not catch up even if each further component gained as much as the better of its last two. False fits all.
     n_jobs : int, optional
         Small data: so many processes share out the candidates; default: this one alone. Large data: so many threads for each
         fit; default: all. The table does not depend on it.

@@ -281,13 +281,16 @@ class _Search:
         best = min((value for _, value, regular in so_far if regular), default=math.inf)
         if best == math.inf or len(so_far) < _PATIENCE:
             return
-        if all(value > best + CLEARLY for value in values[-_PATIENCE:]):
+        overall = min(self._value(j) for j, outcome in enumerate(self.outcomes) if outcome.regular)
+        behind = best > overall + CLEARLY
+        if all(value > best + (0.0 if behind else CLEARLY) for value in values[-_PATIENCE:]):
             at = next(k for k, value, regular in so_far if regular and value == best)
             worse = " and ".join(str(k) for k, _, _ in so_far[-_PATIENCE:])
-            self.left[line] = f"{by} was more than {CLEARLY:g} worse with {worse} than with {at}"
+            how = "worse" if behind else f"more than {CLEARLY:g} worse"
+            more = ", itself clearly behind the best of all" if behind else ""
+            self.left[line] = f"{by} was {how} with {worse} than with {at}{more}"
             return
         gains = [before - after for before, after in pairwise(values[-_PATIENCE - 1 :])]
-        overall = min(self._value(j) for j, outcome in enumerate(self.outcomes) if outcome.regular)
         steps = sum(k > size for k, _ in all_sizes)
         if len(gains) == _PATIENCE and min(gains) > 0.0 and values[-1] - steps * max(gains) > overall + CLEARLY:
             self.left[line] = f"with {size} it was too far from the best {by} of all to reach it at its latest gains"
