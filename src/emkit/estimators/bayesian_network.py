@@ -44,6 +44,9 @@ class BayesianNetwork(AfterNetwork):
         The states of nodes, in the order in which tables have them; other nodes have those that occur.
     tied : sequence of sequences of str, optional
         Groups of nodes that share one table.
+    noisy_or : sequence of str, optional
+        Nodes of two states whose table is a noisy-OR: each parent that is not in its first state makes the second state with a
+        probability of its own, and so does a leak. They are called after the node with "_links" behind it, the leak first.
     count_unobserved : bool
         Whether a row's missing nodes without observed descendants get expected counts, as textbooks have it. Without them, the
         default, the likelihood is the same, and EM needs fewer iterations.
@@ -93,6 +96,7 @@ class BayesianNetwork(AfterNetwork):
     prior: Any = None
     states: Any = None
     tied: Any = None
+    noisy_or: Any = None
     count_unobserved: bool = False
     max_table: float = MAX_TABLE
 
@@ -102,19 +106,23 @@ class BayesianNetwork(AfterNetwork):
         return self._network(structure(self.edges, self.latent, mapping(self.states, "states"), columns))
 
     def _network(self, found: Structure) -> BayesNet:
-        names = found.graph.names
         tied = []
         for group in self.tied or ():
-            unknown = [name for name in group if name not in names]
-            if unknown:
-                raise ParameterError(f"tied: there is no node {unknown[0]!r}", parameter="tied")
-            tied.append(tuple(sorted(names.index(name) for name in group)))
+            tied.append(tuple(sorted(self._numbers(found, group, "tied"))))
         prior = dict(self.prior) if isinstance(self.prior, Mapping) else self.prior
         model = BayesNet(
             found.graph, tuple(map(len, found.states)), found.hidden, prior, tuple(tied), bool(self.count_unobserved),
-            float(self.max_table),
+            float(self.max_table), self._numbers(found, self.noisy_or, "noisy_or"),
         )  # fmt: skip
         return self._with_values(model)  # type: ignore[return-value]
+
+    def _numbers(self, found: Structure, names: Any, setting: str) -> tuple[int, ...]:
+        """Nodes by number. Raises ParameterError for one that there is not."""
+        known = found.graph.names
+        for name in names or ():
+            if name not in known:
+                raise ParameterError(f"{setting}: there is no node {name!r}", parameter=setting)
+        return tuple(known.index(name) for name in names or ())
 
     @property
     def structure_(self) -> Structure:

@@ -12,8 +12,8 @@ _TABLES, _ROWS = 12, 8  # as many as a person reads
 def tables_in_words(found: Structure, result: Result) -> list[str]:
     """Each node's table, a line for each state of its parents; of large networks the first few."""
     graph, lines = found.graph, list[str]()
-    tables = result.model.own(result.params)
-    shared = result.model.layout.shared
+    layout = result.model.layout
+    shared = layout.shared
     for node, name in enumerate(graph.names[:_TABLES]):
         parents = graph.parents[node]
         given = f" given {', '.join(graph.names[p] for p in parents)}" if parents else ""
@@ -23,7 +23,7 @@ def tables_in_words(found: Structure, result: Result) -> list[str]:
             lines.append(f"  the same table as {graph.names[shared[node]]}")
             continue
         rows = list(product(*(found.states[p] for p in parents)))
-        flat = tables[name].reshape(-1, len(found.states[node]))
+        flat = layout.table(result.params.tables, node).reshape(-1, len(found.states[node]))
         for when, row in list(zip(rows, flat, strict=True))[:_ROWS]:
             lines.append(f"  {', '.join(map(str, when)):<24}{'  '.join(f'{p:.4f}' for p in row)}")
         if len(rows) > _ROWS:

@@ -11,8 +11,9 @@ from emkit.core import simplex
 from emkit.core.block import Block, Source
 from emkit.core.errors import DataError, ParameterError
 from emkit.core.model import Inference, Model
-from emkit.core.parameters import Parameter, Simplex
+from emkit.core.parameters import Parameter, Simplex, Unit
 from emkit.core.prior import Dirichlet, Prior
+from emkit.models.bayesnet import noisy_or as noisy
 from emkit.models.bayesnet.evidence import EvidenceSource, Piece, codes_of
 from emkit.models.bayesnet.graph import Graph
 from emkit.models.bayesnet.params import BayesNetParams, BayesNetStats
@@ -44,6 +45,10 @@ class BayesNet(Model):
         the same, EM takes larger steps, and its limit usually is the same.
     max_table : float
         Cells of the largest table that may be summed over.
+    noisy_or : tuple of int
+        Nodes of two states whose tables are noisy-ORs of their parents, which count as there unless in their first state. Their
+        parameter is called after the node with "_links" behind it: the probability that the leak, and that each parent alone, makes
+        the second state. Priors do not reach them.
     fixed, start_values : mapping, optional
         By name of the node: its table, with an axis for each parent and the node's own last; NaN marks free entries, and a zero is
         a structural zero.
@@ -61,6 +66,7 @@ class BayesNet(Model):
     tied: tuple[tuple[int, ...], ...] = ()
     everything: bool = False
     max_table: float = MAX_TABLE
+    noisy_or: tuple[int, ...] = ()
 
     Params: ClassVar[Any] = BayesNetParams
 
@@ -70,6 +76,11 @@ class BayesNet(Model):
         for group in self.tied:
             if len(group) < 2:
                 raise ParameterError(f"tied={self.tied!r}: a group has at least two nodes", parameter="tied")
+        for node in self.noisy_or:
+            if self.cards[node] != 2 or any(node in group for group in self.tied):
+                what = "shares a table" if self.cards[node] == 2 else f"has {self.cards[node]} states"
+                name = self.graph.names[node]
+                raise ParameterError(f"noisy_or: {name!r} {what}; it needs two and a table of its own", parameter="noisy_or")
         super().__post_init__()
 
     @classmethod
@@ -83,6 +94,7 @@ class BayesNet(Model):
             cls(fork, (3, 2, 2), (0,), BDeu(2.0), ((1, 2),)),
             cls(pair, (2, 2), (), Dirichlet(2.0), fixed=zeros),
             cls(pair, (2, 2), (), {"x0": 3.0, "x1": 1.5}, everything=True),
+            cls(Graph(("h", "x0", "x1"), ((), (0,), (0, 1))), (2, 3, 2), (0,), {"h": 4.0, "x0": 2.0}, noisy_or=(2,)),
         ]
 
     def draw(self, rng: np.random.Generator, n: int, d: int) -> Block:
@@ -116,6 +128,9 @@ class BayesNet(Model):
         """A table for each node that has its own, under the node's name."""
         found = []
         for node in self.layout.owners:
+            if node in self.noisy_or:
+                found.append(Parameter(f"{self.graph.names[node]}_links", f"l{node}", Unit()))
+                continue
             letters = " ".join(f"n{member}" for member in (*self.graph.parents[node], node))
             found.append(Parameter(self.graph.names[node], letters, Simplex(), Dirichlet))
         return tuple(found)
@@ -123,10 +138,11 @@ class BayesNet(Model):
     @cached_property
     def priors(self) -> dict[str, Prior]:  # type: ignore[override]
         """Of each table that has one."""
-        given = self.prior if isinstance(self.prior, Mapping) else {p.name: self.prior for p in self.parameters}
-        unknown = sorted(set(given) - {p.name for p in self.parameters})
+        tables = [p.name for p in self.parameters if p.prior is not None]
+        given = self.prior if isinstance(self.prior, Mapping) else dict.fromkeys(tables, self.prior)
+        unknown = sorted(set(given) - set(tables))
         if unknown:
-            raise ParameterError(f"prior={unknown}: the tables are {', '.join(map(repr, self.names))}", parameter="prior")
+            raise ParameterError(f"prior={unknown}: the tables are {', '.join(map(repr, tables))}", parameter="prior")
         found: dict[str, Prior] = {}
         for p, node in zip(self.parameters, self.layout.owners, strict=True):
             value, shape = given.get(p.name), self.layout.shape(node)
@@ -154,17 +170,42 @@ class BayesNet(Model):
         held = (self.held(self.graph.names[node], self.layout.shape(node)) for node in self.layout.owners)
         return self.layout.flat(list(held))
 
+    @cached_property
+    def link_parts(self) -> dict[int, slice]:
+        """Where the links of each noisy-OR node are."""
+        ends = np.cumsum([0, *(1 + len(self.graph.parents[node]) for node in self.noisy_or)]).tolist()
+        return {node: slice(ends[i], ends[i + 1]) for i, node in enumerate(self.noisy_or)}
+
+    def with_links(self, tables: np.ndarray, links: np.ndarray | None) -> BayesNetParams:
+        """Parameters in which the tables of noisy-OR nodes are made of their links."""
+        if links is None or not self.noisy_or:
+            return BayesNetParams(tables)
+        tables = tables.copy()
+        for node, part in self.link_parts.items():
+            self.layout.table(tables, node)[...] = noisy.table(links[part], self.layout.shape(node))
+        return BayesNetParams(tables, links)
+
     def sizes(self, k: int, d: int) -> dict[str, int]:
         """States of each node."""
-        return {"d": d, "K": k, **{f"n{node}": card for node, card in enumerate(self.cards)}}
+        links = {f"l{node}": part.stop - part.start for node, part in self.link_parts.items()}
+        return {"d": d, "K": k, **{f"n{node}": card for node, card in enumerate(self.cards)}, **links}
 
     def own(self, params: Any) -> dict[str, np.ndarray]:
-        """The tables by name."""
-        return {self.graph.names[node]: self.layout.table(params.tables, node) for node in self.layout.owners}
+        """The tables by name, and the links of noisy-OR nodes."""
+        names, links = self.graph.names, self.link_parts
+        return {
+            **{names[node]: self.layout.table(params.tables, node) for node in self.layout.owners if node not in links},
+            **{f"{names[node]}_links": params.links[part] for node, part in links.items()},
+        }
 
     def made(self, params: Any, values: Mapping[str, np.ndarray], parts: Mapping[str, Any]) -> Any:
-        """From tables by name."""
-        return self.Params(self.layout.flat([values[self.graph.names[node]] for node in self.layout.owners]))
+        """From tables and links by name."""
+        names = self.graph.names
+        tables = [
+            np.full(self.layout.shape(node), 0.5) if node in self.link_parts else values[names[node]] for node in self.layout.owners
+        ]
+        links = [np.asarray(values[f"{names[node]}_links"], dtype=np.float64) for node in self.noisy_or]
+        return self.with_links(self.layout.flat(tables), np.concatenate(links) if links else None)
 
     @property
     def n_hidden(self) -> int | None:
@@ -259,19 +300,30 @@ class BayesNet(Model):
     def m_step(self, stats: BayesNetStats, params: BayesNetParams) -> BayesNetParams:
         """Each row's counts, with the prior's, over their sum."""
         counts = stats.counts if self.pseudo is None else stats.counts + self.pseudo
-        return BayesNetParams(self.layout.mode(counts, self.held_tables, params.tables))
+        tables = self.layout.mode(counts, self.held_tables, params.tables)
+        if params.links is None:
+            return BayesNetParams(tables)
+        links = params.links.copy()
+        for node, part in self.link_parts.items():
+            held = self.held(f"{self.graph.names[node]}_links", links[part].shape)
+            links[part] = noisy.links_from(self.layout.table(stats.counts, node), links[part], held, np.zeros((len(held), 2)))
+        return self.with_links(tables, links)
 
     def q(self, stats: BayesNetStats, params: BayesNetParams) -> float:
         """Counts times log tables."""
         used = stats.counts > 0
         return float(stats.counts[used] @ np.log(np.maximum(params.tables[used], simplex.TINY)))
 
-    def gradient(self, stats: BayesNetStats, params: BayesNetParams) -> dict[str, np.ndarray]:
-        """Of each table: counts over probabilities."""
+    def gradient(self, stats: BayesNetStats, params: BayesNetParams) -> dict[str, np.ndarray] | None:
+        """Of each table: counts over probabilities; nothing is said of links."""
+        if self.noisy_or:
+            return None
         return self.own(BayesNetParams(simplex.gradient(stats.counts, params.tables)))
 
-    def curvature(self, stats: BayesNetStats, params: BayesNetParams) -> dict[str, np.ndarray]:
+    def curvature(self, stats: BayesNetStats, params: BayesNetParams) -> dict[str, np.ndarray] | None:
         """Of each table, from as many rows as were counted."""
+        if self.noisy_or:
+            return None
         counts, tables = self.own(BayesNetParams(stats.counts)), self.own(params)
         return {name: simplex.curvature(counts[name], table, self.held(name, table.shape)) for name, table in tables.items()}
 
@@ -284,7 +336,7 @@ class BayesNet(Model):
         if not unused.any():
             return params
         even = (1.0 / self.layout.sums(np.ones(self.layout.total)))[self.layout.row_of]
-        return self.put_back(BayesNetParams(np.where(unused, even, params.tables)))
+        return self.put_back(self.with_links(np.where(unused, even, params.tables), params.links))
 
     def infer(self, params: BayesNetParams, block: Block, want: str, out: np.ndarray | None = None) -> Inference:
         """Log-likelihood of each row."""

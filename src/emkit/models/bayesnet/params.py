@@ -9,9 +9,13 @@ from emkit.core.records import Params, Stats
 
 @dataclass(frozen=True)
 class BayesNetParams(Params):
-    """``tables`` (T,): the conditional probability tables, one after another: see ``emkit.models.bayesnet.tables.Layout``."""
+    """``tables`` (T,): the conditional probability tables, one after another: see ``emkit.models.bayesnet.tables.Layout``.
+
+    ``links`` (L,): those of noisy-OR nodes, one after another, from which their tables are made; None where there are none.
+    """
 
     tables: np.ndarray
+    links: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

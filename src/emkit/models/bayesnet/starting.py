@@ -28,11 +28,21 @@ def start(model: Any, block: Block | None, rng: np.random.Generator, attempt: in
                 part = slice(int(layout.offsets[node]), int(layout.offsets[node] + layout.sizes[node]))
                 drawn[part] = cases[part] * jitter[part]
     tables = drawn / layout.sums(drawn)[layout.row_of]
-    for name, value in model.start_values.items():
-        node = layout.graph.names.index(name)
-        layout.table(tables, node)[...] = value
+    for node in layout.owners:
+        value = model.start_values.get(layout.graph.names[node])
+        if value is not None:
+            layout.table(tables, node)[...] = value
     held = model.held_tables
-    return BayesNetParams(tables if held is None else layout.mode(tables, held, tables))
+    tables = tables if held is None else layout.mode(tables, held, tables)
+    if not model.noisy_or:
+        return BayesNetParams(tables)
+    links = rng.uniform(0.1, 0.9, sum(part.stop - part.start for part in model.link_parts.values()))
+    for node, part in model.link_parts.items():
+        name = f"{layout.graph.names[node]}_links"
+        links[part] = model.start_values.get(name, links[part])
+        given = model.held(name, links[part].shape)
+        links[part] = np.where(np.isnan(given), links[part], given)
+    return model.with_links(tables, links)
 
 
 def available(layout: Layout, block: Block, columns: Any) -> np.ndarray:
