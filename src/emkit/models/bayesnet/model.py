@@ -13,6 +13,7 @@ from emkit.core.errors import DataError, ParameterError
 from emkit.core.model import Inference, Model
 from emkit.core.parameters import Parameter, Simplex, Unit
 from emkit.core.prior import Dirichlet, Prior
+from emkit.families.bernoulli import BetaPrior
 from emkit.models.bayesnet import noisy_or as noisy
 from emkit.models.bayesnet.evidence import EvidenceSource, Piece, codes_of
 from emkit.models.bayesnet.graph import Graph
@@ -48,7 +49,7 @@ class BayesNet(Model):
     noisy_or : tuple of int
         Nodes of two states whose tables are noisy-ORs of their parents, which count as there unless in their first state. Their
         parameter is called after the node with "_links" behind it: the probability that the leak, and that each parent alone, makes
-        the second state. Priors do not reach them.
+        the second state. Of priors a mapping alone reaches them, with a BetaPrior.
     fixed, start_values : mapping, optional
         By name of the node: its table, with an axis for each parent and the node's own last; NaN marks free entries, and a zero is
         a structural zero.
@@ -94,7 +95,13 @@ class BayesNet(Model):
             cls(fork, (3, 2, 2), (0,), BDeu(2.0), ((1, 2),)),
             cls(pair, (2, 2), (), Dirichlet(2.0), fixed=zeros),
             cls(pair, (2, 2), (), {"x0": 3.0, "x1": 1.5}, everything=True),
-            cls(Graph(("h", "x0", "x1"), ((), (0,), (0, 1))), (2, 3, 2), (0,), {"h": 4.0, "x0": 2.0}, noisy_or=(2,)),
+            cls(
+                Graph(("h", "x0", "x1"), ((), (0,), (0, 1))),
+                (2, 3, 2),
+                (0,),
+                {"h": 4.0, "x0": 2.0, "x1_links": BetaPrior(2.0, 2.0)},
+                noisy_or=(2,),
+            ),
         ]
 
     def draw(self, rng: np.random.Generator, n: int, d: int) -> Block:
@@ -129,7 +136,7 @@ class BayesNet(Model):
         found = []
         for node in self.layout.owners:
             if node in self.noisy_or:
-                found.append(Parameter(f"{self.graph.names[node]}_links", f"l{node}", Unit()))
+                found.append(Parameter(f"{self.graph.names[node]}_links", f"l{node}", Unit(), BetaPrior))
                 continue
             letters = " ".join(f"n{member}" for member in (*self.graph.parents[node], node))
             found.append(Parameter(self.graph.names[node], letters, Simplex(), Dirichlet))
@@ -138,14 +145,17 @@ class BayesNet(Model):
     @cached_property
     def priors(self) -> dict[str, Prior]:  # type: ignore[override]
         """Of each table that has one."""
-        tables = [p.name for p in self.parameters if p.prior is not None]
+        tables = [p.name for p in self.parameters if p.prior is Dirichlet]
         given = self.prior if isinstance(self.prior, Mapping) else dict.fromkeys(tables, self.prior)
-        unknown = sorted(set(given) - set(tables))
+        unknown = sorted(set(given) - {p.name for p in self.parameters})
         if unknown:
-            raise ParameterError(f"prior={unknown}: the tables are {', '.join(map(repr, tables))}", parameter="prior")
+            raise ParameterError(f"prior={unknown}: the tables are {', '.join(map(repr, self.names))}", parameter="prior")
         found: dict[str, Prior] = {}
         for p, node in zip(self.parameters, self.layout.owners, strict=True):
             value, shape = given.get(p.name), self.layout.shape(node)
+            if p.prior is BetaPrior:
+                found.update({p.name: value} if value is not None else {})
+                continue
             prior = value.of_table(shape) if isinstance(value, BDeu) else Dirichlet.of(value, "prior", shape)
             if prior is not None:
                 found[p.name] = prior
@@ -158,7 +168,7 @@ class BayesNet(Model):
             return None
         tables = []
         for p, node in zip(self.parameters, self.layout.owners, strict=True):
-            prior: Any = self.priors.get(p.name)
+            prior: Any = self.priors.get(p.name) if p.prior is Dirichlet else None
             tables.append(np.broadcast_to(0.0 if prior is None else prior.pseudo, self.layout.shape(node)))
         return self.layout.flat(tables)
 
@@ -192,11 +202,8 @@ class BayesNet(Model):
 
     def own(self, params: Any) -> dict[str, np.ndarray]:
         """The tables by name, and the links of noisy-OR nodes."""
-        names, links = self.graph.names, self.link_parts
-        return {
-            **{names[node]: self.layout.table(params.tables, node) for node in self.layout.owners if node not in links},
-            **{f"{names[node]}_links": params.links[part] for node, part in links.items()},
-        }
+        links = {f"{self.graph.names[node]}_links": params.links[part] for node, part in self.link_parts.items()}
+        return {**self._by_node(params.tables), **links}
 
     def made(self, params: Any, values: Mapping[str, np.ndarray], parts: Mapping[str, Any]) -> Any:
         """From tables and links by name."""
@@ -306,26 +313,41 @@ class BayesNet(Model):
         links = params.links.copy()
         for node, part in self.link_parts.items():
             held = self.held(f"{self.graph.names[node]}_links", links[part].shape)
-            links[part] = noisy.links_from(self.layout.table(stats.counts, node), links[part], held, np.zeros((len(held), 2)))
+            links[part] = noisy.links_from(self.layout.table(stats.counts, node), links[part], held, self._link_pseudo(node))
         return self.with_links(tables, links)
+
+    def _link_pseudo(self, node: int) -> np.ndarray:
+        """Pseudo-counts of each link's having fired, and not, (1 + P, 2)."""
+        prior: Any = self.priors.get(f"{self.graph.names[node]}_links")
+        own = (0.0, 0.0) if prior is None else (prior.a - 1.0, prior.b - 1.0)
+        return np.broadcast_to(np.array(own, dtype=np.float64), (1 + len(self.graph.parents[node]), 2))
 
     def q(self, stats: BayesNetStats, params: BayesNetParams) -> float:
         """Counts times log tables."""
         used = stats.counts > 0
         return float(stats.counts[used] @ np.log(np.maximum(params.tables[used], simplex.TINY)))
 
-    def gradient(self, stats: BayesNetStats, params: BayesNetParams) -> dict[str, np.ndarray] | None:
-        """Of each table: counts over probabilities; nothing is said of links."""
-        if self.noisy_or:
-            return None
-        return self.own(BayesNetParams(simplex.gradient(stats.counts, params.tables)))
+    def gradient(self, stats: BayesNetStats, params: BayesNetParams) -> dict[str, np.ndarray]:
+        """Of each table: counts over probabilities; of links as ``noisy_or`` has it."""
+        tables = self._by_node(simplex.gradient(stats.counts, params.tables))
+        return {**tables, **self._of_links(noisy.slope, stats, params)}
 
-    def curvature(self, stats: BayesNetStats, params: BayesNetParams) -> dict[str, np.ndarray] | None:
-        """Of each table, from as many rows as were counted."""
-        if self.noisy_or:
-            return None
-        counts, tables = self.own(BayesNetParams(stats.counts)), self.own(params)
-        return {name: simplex.curvature(counts[name], table, self.held(name, table.shape)) for name, table in tables.items()}
+    def curvature(self, stats: BayesNetStats, params: BayesNetParams) -> dict[str, np.ndarray]:
+        """Of each table, from as many rows as were counted; of links likewise."""
+        counts, tables = self._by_node(stats.counts), self._by_node(params.tables)
+        found = {name: simplex.curvature(counts[name], table, self.held(name, table.shape)) for name, table in tables.items()}
+        return {**found, **self._of_links(noisy.information, stats, params)}
+
+    def _by_node(self, flat: np.ndarray) -> dict[str, np.ndarray]:
+        """The tables in a flat vector, but for those of noisy-OR nodes."""
+        return {self.graph.names[n]: self.layout.table(flat, n) for n in self.layout.owners if n not in self.link_parts}
+
+    def _of_links(self, what: Any, stats: BayesNetStats, params: BayesNetParams) -> dict[str, np.ndarray]:
+        """``what`` of the counts and links of each noisy-OR node, by the name of the parameter."""
+        if params.links is None:
+            return {}
+        table = self.layout.table
+        return {f"{self.graph.names[n]}_links": what(table(stats.counts, n), params.links[p]) for n, p in self.link_parts.items()}
 
     def without_chance(self, params: BayesNetParams, source: Source) -> BayesNetParams:
         """The same hypothesis with uniform rows of tables where no row of the data says anything, instead of a start's."""

@@ -102,3 +102,23 @@ def _newton(a: np.ndarray, there: np.ndarray, absent: np.ndarray, happened: np.n
         bend[np.diag_indices_from(bend)] += 1e-9 * (1.0 + np.trace(bend))
         step[moving] = np.linalg.solve(bend, slope[moving])
     return step
+
+
+def slope(counts: np.ndarray, links: np.ndarray) -> np.ndarray:
+    """Derivatives of the log-likelihood of counts of the full table by the links, (1 + P,)."""
+    there, absent, happened, odds = _at(counts, links)
+    return np.asarray(there.T @ (happened * odds - absent) / (1.0 - np.minimum(links, _MOST)))
+
+
+def information(counts: np.ndarray, links: np.ndarray) -> np.ndarray:
+    """Expected information about each link in as many rows, (1 + P,): in a_i it is n (1 - p) / p for a row of probability p."""
+    there, absent, happened, odds = _at(counts, links)
+    return np.asarray(there.T @ ((absent + happened) * odds) / (1.0 - np.minimum(links, _MOST)) ** 2)
+
+
+def _at(counts: np.ndarray, links: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Which causes are there, the counts, and the odds that the effect is absent, by combination of the parents' states."""
+    there = present(counts.shape).astype(np.float64)
+    absent, happened = counts.reshape(-1, 2).T
+    s = np.maximum(there @ -np.log1p(-np.minimum(links, _MOST)), _A_LEAST)
+    return there, absent, happened, np.exp(-s) / -np.expm1(-s)
