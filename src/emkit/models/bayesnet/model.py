@@ -89,19 +89,14 @@ class BayesNet(Model):
         """A collider with a hidden root, a chain with tied tables, a table with zeros; priors."""
         fork = Graph(("h", "x0", "x1"), ((), (0,), (0,)))
         pair = Graph(("x0", "x1"), ((), (0,)))
+        triangle = Graph(("h", "x0", "x1"), ((), (0,), (0, 1)))
         zeros = {"x1": [[1.0, 0.0], [np.nan, np.nan]]}
         return [
             cls(fork, (2, 2, 2), (0,)),
             cls(fork, (3, 2, 2), (0,), BDeu(2.0), ((1, 2),)),
             cls(pair, (2, 2), (), Dirichlet(2.0), fixed=zeros),
             cls(pair, (2, 2), (), {"x0": 3.0, "x1": 1.5}, everything=True),
-            cls(
-                Graph(("h", "x0", "x1"), ((), (0,), (0, 1))),
-                (2, 3, 2),
-                (0,),
-                {"h": 4.0, "x0": 2.0, "x1_links": BetaPrior(2.0, 2.0)},
-                noisy_or=(2,),
-            ),
+            cls(triangle, (2, 3, 2), (0,), {"h": 4.0, "x0": 2.0, "x1_links": BetaPrior(2.0, 2.0)}, noisy_or=(2,)),
         ]
 
     def draw(self, rng: np.random.Generator, n: int, d: int) -> Block:
