@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from importlib import import_module
 from typing import Any
 
@@ -17,7 +17,11 @@ from emkit.families.tied import Tied
 def emissions() -> dict[str, type[Family]]:
     """Families of the table of names that need no argument, by the word that asks for them, such as "negative_binomial"."""
     found = {_snake(name): getattr(import_module(MODULES[name]), name) for name in group("families")}
-    return {word: kind for word, kind in found.items() if not kind.made_of_others}
+    return {word: kind for word, kind in found.items() if not kind.made_of_others and not _needs_an_argument(kind)}
+
+
+def _needs_an_argument(kind: type[Family]) -> bool:
+    return any(field.init and field.default is MISSING and field.default_factory is MISSING for field in fields(kind))
 
 
 def word_of(text: Any, known: Mapping[str, Any]) -> Any:

@@ -333,6 +333,14 @@ class HmmlearnWords(AfterTheFit, BaseEstimator, ABC):  # type: ignore[misc]
         """All columns have the same."""
         return {}
 
+    def settings_of_file(self, path: Any) -> dict[str, Any]:
+        """None."""
+        return {}
+
+    def type_words(self) -> tuple[str, list[str]]:
+        """None."""
+        return "family", []
+
     def takes_texts(self) -> bool:
         """As ``HMM.takes_texts``."""
         return self._inner().takes_texts()

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from emkit.core.block import Block, BlockSource, Source
+from emkit.core.block import BlockSource, Source
 from emkit.core.checks import number
 from emkit.core.child import Child
 from emkit.core.errors import ParameterError
@@ -80,8 +80,7 @@ class LogScale(Family):
 
     def _logs(self, source: Source) -> Source:
         block = source.joined()
-        logs = Block(self.scaled(block.x), block.weights, missing=block.missing, source_rows=block.n, columns=source.columns)
-        return BlockSource([logs])
+        return BlockSource([replace(block, x=self.scaled(block.x), columns=source.columns)])
 
     def log_prob(self, params: Any, x: Any) -> np.ndarray:
         """The family's of the logarithms, less these: the density of x."""

@@ -140,7 +140,7 @@ def _types(text: str, settings: dict[str, Any], known: list[str]) -> dict[str, s
     from emkit.cli.choosing import split_types
 
     if "family" in settings or "types" in settings:
-        raise Refusal("--types and --set family=... (or types=...) say the same; leave one out")
+        raise Refusal("--types and --set family=... both give families; leave one out")
     found = split_types(text)
     if "types" not in known:
         settings["family"] = dict(found)
