@@ -13,7 +13,7 @@ from emkit.core.columns import Column, Columns
 from emkit.core.errors import ParameterError
 from emkit.core.result import Result
 from emkit.data.rows import ArraySource
-from emkit.data.states import same_state
+from emkit.data.states import state_finder
 from emkit.estimators.distribution import Distribution
 from emkit.estimators.network_structure import Structure
 from emkit.estimators.rows import RowFace
@@ -245,11 +245,11 @@ class AfterNetwork(RowFace):
 
     def _code(self, name: str, state: Any, what: str) -> int:
         node = self._node(name, what)
-        known = {same_state(other): i for i, other in enumerate(self.structure_.states[node])}
-        if same_state(state) not in known:
+        code = state_finder(self.structure_.states[node])(state)
+        if code < 0:
             few = ", ".join(map(repr, self.structure_.states[node][:20]))
             raise ParameterError(f"{what}: node {name!r} has no state {state!r}; it has {few}", parameter=what)
-        return known[same_state(state)]
+        return code
 
     def _evidence(self, evidence: Mapping[str, Any] | None) -> np.ndarray:
         codes = np.full(len(self.structure_.graph), -1, np.int32)
