@@ -92,7 +92,10 @@ def _places(columns: Columns, like: Columns) -> list[int]:
             raise DataError(f"column {unknown[0]!r} is no node of the network; its observed nodes are {_few(like.names)}")
         return [like.names.index(name) for name in columns.names]
     if len(columns) != len(like):
-        raise DataError(f"X has {len(columns)} features, but the network has {len(like)} observed nodes")
+        raise DataError(
+            f"X has {len(columns)} features, but BayesianNetwork is expecting {len(like)} features as input, one for each observed "
+            "node; only a data frame may leave columns out"
+        )
     return list(range(len(like)))
 
 

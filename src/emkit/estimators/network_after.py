@@ -291,7 +291,8 @@ class AfterNetwork(RowFace):
 
     def _as_states(self, codes: np.ndarray, nodes: Sequence[int]) -> np.ndarray:
         """State numbers (n, nodes) as the states themselves."""
-        states = [self._structure().states[node] for node in nodes]
+        known = self._structure().states
+        states = [known[node] for node in nodes]
         whole = all(isinstance(state, int) and not isinstance(state, bool) for found in states for state in found)
         out = np.empty(codes.shape, dtype=np.int64 if whole else object)
         for j, found in enumerate(states):
