@@ -37,6 +37,12 @@ def state_finder(states: Sequence[Any]) -> Callable[[Any], int]:
     for number, state in enumerate(states):
         exact.setdefault(str(state), number)
         alike[same_state(state)] = -1 if same_state(state) in alike else number
+    written = set(alike)
+    for truth, whole in (("true", "1"), ("false", "0")):  # a column of truths with holes may come as numbers, and the reverse
+        if written <= {"true", "false"} and truth in alike:
+            alike[whole] = alike[truth]
+        elif written <= {"0", "1"} and whole in alike:
+            alike[truth] = alike[whole]
     return lambda state: exact.get(str(state), alike.get(same_state(state), -1))
 
 

@@ -79,20 +79,22 @@ class AfterNetwork(RowFace):
         Returns
         -------
         array (n, states) for one node, a dict of such arrays by name otherwise
-            ``columns`` as in ``predict``; by default the hidden nodes, or if there are none all nodes.
+            ``columns`` as in ``predict``; by default the hidden nodes, or if there are none all nodes, given all cells of the row.
         """
-        nodes = self._nodes(columns)
+        nodes, structure = self._nodes(columns), self._structure()
+        whole = nodes is None and not structure.hidden
         if nodes is None:
-            nodes = list(self._structure().hidden or range(len(self._structure().graph)))
-        found = self._posteriors(X, nodes)
+            nodes = list(structure.hidden or range(len(structure.graph)))
+        found = self._posteriors(X, nodes, whole)
         if isinstance(columns, str):
             return found[0]
-        return {self._structure().graph.names[node]: p for node, p in zip(nodes, found, strict=True)}
+        return {structure.graph.names[node]: p for node, p in zip(nodes, found, strict=True)}
 
-    def _posteriors(self, X: Any, nodes: Sequence[int]) -> list[np.ndarray]:
-        """Of each of these nodes, whose own cells are not looked at."""
+    def _posteriors(self, X: Any, nodes: Sequence[int], whole: bool = False) -> list[np.ndarray]:
+        """Of each of these nodes, whose own cells are not looked at, unless ``whole``."""
         codes = self._codes(X)
-        codes[:, list(nodes)] = -1
+        if not whole:
+            codes[:, list(nodes)] = -1
         with in_words(self._structure()):
             return node_posteriors(*self._model(), codes, nodes)
 
