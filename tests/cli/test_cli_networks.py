@@ -85,6 +85,17 @@ def test_impute_once_and_with_draws(emkit, fitted, clinic):
     assert len(drawn) == 2000 and drawn["draw"].tolist() == [1] * 1000 + [2] * 1000 and drawn.notna().all(axis=None)
 
 
+def test_columns_that_a_table_lacks_are_not_observed(emkit, fitted, clinic, one_line):
+    clinic[["xray", "smoke"]].to_csv("two.csv", index=False)
+    assert emkit("predict", "m.safetensors", "two.csv", "--out", "p.csv").exit_code == 0
+    network, told = library.load("m.safetensors"), pd.read_csv("p.csv")
+    assert told["lung (predicted)"].tolist() == network.predict(clinic[["xray", "smoke"]], "lung").tolist()
+    assert emkit("impute", "m.safetensors", "two.csv", "--out", "i.csv").exit_code == 0
+    assert pd.read_csv("i.csv").columns.tolist() == ["xray", "smoke"]
+    clinic[["xray"]].rename(columns={"xray": "other"}).to_csv("none.csv", index=False)
+    assert "has no columns 'asia'" in one_line(emkit("predict", "m.safetensors", "none.csv", "--quiet"))
+
+
 def test_names_with_spaces_quotes_and_letters_from_anywhere(emkit, tmp_path):
     table = pd.DataFrame({"wet grass": ["no, dry", "yes", "yes"] * 20, 'Größe "x"': [0, 1, 1] * 20})
     table.to_csv("w.csv", index=False)
