@@ -290,6 +290,11 @@ def test_what_the_tables_rule_out_is_named_with_its_states(asia):
             ask()
 
 
+def test_evidence_against_uncertain_evidence_is_named(rain):
+    with pytest.raises(DataError, match="rule out 'rain' in state 'yes' and what is seen of rain together"):
+        rain.query("sprinkler", {"rain": "yes"}, soft={"rain": {"no": 1}})
+
+
 def test_questions_that_make_no_sense_are_named(rain):
     for ask, message in (
         (lambda: rain.query("snow"), "no node 'snow'"),

@@ -65,9 +65,9 @@ def short_table(found: Structure, node: int, table: Any) -> str:
 
 
 def labelled_states(found: Structure, states: Mapping[str, Any]) -> dict[str, Any]:
-    """State numbers of some nodes as the states themselves."""
+    """State numbers of some nodes as the states themselves; None for what is no node of the user's: uncertain evidence."""
     names = found.graph.names
-    return {name: found.states[names.index(name)][state] if name in names else state for name, state in states.items()}
+    return {name: found.states[names.index(name)][state] if name in names else None for name, state in states.items()}
 
 
 @contextmanager
