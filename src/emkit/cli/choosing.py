@@ -106,7 +106,7 @@ def _refuse_empty(table: Any, keys: Mapping[str, str], path: Path) -> None:
 
 def rows_for(fitted: Any, table: Any, file: DataFile, model: Path) -> Any:
     """The columns that the model was fitted to, in its order, and its keys; all of them if it remembers no names."""
-    names = outcome.columns(fitted)
+    names = outcome.columns_in(fitted, table.column_names)
     keys = fitted.key_columns()
     if names is None:
         expected = fitted.n_features_in_
@@ -125,7 +125,8 @@ def rows_for(fitted: Any, table: Any, file: DataFile, model: Path) -> Any:
         role: find_columns(table.column_names, [name], file.path, f"that {str(model)!r} {purpose[role]}")[0]
         for role, name in keys.items()
     }
-    numeric = [name for name, column in zip(found, fitted.columns_.items, strict=True) if column.levels is None]
+    kinds = {column.name: column for column in fitted.columns_.items}
+    numeric = [place for place, name in zip(found, names, strict=True) if kinds[name].levels is None]
     refuse_text(table, numeric, file)
     return with_keys(table, found, there, file).rename_columns([*names, *keys.values()])
 

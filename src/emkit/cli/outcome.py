@@ -50,6 +50,15 @@ def columns(fitted: Any) -> list[str] | None:
     return None if names is None else [str(name) for name in names]
 
 
+def columns_in(fitted: Any, there: list[str]) -> list[str] | None:
+    """``columns``, for a network only those that a table has: what it lacks is not observed. All of them if it has none."""
+    names = columns(fitted)
+    if names is None or not hasattr(fitted, "query"):
+        return names
+    stripped = {name.strip() for name in there}
+    return [name for name in names if name.strip() in stripped] or names
+
+
 def settings(fitted: Any) -> dict[str, Any]:
     """The estimator's parameters, without those that belong to one run and not to the model."""
     kept = {

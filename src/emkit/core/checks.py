@@ -45,12 +45,12 @@ def one_of(value: Any, allowed: Iterable[str], name: str) -> str:
     return value
 
 
-def mapping(value: Any, name: str) -> dict[str, Any]:
+def mapping(value: Any, name: str, of: str = "parameter names and values") -> dict[str, Any]:
     """A dict of names and values; None is empty. Raises ParameterError for anything else."""
     if value is None:
         return {}
     if not isinstance(value, Mapping):
-        raise ParameterError(f"{name}={value!r}: give a dict of parameter names and values", parameter=name)
+        raise ParameterError(f"{name}={value!r}: give a dict of {of}", parameter=name)
     return dict(value)
 
 

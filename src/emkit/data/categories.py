@@ -98,7 +98,7 @@ def _coded(cells: Any, former: Column | None, unseen: str, shown: str, name: str
     if not isinstance(cells, np.ndarray):
         cells, declared = _objects(cells)
         if all(is_absent(value) or value != value or isinstance(value, int | float | np.number | np.bool_) for value in cells):
-            flags = all(is_absent(value) or isinstance(value, bool | np.bool_) for value in cells)
+            flags = all(is_absent(value) or value != value or isinstance(value, bool | np.bool_) for value in cells)
             cells = numbers_of(cells, shown, name)
             if flags and former is None:
                 codes, column = _numbered(cells, shown, name)

@@ -1,6 +1,6 @@
 """Tables for networks: each column's cells as numbers of states that are declared, or that the column has."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +24,26 @@ def same_state(level: Any) -> str:
     except ValueError:
         return text
     return str(int(number)) if np.isfinite(number) and number == int(number) else text
+
+
+def state_finder(states: Sequence[Any]) -> Callable[[Any], int]:
+    """A function from a state, in whatever way it is written, to its number; -1 where there is no such state.
+
+    To the letter first, so that "01", "1" and "1.0" can all be states of one node; in another way of writing the same number or
+    truth only where a single state is meant.
+    """
+    exact: dict[str, int] = {}
+    alike: dict[str, int] = {}
+    for number, state in enumerate(states):
+        exact.setdefault(str(state), number)
+        alike[same_state(state)] = -1 if same_state(state) in alike else number
+    written = set(alike)
+    for truth, whole in (("true", "1"), ("false", "0")):  # a column of truths with holes may come as numbers, and the reverse
+        if written <= {"true", "false"} and truth in alike:
+            alike[whole] = alike[truth]
+        elif written <= {"0", "1"} and whole in alike:
+            alike[truth] = alike[whole]
+    return lambda state: exact.get(str(state), alike.get(same_state(state), -1))
 
 
 def read_states(
@@ -78,16 +98,18 @@ def _places(columns: Columns, like: Columns) -> list[int]:
             raise DataError(f"column {unknown[0]!r} is no node of the network; its observed nodes are {_few(like.names)}")
         return [like.names.index(name) for name in columns.names]
     if len(columns) != len(like):
-        raise DataError(f"X has {len(columns)} features, but the network has {len(like)} observed nodes")
+        raise DataError(
+            f"X has {len(columns)} features, but BayesianNetwork is expecting {len(like)} features as input, one for each observed "
+            "node; only a data frame may leave columns out"
+        )
     return list(range(len(like)))
 
 
 def _renumbered(cells: np.ndarray, column: Column, states: tuple[Any, ...], unseen: str, called: str) -> tuple[np.ndarray, Column]:
     """A column's cells as numbers of ``states``."""
-    number = {same_state(state): i for i, state in enumerate(states)}
-    if len(number) < len(states):
+    if len(set(map(str, states))) < len(states):
         raise ParameterError(f"states of {column.name!r}: {_few(states)} has two that are written alike", parameter="states")
-    to = [number.get(same_state(level), -1) for level in column.levels or ()]
+    to = list(map(state_finder(states), column.levels or ()))
     seen = ~np.isnan(cells)
     codes = np.array(to, dtype=np.float64)[cells[seen].astype(np.intp)] if len(to) else np.zeros(0)
     if (codes < 0).any() and unseen != "missing":

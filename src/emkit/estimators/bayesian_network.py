@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from emkit.core.block import BlockSource
-from emkit.core.checks import mapping, one_of
+from emkit.core.checks import one_of
 from emkit.core.columns import Columns
 from emkit.core.errors import ParameterError
 from emkit.core.result import Result
@@ -17,7 +17,7 @@ from emkit.data.rows import ArraySource
 from emkit.data.states import read_states
 from emkit.data.validate import check_weights
 from emkit.estimators.network_after import AfterNetwork, columns_with
-from emkit.estimators.network_structure import Structure, hidden_states, structure
+from emkit.estimators.network_structure import Structure, declared_states, hidden_states, structure, tied_groups
 from emkit.models.bayesnet.evidence import codes_of
 from emkit.models.bayesnet.model import BayesNet
 from emkit.models.bayesnet.plan import MAX_TABLE
@@ -103,9 +103,10 @@ class BayesianNetwork(AfterNetwork):
     def build(self, columns: Columns | None) -> BayesNet:
         """The network over these columns."""
         one_of(self.unseen, ("error", "missing"), "unseen")
-        return self._network(structure(self.edges, self.latent, mapping(self.states, "states"), columns))
+        return self._network(structure(self.edges, self.latent, declared_states(self.states), columns))
 
     def _network(self, found: Structure) -> BayesNet:
+<<<<<<< HEAD
         tied = []
         for group in self.tied or ():
             tied.append(tuple(sorted(self._numbers(found, group, "tied"))))
@@ -128,6 +129,20 @@ class BayesianNetwork(AfterNetwork):
     def structure_(self) -> Structure:
         """The graph and the states of each node."""
         return structure(self._edges(), self.latent, mapping(self.states, "states"), self.columns_)
+=======
+        names = found.graph.names
+        tied = tied_groups(self.tied, names)
+        prior = dict(self.prior) if isinstance(self.prior, Mapping) else self.prior
+        model = BayesNet(
+            found.graph, tuple(map(len, found.states)), found.hidden, prior, tied, bool(self.count_unobserved),
+            float(self.max_table),
+        )  # fmt: skip
+        return self._with_values(model)  # type: ignore[return-value]
+
+    def _structure(self) -> Structure:
+        """The graph of the fit, and the states of each node."""
+        return structure(self._edges(), self.latent, declared_states(self.states), self.columns_)
+>>>>>>> t2
 
     def _edges(self) -> list[tuple[str, str]]:
         model: Any = self._current().model
@@ -137,7 +152,7 @@ class BayesianNetwork(AfterNetwork):
 
     def _source(self, X: Any, sample_weight: Any = None, *, like: Columns | None = None, min_rows: int = 1) -> ArraySource:
         one_of(self.unseen, ("error", "missing"), "unseen")
-        declared = mapping(self.states, "states")
+        declared = declared_states(self.states)
         table = read_states(X, declared, like=like, unseen=self.unseen, min_rows=min_rows, every_column=like is None)
         return ArraySource(table.x, check_weights(sample_weight, len(table.x)), table.columns, checked=True)
 
@@ -164,7 +179,7 @@ class BayesianNetwork(AfterNetwork):
         if self.fixed:
             model: Any = self.build(source.columns).resolve(source)
             params = model.init(source, np.random.default_rng(0))
-            known = structure(self.edges, self.latent, mapping(self.states, "states"), source.columns)
+            known = structure(self.edges, self.latent, declared_states(self.states), source.columns)
             self._refuse_impossible(model, params, codes_of(source.joined().x, model.columns), known)
         super()._fit(source, width)
         result = self.result_
@@ -176,7 +191,7 @@ class BayesianNetwork(AfterNetwork):
         """Weighted mean log-likelihood of the rows. Raises DataError for a row that the tables rule out, naming the nodes."""
         value = super().score(X, y, sample_weight)
         if value == -np.inf:
-            self._refuse_impossible(*self._model(), self._codes(X), self.structure_)
+            self._refuse_impossible(*self._model(), self._codes(X), self._structure())
         return value
 
     def fit_rows(self, X: Any, weights: Any, labels: Any) -> Self:
@@ -198,6 +213,10 @@ class BayesianNetwork(AfterNetwork):
             Of the estimator.
         """
         edges = [(parent, name) for name in names for parent in parents.get(name, ())]
+        for what, given in (("states", states), ("tables", tables)):
+            lacking = [name for name in names if name not in given]
+            if lacking:
+                raise ParameterError(f"{what}: there are none of node {lacking[0]!r}", parameter=what)
         states = {name: tuple(states[name]) for name in names}
         found = cls(edges, states=states, **settings)
         columns = columns_with([name for name in names if name not in hidden_states(found.latent, states)], states)
@@ -252,7 +271,7 @@ class BayesianNetwork(AfterNetwork):
     def _network_record(self) -> Any:
         from emkit.io.networks.record import Network
 
-        structure, (model, params) = self.structure_, self._model()
+        structure, (model, params) = self._structure(), self._model()
         graph = structure.graph
         tables = tuple(model.layout.table(params.tables, node) for node in range(len(graph)))
         parents = tuple(tuple(graph.names[p] for p in found) for found in graph.parents)
@@ -267,7 +286,7 @@ class BayesianNetwork(AfterNetwork):
     def _labels_in_words(self, result: Result) -> list[str]:
         from emkit.estimators.network_words import tables_in_words
 
-        return tables_in_words(self.structure_, result)
+        return tables_in_words(self._structure(), result)
 
     def _columns_by_moments(self) -> list[int]:
         return []

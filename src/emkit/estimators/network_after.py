@@ -8,14 +8,15 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import clone
 
-from emkit.core.checks import count
+from emkit.core.checks import count, mapping
 from emkit.core.columns import Column, Columns
 from emkit.core.errors import ParameterError
 from emkit.core.result import Result
 from emkit.data.rows import ArraySource
-from emkit.data.states import same_state
+from emkit.data.states import state_finder
 from emkit.estimators.distribution import Distribution
 from emkit.estimators.network_structure import Structure
+from emkit.estimators.network_words import in_words, labelled_states
 from emkit.estimators.rows import RowFace
 from emkit.estimators.settings import make_rng
 from emkit.models.bayesnet.drawing import drawn, sampled_given
@@ -26,6 +27,8 @@ from emkit.models.bayesnet.posterior import node_posteriors, posterior
 from emkit.models.bayesnet.sampling import sampled
 from emkit.models.bayesnet.surgery import do
 
+NODES = "nodes and their states"
+
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class AfterNetwork(RowFace):
@@ -34,9 +37,13 @@ class AfterNetwork(RowFace):
     unseen: str = "error"
 
     @property
-    @abstractmethod
     def structure_(self) -> Structure:
         """The graph, with the states of each node."""
+        return self._structure()
+
+    @abstractmethod
+    def _structure(self) -> Structure:
+        """As ``structure_``; NotFittedError where there are no tables yet."""
 
     # --- rows ---------------------------------------------------------------------------------------------------------
 
@@ -57,10 +64,11 @@ class AfterNetwork(RowFace):
             Of states: integers if all are, objects otherwise.
         """
         nodes = self._nodes(columns)
-        if nodes is None and not self.structure_.hidden:
-            codes = most_probable(*self._model(), self._codes(X))[0]
+        if nodes is None and not self._structure().hidden:
+            with in_words(self._structure()):
+                codes = most_probable(*self._model(), self._codes(X))[0]
             return self._as_states(codes, list(range(codes.shape[1])))
-        wanted = list(self.structure_.hidden) if nodes is None else nodes
+        wanted = list(self._structure().hidden) if nodes is None else nodes
         found = np.column_stack([p.argmax(axis=1) for p in self._posteriors(X, wanted)])
         states = self._as_states(found, wanted)
         return states[:, 0] if isinstance(columns, str) else states
@@ -71,28 +79,33 @@ class AfterNetwork(RowFace):
         Returns
         -------
         array (n, states) for one node, a dict of such arrays by name otherwise
-            ``columns`` as in ``predict``; by default the hidden nodes, or if there are none all nodes.
+            ``columns`` as in ``predict``; by default the hidden nodes, or if there are none all nodes, given all cells of the row.
         """
-        nodes = self._nodes(columns)
+        nodes, structure = self._nodes(columns), self._structure()
+        whole = nodes is None and not structure.hidden
         if nodes is None:
-            nodes = list(self.structure_.hidden or range(len(self.structure_.graph)))
-        found = self._posteriors(X, nodes)
+            nodes = list(structure.hidden or range(len(structure.graph)))
+        found = self._posteriors(X, nodes, whole)
         if isinstance(columns, str):
             return found[0]
-        return {self.structure_.graph.names[node]: p for node, p in zip(nodes, found, strict=True)}
+        return {structure.graph.names[node]: p for node, p in zip(nodes, found, strict=True)}
 
-    def _posteriors(self, X: Any, nodes: Sequence[int]) -> list[np.ndarray]:
-        """Of each of these nodes, whose own cells are not looked at."""
+    def _posteriors(self, X: Any, nodes: Sequence[int], whole: bool = False) -> list[np.ndarray]:
+        """Of each of these nodes, whose own cells are not looked at, unless ``whole``."""
         codes = self._codes(X)
-        codes[:, list(nodes)] = -1
-        return node_posteriors(*self._model(), codes, nodes)
+        if not whole:
+            codes[:, list(nodes)] = -1
+        with in_words(self._structure()):
+            return node_posteriors(*self._model(), codes, nodes)
 
     def table(self, X: Any) -> dict[str, np.ndarray]:
         """Columns that a prediction adds: the most probable state of each hidden node, or of each node with missing cells."""
-        codes, structure = self._codes(X), self.structure_
+        codes, structure = self._codes(X), self._structure()
         nodes = [node for node in range(codes.shape[1]) if (codes[:, node] < 0).any()]
         out: dict[str, np.ndarray] = {}
-        for node, p in zip(nodes, node_posteriors(*self._model(), codes, nodes), strict=True):
+        with in_words(structure):
+            found = node_posteriors(*self._model(), codes, nodes)
+        for node, p in zip(nodes, found, strict=True):
             name = structure.graph.names[node]
             states = self._as_states(p.argmax(axis=1)[:, None], [node])[:, 0]
             out[name if node in structure.hidden else f"{name} (predicted)"] = states
@@ -104,11 +117,12 @@ class AfterNetwork(RowFace):
         model, params = self._model()
         codes = codes_of(source.x, model.columns)
         seen = [node for node in range(len(model.graph)) if model.columns[node] >= 0]
-        if draws is None:
-            yield most_probable(model, params, codes)[0][:, seen].astype(np.float64)
-            return
-        for one in drawn(model, params, codes, make_rng(self.random_state), draws):
-            yield one[:, seen].astype(np.float64)
+        with in_words(self._structure()):
+            if draws is None:
+                yield most_probable(model, params, codes)[0][:, seen].astype(np.float64)
+                return
+            for one in drawn(model, params, codes, make_rng(self.random_state), draws):
+                yield one[:, seen].astype(np.float64)
 
     def _refuse_impossible(self, model: Any, params: Any, codes: np.ndarray, structure: Structure) -> None:
         """Raise DataError for the first row that the tables rule out, naming the nodes that exclude each other."""
@@ -116,7 +130,7 @@ class AfterNetwork(RowFace):
         if found is not None:
             row, names = found
             states = {name: int(codes[row, structure.graph.names.index(name)]) for name in names}
-            raise ImpossibleRowError(row, _labelled(structure, states))
+            raise ImpossibleRowError(row, labelled_states(structure, states))
 
     # --- queries ------------------------------------------------------------------------------------------------------
 
@@ -157,17 +171,16 @@ class AfterNetwork(RowFace):
         """
         names = [targets] if isinstance(targets, str) else list(targets)
         nodes = [self._node(name, "targets") for name in names]
-        structure = self.structure_
-        try:
+        structure = self._structure()
+        with in_words(structure, "the evidence"):
             values = posterior(*self._model(), self._evidence(evidence), nodes, self._soft(soft))
-        except ImpossibleRowError as error:
-            raise ImpossibleRowError(0, _labelled(structure, error.states), "the evidence") from None
         return Distribution(tuple(map(str, names)), tuple(structure.states[node] for node in nodes), values)
 
     def most_probable(self, evidence: Mapping[str, Any] | None = None) -> tuple[dict[str, Any], float]:
         """The most probable states of all nodes together given the evidence, by name, and the log probability of it all."""
-        codes, log_probability = most_probable(*self._model(), self._evidence(evidence)[None])
-        structure = self.structure_
+        structure = self._structure()
+        with in_words(structure, "the evidence"):
+            codes, log_probability = most_probable(*self._model(), self._evidence(evidence)[None])
         return {n: structure.states[i][codes[0, i]] for i, n in enumerate(structure.graph.names)}, float(log_probability[0])
 
     def sample(self, n_samples: int = 1, evidence: Mapping[str, Any] | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -175,10 +188,11 @@ class AfterNetwork(RowFace):
 
         With ``evidence`` from the distribution given it.
         """
-        n, rng, structure = count(n_samples, "n_samples"), make_rng(self.random_state), self.structure_
+        n, rng, structure = count(n_samples, "n_samples"), make_rng(self.random_state), self._structure()
         model, params = self._model()
         if evidence:
-            codes = sampled_given(model, params, n, self._evidence(evidence), rng)
+            with in_words(structure, "the evidence"):
+                codes = sampled_given(model, params, n, self._evidence(evidence), rng)
         else:
             codes = sampled(model.layout, params.tables, n, rng)
         seen = [node for node in range(codes.shape[1]) if node not in structure.hidden]
@@ -186,13 +200,16 @@ class AfterNetwork(RowFace):
 
     def do(self, states: Mapping[str, Any]) -> Self:
         """The network in which nodes are set to states from outside: cut off from their parents (Pearl 2009, Causality, 3.2)."""
-        known = {self._node(name, "states"): self._code(name, state, "states") for name, state in states.items()}
+        known = {
+            self._node(name, "states"): self._code(name, state, "states")
+            for name, state in mapping(states, "states", NODES).items()
+        }
         model, params = do(*self._model(), known)
         return self._like(model, params)
 
     def _like(self, model: Any, params: Any) -> Self:
         """Another network over the same nodes, with these tables."""
-        structure = self.structure_
+        structure = self._structure()
         states = {name: structure.states[i] for i, name in enumerate(structure.graph.names)}
         latent = {structure.graph.names[node]: structure.states[node] for node in structure.hidden}
         made = clone(self).set_params(edges=list(model.graph.edges), latent=latent, states=states, fixed=None, init=None, tied=None)
@@ -206,14 +223,14 @@ class AfterNetwork(RowFace):
         from emkit.estimators.network_words import labelled
 
         model, params = self._model()
-        return labelled(self.structure_, name, model.layout.table(params.tables, self._node(name, "name")))
+        return labelled(self._structure(), name, model.layout.table(params.tables, self._node(name, "name")))
 
     def plot(self, *, tables: bool = False, ax: Any = None) -> Any:
         """The graph in layers, by matplotlib; with ``tables`` the table of each node under its name. Returns the axes."""
         from emkit.estimators.network_words import short_table
         from emkit.plots.network import draw_network
 
-        structure, (model, params) = self.structure_, self._model()
+        structure, (model, params) = self._structure(), self._model()
         notes = {}
         if tables:
             for node in range(len(structure.graph)):
@@ -234,10 +251,13 @@ class AfterNetwork(RowFace):
     def _nodes(self, columns: str | Sequence[str] | None) -> list[int] | None:
         if columns is None:
             return None
-        return [self._node(name, "columns") for name in ([columns] if isinstance(columns, str) else columns)]
+        names = [columns] if isinstance(columns, str) else list(columns)
+        if not names:
+            raise ParameterError("columns is empty: name nodes, or leave it out", parameter="columns")
+        return [self._node(name, "columns") for name in names]
 
     def _node(self, name: Any, what: str) -> int:
-        names = self.structure_.graph.names
+        names = self._structure().graph.names
         if name not in names:
             few = ", ".join(map(repr, names[:20])) + (", ..." if len(names) > 20 else "")
             raise ParameterError(f"{what}: there is no node {name!r}; the nodes are {few}", parameter=what)
@@ -245,34 +265,36 @@ class AfterNetwork(RowFace):
 
     def _code(self, name: str, state: Any, what: str) -> int:
         node = self._node(name, what)
-        known = {same_state(other): i for i, other in enumerate(self.structure_.states[node])}
-        if same_state(state) not in known:
-            few = ", ".join(map(repr, self.structure_.states[node][:20]))
+        code = state_finder(self._structure().states[node])(state)
+        if code < 0:
+            few = ", ".join(map(repr, self._structure().states[node][:20]))
             raise ParameterError(f"{what}: node {name!r} has no state {state!r}; it has {few}", parameter=what)
-        return known[same_state(state)]
+        return code
 
     def _evidence(self, evidence: Mapping[str, Any] | None) -> np.ndarray:
-        codes = np.full(len(self.structure_.graph), -1, np.int32)
-        for name, state in (evidence or {}).items():
+        codes = np.full(len(self._structure().graph), -1, np.int32)
+        for name, state in mapping(evidence, "evidence", NODES).items():
             codes[self._node(name, "evidence")] = self._code(name, state, "evidence")
         return codes
 
     def _soft(self, soft: Mapping[str, Any] | None) -> dict[int, np.ndarray] | None:
-        if not soft:
-            return None
         found = {}
-        for name, given in soft.items():
+        for name, given in mapping(soft, "soft", "nodes and how probable what was seen is in each state").items():
             node = self._node(name, "soft")
             values = given
             if isinstance(given, Mapping):
                 by_code = {self._code(name, state, "soft"): value for state, value in given.items()}
-                values = [by_code.get(i, 0.0) for i in range(len(self.structure_.states[node]))]
-            found[node] = np.asarray(values, dtype=np.float64)
-        return found
+                values = [by_code.get(i, 0.0) for i in range(len(self._structure().states[node]))]
+            try:
+                found[node] = np.asarray(values, dtype=np.float64)
+            except (TypeError, ValueError):
+                raise ParameterError(f"soft: {given!r} for {name!r} are no numbers, one for each state", parameter="soft") from None
+        return found or None
 
     def _as_states(self, codes: np.ndarray, nodes: Sequence[int]) -> np.ndarray:
         """State numbers (n, nodes) as the states themselves."""
-        states = [self.structure_.states[node] for node in nodes]
+        known = self._structure().states
+        states = [known[node] for node in nodes]
         whole = all(isinstance(state, int) and not isinstance(state, bool) for found in states for state in found)
         out = np.empty(codes.shape, dtype=np.int64 if whole else object)
         for j, found in enumerate(states):
@@ -280,12 +302,6 @@ class AfterNetwork(RowFace):
             values[:] = list(found)
             out[:, j] = values[codes[:, j]]
         return out
-
-
-def _labelled(structure: Structure, states: Mapping[str, Any]) -> dict[str, Any]:
-    """State numbers of some nodes as the states themselves."""
-    names = structure.graph.names
-    return {name: structure.states[names.index(name)][state] if name in names else state for name, state in states.items()}
 
 
 def columns_with(names: Sequence[str], states: Mapping[str, Sequence[Any]]) -> Columns:

@@ -1,14 +1,18 @@
 """From what a user says of a network to its graph: edges as pairs, text or a graph, hidden nodes, ties."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from emkit.core.checks import count
+import numpy as np
+
+from emkit.core.checks import count, mapping
 from emkit.core.columns import Columns
 from emkit.core.errors import ParameterError
 from emkit.models.bayesnet.graph import Graph
+
+MOST_STATES = 1 << 16  # of a hidden node that is declared by their number
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,10 @@ def hidden_states(latent: Any, declared: Mapping[str, Sequence[Any]]) -> dict[st
         return {}
     if isinstance(latent, str):
         latent = [latent]
+    if not isinstance(latent, Iterable):
+        raise ParameterError(
+            f"latent={latent!r}: name the hidden nodes and their numbers of states: {{'H': 2}}", parameter="latent"
+        )
     given = dict(latent) if isinstance(latent, Mapping) else dict.fromkeys(latent)
     found: dict[str, tuple[Any, ...]] = {}
     for name, states in given.items():
@@ -78,11 +86,51 @@ def hidden_states(latent: Any, declared: Mapping[str, Sequence[Any]]) -> dict[st
             if name not in declared:
                 raise ParameterError(f"latent={name!r}: say how many states it has: latent={{{name!r}: 2}}", parameter="latent")
             found[str(name)] = tuple(declared[name])
-        elif isinstance(states, Sequence) and not isinstance(states, str):
-            found[str(name)] = tuple(states)
+        elif isinstance(states, int | np.integer | float | str):
+            number = count(states, f"latent[{name!r}]")
+            if number > MOST_STATES:
+                raise ParameterError(
+                    f"latent[{name!r}]={number}: a hidden node has at most {MOST_STATES} states", parameter="latent"
+                )
+            found[str(name)] = tuple(range(number))
         else:
-            found[str(name)] = tuple(range(count(states, f"latent[{name!r}]")))
+            found[str(name)] = _states(states, f"latent[{name!r}]", "latent")
     return found
+
+
+def declared_states(states: Any) -> dict[str, tuple[Any, ...]]:
+    """The states of nodes by name. Raises ParameterError for what is no sequence of different states."""
+    return {
+        str(name): _states(given, f"states[{name!r}]", "states")
+        for name, given in mapping(states, "states", "nodes and their states").items()
+    }
+
+
+def _states(given: Any, what: str, parameter: str) -> tuple[Any, ...]:
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise ParameterError(f"{what}={given!r}: give all states of the node, as ['no', 'yes']", parameter=parameter)
+    found = tuple(state.item() if isinstance(state, np.generic) else state for state in given)
+    if not found:
+        raise ParameterError(f"{what} is empty: a node has at least one state", parameter=parameter)
+    if len(set(map(str, found))) < len(found):
+        raise ParameterError(f"{what}: {', '.join(map(repr, found[:10]))} has two that are written alike", parameter=parameter)
+    return found
+
+
+def tied_groups(tied: Any, names: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+    """Groups of names as groups of nodes. Raises ParameterError for unknown names, and for what is no sequence of groups."""
+    found = []
+    if not isinstance(tied, Iterable | None) or isinstance(tied, str):
+        raise ParameterError(f"tied={tied!r}: give groups of nodes, as [('B', 'C')]", parameter="tied")
+    for group in tied or ():
+        if isinstance(group, str) or not isinstance(group, Iterable):
+            raise ParameterError(f"tied: {group!r} is no group of nodes; write [('B', 'C')]", parameter="tied")
+        group = tuple(group)
+        unknown = [name for name in group if name not in names]
+        if unknown:
+            raise ParameterError(f"tied: there is no node {unknown[0]!r}", parameter="tied")
+        found.append(tuple(sorted(names.index(name) for name in group)))
+    return tuple(found)
 
 
 def structure(edges: Any, latent: Any, declared: Mapping[str, Sequence[Any]], columns: Columns | None) -> Structure:
@@ -99,10 +147,15 @@ def structure(edges: Any, latent: Any, declared: Mapping[str, Sequence[Any]], co
         )
     seen = [name for name in known if name not in hidden]
     strangers = sorted({name for pair in pairs for name in pair} - set(seen) - set(hidden))
+    unused = [name for name in declared if name not in seen and name not in hidden]
+    if unused and columns is not None:
+        raise ParameterError(
+            f"states are declared of {unused[0]!r}, which is no node; the columns are {_few(known)}", parameter="states"
+        )
     if strangers:
         raise ParameterError(
-            f"edges name {strangers[0]!r}, which is no column of the data; correct the name, or declare it hidden: "
-            f"latent={{{strangers[0]!r}: 2}}",
+            f"edges name {strangers[0]!r}, which is no column of the data ({_few(known)}); correct the name, or declare it "
+            f"hidden: latent={{{strangers[0]!r}: 2}}",
             parameter="edges",
         )
     names = (*hidden, *seen)
@@ -112,3 +165,7 @@ def structure(edges: Any, latent: Any, declared: Mapping[str, Sequence[Any]], co
         assert levels is not None
         states.append(tuple(levels))
     return Structure(Graph.of_edges(names, pairs), tuple(states), tuple(range(len(hidden))))
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(map(repr, names[:10])) + (", ..." if len(names) > 10 else "")

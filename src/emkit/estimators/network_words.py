@@ -1,10 +1,13 @@
-"""Conditional probability tables as text."""
+"""Conditional probability tables, and states in messages, as users call them."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from itertools import product
 from typing import Any
 
 from emkit.core.result import Result
 from emkit.estimators.network_structure import Structure
+from emkit.models.bayesnet.impossible import ImpossibleRowError
 
 _TABLES, _ROWS = 12, 8  # as many as a person reads
 
@@ -59,3 +62,18 @@ def short_table(found: Structure, node: int, table: Any) -> str:
         for when, row in list(zip(rows, flat, strict=True))[:_ROWS]
     ]
     return "\n".join([*lines, "..."] if len(rows) > _ROWS else lines)
+
+
+def labelled_states(found: Structure, states: Mapping[str, Any]) -> dict[str, Any]:
+    """State numbers of some nodes as the states themselves; None for what is no node of the user's: uncertain evidence."""
+    names = found.graph.names
+    return {name: found.states[names.index(name)][state] if name in names else None for name, state in states.items()}
+
+
+@contextmanager
+def in_words(found: Structure, what: str | None = None) -> Iterator[None]:
+    """Rows, or what else ``what`` says, that the tables rule out are refused with states as users call them."""
+    try:
+        yield
+    except ImpossibleRowError as error:
+        raise ImpossibleRowError(error.row, labelled_states(found, error.states), what) from None

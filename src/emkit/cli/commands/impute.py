@@ -74,10 +74,10 @@ def command(
 
 def _places(fitted: Any, table: Any, data: Path) -> list[str]:
     """The file's names of the columns that the model was fitted to, in its order."""
-    from emkit.cli.outcome import columns
+    from emkit.cli.outcome import columns_in
     from emkit.cli.reading import find_columns
 
-    names = columns(fitted)
+    names = columns_in(fitted, list(table.column_names))
     return list(table.column_names) if names is None else find_columns(table.column_names, names, data)
 
 

@@ -17,13 +17,14 @@ class ImpossibleRowError(DataError):
     row : int
     states : dict by name
         The observed nodes, and their states (in a model, their numbers), that exclude each other: none of them can be left out.
+        None where a name stands for uncertain evidence.
     """
 
     row: int
     states: dict[str, Any]
 
     def __init__(self, row: int, states: dict[str, Any], what: str | None = None):
-        few = " and ".join(f"{name!r} in state {state!r}" for name, state in states.items())
+        few = " and ".join(name if state is None else f"{name!r} in state {state!r}" for name, state in states.items())
         super().__init__(
             f"{what or f'row {row}'} has probability zero: the tables rule out {few}" + (" together" if len(states) > 1 else ""),
             row=row,

@@ -10,6 +10,8 @@ import numpy as np
 from emkit.core.errors import ParameterError
 from emkit.models.bayesnet.graph import Graph
 
+MOST_CELLS = 1 << 28  # of all tables, 2 GiB
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -36,6 +38,7 @@ class Layout:
         """Of groups of nodes whose tables are the same. Raises ParameterError where the shapes of tied tables differ."""
         shared = list(range(len(graph)))
         layout = cls(graph, tuple(int(card) for card in cards), tuple(shared))
+        layout.refuse_large()
         for group in tied:
             first = min(group)
             for node in group:
@@ -45,8 +48,20 @@ class Layout:
                         f"that of {graph.names[first]!r} {layout.shape(first)}",
                         parameter="tied",
                     )
-                shared[node] = shared[first]
+            roots = {shared[node] for node in group}  # of groups that have a node in common one is made
+            shared = [min(roots) if root in roots else root for root in shared]
         return cls(graph, layout.cards, tuple(shared))
+
+    def refuse_large(self) -> None:
+        """Raise ParameterError, naming the node of the largest table, for tables that would not fit in memory."""
+        cells = [prod(self.shape(node)) for node in range(len(self.graph))]
+        if sum(cells) > MOST_CELLS:
+            node = cells.index(max(cells))
+            raise ParameterError(
+                f"the table of node {self.graph.names[node]!r} with {len(self.graph.parents[node])} parents has {cells[node]:.3g} "
+                f"cells, all tables {sum(cells):.3g}; at most {MOST_CELLS} are held: take parents or states away",
+                parameter="edges",
+            )
 
     def shape(self, node: int) -> tuple[int, ...]:
         """Of a node's table: its parents' states, then its own."""
