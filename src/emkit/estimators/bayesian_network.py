@@ -17,7 +17,7 @@ from emkit.data.rows import ArraySource
 from emkit.data.states import read_states
 from emkit.data.validate import check_weights
 from emkit.estimators.network_after import AfterNetwork, columns_with
-from emkit.estimators.network_structure import Structure, declared_states, hidden_states, structure, tied_groups
+from emkit.estimators.network_structure import Structure, declared_states, groups_of_nodes, hidden_states, structure
 from emkit.models.bayesnet.evidence import codes_of
 from emkit.models.bayesnet.model import BayesNet
 from emkit.models.bayesnet.plan import MAX_TABLE
@@ -106,43 +106,19 @@ class BayesianNetwork(AfterNetwork):
         return self._network(structure(self.edges, self.latent, declared_states(self.states), columns))
 
     def _network(self, found: Structure) -> BayesNet:
-<<<<<<< HEAD
-        tied = []
-        for group in self.tied or ():
-            tied.append(tuple(sorted(self._numbers(found, group, "tied"))))
-        prior = dict(self.prior) if isinstance(self.prior, Mapping) else self.prior
-        model = BayesNet(
-            found.graph, tuple(map(len, found.states)), found.hidden, prior, tuple(tied), bool(self.count_unobserved),
-            float(self.max_table), self._numbers(found, self.noisy_or, "noisy_or"),
-        )  # fmt: skip
-        return self._with_values(model)  # type: ignore[return-value]
-
-    def _numbers(self, found: Structure, names: Any, setting: str) -> tuple[int, ...]:
-        """Nodes by number. Raises ParameterError for one that there is not."""
-        known = found.graph.names
-        for name in names or ():
-            if name not in known:
-                raise ParameterError(f"{setting}: there is no node {name!r}", parameter=setting)
-        return tuple(known.index(name) for name in names or ())
-
-    @property
-    def structure_(self) -> Structure:
-        """The graph and the states of each node."""
-        return structure(self._edges(), self.latent, mapping(self.states, "states"), self.columns_)
-=======
         names = found.graph.names
-        tied = tied_groups(self.tied, names)
+        tied = groups_of_nodes(self.tied, names, "tied")
+        noisy_or = groups_of_nodes(None if self.noisy_or is None else [self.noisy_or], names, "noisy_or")
         prior = dict(self.prior) if isinstance(self.prior, Mapping) else self.prior
         model = BayesNet(
             found.graph, tuple(map(len, found.states)), found.hidden, prior, tied, bool(self.count_unobserved),
-            float(self.max_table),
+            float(self.max_table), noisy_or[0] if noisy_or else (),
         )  # fmt: skip
         return self._with_values(model)  # type: ignore[return-value]
 
     def _structure(self) -> Structure:
         """The graph of the fit, and the states of each node."""
         return structure(self._edges(), self.latent, declared_states(self.states), self.columns_)
->>>>>>> t2
 
     def _edges(self) -> list[tuple[str, str]]:
         model: Any = self._current().model

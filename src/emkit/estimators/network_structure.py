@@ -117,18 +117,18 @@ def _states(given: Any, what: str, parameter: str) -> tuple[Any, ...]:
     return found
 
 
-def tied_groups(tied: Any, names: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+def groups_of_nodes(given: Any, names: Sequence[str], setting: str) -> tuple[tuple[int, ...], ...]:
     """Groups of names as groups of nodes. Raises ParameterError for unknown names, and for what is no sequence of groups."""
     found = []
-    if not isinstance(tied, Iterable | None) or isinstance(tied, str):
-        raise ParameterError(f"tied={tied!r}: give groups of nodes, as [('B', 'C')]", parameter="tied")
-    for group in tied or ():
+    if not isinstance(given, Iterable | None) or isinstance(given, str):
+        raise ParameterError(f"{setting}={given!r}: give groups of nodes, as [('B', 'C')]", parameter=setting)
+    for group in given or ():
         if isinstance(group, str) or not isinstance(group, Iterable):
-            raise ParameterError(f"tied: {group!r} is no group of nodes; write [('B', 'C')]", parameter="tied")
+            raise ParameterError(f"{setting}: {group!r} is no group of nodes; write [('B', 'C')]", parameter=setting)
         group = tuple(group)
         unknown = [name for name in group if name not in names]
         if unknown:
-            raise ParameterError(f"tied: there is no node {unknown[0]!r}", parameter="tied")
+            raise ParameterError(f"{setting}: there is no node {unknown[0]!r}", parameter=setting)
         found.append(tuple(sorted(names.index(name) for name in group)))
     return tuple(found)
 
