@@ -264,6 +264,9 @@ def test_saved_pickled_and_cloned_it_stays_itself(rows, tmp_path):
         ({"states": {"a": 2}}, "give all states"),
         ({"states": {"a": [1]}}, "which is no state of that node"),
         ({"tied": 5}, "give groups of nodes"),
+        ({"max_table": "large"}, "a number of cells"),
+        ({"count_unobserved": "yes"}, "True or False"),
+        ({"edges": "H->G, H->a, G->b", "latent": {"H": 3, "G": 3}, "max_table": 4}, "'H', 'G' depend on each other .* 9 cells"),
         ({"edges": EDGES, "fixed": {"b": [[0.9, 0.2], [0.5, 0.5]]}}, "must add up to 1"),
     ],
 )

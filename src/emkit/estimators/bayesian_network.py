@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from emkit.core.block import BlockSource
-from emkit.core.checks import one_of
+from emkit.core.checks import number, one_of
 from emkit.core.columns import Columns
 from emkit.core.errors import ParameterError
 from emkit.core.result import Result
@@ -103,6 +103,8 @@ class BayesianNetwork(AfterNetwork):
     def build(self, columns: Columns | None) -> BayesNet:
         """The network over these columns."""
         one_of(self.unseen, ("error", "missing"), "unseen")
+        if not isinstance(self.count_unobserved, bool | np.bool_):
+            raise ParameterError(f"count_unobserved={self.count_unobserved!r}: give True or False", parameter="count_unobserved")
         return self._network(structure(self.edges, self.latent, declared_states(self.states), columns))
 
     def _network(self, found: Structure) -> BayesNet:
@@ -112,7 +114,7 @@ class BayesianNetwork(AfterNetwork):
         prior = dict(self.prior) if isinstance(self.prior, Mapping) else self.prior
         model = BayesNet(
             found.graph, tuple(map(len, found.states)), found.hidden, prior, tied, bool(self.count_unobserved),
-            float(self.max_table), noisy_or[0] if noisy_or else (),
+            number(self.max_table, "max_table", "a number of cells", least=1.0), noisy_or[0] if noisy_or else (),
         )  # fmt: skip
         return self._with_values(model)  # type: ignore[return-value]
 
