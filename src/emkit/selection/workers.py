@@ -79,9 +79,10 @@ class Processes:
             raise
 
     def _pool(self) -> Any:
-        from joblib.externals.loky import get_reusable_executor
+        # joblib's own pool: one that loky made without it cannot be used by joblib afterwards, by whomever.
+        from joblib.executor import get_memmapping_executor
 
-        return get_reusable_executor(max_workers=self._n, timeout=60)
+        return get_memmapping_executor(self._n, timeout=60)
 
 
 def _elsewhere(task: Task, until: float | None) -> Outcome:
