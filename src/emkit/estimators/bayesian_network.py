@@ -36,24 +36,25 @@ class BayesianNetwork(AfterNetwork):
         (parent, child) by name, or text such as "rain->wet, sprinkler->wet", or a networkx graph. Columns that no edge names are
         independent of all others.
     latent : mapping or list of str, optional
-        Hidden nodes and how many states each has, or which: ``{"H": 3}``.
+        Hidden nodes, and for each the number of its states, as in ``{"H": 3}``, or the states themselves.
     prior : BDeu, Dirichlet, float, mapping or None
-        Of every row of every table; a number is a concentration. A mapping from nodes gives each its own. None is maximum
-        likelihood.
+        The prior of every row of every table; a number is the concentration of a Dirichlet distribution, so that 2 adds one
+        pseudo-row to each entry. A mapping from nodes gives each its own. None is maximum likelihood.
     states : mapping, optional
         The states of nodes, in the order in which tables have them; other nodes have those that occur.
     tied : sequence of sequences of str, optional
         Groups of nodes that share one table.
     noisy_or : sequence of str, optional
         Nodes of two states whose table is a noisy-OR: each parent that is not in its first state makes the second state with a
-        probability of its own, and so does a leak. They are called after the node with "_links" behind it, the leak first.
+        probability of its own, and so does a leak. These probabilities are the parameter called after the node with "_links" behind
+        it, the leak first.
     count_unobserved : bool
         Whether a row's missing nodes without observed descendants get expected counts, as textbooks have it. Without them, the
         default, the likelihood is the same, and EM needs fewer iterations.
     max_table : float
         Cells of the largest table that may be summed over; data that would need a larger one are refused.
     unseen : {"error", "missing"}
-        What a state is that the network does not have.
+        What to do with a state that the network does not have: refuse it, or take the cell as missing.
     init, fixed, order_by, tol, max_iter, algorithm, n_init, init_params, random_state, warm_start, n_jobs
         As in every estimator: ``emkit.estimators.settings.Settings``. Parameters are called by node; a table has an axis for each
         parent, in the order of the edges, and the node's own last.
@@ -117,7 +118,7 @@ class BayesianNetwork(AfterNetwork):
         return self._with_values(model)  # type: ignore[return-value]
 
     def _numbers(self, found: Structure, names: Any, setting: str) -> tuple[int, ...]:
-        """Nodes by number. Raises ParameterError for one that there is not."""
+        """Nodes by number. Raises ParameterError for one that does not exist."""
         known = found.graph.names
         for name in names or ():
             if name not in known:
@@ -214,7 +215,7 @@ class BayesianNetwork(AfterNetwork):
         ----------
         path : path
         latent : list of str, optional
-            Nodes that are no columns of the data when the network is fitted.
+            Nodes that are not columns of the data when the network is fitted.
         settings
             Of the estimator.
 
