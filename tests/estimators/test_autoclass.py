@@ -200,3 +200,10 @@ def test_an_interrupt_keeps_the_best_so_far():
     model = AutoClass(monitors=[Impatient()], random_state=0).fit(frame)
     assert "interrupted" in model.search_ended_
     assert np.isfinite(model.score(frame))
+
+
+def test_classes_come_in_the_order_that_is_asked_for():
+    frame, _ = people()
+    heights = AutoClass(**ONE, order_by="auto").fit(frame[["height"]])
+    assert (np.diff(heights.height_means_.ravel()) > 0).all()
+    assert (heights.labels_ == heights.predict(frame[["height"]])).all()

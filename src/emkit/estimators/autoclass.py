@@ -34,7 +34,7 @@ class AutoClass(RowFace):
     """Unsupervised clustering of a table of mixed columns; the number of classes is found by a Bayesian score.
 
     The score is the marginal likelihood of a classification as the program AutoClass C approximates it. A search starts from random
-    classes, converges them, moves rows, deletes and splits classes while that raises the score, and starts again. The best
+    classes, converges them, moves rows, deletes, splits and merges classes while that raises the score, and starts again. The best
     classification is then fitted by expectation-maximization to the exact mode of the posterior under the same priors, which gives
     predictions, imputations and files as every mixture has them.
 
@@ -44,30 +44,30 @@ class AutoClass(RowFace):
         The number of classes; "auto" lets the score decide.
     types : mapping, optional
         What columns are, by name or number: "normal", "log" (normal on the log scale), "categorical", "ignore"; and for a tuple of
-        columns "correlated" or "correlated-log". By default texts, categories, and whole numbers from 0 with at most eight
-        values, each of which comes five times on average, are categories; other numbers are normal or, where that is likelier,
-        log-normal.
+        columns "correlated" or "correlated-log". By default texts, categories, and whole numbers from 0 up with at most eight
+        values, each of which occurs at least five times on average, are categories; other numbers are normal or, where that is
+        likelier, log-normal.
     errors : mapping, optional
         How precisely numbers were measured, by column: in their units, or on the log scale as a part of the number (0.01: to 1 %).
         A class is never narrower than five errors. By default half of the smallest difference, between 0.001 standard
         deviations and 0.01 of the range.
     zero_points : mapping, optional
-        On the log scale: the value that no number of the column can be below; 0 by default.
+        On the log scale: the value above which all numbers of the column lie; 0 by default.
     missing : "outcome", "random", or mapping by column
         Whether a missing number is an outcome that may tell classes apart, or says nothing. Of categories it is always an outcome.
     time_limit : float or None
-        Seconds of the search. A try that is under way is finished in short.
+        Seconds of the search. At the limit, the try that is under way is cut short, and the best so far is kept.
     max_tries : int or None
         The search ends after so many tries; None leaves it to the time limit.
     start_classes : tuple of two ints
         Fewest and most classes that a try starts from.
     n_kept : int
-        Classifications that are kept.
+        How many of the best classifications are kept.
     unseen : {"error", "missing"}
-        What a level of a category that was not there in the fit means.
+        What to do with a level of a category that did not occur in the fit: refuse it, or take the cell as missing.
     init, fixed, order_by, tol, max_iter, algorithm, n_init, init_params, random_state, warm_start, n_jobs
-        As in every estimator: ``emkit.estimators.settings.Settings``; but nothing can be started or held: the search makes the
-        start.
+        As in every estimator: ``emkit.estimators.settings.Settings``. But the search finds the start, so ``init`` and ``fixed`` are
+        refused, and ``n_init``, ``init_params`` and ``warm_start`` have no effect.
     verbose, verbose_interval, monitors, checkpoint
         Likewise.
 
@@ -91,6 +91,7 @@ class AutoClass(RowFace):
     cross_entropy_ : array (K,)
         Of each class and the whole: the sum of its influences.
     tries_ : int
+        How many tries the search made.
     search_ended_ : str
         Why the search ended.
     converged_, n_iter_, result_, model_, columns_, n_features_in_, feature_names_in_, and each parameter by its name
@@ -127,7 +128,6 @@ class AutoClass(RowFace):
     start_classes: tuple[int, int] = (8, 36)
     n_kept: int = 10
     unseen: str = "error"
-    order_by: Any = None
 
     # --- the model ----------------------------------------------------------------------------------------------------
 
@@ -224,7 +224,7 @@ class AutoClass(RowFace):
             model, source, executor=self._executor(), algorithm=self.algorithm, starts=[start], tol=self.tol,
             max_iter=self.max_iter,
         )  # fmt: skip
-        return replace(result, slivers=())  # small classes are what the score is for
+        return replace(self._ordered(result, source), slivers=())  # small classes are what the score is for
 
     def _remember(self, source: ArraySource, prepared: Prepared, found: Found) -> None:
         """What the search said, and what the program's reports say of the fit."""

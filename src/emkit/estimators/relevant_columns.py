@@ -23,18 +23,18 @@ class RelevantColumns:
     model : Mixture
         Fitted; irrelevant columns have the same distribution in all components (``Tied``).
     relevant, irrelevant : list of str
-        Names of columns, in the order of the table; of correlated ones that were chosen together all of them, with commas.
+        Names of columns, in the order of the table. Correlated columns, which are chosen together, are one name, joined by commas.
     table : dict
         "column", "relevant", "gain" and "price", a list each: nats that distributions of their own gain over a common one, given
         who belongs where, and nats that they have to gain. What exceeds its price is relevant.
     by : str
         The criterion.
     score, score_of_all : float
-        Its value, lower is better: of ``model``, and of the mixture in which all columns are relevant. Where none is, weights do
-        not count.
+        Its value, lower is better: of ``model``, and of the mixture in which all columns are relevant. Where no column is relevant,
+        the weights of components do not count as parameters.
     starts_at_best, starts_finished : int
-        How many of the starts that were carried on ended with this choice, and of how many. None, if only leaving out columns from
-        the best of them led to it.
+        How many of the starts that were carried on to the end came to this choice, and how many were carried on. The first is 0 if
+        the choice was reached only by leaving out columns from the best of them.
     """
 
     model: Mixture

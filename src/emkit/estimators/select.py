@@ -40,12 +40,12 @@ def select(
 
     Every candidate is fitted from starts of its own, as ``fit`` does it, and then tried again from its neighbours' optima:
     components of the next smaller one split in two, two of the next larger one merged, the optimum of a covariance shape that is
-    a special case of its own. So a richer model is never reported as worse than one that it contains.
+    a special case of its own. So a richer model is hardly ever reported with a lower likelihood than one that it contains.
 
     Parameters
     ----------
     estimator : estimator, or list of estimators
-        Unfitted; candidates are clones of it with other settings, its random_state is where theirs come from.
+        Unfitted. Candidates are clones of it with other settings; its random_state is the source of theirs.
     X : array or data frame
         As ``fit`` takes it.
     grid : mapping, optional
@@ -60,8 +60,8 @@ def select(
         its best on the scale of BIC (any worse, where its best is that much behind the best of all); or once it lies so far behind
         that it would not catch up even if each further component gained as much as the better of its last two. False fits all.
     n_jobs : int, optional
-        Small data: so many processes share out the candidates; default: this one alone. Large data: so many threads for each
-        fit; default: all. The table does not depend on it.
+        With small data, the number of processes that share the candidates; by default this one does all. With large data, the
+        number of threads of each fit; by default as many as there are cores. The table does not depend on it.
     time_limit : float, optional
         Seconds, after which the table is returned as far as it is done.
     checkpoint : path, optional
@@ -74,7 +74,7 @@ def select(
     monitors : list of Monitor, optional
         Told of each candidate by ``say``; may end the search.
     **fit_params
-        What ``fit`` takes beside X: ``lengths``, ``sample_weight``, ``labels``, ``states``, ``groups``.
+        What ``fit`` takes besides X: ``lengths``, ``sample_weight``, ``labels``, ``states``, ``groups``.
 
     Returns
     -------

@@ -1,6 +1,7 @@
 """What ``select`` returns: a table of candidates, and the one that was chosen, fitted."""
 
 import math
+import zlib
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -33,8 +34,8 @@ class Selection:
         (lower is better); where asked ``cv``, ``cv_se`` (mean log-likelihood of an observation that was held out, its standard
         error) and ``cheeseman_stutz`` (higher is better); ``starts_at_best``, the share of its finished starts that reached the
         optimum, 0 if only a neighbour's led there; ``smallest``, the weight of the smallest component; ``mark``, "sliver" or
-        "floor" where the optimum is not to be believed in; ``converged``; ``seconds``; ``note``, e.g. why there is no fit. NaN
-        where there is no number.
+        "floor" (a component whose spread comes from the prior) where the optimum is not to be trusted; ``converged``; ``seconds``;
+        ``note``, e.g. why there is no fit. NaN where there is no number.
     best_ : estimator
         The chosen one, fitted.
     best_params_ : dict
@@ -117,7 +118,7 @@ class Selection:
             raise ParameterError(f"{cell.name} cannot be fitted: {outcome.note}")
         result = outcome.result
         if result is None:
-            seed = (int.from_bytes(cell.name.encode()[:4].ljust(4), "big"),)
+            seed = (zlib.crc32(cell.name.encode()),)  # of the whole name: the first letters of all candidates are the same
             outcome = perform(Task(cell.name, "own", candidate, seed), Threads(cell.estimator.n_jobs), [])
             result = outcome.result
         if result is None:
@@ -172,10 +173,9 @@ class Selection:
 
         sizes = [cell.size for cell in self._cells]
         names = [cell.line_name for cell in self._cells]
-        best = None if self.best_index_ is None else self.best_index_
         what = self._cells[0].estimator.size_setting
         marked = [bool(mark) for mark in self.table["mark"]]
-        return plot_criteria(sizes, self.table[self.by], names, marked, best, what, self.by, ax, higher=BY[self.by] < 0)
+        return plot_criteria(sizes, self.table[self.by], names, marked, self.best_index_, what, self.by, ax, higher=BY[self.by] < 0)
 
 
 def _mark(outcome: Outcome) -> str:
@@ -199,5 +199,5 @@ def _text(name: str, value: Any) -> str:
     if isinstance(value, float):
         if math.isnan(value):
             return "-"
-        return f"{value:.3f}" if name in ("starts_at_best", "smallest") else f"{value:.5g}" if name == "cv_se" else f"{value:.3f}"
+        return f"{value:.5g}" if name == "cv_se" else f"{value:.3f}"
     return str(value)

@@ -1,4 +1,4 @@
-"""Columns of numbers measured with a known error: normal, as they are or on the log scale, and never narrower than can be told."""
+"""Columns of numbers measured with a known error: normal, on their own scale or that of logarithms, and not narrower than it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -46,8 +46,9 @@ class MeasuredNormal(Columnwise):
         How precisely the numbers were measured: in their own units, or with ``log`` as a part of the distance from ``zero_point``
         (0.01: to 1 per cent).
     log : bool
+        Whether columns are normal on the log scale.
     zero_point : float
-        With ``log``: what no number can be below. Columns with different ones go into a ``PerColumn``.
+        With ``log``: what all numbers are above. Columns with different ones go into a ``PerColumn``.
     prior : "measured" or MeasuredPrior
         "measured": the above.
     fixed, start_values : mapping, optional

@@ -39,20 +39,20 @@ class WithMissingStats(Stats):
 
 @dataclass(frozen=True)
 class WithMissing(CodedPasses):
-    """A family some of whose cells are missing, each with probability "missing"; what is there is as the family has it.
+    """A family some of whose cells are missing, each with probability "missing"; the others are distributed as the family says.
 
     Elsewhere in emkit a missing cell says nothing. Here it speaks for the components in which the column is often missing, as an
     unanswered question does: given the component, that the cell is missing depends neither on what it would have been nor on the
-    other cells. Missing cells are still filled in as the family does it. There is no distribution function of numbers that may be
-    missing, so no pseudo-residuals.
+    other cells. Missing cells are still filled in as the family does it. Numbers that may be missing have no distribution function,
+    so there are no pseudo-residuals.
 
     Parameters
     ----------
     family : Family
         Of the cells that are there, such as ``Gaussian()``, ``Poisson()`` or ``Categorical()``.
     prior : BetaPrior or None
-        The prior of each probability that a cell is missing. Without one a column that is never missing never will be: a row in
-        which it is has probability 0.
+        The prior of each probability that a cell is missing. Without one, a column that has no missing cells in the fit is taken
+        never to have any: a row in which it is missing has probability 0.
     fixed, start_values : mapping, optional
         "missing" (K, d).
 
