@@ -16,7 +16,7 @@ from emkit.core.prior import Dirichlet
 from emkit.core.records import Params, Stats
 from emkit.core.seeding import seed_labels
 from emkit.core.slivers import in_rows
-from emkit.core.support import Support
+from emkit.families.over_another import OverAnother
 from emkit.families.sums import logs_times
 
 
@@ -37,7 +37,7 @@ class MixedStats(Stats):
 
 
 @dataclass(frozen=True)
-class Mixed(Family):
+class Mixed(OverAnother):
     """p(x | component k) = sum_m weight_km p(x | part m of component k).
 
     Parameters
@@ -57,7 +57,6 @@ class Mixed(Family):
     prior: Dirichlet | None = None
 
     Params = MixedParams
-    made_of_others = True
     parameters = (Parameter("weights", "K M", Simplex(), Dirichlet),)
 
     def __post_init__(self) -> None:
@@ -86,11 +85,6 @@ class Mixed(Family):
         m = self.n_parts
         return np.asarray((np.asarray(order)[:, None] * m + np.arange(m)).ravel())
 
-    @property
-    def support(self) -> Support:  # type: ignore[override]
-        """As the family has it."""
-        return self.family.support
-
     def sizes(self, k: int, d: int) -> dict[str, int]:
         """M parts."""
         return {"K": k, "d": d, "M": self.n_parts}
@@ -110,10 +104,6 @@ class Mixed(Family):
     def ready(self, source: Source, k: int) -> Self:
         """Resolves the family, for K M components."""
         return replace(self, family=self.family.resolve(source, k * self.n_parts))
-
-    def check(self, source: Source) -> None:
-        """As the family has it."""
-        self.family.check(source)
 
     def embed(self, x: Any) -> np.ndarray | None:
         """As the family has it."""

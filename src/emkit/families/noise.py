@@ -10,7 +10,7 @@ from emkit.core.child import Child
 from emkit.core.errors import DataError, ParameterError
 from emkit.core.family import Family
 from emkit.core.records import Stats
-from emkit.core.support import Support
+from emkit.families.over_another import OverAnother
 
 _SHARE = 0.1  # of every row, that a first guess gives to the noise
 
@@ -44,7 +44,7 @@ def _ranges(source: Source) -> tuple[np.ndarray, np.ndarray]:
 
 
 @dataclass(frozen=True)
-class WithNoise(Family):
+class WithNoise(OverAnother):
     """The components of a family, and after them one of constant density: rows that belong to no group.
 
     Banfield and Raftery (1993), Biometrics 49, 803-821; mclust's noise component. Its density is one over the volume of the data's
@@ -66,7 +66,6 @@ class WithNoise(Family):
     low: Any = field(default=None, repr=False)
     high: Any = field(default=None, repr=False)
 
-    made_of_others = True
     parameters = ()
     children = (Child("components", "family", lambda k: k - 1, _without_noise),)
 
@@ -84,11 +83,6 @@ class WithNoise(Family):
         return [cls(Gaussian("full")), cls(Gaussian("diag", None), 150.0)]
 
     # --- the family, and what is resolved -----------------------------------------------------------------------------
-
-    @property
-    def support(self) -> Support:  # type: ignore[override]
-        """As the family has it."""
-        return self.family.support
 
     @property
     def hierarchical(self) -> bool:  # type: ignore[override]
@@ -111,10 +105,6 @@ class WithNoise(Family):
             name = source.columns[int(flat[0])].name
             raise DataError(f"{source.columns.called(int(flat[0]))} is constant: noise over its range has no volume", column=name)
         return replace(self, family=self.family.resolve(source, k - 1), low=np.asarray(low), high=np.asarray(high))
-
-    def check(self, source: Source) -> None:
-        """As the family has it."""
-        self.family.check(source)
 
     def seeded(self, k: int) -> int:
         """Groups of rows are guessed for the family's components alone."""

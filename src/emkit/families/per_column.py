@@ -17,6 +17,7 @@ from emkit.core.records import Params, Stats
 from emkit.core.selected import SelectedColumns, columns_of
 from emkit.core.support import Support
 from emkit.families.coded import Piece, coded_joint, worth_it
+from emkit.families.sums import sum_if_known
 from emkit.families.supports import SupportOfParts
 
 
@@ -279,15 +280,13 @@ class PerColumn(Family):
 
     def q(self, stats: PerColumnStats, params: PerColumnParams) -> float | None:
         """Sum over the parts."""
-        each = [p.family.q(s, own) for p, s, own in zip(self.parts, stats.parts, params.parts, strict=True)]
-        known = [value for value in each if value is not None]
-        return sum(known) if len(known) == len(each) else None
+        each = zip(self.parts, stats.parts, params.parts, strict=True)
+        return sum_if_known(part.family.q(found, own) for part, found, own in each)
 
     def complete_marginal(self, stats: PerColumnStats, params: PerColumnParams) -> float | None:
         """Sum over the parts."""
-        each = [p.family.complete_marginal(s, own) for p, s, own in zip(self.parts, stats.parts, params.parts, strict=True)]
-        known = [value for value in each if value is not None]
-        return sum(known) if len(known) == len(each) else None
+        each = zip(self.parts, stats.parts, params.parts, strict=True)
+        return sum_if_known(part.family.complete_marginal(found, own) for part, found, own in each)
 
     def gradient(self, stats: PerColumnStats, params: PerColumnParams) -> dict[str, np.ndarray]:
         """It has no parameters of its own."""

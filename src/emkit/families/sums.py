@@ -1,5 +1,6 @@
 """Statistics that several families share: the weight of the observed cells, and their weighted sum."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,3 +36,10 @@ def logs_times(count: Any, value: Any) -> np.ndarray:
 def ratio(count: Any, value: Any) -> np.ndarray:
     """Count / value, where a value of 0 stands for 1e-300: times the value it is the count, or 0."""
     return np.asarray(count / np.maximum(value, TINY))
+
+
+def sum_if_known(values: Iterable[float | None]) -> float | None:
+    """Their sum; None if one of them is."""
+    each = list(values)
+    known = [value for value in each if value is not None]
+    return sum(known) if len(known) == len(each) else None

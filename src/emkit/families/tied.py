@@ -10,11 +10,11 @@ from emkit.core.checks import integers
 from emkit.core.columns import Columns
 from emkit.core.errors import ParameterError
 from emkit.core.family import Family
-from emkit.core.support import Support
+from emkit.families.over_another import OverAnother
 
 
 @dataclass(frozen=True)
-class Tied(Family):
+class Tied(OverAnother):
     """A family whose components are shared: component k emits what ``family``'s component ``groups[k]`` does.
 
     Its Params, Stats, fixed and starting values are the family's, of the distinct distributions.
@@ -28,8 +28,6 @@ class Tied(Family):
 
     family: Family
     groups: tuple[int, ...]
-
-    made_of_others = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "groups", integers(self.groups, "tie"))
@@ -63,11 +61,6 @@ class Tied(Family):
         return pooled
 
     # --- parameters: all the family's ---------------------------------------------------------------------------------
-
-    @property
-    def support(self) -> Support:  # type: ignore[override]
-        """As the family has it."""
-        return self.family.support
 
     @property
     def missing_counts(self) -> bool:
@@ -205,10 +198,6 @@ class Tied(Family):
     def from_partition(self, x: np.ndarray, resp: np.ndarray, rng: np.random.Generator) -> Any:
         """As the family has it."""
         return self.family.from_partition(x, self._pool(resp), rng)
-
-    def check(self, source: Source) -> None:
-        """As the family has it."""
-        self.family.check(source)
 
     def embed(self, x: Any) -> np.ndarray | None:
         """As the family has it."""

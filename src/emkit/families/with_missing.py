@@ -5,16 +5,16 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from emkit.core.block import Block, Source
+from emkit.core.block import Block
 from emkit.core.child import Child
 from emkit.core.columns import Columns
 from emkit.core.errors import ParameterError
 from emkit.core.family import Family
 from emkit.core.parameters import Parameter, Unit
 from emkit.core.records import Params, Stats
-from emkit.core.support import Support
 from emkit.families.bernoulli import BetaPrior, rest_times
-from emkit.families.coded import CodedPasses, tallied
+from emkit.families.coded import tallied
+from emkit.families.over_another import ShareBeside
 from emkit.families.sums import logs_times, ratio
 
 _INDICATOR = 2.0  # of a missing cell among points for seeding: 0 and 2 are a standard deviation of 1 apart from their middle
@@ -38,7 +38,7 @@ class WithMissingStats(Stats):
 
 
 @dataclass(frozen=True)
-class WithMissing(CodedPasses):
+class WithMissing(ShareBeside):
     """A family some of whose cells are missing, each with probability "missing"; the others are distributed as the family says.
 
     Elsewhere in emkit a missing cell says nothing. Here it speaks for the components in which the column is often missing, as an
@@ -62,13 +62,9 @@ class WithMissing(CodedPasses):
     term "single_normal_cm": Cheeseman and Stutz (1996), Bayesian Classification (AutoClass): Theory and Results.
     """
 
-    family: Family
-    prior: BetaPrior | None = None
-
     Params = WithMissingParams
     parameters = (Parameter("missing", "K d", Unit(), BetaPrior),)
     children: ClassVar[tuple[Child, ...]] = (Child("values", "family"),)
-    made_of_others = True
     missing_counts = True  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
@@ -110,11 +106,6 @@ class WithMissing(CodedPasses):
         return self.family.race
 
     @property
-    def support(self) -> Support:  # type: ignore[override]
-        """As the family has it."""
-        return self.family.support
-
-    @property
     def separable(self) -> bool:
         """If the family's are, and no probability is held or given."""
         prior = [] if self.prior is None else [np.ndim(self.prior.a), np.ndim(self.prior.b)]
@@ -123,19 +114,6 @@ class WithMissing(CodedPasses):
     def blocks(self, columns: Columns) -> tuple[tuple[tuple[int, ...], Family], ...]:
         """The family's."""
         return tuple((inner, replace(self, family=family)) for inner, family in self.family.blocks(columns))
-
-    def check(self, source: Source) -> None:
-        """As the family has it."""
-        self.family.check(source)
-
-    def ready(self, source: Source, k: int) -> Self:
-        """Resolves the family. Checks that the prior is about these columns."""
-        prior = None if self.prior is None else self.prior.check(source.n_features)
-        return replace(self, family=self.family.resolve(source, k), prior=prior)
-
-    def compile(self, source: Source, k: int) -> None:
-        """As the family has it."""
-        self.family.compile(source, k)
 
     def anchor(self, k: int, d: int) -> Any:
         """Half of the cells missing."""

@@ -1,19 +1,17 @@
 """Counts with more zeros than their distribution has: some rows can only be zero."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from emkit.core.block import Source
 from emkit.core.child import Child
 from emkit.core.errors import ParameterError
 from emkit.core.family import Family
 from emkit.core.parameters import Parameter, Unit
 from emkit.core.records import Params, Stats, column_of, columns_joined
-from emkit.core.support import Support
 from emkit.families.bernoulli import BetaPrior
-from emkit.families.coded import CodedPasses
+from emkit.families.over_another import ShareBeside
 from emkit.families.sums import logs_times, ratio
 
 
@@ -35,7 +33,7 @@ class ZeroInflatedStats(Stats):
 
 
 @dataclass(frozen=True)
-class ZeroInflated(CodedPasses):
+class ZeroInflated(ShareBeside):
     """Columns of counts that are 0 with probability "zeros", and otherwise as a family of counts has them, which may be 0 too.
 
     A missing cell contributes nothing. A probability of structural zeros that runs to 0 leaves the family as it is.
@@ -54,14 +52,10 @@ class ZeroInflated(CodedPasses):
     Lambert (1992), Zero-inflated Poisson regression, Technometrics 34, 1-14.
     """
 
-    family: Family
-    prior: BetaPrior | None = None
-
     Params = ZeroInflatedParams
     parameters = (Parameter("zeros", "K d", Unit(), BetaPrior),)
     children: ClassVar[tuple[Child, ...]] = (Child("counts", "family"),)
     columnwise = True
-    made_of_others = True
 
     def __post_init__(self) -> None:
         good = isinstance(self.family, Family) and self.family.columnwise and self.family.support.whole
@@ -78,24 +72,6 @@ class ZeroInflated(CodedPasses):
 
         some = {"zeros": [[0.3, np.nan], [np.nan, np.nan]]}
         return [cls(Poisson()), cls(NegativeBinomial(), BetaPrior(2.0, 3.0)), cls(Poisson(), fixed=some)]
-
-    @property
-    def support(self) -> Support:  # type: ignore[override]
-        """As the family has it."""
-        return self.family.support
-
-    def check(self, source: Source) -> None:
-        """As the family has it."""
-        self.family.check(source)
-
-    def ready(self, source: Source, k: int) -> Self:
-        """Resolves the family. Checks that the prior is about these columns."""
-        prior = None if self.prior is None else self.prior.check(source.n_features)
-        return replace(self, family=self.family.resolve(source, k), prior=prior)
-
-    def compile(self, source: Source, k: int) -> None:
-        """As the family has it."""
-        self.family.compile(source, k)
 
     def anchor(self, k: int, d: int) -> Any:
         """Half of the zeros."""
