@@ -184,6 +184,14 @@ class Source(ABC):
         return row
 
     @cached_property
+    def kept(self) -> dict[Any, Any]:
+        """What others have made of the whole source and may want again. It goes with the source; nobody sends it."""
+        return {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "kept"}
+
+    @cached_property
     def summary(self) -> ColumnSummary:
         """Moments, ranges and robust spreads of the columns: gathered in one pass over the blocks, and kept."""
         total: ColumnSummary | None = None

@@ -112,7 +112,7 @@ class ArraySource(BlockSource):
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the blocks: they are views, and pickling them would send the rows twice."""
-        return {name: value for name, value in self.__dict__.items() if name not in ("blocks", "summary", "_coder")}
+        return {name: value for name, value in self.__dict__.items() if name not in ("blocks", "kept", "summary", "_coder")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

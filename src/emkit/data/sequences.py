@@ -139,7 +139,7 @@ class SequenceSource(BlockSource):
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the blocks: they are views, and pickling them would send the rows twice."""
-        return {name: value for name, value in self.__dict__.items() if name not in ("blocks", "summary")}
+        return {name: value for name, value in self.__dict__.items() if name not in ("blocks", "kept", "summary")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

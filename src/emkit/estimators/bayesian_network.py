@@ -16,6 +16,7 @@ from emkit.core.warn import warn
 from emkit.data.rows import ArraySource
 from emkit.data.states import read_states
 from emkit.data.validate import check_weights
+from emkit.estimators.face import Job
 from emkit.estimators.network_after import AfterNetwork, columns_with
 from emkit.estimators.network_structure import Structure, declared_states, groups_of_nodes, hidden_states, structure
 from emkit.models.bayesnet.evidence import codes_of
@@ -145,25 +146,31 @@ class BayesianNetwork(AfterNetwork):
         sample_weight : array (n,), optional
             Nonnegative; weight 2 means the row twice.
         """
-        source = self._source(X, sample_weight, min_rows=1)
-        self._fit(source, np.float64)
-        model: Any = self.model_
-        for said in model.graph.unidentified(model.hidden):
-            warn(said)
-        return self
+        return self._fit(*self._for_fit(X, sample_weight))
 
-    def _fit(self, source: BlockSource, width: Any) -> Self:
-        """Refuse rows that zeros rule out; rows of tables that no row of the data uses are made uniform, not left to chance."""
+    def _for_fit(self, X: Any, sample_weight: Any = None) -> tuple[ArraySource, Any]:  # type: ignore[override]
+        return self._source(X, sample_weight, min_rows=1), np.float64
+
+    def _prepare(self, source: BlockSource, width: Any, distinct: BlockSource | None = None) -> Job:
+        """Besides, refuse rows that zeros rule out."""
+        job = super()._prepare(source, width, distinct)
         if self.fixed:
-            model: Any = self.build(source.columns).resolve(source)
+            model: Any = job.model.resolve(source)
             params = model.init(source, np.random.default_rng(0))
             known = structure(self.edges, self.latent, declared_states(self.states), source.columns)
             self._refuse_impossible(model, params, codes_of(source.joined().x, model.columns), known)
-        super()._fit(source, width)
-        result = self.result_
-        params = result.model.without_chance(result.params, source)
-        self._adopt(replace(result, params=params), source.columns, width)
-        return self
+        return job
+
+    def _take_on(self, job: Job, result: Result) -> Self:
+        """Rows of tables that no row of the data uses are made uniform, not left to chance."""
+        params = result.model.without_chance(result.params, job.source)
+        return super()._take_on(job, replace(result, params=params))
+
+    def _report(self, result: Result) -> None:
+        """Besides, warn of hidden nodes of which the data say too little."""
+        super()._report(result)
+        for said in result.model.graph.unidentified(result.model.hidden):
+            warn(said)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Weighted mean log-likelihood of the rows. Raises DataError for a row that the tables rule out, naming the nodes."""
@@ -256,10 +263,6 @@ class BayesianNetwork(AfterNetwork):
         return Network(graph.names, tuple(tuple(map(str, found)) for found in structure.states), parents, tables)
 
     # --- the answer ---------------------------------------------------------------------------------------------------
-
-    def bic(self, X: Any = None) -> float:
-        """-2 log-likelihood + parameters * ln(rows): lower is better. Without ``X``, of the fit."""
-        return super().bic(X)
 
     def _labels_in_words(self, result: Result) -> list[str]:
         from emkit.estimators.network_words import tables_in_words

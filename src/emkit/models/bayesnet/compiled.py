@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from emkit.core.errors import DataError
-from emkit.models.bayesnet.model import BayesNet
 from emkit.models.bayesnet.plan import Plan
 from emkit.models.bayesnet.scanning import Scanner
 
@@ -23,8 +23,8 @@ class Compiled:
     plan : Plan
     rows, which : int arrays (pairs,)
         Row ``rows[p]`` has the plan's component ``which[p]``.
-    node_of : int array
-        The node that each of the tapes' buckets sums out.
+    rank : int array (N,)
+        The place of each node in the order of elimination.
     """
 
     codes: np.ndarray
@@ -32,10 +32,10 @@ class Compiled:
     plan: Plan
     rows: np.ndarray
     which: np.ndarray
-    node_of: np.ndarray
+    rank: np.ndarray
 
     @classmethod
-    def of(cls, model: BayesNet, codes: np.ndarray, kept: bool | np.ndarray = False) -> "Compiled":
+    def of(cls, model: Any, codes: np.ndarray, kept: bool | np.ndarray = False) -> "Compiled":
         """Of rows; ``kept``: of which missing nodes without observed descendants something is asked, all or as bool (N,).
 
         Raises
@@ -51,7 +51,12 @@ class Compiled:
         plan = Plan.of(scanner, model.rank, model.max_table)
         place = np.empty(plan.n_components, np.int64)
         place[plan.numbers] = np.arange(plan.n_components)
-        return cls(codes, scanner, plan, rows, place[which], _nodes(scanner, model.rank))
+        return cls(codes, scanner, plan, rows, place[which], model.rank)
+
+    @cached_property
+    def node_of(self) -> np.ndarray:
+        """The node that each of the tapes' buckets sums out."""
+        return _nodes(self.scanner, self.rank)
 
     @cached_property
     def sizes(self) -> np.ndarray:
@@ -75,7 +80,7 @@ class Compiled:
         return total + np.bincount(self.rows, weights=logs[self.which], minlength=len(total))
 
 
-def checked(model: BayesNet, codes: np.ndarray) -> np.ndarray:
+def checked(model: Any, codes: np.ndarray) -> np.ndarray:
     """Codes as the kernels take them, int32 (n, N). Raises DataError for one that is no state of its node."""
     codes = np.ascontiguousarray(codes, dtype=np.int32)
     if codes.ndim != 2 or codes.shape[1] != len(model.graph):

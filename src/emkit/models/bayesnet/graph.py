@@ -131,9 +131,12 @@ class Graph:
     def unidentified(self, hidden: Mapping[int, int] | Iterable[int]) -> list[str]:
         """What cannot be learnt of hidden nodes, a sentence each: a leaf without children, a root with a single child."""
         said, there = [], set(hidden)
+        seen_below = [False] * len(self)
+        for node in self.topological[::-1]:
+            seen_below[node] = any(child not in there or seen_below[child] for child in self.children[node])
         for node in sorted(there):
             name, children = self.names[node], self.children[node]
-            if not self._seen_below(node, there):
+            if not seen_below[node]:
                 said.append(f"hidden node {name!r} has no observed descendant, so the data say nothing of it")
             elif not self.parents[node] and len(children) == 1 and set(self.parents[children[0]]) == {node}:
                 said.append(
@@ -141,6 +144,3 @@ class Graph:
                     "so many tables fit equally well"
                 )
         return said
-
-    def _seen_below(self, node: int, hidden: set[int]) -> bool:
-        return any(child not in hidden or self._seen_below(child, hidden) for child in self.children[node])

@@ -1,6 +1,6 @@
 """Bayesian networks over discrete nodes, fitted by exact EM from rows with holes and with hidden nodes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -15,6 +15,7 @@ from emkit.core.parameters import Parameter, Simplex, Unit
 from emkit.core.prior import Dirichlet, Prior
 from emkit.families.bernoulli import BetaPrior
 from emkit.models.bayesnet import noisy_or as noisy
+from emkit.models.bayesnet.compiled import Compiled
 from emkit.models.bayesnet.evidence import EvidenceSource, Piece, codes_of
 from emkit.models.bayesnet.graph import Graph
 from emkit.models.bayesnet.params import BayesNetParams, BayesNetStats
@@ -248,14 +249,21 @@ class BayesNet(Model):
                 )  # fmt: skip
             row += block.n
 
-    def prepared(self, source: Source) -> Source:
+    def prepared(self, source: Source) -> EvidenceSource:
         """The rows compiled into components, once for all E-steps."""
         if isinstance(source, EvidenceSource):
             return source
+        key = ("prepared", self.layout, self.columns, self.everything, self.max_table)
+        if key not in source.kept:
+            source.kept[key] = EvidenceSource(source, self._plan(source), self.prepared)
+        found: EvidenceSource = source.kept[key]
+        return found
+
+    def _plan(self, blocks: Iterable[Block]) -> Plan:
         scanner = Scanner(self.layout, self.everything)
-        for block in source:
+        for block in blocks:
             scanner.add(codes_of(block.x, self.columns), block.weights)
-        return EvidenceSource(source, Plan.of(scanner, self.rank, self.max_table), self.prepared)
+        return Plan.of(scanner, self.rank, self.max_table)
 
     def one_by_one(self, source: Source) -> int:
         """Eight starts with hidden nodes; three with missing cells only; one where nothing is missing."""
@@ -269,7 +277,7 @@ class BayesNet(Model):
 
     def init(self, source: Source, rng: np.random.Generator, attempt: int = 0) -> BayesNetParams:
         """See ``emkit.models.bayesnet.starting``."""
-        return self.put_back(start(self, source.joined(), rng, attempt))
+        return self.put_back(start(self, self.prepared(source).plan.counts, rng, attempt))
 
     def e_step(self, params: BayesNetParams, block: Block) -> tuple[BayesNetStats, float]:
         """Expected counts and log-likelihood of a run of components, or of rows, which are compiled on the way."""
@@ -293,9 +301,7 @@ class BayesNet(Model):
             key = ("piece", self.layout, self.columns, self.everything)
             found = block.kept.get(key)
         if found is None:
-            scanner = Scanner(self.layout, self.everything)
-            scanner.add(codes_of(block.x, self.columns), block.weights)
-            plan = Plan.of(scanner, self.rank, self.max_table)
+            plan = self._plan([block])
             found = block.kept[key] = Piece(plan, (0, plan.n_components), True)
         return found
 
@@ -357,19 +363,8 @@ class BayesNet(Model):
 
     def infer(self, params: BayesNetParams, block: Block, want: str, out: np.ndarray | None = None) -> Inference:
         """Log-likelihood of each row."""
-        codes = codes_of(block.x, self.columns)
-        scanner = Scanner(self.layout, self.everything)
-        rows, which = scanner.add(codes, pairs=True)
-        plan = Plan.of(scanner, self.rank, self.max_table)
-        with np.errstate(divide="ignore"):
-            total = scanner.observed(codes, np.log(params.tables))
-        if plan.n_components:
-            logs = np.empty(plan.n_components)
-            plan.sweep(params.tables, (0, plan.n_components), None, logs)
-            by_number = np.empty_like(logs)
-            by_number[plan.numbers] = logs
-            np.add.at(total, rows, by_number[which])
-        return Inference(total)
+        compiled = Compiled.of(self, codes_of(block.x, self.columns), self.everything)
+        return Inference(compiled.log_probability(params.tables))
 
     def simulate(self, params: BayesNetParams, n: int, rng: np.random.Generator) -> Block:
         """N rows of the observed nodes."""

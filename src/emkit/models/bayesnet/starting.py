@@ -4,29 +4,27 @@ from typing import Any
 
 import numpy as np
 
-from emkit.core.block import Block
-from emkit.models.bayesnet.evidence import codes_of
 from emkit.models.bayesnet.params import BayesNetParams
-from emkit.models.bayesnet.tables import Layout
 
 _JITTER = 0.2
 
 
-def start(model: Any, block: Block | None, rng: np.random.Generator, attempt: int) -> BayesNetParams:
+def start(model: Any, cases: np.ndarray | None, rng: np.random.Generator, attempt: int) -> BayesNetParams:
     """Tables for start number ``attempt``; given starting values and what is held win.
+
+    ``cases``: weights of the rows in which a whole family is observed, by its states, (T,); None where there are no data.
 
     Families with a hidden node are drawn at random: equal tables would be a saddle, which EM never leaves.
     """
     layout, hidden = model.layout, set(model.hidden)
     drawn = rng.gamma(1.0, size=layout.total) + 1e-3
-    cases = available(layout, block, model.columns) + 1.0 if block is not None else np.ones(layout.total)
-    if attempt % 2 == 0 and block is not None:
+    if attempt % 2 == 0 and cases is not None:
         jitter = rng.gamma(1.0 / _JITTER, _JITTER, layout.total) if attempt else np.ones(layout.total)
         for node in layout.owners:
             family = {node, *layout.graph.parents[node]}
             if not family & hidden:
                 part = slice(int(layout.offsets[node]), int(layout.offsets[node] + layout.sizes[node]))
-                drawn[part] = cases[part] * jitter[part]
+                drawn[part] = (cases[part] + 1.0) * jitter[part]
     tables = drawn / layout.sums(drawn)[layout.row_of]
     for node in layout.owners:
         value = model.start_values.get(layout.graph.names[node])
@@ -43,19 +41,3 @@ def start(model: Any, block: Block | None, rng: np.random.Generator, attempt: in
         given = model.held(name, links[part].shape)
         links[part] = np.where(np.isnan(given), links[part], given)
     return model.with_links(tables, links)
-
-
-def available(layout: Layout, block: Block, columns: Any) -> np.ndarray:
-    """Weights of the rows in which a whole family is observed, by its states, (T,)."""
-    codes = codes_of(block.x, columns)
-    weights = np.ones(len(codes)) if block.weights is None else np.asarray(block.weights, dtype=np.float64)
-    begin, nodes, strides = layout.members
-    counts = np.zeros(layout.total)
-    for family in range(len(layout.graph)):
-        members = slice(begin[family], begin[family + 1])
-        cells = codes[:, nodes[members]]
-        whole = (cells >= 0).all(axis=1)
-        at = cells[whole] @ strides[members]
-        first, size = int(layout.offsets[family]), int(layout.sizes[family])
-        counts[first : first + size] += np.bincount(at, weights=weights[whole], minlength=size)
-    return counts
