@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from emkit.data.frames import pandas
+
 
 @dataclass(frozen=True)
 class Distribution:
@@ -48,11 +50,9 @@ class Distribution:
 
     def frame(self) -> Any:
         """A pandas frame: a column for each variable, and "probability"."""
-        import pandas as pd
-
         rows = list(product(*self.states))
         columns = {name: [row[i] for row in rows] for i, name in enumerate(self.names)}
-        return pd.DataFrame({**columns, "probability": self.values.ravel()})
+        return pandas().DataFrame({**columns, "probability": self.values.ravel()})
 
     def __str__(self) -> str:
         rows = [tuple(map(str, row)) for row in product(*self.states)]

@@ -6,6 +6,7 @@ from itertools import product
 from typing import Any
 
 from emkit.core.result import Result
+from emkit.data.frames import pandas
 from emkit.estimators.network_structure import Structure
 from emkit.models.bayesnet.impossible import ImpossibleRowError
 
@@ -38,8 +39,7 @@ def tables_in_words(found: Structure, result: Result) -> list[str]:
 
 def labelled(found: Structure, name: str, table: Any) -> Any:
     """A node's table as a pandas frame: a row for each combination of its parents' states, a column for each of its own."""
-    import pandas as pd
-
+    pd = pandas()
     graph = found.graph
     node = graph.names.index(name)
     parents = graph.parents[node]

@@ -6,6 +6,7 @@ from typing import Any
 from emkit.core.columns import Columns
 from emkit.core.errors import ParameterError
 from emkit.data.rows import ArraySource
+from emkit.estimators.face import Job
 from emkit.estimators.mixture import Mixture
 from emkit.estimators.rows import RowFace
 from emkit.estimators.settings import Settings, make_rng
@@ -120,7 +121,7 @@ def relevant_columns(estimator: Any, X: Any, sample_weight: Any = None, *, by: s
     ['x1']
     """
     source, model = _asked(estimator, X, sample_weight)
-    rows, distinct = source.n_rows, source.distinct()
+    distinct = source.distinct()
     found = variables.relevant_columns(
         model,
         distinct,
@@ -135,9 +136,7 @@ def relevant_columns(estimator: Any, X: Any, sample_weight: Any = None, *, by: s
     unseen = estimator.get_params(deep=False).get("unseen", "error")
     family = _by_name(found.family, source.columns)
     mixture = Mixture(model.n_hidden, family, **shared, weights_prior=model.prior, unseen=unseen)
-    result = replace(mixture._ordered(found.result, distinct), n_rows=rows)
-    mixture._adopt(result, source.columns, source.x.dtype.type)
-    mixture._report(result)
+    mixture._take_on(Job(found.result.model, distinct, source, source.x.dtype.type, None, (), None), found.result)
     table = {
         "column": list(found.names),
         "relevant": found.relevant.tolist(),
