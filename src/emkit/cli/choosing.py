@@ -48,6 +48,13 @@ def families_of(types: Mapping[str, str], chosen: Sequence[str], file: DataFile,
     return dict(zip(find_columns(chosen, list(types), file.path, "among those to fit"), types.values(), strict=True))
 
 
+def columns_aside(estimator: Any, table: Any, file: DataFile, **options: str | None) -> tuple[dict[str, str], dict[str, str]]:
+    """Columns of a table that are not data, by the option that names them, and those among them that the estimator reads."""
+    asked = {**estimator.key_columns(), **options}
+    aside = {option: find_columns(table.column_names, [name], file.path)[0] for option, name in asked.items() if name is not None}
+    return aside, {option: aside[option] for option in estimator.key_columns()}
+
+
 def choose(
     table: Any, wanted: Sequence[str] | None, aside: Mapping[str, str], file: DataFile, talk: Talk, texts: bool = False
 ) -> list[str]:

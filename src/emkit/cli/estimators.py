@@ -1,5 +1,6 @@
 """Estimators on the command line: found in the table of names, their settings in their signatures."""
 
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -91,7 +92,21 @@ def _number(text: str) -> int:
 def _sizes(kind: type[Any]) -> tuple[str, ...]:
     """What -k may be beside a number."""
     default = next(iter(signature(kind).parameters.values())).default
-    return ("auto",) if getattr(kind, "finds_size", False) or default == "auto" else ()
+    return ("auto",) if kind.finds_size or default == "auto" else ()
+
+
+def settings_of(pairs: list[str]) -> dict[str, Any]:
+    """NAME=VALUE, the value as JSON, or as text if it is not JSON."""
+    out: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or not name:
+            raise Refusal(f"--set {pair!r}: write NAME=VALUE, e.g. --set reg_covar=0.01")
+        try:
+            out[name] = json.loads(text)
+        except ValueError:
+            out[name] = text
+    return out
 
 
 def for_new_data(fitted: Any, gaps: str | None, unseen: str | None) -> None:

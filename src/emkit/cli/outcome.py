@@ -53,7 +53,7 @@ def columns(fitted: Any) -> list[str] | None:
 def columns_in(fitted: Any, there: list[str]) -> list[str] | None:
     """``columns``, for a network only those that a table has: what it lacks is not observed. All of them if it has none."""
     names = columns(fitted)
-    if names is None or not hasattr(fitted, "query"):
+    if names is None or not fitted.answers_queries:
         return names
     stripped = {name.strip() for name in there}
     return [name for name in names if name.strip() in stripped] or names

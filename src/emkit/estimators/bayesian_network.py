@@ -91,6 +91,8 @@ class BayesianNetwork(AfterNetwork):
     array([0.4, 0.6])
     """
 
+    answers_queries = True
+
     edges: Any = None
     latent: Any = None
     _: KW_ONLY

@@ -231,24 +231,6 @@ class Face(Sized, State, Settings):
 
     # --- what a program such as the command line asks -----------------------------------------------------------------
 
-    def key_columns(self) -> dict[str, str]:
-        """Columns that are not data, by the setting that names them."""
-        return {}
-
-    def column_families(self) -> dict[str, str]:
-        """The family of each column, by the word that asks for it, where columns may differ."""
-        return {}
-
-    def settings_of_file(self, path: Any) -> dict[str, Any]:
-        """Settings that come with a data file of this kind, such as the types of its columns."""
-        return {}
-
-    def type_words(self) -> tuple[str, list[str]]:
-        """The setting that types of columns are given to, and the words that it takes."""
-        from emkit.estimators.emissions import emissions
-
-        return "family", list(emissions())
-
     def takes_texts(self) -> bool:
         """Whether columns of text or categories can be fitted."""
         support = self.build(None).support

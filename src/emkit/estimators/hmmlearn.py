@@ -17,6 +17,7 @@ from emkit.core.result import Result, Step, StopReason
 from emkit.core.warn import warn
 from emkit.data.sequence_input import Sequences
 from emkit.data.sequences import SequenceSource
+from emkit.estimators.asked import AskedByPrograms
 from emkit.estimators.hmm import HMM
 from emkit.estimators.hmm_after import AfterTheFit
 from emkit.execute.threads import Threads
@@ -74,7 +75,7 @@ class _Follow(Monitor):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class HmmlearnWords(AfterTheFit, BaseEstimator, ABC):  # type: ignore[misc]
+class HmmlearnWords(AskedByPrograms, AfterTheFit, BaseEstimator, ABC):  # type: ignore[misc]
     """Settings and methods that all of hmmlearn's faces share.
 
     Parameters
@@ -324,22 +325,6 @@ class HmmlearnWords(AfterTheFit, BaseEstimator, ABC):  # type: ignore[misc]
     def parameters(self) -> dict[str, np.ndarray]:
         """As ``HMM.parameters``."""
         return self._inner().parameters()
-
-    def key_columns(self) -> dict[str, str]:
-        """None: hmmlearn's faces take lengths."""
-        return {}
-
-    def column_families(self) -> dict[str, str]:
-        """All columns have the same."""
-        return {}
-
-    def settings_of_file(self, path: Any) -> dict[str, Any]:
-        """None."""
-        return {}
-
-    def type_words(self) -> tuple[str, list[str]]:
-        """None."""
-        return "family", []
 
     def takes_texts(self) -> bool:
         """As ``HMM.takes_texts``."""

@@ -6,14 +6,12 @@ from emkit.core.block import BlockSource
 from emkit.core.checks import count
 from emkit.core.errors import ParameterError
 from emkit.core.model import Model
+from emkit.estimators.asked import AskedByPrograms
 
 
-class Sized:
+class Sized(AskedByPrograms):
     """What follows from ``size_setting``, the name of that setting."""
 
-    size_setting: ClassVar[str] = ""
-    finds_size: ClassVar[bool] = False
-    """Whether it may be "auto"."""
     reading_settings: ClassVar[tuple[str, ...]] = ()
     """Settings that the data are read by: estimators that have them in common can share what was read."""
 

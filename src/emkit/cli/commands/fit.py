@@ -7,10 +7,10 @@ from typing import Any
 import typer
 
 from emkit.cli import options
-from emkit.cli.estimators import build, find_estimator, known_settings
+from emkit.cli.estimators import build, find_estimator, known_settings, settings_of
 from emkit.cli.exits import INTERRUPTED, NOT_CONVERGED, Refusal
 from emkit.cli.networks import network_settings
-from emkit.cli.reading import DataFile, find_columns
+from emkit.cli.reading import DataFile
 from emkit.cli.talk import Talk
 
 
@@ -70,7 +70,7 @@ def command(
     settings = {name: value for name, value in given.items() if value is not None}
     if no_prior:
         settings["prior"] = None
-    settings.update(_settings(setting or []))
+    settings.update(settings_of(setting or []))
     asked = None if types is None else _types(types, settings, known_settings(kind))
     estimator = build(kind, components, settings)
     estimator.set_params(**{k: v for k, v in estimator.settings_of_file(data).items() if k not in settings})
@@ -96,7 +96,7 @@ def _run(
     talk: Talk,
 ) -> tuple[Any, Refusal | None]:
     """Read, fit, save; with the reason if the last of these failed: the fit is worth printing all the same."""
-    from emkit.cli.choosing import choose, families_of, numbers, split_names, with_keys
+    from emkit.cli.choosing import choose, columns_aside, families_of, numbers, split_names, with_keys
     from emkit.cli.interrupts import Interrupts
     from emkit.cli.writing import cannot_write, check_writable
     from emkit.core.monitor import TimeLimit
@@ -105,9 +105,7 @@ def _run(
         if path is not None:
             check_writable(path)
     table = file.read(say=talk.say)
-    asked = {**estimator.key_columns(), "weights": weights, "labels": labels}
-    aside = {option: find_columns(table.column_names, [name], file.path)[0] for option, name in asked.items() if name is not None}
-    keys = {option: aside[option] for option in estimator.key_columns()}
+    aside, keys = columns_aside(estimator, table, file, weights=weights, labels=labels)
     estimator.set_params(**keys)
     row_weights, known = (numbers(table, aside[name], file) if name in aside else None for name in ("weights", "labels"))
     chosen = choose(table, None if columns is None else split_names(columns), aside, file, talk, estimator.takes_texts())
@@ -197,17 +195,3 @@ def _json_object(text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Refusal(f"--fixed {text!r}: give a JSON object, {example}")
     return value
-
-
-def _settings(pairs: list[str]) -> dict[str, Any]:
-    """NAME=VALUE, the value as JSON, or as text if it is not JSON."""
-    out: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not equals or not name:
-            raise Refusal(f"--set {pair!r}: write NAME=VALUE, e.g. --set reg_covar=0.01")
-        try:
-            out[name] = json.loads(text)
-        except ValueError:
-            out[name] = text
-    return out

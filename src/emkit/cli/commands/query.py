@@ -72,6 +72,6 @@ def _network(path: Path) -> Any:
     if path.suffix != ".safetensors":
         return BayesianNetwork.from_file(path)
     fitted, _ = open_model(path)
-    if not hasattr(fitted, "query"):
+    if not fitted.answers_queries:
         raise Refusal(f"{str(path)!r} holds a {type(fitted).__name__}; queries are asked of Bayesian networks")
     return fitted

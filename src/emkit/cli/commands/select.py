@@ -6,9 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from emkit.cli import options
-from emkit.cli.estimators import find_estimator, known_settings
+from emkit.cli.estimators import find_estimator, known_settings, settings_of
 from emkit.cli.exits import INTERRUPTED, NOT_CONVERGED, Refusal
-from emkit.cli.reading import DataFile, find_columns
+from emkit.cli.reading import DataFile
 from emkit.cli.talk import Talk
 
 Sizes = Annotated[
@@ -57,17 +57,15 @@ def command(
 
     Ctrl-C or --time-limit end the search and keep what was found so far, with exit code 3.
     """
-    from emkit.cli.commands.fit import _settings
-
     talk = Talk(quiet)
     kind = find_estimator(model)
     settings = {name: value for name, value in (("sequence", sequence), ("order", order)) if value is not None}
-    settings |= _settings(setting or [])
+    settings |= settings_of(setting or [])
     lists = {"covariance_type": shapes, "family": families, "emission": emissions}
-    grid: dict[str, Any] = {kind.size_setting: sizes(components)} if hasattr(kind, "size_setting") else {}
+    grid: dict[str, Any] = {kind.size_setting: sizes(components)} if kind.size_setting else {}
     grid |= {name: "all" if text == "all" else _names(text) for name, text in lists.items() if text is not None}
     known = known_settings(kind)
-    wrong = [name for name in (*grid, *settings) if name not in known and name != getattr(kind, "size_setting", "")]
+    wrong = [name for name in (*grid, *settings) if name not in known and name != kind.size_setting]
     if not grid or wrong:
         raise Refusal(f"{model} cannot be searched" if not grid else f"{model} has no setting {', '.join(map(repr, wrong))}")
     how = {"grid": grid, "by": by, "cv": cv, "n_jobs": n_jobs, "drop": not keep_all, "time_limit": time_limit}
@@ -91,7 +89,7 @@ def _search(
     talk: Talk,
 ) -> Any:
     """Read the data, search."""
-    from emkit.cli.choosing import choose, numbers, split_names, with_keys
+    from emkit.cli.choosing import choose, columns_aside, numbers, split_names, with_keys
     from emkit.cli.interrupts import Interrupts
     from emkit.cli.writing import check_writable
     from emkit.estimators.select import select
@@ -100,9 +98,7 @@ def _search(
         if path is not None:
             check_writable(path)
     table = file.read(say=talk.say)
-    asked = {**estimator.key_columns(), "weights": weights}
-    aside = {option: find_columns(table.column_names, [name], file.path)[0] for option, name in asked.items() if name is not None}
-    keys = {option: aside[option] for option in estimator.key_columns()}
+    aside, keys = columns_aside(estimator, table, file, weights=weights)
     estimator.set_params(random_state=seed, **keys)
     row_weights = numbers(table, aside["weights"], file) if "weights" in aside else None
     texts = "family" not in how["grid"] and estimator.takes_texts()

@@ -1,0 +1,32 @@
+"""What a program such as the command line asks of every estimator, with the answers of most."""
+
+from typing import Any, ClassVar
+
+
+class AskedByPrograms:
+    """Override what is otherwise in your estimator."""
+
+    size_setting: ClassVar[str] = ""
+    """The setting that says how many components, classes or states there are; empty where none does."""
+    finds_size: ClassVar[bool] = False
+    """Whether it may be "auto"."""
+    answers_queries: ClassVar[bool] = False
+    """Whether it has ``query``, as networks do; columns that a table lacks are then not observed."""
+
+    def key_columns(self) -> dict[str, str]:
+        """Columns that are not data, by the setting that names them."""
+        return {}
+
+    def column_families(self) -> dict[str, str]:
+        """The family of each column, by the word that asks for it, where columns may differ."""
+        return {}
+
+    def settings_of_file(self, path: Any) -> dict[str, Any]:
+        """Settings that come with a data file of this kind, such as the types of its columns."""
+        return {}
+
+    def type_words(self) -> tuple[str, list[str]]:
+        """The setting that types of columns are given to, and the words that it takes."""
+        from emkit.estimators.emissions import emissions
+
+        return "family", list(emissions())
