@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from emkit import ArraySource, Categorical, DataError, FiniteMixture, ParameterError, Threads, fit
+from emkit import ArraySource, Categorical, DataError, FiniteMixture, HiddenMarkov, ParameterError, SequenceSource, Threads, fit
 from emkit.core.block import Block
 from emkit.models.bayesnet.evidence import codes_of
 from emkit.models.bayesnet.graph import Graph
@@ -77,6 +77,32 @@ def test_a_hidden_root_over_independent_leaves_is_a_mixture_iteration_by_iterati
         ours, theirs = net.m_step(a, ours), mixture.m_step(b, theirs)
         np.testing.assert_allclose(ours.tables[:2], theirs.weights, rtol=1e-10)
         np.testing.assert_allclose(ours.tables[2:], theirs.components.probs.transpose(1, 0, 2).ravel(), rtol=1e-9, atol=1e-12)
+
+
+def test_a_chain_with_tied_tables_is_a_hidden_markov_model_iteration_by_iteration():
+    rng = np.random.default_rng(2)
+    steps, x = 4, rng.integers(3, size=(30, 4)).astype(float)
+    hidden, seen = range(steps), range(steps, 2 * steps)
+    parents = ((), *((z - 1,) for z in hidden[1:]), *((z,) for z in hidden))
+    graph = Graph((*(f"z{t}" for t in hidden), *(f"x{t}" for t in hidden)), parents)
+    net = BayesNet(graph, (2,) * steps + (3,) * steps, tuple(hidden), tied=(tuple(hidden[1:]), tuple(seen)))
+    source = SequenceSource(x.reshape(-1, 1), np.full(len(x), steps))
+    chain = HiddenMarkov(Categorical(n_categories=3), 2).resolve(source)
+    theirs = chain.init(source, rng)
+
+    def as_tables(params):
+        return np.concatenate([params.startprob, params.transmat.ravel(), params.emissions.probs[:, 0].ravel()])
+
+    ours = BayesNetParams(as_tables(theirs))
+    for _ in range(5):
+        a, value = net.e_step(ours, Block(x))
+        b, expected = chain.e_step(theirs, source.joined())
+        assert value == pytest.approx(expected, rel=1e-12)
+        ours, theirs = net.m_step(a, ours), chain.m_step(b, theirs)
+        np.testing.assert_allclose(ours.tables, as_tables(theirs), rtol=1e-9, atol=1e-12)
+    x[rng.random(x.shape) < 0.3] = np.nan  # with holes the likelihood is the same, but not what steps without symbols count for
+    source = SequenceSource(x.reshape(-1, 1), np.full(len(x), steps))
+    assert net.e_step(ours, Block(x))[1] == pytest.approx(chain.e_step(theirs, source.joined())[1], rel=1e-9)
 
 
 def test_rows_cut_into_chunks_merge_into_the_same_plan():
