@@ -13,6 +13,7 @@ from sklearn.exceptions import NotFittedError
 
 import emkit
 from emkit import BayesianNetwork, BDeu, DataError, LatentClass, ParameterError
+from emkit.estimators.network_structure import pairs_of
 
 ASIA = Path(__file__).parents[1] / "io" / "networks" / "asia.bif"
 RAIN = {
@@ -295,7 +296,7 @@ def test_what_the_tables_rule_out_is_named_with_its_states(asia):
 
 def test_evidence_against_uncertain_evidence_is_named(rain):
     with pytest.raises(DataError, match="rule out 'rain' in state 'yes' and what is seen of rain together"):
-        rain.query("sprinkler", {"rain": "yes"}, soft={"rain": {"no": 1}})
+        rain.query("sprinkler", {"rain": "yes"}, soft={"rain": {"no": 1, "yes": 0}})
 
 
 def test_questions_that_make_no_sense_are_named(rain):
@@ -304,9 +305,25 @@ def test_questions_that_make_no_sense_are_named(rain):
         (lambda: rain.query("rain", {"sprinkler": "off"}), "no state 'off'"),
         (lambda: rain.query("rain", "sprinkler=on"), "a dict of nodes and their states"),
         (lambda: rain.query("rain", soft={"sprinkler": "on"}), "are no numbers"),
+        (lambda: rain.query("rain", soft={"sprinkler": {True: 1.0}}), "no likelihood is given for the state False"),
         (lambda: rain.predict(pd.DataFrame({"rain": ["no"]}), []), "columns is empty"),
     ):
         with pytest.raises(ParameterError, match=message):
             ask()
     with pytest.raises(NotFittedError):
         BayesianNetwork("a->b").query("a")
+
+
+def test_edges_may_be_texts_and_two_letters_are_no_edge():
+    assert pairs_of(["A->B->C", ("C", "D")]) == [("A", "B"), ("B", "C"), ("C", "D")]
+    with pytest.raises(ParameterError, match="'ab' is no edge"):
+        pairs_of(["ab"])
+    with pytest.raises(ParameterError, match="called by their place, 'x0', 'x1'"):
+        BayesianNetwork([(0, 1)]).fit(pd.DataFrame({0: [0, 1], 1: [1, 0]}))
+
+
+def test_a_network_with_a_node_set_keeps_no_noisy_or_of_it():
+    x = np.random.default_rng(0).integers(0, 2, (200, 3))
+    net = BayesianNetwork("x0->x2, x1->x2", noisy_or=["x2"]).fit(x)
+    assert net.do({"x2": 1}).noisy_or is None
+    assert net.do({"x2": 1}).query("x2")[1] == 1.0

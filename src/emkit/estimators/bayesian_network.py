@@ -34,7 +34,7 @@ class BayesianNetwork(AfterNetwork):
     Parameters
     ----------
     edges : sequence of pairs, str or graph
-        (parent, child) by name, or text such as "rain->wet, sprinkler->wet", or a networkx graph. Columns that no edge names are
+        (parent, child) by name, or texts such as "rain->wet, sprinkler->wet", or a networkx graph. Columns that no edge names are
         independent of all others.
     latent : mapping or list of str, optional
         Hidden nodes and how many states each has, or which: ``{"H": 3}``.
@@ -44,7 +44,7 @@ class BayesianNetwork(AfterNetwork):
     states : mapping, optional
         The states of nodes, in the order in which tables have them; other nodes have those that occur.
     tied : sequence of sequences of str, optional
-        Groups of nodes that share one table.
+        Groups of nodes that share one table, which is called after the first of them.
     noisy_or : sequence of str, optional
         Nodes of two states whose table is a noisy-OR: each parent that is not in its first state makes the second state with a
         probability of its own, and so does a leak. They are called after the node with "_links" behind it, the leak first.

@@ -212,7 +212,9 @@ class AfterNetwork(RowFace):
         structure = self._structure()
         states = {name: structure.states[i] for i, name in enumerate(structure.graph.names)}
         latent = {structure.graph.names[node]: structure.states[node] for node in structure.hidden}
-        made = clone(self).set_params(edges=list(model.graph.edges), latent=latent, states=states, fixed=None, init=None, tied=None)
+        # What was said of tables does not hold of those that are cut from their parents.
+        said = dict.fromkeys(("fixed", "init", "tied", "noisy_or"))
+        made = clone(self).set_params(edges=list(model.graph.edges), latent=latent, states=states, **said)
         made._adopt(Result.by_hand(model, params), self.columns_, np.float64)
         return made
 
@@ -283,8 +285,16 @@ class AfterNetwork(RowFace):
             node = self._node(name, "soft")
             values = given
             if isinstance(given, Mapping):
+                states = self._structure().states[node]
                 by_code = {self._code(name, state, "soft"): value for state, value in given.items()}
-                values = [by_code.get(i, 0.0) for i in range(len(self._structure().states[node]))]
+                lacking = [state for i, state in enumerate(states) if i not in by_code]
+                if lacking:
+                    raise ParameterError(
+                        f"soft: no likelihood is given for the state {lacking[0]!r} of {name!r}; give one for each, 0 for what is "
+                        "ruled out",
+                        parameter="soft",
+                    )
+                values = [by_code[i] for i in range(len(states))]
             try:
                 found[node] = np.asarray(values, dtype=np.float64)
             except (TypeError, ValueError):

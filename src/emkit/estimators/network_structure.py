@@ -38,7 +38,8 @@ def pairs_of(edges: Any) -> list[tuple[str, str]]:
 
     Parameters
     ----------
-    edges : None, sequence of pairs, str such as "A->B, A->C", or anything with ``edges`` such as a networkx graph
+    edges : None, sequence of pairs or of texts such as "A->B", str such as "A->B, A->C", or anything with ``edges`` such as a
+        networkx graph
 
     Raises
     ------
@@ -53,7 +54,15 @@ def pairs_of(edges: Any) -> list[tuple[str, str]]:
     if hasattr(edges, "edges"):
         found = edges.edges() if callable(edges.edges) else edges.edges
     try:
-        pairs = [(str(parent), str(child)) for parent, child in found]
+        pairs = []
+        for given in found:
+            if isinstance(given, str):  # a text of two letters would pass for a pair
+                pairs += pairs_of(given)
+                continue
+            parent, child = given
+            pairs.append((str(parent), str(child)))
+    except ParameterError:
+        raise
     except (TypeError, ValueError) as error:
         raise ParameterError(
             f"edges={edges!r}: give pairs (parent, child), a text such as 'A->B, A->C', or a directed graph", parameter="edges"
@@ -151,6 +160,11 @@ def structure(edges: Any, latent: Any, declared: Mapping[str, Sequence[Any]], co
     if unused and columns is not None:
         raise ParameterError(
             f"states are declared of {unused[0]!r}, which is no node; the columns are {_few(known)}", parameter="states"
+        )
+    if strangers and columns is not None and strangers[0].isdecimal() and known and known[0] == "x0":
+        raise ParameterError(
+            f"edges name {strangers[0]!r}; columns whose names are no texts are called by their place, {_few(known)}",
+            parameter="edges",
         )
     if strangers:
         raise ParameterError(
