@@ -49,6 +49,11 @@ def test_classes_are_found_with_their_number(fitted):
     assert (model.predict(frame) == model.labels_).all()
 
 
+def test_fit_predict_is_fit_and_predict(fitted):
+    model, frame, _ = fitted
+    np.testing.assert_array_equal(AutoClass(**ONE).fit_predict(frame), model.labels_)
+
+
 def test_types_are_inferred(fitted):
     assert fitted[0].column_families() == {"height": "normal", "income": "log", "town": "categorical", "children": "categorical"}
 

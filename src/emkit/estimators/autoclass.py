@@ -7,7 +7,7 @@ import numpy as np
 
 from emkit.algorithms.starts import fit
 from emkit.core.checks import mapping, one_of
-from emkit.core.columns import Column, Columns
+from emkit.core.columns import Columns
 from emkit.core.describe import snapshot
 from emkit.core.errors import DataError, ParameterError
 from emkit.core.monitor import Monitors
@@ -15,6 +15,7 @@ from emkit.core.prior import Dirichlet
 from emkit.core.result import Result
 from emkit.data.kinds import refined, with_levels
 from emkit.data.rows import ArraySource
+from emkit.estimators.autoclass_rows import rows_of_files
 from emkit.estimators.autoclass_types import WORDS, Told, categorical_columns, check_blocks, family_of, table_model
 from emkit.estimators.profile import in_words
 from emkit.estimators.rows import RowFace
@@ -148,7 +149,7 @@ class AutoClass(RowFace):
     def _source(self, X: Any, sample_weight: Any = None, *, like: Columns | None = None, min_rows: int = 1) -> ArraySource:
         """In a fit, codes of categories become levels."""
         if isinstance(X, AutoClassData):
-            return _of_files(X, like, self.unseen)
+            return rows_of_files(X, like, self.unseen)
         source = super()._source(X, sample_weight, like=like, min_rows=min_rows)
         if like is not None:
             return source
@@ -172,6 +173,10 @@ class AutoClass(RowFace):
         model = X.model if isinstance(X, AutoClassData) else table_model(x, source.columns, self._told())
         check_blocks(model, source.columns)
         return self._classify(ArraySource(x, columns=source.columns, checked=True), model)
+
+    def fit_predict(self, X: Any, y: Any = None) -> np.ndarray:  # type: ignore[override]
+        """``fit``, then the most probable class of each row of ``X``, (n,). Raises what ``fit`` raises."""
+        return self.fit(X, y).predict(X)
 
     def fit_rows(self, X: Any, weights: Any, labels: Any) -> Self:
         """``fit``; rows have no weights and nothing is known of labels here."""
@@ -370,28 +375,3 @@ class Said:
 
 
 _LEAST = 1e-5  # of a row's largest membership: below, the program has none
-
-
-def _of_files(data: AutoClassData, like: Columns | None, unseen: str) -> ArraySource:
-    """The cells of AutoClass's files, categories as numbers of the levels that they had in the fit."""
-    x, items = np.full((len(data.columns[0]), len(data.columns)), np.nan), []
-    known = {} if like is None else {column.name: column for column in like.items}
-    for j, (name, cells, attribute) in enumerate(zip(data.names, data.columns, data.model.attributes, strict=True)):
-        if attribute.kind != "discrete":
-            x[:, j] = [np.nan if cell is None else cell for cell in cells]
-            items.append(Column(name))
-            continue
-        former = known.get(name)
-        levels = former.levels if former is not None and former.levels else tuple(sorted({c for c in cells if c is not None}))
-        number = {level: i for i, level in enumerate(levels)}
-        for row, cell in enumerate(cells):
-            if cell is not None and cell in number:
-                x[row, j] = number[cell]
-            elif cell is not None and unseen != "missing":
-                raise DataError(
-                    f"column {name!r} row {row} is {cell!r}, a level that was not there in the fit; correct the cell, or say "
-                    "unseen='missing'",
-                    column=name, row=row, parameter="unseen",
-                )  # fmt: skip
-        items.append(Column(name, "category", levels))
-    return ArraySource(x, columns=Columns(tuple(items)), checked=True)
