@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 
 import emkit
-from emkit import AutoClass, DataError, ParameterError, TimeLimit, read_autoclass
+from emkit import AutoClass, DataError, ParameterError, StopReason, TimeLimit, read_autoclass
+from emkit.estimators import autoclass
 from emkit.estimators.autoclass_types import Told, table_model
 from emkit.selection.autoclass.prepare import prepare
 from emkit.selection.autoclass.score import score
@@ -169,6 +171,19 @@ def test_cars_are_classified_better_than_by_the_program():
         ({"n_components": "some"}, ParameterError, "give 'auto' or a number"),
         ({"init": {"weights": [1.0]}}, ParameterError, "cannot start from values"),
         ({"max_tries": None, "time_limit": None}, ParameterError, "max_tries"),
+        ({"max_tries": 0}, ParameterError, "max_tries=0"),
+        ({"max_tries": 2.5}, ParameterError, "max_tries=2.5"),
+        ({"max_tries": "many"}, ParameterError, "max_tries='many'"),
+        ({"time_limit": -1}, ParameterError, "time_limit=-1"),
+        ({"time_limit": "long"}, ParameterError, "time_limit='long'"),
+        ({"n_kept": "all"}, ParameterError, "n_kept='all'"),
+        ({"start_classes": "many"}, ParameterError, "start_classes='many'"),
+        ({"start_classes": (5, 3)}, ParameterError, "the fewest are more"),
+        ({"n_components": 0}, ParameterError, "n_components=0"),
+        ({"n_components": 2.5}, ParameterError, "n_components=2.5"),
+        ({"errors": {"height": "small"}}, ParameterError, "errors"),
+        ({"errors": {"height": float("nan")}}, ParameterError, "errors"),
+        ({"zero_points": {"income": "low"}}, ParameterError, "zero_points"),
         ({"zero_points": {"income": 1e9}}, DataError, "income"),
     ],
 )
@@ -186,10 +201,26 @@ def test_a_column_without_cells_is_refused():
 
 def test_a_time_limit_shorter_than_a_try_gives_an_answer():
     frame, _ = people()
-    model = AutoClass(time_limit=1e-9, random_state=0).fit(frame)
+    with pytest.warns(ConvergenceWarning, match="within its first try"):
+        model = AutoClass(time_limit=1e-9, random_state=0).fit(frame)
+    assert not model.converged_
     assert model.n_components_ >= 1
     assert "time limit" in model.search_ended_
-    assert AutoClass(monitors=[TimeLimit(0.0)], random_state=0).fit(frame).n_components_ >= 1
+    with pytest.warns(ConvergenceWarning, match="within its first try"):
+        assert AutoClass(monitors=[TimeLimit(0.0)], random_state=0).fit(frame).n_components_ >= 1
+
+
+def test_a_time_limit_is_used_unless_tries_agree(monkeypatch):
+    told = {}
+    real = autoclass.search
+    monkeypatch.setattr(autoclass, "search", lambda *args, **more: told.update(more) or real(*args, **{**more, "max_tries": 1}))
+    frame, _ = people()
+    AutoClass(random_state=0).fit(frame)
+    assert (told["max_tries"], told["agree"]) == (5, None)
+    AutoClass(time_limit=60, random_state=0).fit(frame)
+    assert (told["time_limit"], told["max_tries"], told["agree"]) == (60, None, 3)
+    AutoClass(time_limit=60, max_tries=2, random_state=0).fit(frame)
+    assert (told["max_tries"], told["agree"]) == (2, None)
 
 
 def test_an_interrupt_keeps_the_best_so_far():
@@ -202,7 +233,9 @@ def test_an_interrupt_keeps_the_best_so_far():
                 raise KeyboardInterrupt
 
     frame, _ = people()
-    model = AutoClass(monitors=[Impatient()], random_state=0).fit(frame)
+    with pytest.warns(ConvergenceWarning, match="by an interrupt"):
+        model = AutoClass(monitors=[Impatient()], random_state=0).fit(frame)
+    assert model.result_.reason is StopReason.INTERRUPTED
     assert "interrupted" in model.search_ended_
     assert np.isfinite(model.score(frame))
 

@@ -4,18 +4,21 @@ from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Self
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
 from emkit.algorithms.starts import fit
-from emkit.core.checks import mapping, one_of
+from emkit.core.checks import count, mapping, one_of
 from emkit.core.columns import Columns
 from emkit.core.describe import snapshot
 from emkit.core.errors import DataError, ParameterError
 from emkit.core.monitor import Monitors
 from emkit.core.prior import Dirichlet
 from emkit.core.result import Result
+from emkit.core.warn import warn
 from emkit.data.kinds import refined, with_levels
 from emkit.data.rows import ArraySource
 from emkit.estimators.autoclass_rows import rows_of_files
+from emkit.estimators.autoclass_search import cut_off, cut_off_in_words, search_settings
 from emkit.estimators.autoclass_types import WORDS, Told, categorical_columns, check_blocks, family_of, table_model
 from emkit.estimators.profile import in_words
 from emkit.estimators.rows import RowFace
@@ -57,9 +60,11 @@ class AutoClass(RowFace):
     missing : "outcome", "random", or mapping by column
         Whether a missing number is an outcome that may tell classes apart, or says nothing. Of categories it is always an outcome.
     time_limit : float or None
-        Seconds of the search. At the limit, the try that is under way is cut short, and the best so far is kept.
-    max_tries : int or None
-        The search ends after so many tries; None leaves it to the time limit.
+        Seconds of the search, from when its code is compiled. At the limit, the try that is under way is cut short, and the best so
+        far is kept; where it is the first try, a warning says so.
+    max_tries : "auto", int or None
+        The search ends after so many tries; None leaves it to the time limit. "auto" is 5 without a time limit; with one, the
+        search takes all its time, unless three tries, none of which began from another, agree on the best before.
     start_classes : tuple of two ints
         Fewest and most classes that a try starts from.
     n_kept : int
@@ -124,8 +129,8 @@ class AutoClass(RowFace):
     errors: Any = None
     zero_points: Any = None
     missing: Any = "outcome"
-    time_limit: float | None = 30.0
-    max_tries: int | None = 5
+    time_limit: float | None = None
+    max_tries: Any = "auto"
     start_classes: tuple[int, int] = (8, 36)
     n_kept: int = 10
     unseen: str = "error"
@@ -138,6 +143,8 @@ class AutoClass(RowFace):
         auto = isinstance(self.n_components, str)
         if auto and self.n_components != "auto":
             raise ParameterError(f"n_components={self.n_components!r}: give 'auto' or a number", parameter="n_components")
+        if not auto:
+            count(self.n_components, "n_components")
         family: Any = self.__dict__.get("_family", Gaussian("diag"))
         k = self.__dict__.get("_k", 1) if auto else self.n_components
         return FiniteMixture(family, k, Dirichlet(1.0 + 1.0 / k))
@@ -187,25 +194,18 @@ class AutoClass(RowFace):
 
     def _classify(self, source: ArraySource, table: TableModel) -> Self:
         x, k = source.x, None if isinstance(self.n_components, str) else self.n_components
-        self.build(None)
+        ends = search_settings(self)
         if self.init or self.fixed:
             raise ParameterError(
                 "AutoClass cannot start from values or hold them; Mixture does", parameter="init" if self.init else "fixed"
             )
-        if self.time_limit is None and self.max_tries is None and not self.monitors:
-            raise ParameterError("nothing would end the search: give time_limit or max_tries", parameter="max_tries")
         if k is not None and k > len(x):
             raise DataError(f"n_components={k} is more than the {len(x)} row(s) of the data: n_samples={len(x)}")
         prepared = prepare(x, table)
-        rng = make_rng(self.random_state)
-        low, high = self.start_classes
-        watch = Monitors(self._monitors())
-        watch.begin()
-        found = search(
-            prepared, rng, start_classes=(int(low), int(high)), n_classes=k, time_limit=self.time_limit, max_tries=self.max_tries,
-            monitor=watch, keep=self.n_kept,
-        )  # fmt: skip
+        found = search(prepared, make_rng(self.random_state), n_classes=k, monitor=Monitors(self._monitors()), **ends)
         result = self._finished(source, table, found)
+        if result.converged and cut_off(found):
+            result = replace(result, reason=found.reason)
         self._family, self._k = family_of(table, x, source.columns), result.model.n_hidden
         self._adopt(result, source.columns, np.float64)
         self._asked = snapshot((self.build(source.columns), source.columns))
@@ -243,6 +243,13 @@ class AutoClass(RowFace):
         for t, term in enumerate(prepared.model.terms):
             of_columns[:, term.columns[0]] = said.terms[:, t]
         self._said = Said(found, memberships, score(prepared, memberships).log_marginal, said, of_columns)
+
+    def _report(self, result: Result) -> None:
+        """Warn of a search that was cut off, rather than of EM, which was not."""
+        if cut_off(self._of_search().found):
+            warn(cut_off_in_words(self._of_search().found), ConvergenceWarning)
+        else:
+            super()._report(result)
 
     def _of_search(self) -> "Said":
         said: Said | None = self.__dict__.get("_said")

@@ -119,7 +119,12 @@ def categorical_columns(columns: Columns, x: np.ndarray, told: Told) -> list[int
 
 def _given(values: Mapping[Any, float], j: int, columns: Columns, setting: str) -> float | None:
     found = [value for name, value in values.items() if _place(columns, name, setting) == j]
-    return float(found[0]) if found else None
+    if not found:
+        return None
+    good = isinstance(found[0], int | float | np.number) and np.isfinite(found[0])
+    if not good:
+        raise ParameterError(f"{setting}: that of {columns.called(j)} is {found[0]!r}; give a number", parameter=setting)
+    return float(found[0])
 
 
 def _attribute(x: np.ndarray, j: int, columns: Columns, word: str, told: Told) -> Attribute:

@@ -71,6 +71,9 @@ def command(
     if no_prior:
         settings["prior"] = None
     settings.update(settings_of(setting or []))
+    if "time_limit" in known_settings(kind):  # its search has a clock of its own, which does not count compiling
+        settings |= {} if time_limit is None else {"time_limit": time_limit}
+        time_limit = None
     asked = None if types is None else _types(types, settings, known_settings(kind))
     estimator = build(kind, components, settings)
     estimator.set_params(**{k: v for k, v in estimator.settings_of_file(data).items() if k not in settings})
