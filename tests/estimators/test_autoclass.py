@@ -8,6 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 import emkit
 from emkit import AutoClass, DataError, ParameterError, StopReason, TimeLimit, read_autoclass
 from emkit.estimators import autoclass
+from emkit.estimators.autoclass_said import said_of
 from emkit.estimators.autoclass_types import Told, table_model
 from emkit.selection.autoclass.prepare import prepare
 from emkit.selection.autoclass.score import score
@@ -86,6 +87,29 @@ def test_influence_adds_up_and_names_the_columns_that_matter(fitted):
     text = model.report()
     assert "influence of columns on all classes" in text
     assert "north" in text
+
+
+def test_a_class_without_rows_keeps_its_place(fitted):
+    model, frame, _ = fitted
+    x = np.asarray(model._source(frame).x)
+    prepared = prepare(x, table_model(x, model.columns_, Told({}, {}, {}, "outcome")))
+    three = model.predict_proba(frame)
+    four = np.column_stack([three[:, 0], np.full(len(three), 1e-12), three[:, 1:]])
+    said, full = (said_of(model._of_search().found, prepared, m, 4) for m in (four, three))
+    assert (said.memberships.argmax(axis=1) == np.array([0, 2, 3])[full.memberships.argmax(axis=1)]).all()
+    np.testing.assert_array_equal(np.delete(said.of_columns, 1, axis=0), full.of_columns)
+    np.testing.assert_array_equal(np.delete(said.influence.strength, 1), full.influence.strength)
+    assert np.isnan(said.influence.strength[1]) and not said.of_columns[1].any()
+    assert said.log_marginal == full.log_marginal
+
+
+def test_what_a_file_does_not_keep_is_said(fitted, tmp_path):
+    model, _, _ = fitted
+    model.save(tmp_path / "m.safetensors")
+    again = emkit.load(tmp_path / "m.safetensors")
+    for ask in (again.report, lambda: again.influence_, lambda: again.labels_):
+        with pytest.raises(AttributeError, match="a file keeps the model alone"):
+            ask()
 
 
 def test_types_are_overridden_and_columns_ignored():

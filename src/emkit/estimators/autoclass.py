@@ -18,6 +18,7 @@ from emkit.core.warn import warn
 from emkit.data.kinds import refined, with_levels
 from emkit.data.rows import ArraySource
 from emkit.estimators.autoclass_rows import rows_of_files
+from emkit.estimators.autoclass_said import Said, said_of
 from emkit.estimators.autoclass_search import cut_off, cut_off_in_words, search_settings
 from emkit.estimators.autoclass_types import WORDS, Told, categorical_columns, check_blocks, family_of, table_model
 from emkit.estimators.profile import in_words
@@ -27,9 +28,7 @@ from emkit.families.gaussian.family import Gaussian
 from emkit.models.mixture import FiniteMixture, MixtureParams, MixtureStats
 from emkit.selection.autoclass.attributes import TableModel
 from emkit.selection.autoclass.files import AutoClassData, read_autoclass
-from emkit.selection.autoclass.influence import Influence, influence
 from emkit.selection.autoclass.prepare import Prepared, prepare
-from emkit.selection.autoclass.score import score
 from emkit.selection.autoclass.search import Classification, Found, search
 
 
@@ -88,7 +87,8 @@ class AutoClass(RowFace):
     labels_ : array (n,)
         The most probable class of each row of the fit.
     class_strength_ : array (K,)
-        Log of the geometric mean of the probabilities that a class gives its own rows: tight classes are strong.
+        Log of the geometric mean of the probabilities that a class gives its own rows: tight classes are strong. NaN of a class
+        without rows, which has no influence either.
     influence_ : array (K, d)
         How far each class is from the whole in each column: Kullback-Leibler divergence, nats; of correlated columns the first
         has it.
@@ -235,14 +235,7 @@ class AutoClass(RowFace):
         """What the search said, and what the program's reports say of the fit."""
         memberships = self._infer(source, "marginals").marginals
         assert memberships is not None
-        memberships = np.where(memberships < _LEAST * memberships.max(axis=1, keepdims=True), 0.0, memberships)
-        memberships /= memberships.sum(axis=1, keepdims=True)
-        memberships = memberships[:, memberships.any(axis=0)]
-        of_columns = np.zeros((memberships.shape[1], source.n_features))
-        said = influence(prepared, memberships)
-        for t, term in enumerate(prepared.model.terms):
-            of_columns[:, term.columns[0]] = said.terms[:, t]
-        self._said = Said(found, memberships, score(prepared, memberships).log_marginal, said, of_columns)
+        self._said = said_of(found, prepared, memberships, source.n_features)
 
     def _report(self, result: Result) -> None:
         """Warn of a search that was cut off, rather than of EM, which was not."""
@@ -251,7 +244,13 @@ class AutoClass(RowFace):
         else:
             super()._report(result)
 
-    def _of_search(self) -> "Said":
+    def __getattr__(self, name: str) -> Any:
+        """What a search said is not there in a model that comes from a file, which the error says."""
+        if isinstance(getattr(type(self), name, None), property) and "result_" in self.__dict__ and "_said" not in self.__dict__:
+            raise AttributeError(f"{name}: what a search said is known after fit; a file keeps the model alone")
+        return super().__getattr__(name)
+
+    def _of_search(self) -> Said:
         said: Said | None = self.__dict__.get("_said")
         if said is None:
             raise AttributeError("what a search said is known after fit; a file keeps the model alone")
@@ -368,17 +367,3 @@ class AutoClass(RowFace):
     def _more_in_words(self, result: Result) -> list[str]:
         """What sets each class apart most."""
         return in_words(result.model, result.params, self.columns_)
-
-
-@dataclass(frozen=True)
-class Said:
-    """What a search found, and what the program says of the memberships (n, K) that EM made of the best."""
-
-    found: Found
-    memberships: np.ndarray
-    log_marginal: float
-    influence: Influence
-    of_columns: np.ndarray
-
-
-_LEAST = 1e-5  # of a row's largest membership: below, the program has none

@@ -10,7 +10,7 @@ def report(face: Any, n_columns: int) -> str:
     names, influence = face.columns_.names, face.influence_
     weights = face.result_.params.weights
     sizes = np.bincount(face.labels_, minlength=len(influence))
-    strongest = float(face.class_strength_.max())
+    strongest = float(np.nanmax(face.class_strength_))
     lines = [
         f"AutoClass: {len(influence)} classes of {len(face.labels_)} rows; log marginal {face.log_marginal_:.3f}",
         f"{face.tries_} tries; {face.search_ended_}",
