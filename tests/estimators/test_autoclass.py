@@ -217,10 +217,46 @@ def test_bad_settings_are_named(settings, error, said):
         AutoClass(**{**ONE, **settings}).fit(frame)
 
 
-def test_a_column_without_cells_is_refused():
+@pytest.mark.parametrize("kind", ["pandas", "polars", "pyarrow"])
+def test_columns_that_tell_no_classes_apart_are_left_out_with_a_word(fitted, kind):
+    model, frame, _ = fitted
+    n = len(frame)
+    more = frame.assign(
+        name=[f"person {i}" for i in range(n)], born=pd.date_range("2000-01-01", periods=n), nothing=np.nan, one=3.5, same="x"
+    )
+
+    def made(table):
+        if kind == "pandas":
+            return table
+        arrow = pytest.importorskip("pyarrow").Table.from_pandas(table)
+        return arrow if kind == "pyarrow" else pytest.importorskip("polars").from_arrow(arrow)
+
+    with pytest.warns(UserWarning, match="left out") as caught:
+        wider = AutoClass(**ONE).fit(made(more))
+    said = str(caught[0].message)
+    for words in ("'name' (texts that are all different)", "'born' (dates or times)", "'nothing' (no cells)", "'one' (one value"):
+        assert words in said
+    assert "'same' (one value" in said and "height" not in said
+    np.testing.assert_array_equal(wider.labels_, model.labels_)
+    others = more.assign(name="nobody", same="y", one=7.0)
+    np.testing.assert_array_equal(wider.predict(made(others)), model.labels_)
+    if kind == "pandas":
+        full = wider.impute(others)
+        pd.testing.assert_frame_equal(full[["name", "born", "nothing", "one"]], others[["name", "born", "nothing", "one"]])
+        assert not full["income"].isna().any()
+
+
+def test_a_type_that_is_told_is_not_overruled():
     frame, _ = people()
     with pytest.raises(DataError, match="'nothing' has no observed value"):
-        AutoClass(**ONE).fit(frame.assign(nothing=np.nan))
+        AutoClass(types={"nothing": "normal"}, **ONE).fit(frame.assign(nothing=np.nan))
+    with pytest.raises(DataError, match="not more than ten errors"):
+        AutoClass(types={"one": "normal"}, **ONE).fit(frame.assign(one=1.5))
+
+
+def test_a_table_of_nothing_but_constants_is_refused():
+    with pytest.raises(DataError, match="no column is left"):
+        AutoClass(**ONE).fit(pd.DataFrame({"a": [1.0] * 20}))
 
 
 def test_a_time_limit_shorter_than_a_try_gives_an_answer():

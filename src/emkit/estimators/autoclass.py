@@ -17,10 +17,14 @@ from emkit.core.result import Result
 from emkit.core.warn import warn
 from emkit.data.kinds import refined, with_levels
 from emkit.data.rows import ArraySource
+from emkit.data.tables import read_table
+from emkit.data.validate import check_weights
+from emkit.estimators.autoclass_aside import check_some_left, emptied, in_table, readable, without_constants
+from emkit.estimators.autoclass_aside import in_words as aside_in_words
 from emkit.estimators.autoclass_rows import rows_of_files
 from emkit.estimators.autoclass_said import Said, said_of
 from emkit.estimators.autoclass_search import cut_off, cut_off_in_words, search_settings
-from emkit.estimators.autoclass_types import WORDS, Told, categorical_columns, check_blocks, family_of, table_model
+from emkit.estimators.autoclass_types import WORDS, Told, categorical_columns, check_blocks, family_of, table_model, told_columns
 from emkit.estimators.profile import in_words
 from emkit.estimators.rows import RowFace
 from emkit.estimators.settings import make_rng
@@ -49,7 +53,8 @@ class AutoClass(RowFace):
         What columns are, by name or number: "normal", "log" (normal on the log scale), "categorical", "ignore"; and for a tuple of
         columns "correlated" or "correlated-log". By default texts, categories, and whole numbers from 0 up with at most eight
         values, each of which occurs at least five times on average, are categories; other numbers are normal or, where that is
-        likelier, log-normal.
+        likelier, log-normal. Of a data frame, texts that are all different and dates are ignored, and so are columns of any
+        table with one value or none; a warning names them.
     errors : mapping, optional
         How precisely numbers were measured, by column: in their units, or on the log scale as a part of the number (0.01: to 1 %).
         A class is never narrower than five errors. By default half of the smallest difference, between 0.001 standard
@@ -157,7 +162,12 @@ class AutoClass(RowFace):
         """In a fit, codes of categories become levels."""
         if isinstance(X, AutoClassData):
             return rows_of_files(X, like, self.unseen)
-        source = super()._source(X, sample_weight, like=like, min_rows=min_rows)
+        if like is None:
+            X, self._why = readable(X, mapping(self.types, "types"))
+        else:
+            X = emptied(X, {name for name, word in self.column_families().items() if word == "ignore"})
+        table = read_table(X, like=like, unseen=self.unseen, min_rows=min_rows, every_column=False)
+        source = ArraySource(table.x, check_weights(sample_weight, len(table.x)), table.columns, checked=True)
         if like is not None:
             return source
         columns = refined(source.columns, source.summary)
@@ -177,7 +187,15 @@ class AutoClass(RowFace):
         """
         source = self._source(X, min_rows=2)
         x = np.asarray(source.x, dtype=np.float64)
-        model = X.model if isinstance(X, AutoClassData) else table_model(x, source.columns, self._told())
+        if isinstance(X, AutoClassData):
+            model, why = without_constants(X.model, x)
+        else:
+            model = table_model(x, source.columns, self._told())
+            told = told_columns(source.columns, mapping(self.types, "types"))
+            why = {**in_table(x, source.columns, told), **self.__dict__.pop("_why", {})}
+        check_some_left(model, why)
+        if why:
+            warn(f"left out, as they tell no classes apart: {aside_in_words(why)}; types says otherwise, or 'ignore'")
         check_blocks(model, source.columns)
         return self._classify(ArraySource(x, columns=source.columns, checked=True), model)
 
@@ -341,6 +359,11 @@ class AutoClass(RowFace):
     def _in_words(self, result: Result) -> str:
         k = result.model.n_hidden
         return f"AutoClass: {k} class{'es' * (k != 1)}"
+
+    def _holes(self, source: ArraySource) -> np.ndarray:
+        """Columns that are ignored stay as they are."""
+        ignored = [word == "ignore" for word in self.column_families().values()]
+        return super()._holes(source) & ~np.array(ignored)
 
     def _columns_by_moments(self) -> list[int]:
         """The number of a level says nothing, and an ignored column has no mean."""
