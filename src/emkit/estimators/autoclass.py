@@ -1,5 +1,6 @@
 """AutoClass: classes in a table of mixed columns, their number included, by a Bayesian score."""
 
+from collections.abc import Collection
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Self
 
@@ -21,7 +22,8 @@ from emkit.data.tables import read_table
 from emkit.data.validate import check_weights
 from emkit.estimators.autoclass_aside import check_some_left, emptied, in_table, readable, without_constants
 from emkit.estimators.autoclass_aside import in_words as aside_in_words
-from emkit.estimators.autoclass_rows import rows_of_files
+from emkit.estimators.autoclass_report import for_programs, report
+from emkit.estimators.autoclass_rows import rows_of_files, settings_of
 from emkit.estimators.autoclass_said import Said, said_of
 from emkit.estimators.autoclass_search import cut_off, cut_off_in_words, search_settings
 from emkit.estimators.autoclass_types import WORDS, Told, categorical_columns, check_blocks, family_of, table_model, told_columns
@@ -335,8 +337,6 @@ class AutoClass(RowFace):
         n_columns : int
             Columns named for each class.
         """
-        from emkit.estimators.autoclass_report import report
-
         return report(self, n_columns)
 
     def criteria(self) -> dict[str, Any]:
@@ -375,9 +375,13 @@ class AutoClass(RowFace):
         model: Any = self.model_
         return dict(zip(self.columns_.names, model.family.column_words(len(self.columns_)), strict=True))
 
-    def settings_of_file(self, path: Any) -> dict[str, Any]:
+    def settings_of_file(self, path: Any, columns: Collection[str]) -> dict[str, Any]:
         """Of AutoClass's own files: types, errors, zero points, and what missing cells are."""
-        return read_autoclass(path).settings if str(path).lower().endswith(".db2") else {}
+        return settings_of(read_autoclass(path).settings, columns) if str(path).lower().endswith(".db2") else {}
+
+    def more_of_fit(self) -> dict[str, Any]:
+        """Classes, and what sets them apart; nothing of a model from a file."""
+        return for_programs(self) if "_said" in self.__dict__ else {}
 
     def type_words(self) -> tuple[str, list[str]]:
         """``types``."""

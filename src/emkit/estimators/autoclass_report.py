@@ -30,6 +30,27 @@ def report(face: Any, n_columns: int) -> str:
     return "\n".join(lines)
 
 
+def for_programs(face: Any) -> dict[str, Any]:
+    """Classes and influences, nats, as lists and numbers; the strength of a class without rows is NaN."""
+    names, influence = face.columns_.names, face.influence_
+    sizes = np.bincount(face.labels_, minlength=len(influence))
+    weights = face.result_.params.weights
+    classes = [
+        {
+            "class": k,
+            "weight": float(weights[k]),
+            "rows": int(sizes[k]),
+            "log_strength": float(face.class_strength_[k]),
+            "cross_entropy": float(face.cross_entropy_[k]),
+            "influence": {name: float(value) for name, value in zip(names, influence[k], strict=True)},
+        }
+        for k in range(len(influence))
+    ]
+    overall = {name: float(value) for name, value in zip(names, face.overall_influence_, strict=True)}
+    search = {"tries": face.tries_, "ended": face.search_ended_}
+    return {"classes": classes, "overall_influence": overall, "search": search}
+
+
 def _where(face: Any, k: int, j: int) -> str:
     """Where a class lies in a column: its mean and standard deviation, or its most frequent level."""
     column, rows = face.columns_[j], face.labels_ == k

@@ -1,5 +1,8 @@
 """Rows of AutoClass's own files, as estimators have rows."""
 
+from collections.abc import Collection
+from typing import Any
+
 import numpy as np
 
 from emkit.core.columns import Column, Columns
@@ -34,3 +37,16 @@ def rows_of_files(data: AutoClassData, like: Columns | None, unseen: str) -> Arr
                 )  # fmt: skip
         items.append(Column(name, "category", levels))
     return ArraySource(x, columns=Columns(tuple(items)), checked=True)
+
+
+def settings_of(settings: dict[str, Any], columns: Collection[str]) -> dict[str, Any]:
+    """What files say of columns, of these columns alone; one that is left of several correlated ones stands for itself."""
+    types: dict[Any, str] = {}
+    for key, word in settings["types"].items():
+        left = tuple(name for name in (key if isinstance(key, tuple) else (key,)) if name in columns)
+        if len(left) > 1 or (left and not isinstance(key, tuple)):
+            types[left if isinstance(key, tuple) else key] = word
+        elif left:
+            types[left[0]] = "log" if word.endswith("log") else "normal"
+    others = {name: value for name, value in settings.items() if name != "types"}
+    return {"types": types, **{name: {c: v for c, v in value.items() if c in columns} for name, value in others.items()}}

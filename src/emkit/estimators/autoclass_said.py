@@ -34,7 +34,7 @@ def said_of(found: Found, prepared: Prepared, memberships: np.ndarray, n_feature
     """
     memberships = np.where(memberships < _LEAST * memberships.max(axis=1, keepdims=True), 0.0, memberships)
     memberships /= memberships.sum(axis=1, keepdims=True)
-    there = memberships.any(axis=0)
+    there = np.asarray(memberships.any(axis=0))
     own = np.ascontiguousarray(memberships[:, there])
     found_out = influence(prepared, own)
     terms, strength, cross_entropy = (

@@ -7,6 +7,7 @@ that raises the score (``refine``). Later tries anneal longer, every other one f
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -93,33 +94,41 @@ def search(
     labels.anneal(rows, np.zeros(prepared.n, dtype=np.int64), np.zeros(1), 1, np.random.default_rng(0))
     monitor.begin()
     stop = _Stop(monitor, prepared.n, None if time_limit is None else time.monotonic() + time_limit)
-    bench, tries = _Bench(keep), 0
+    bench = _Bench(keep)
     # Threads of the BLAS wait for each other longer than they work, and change last bits, which a search magnifies
     with threadpool_limits(1, user_api="blas"):
         bench.add(refine.classification(prepared, _shares(np.arange(prepared.n) % (n_classes or 1))))
+
+        def one(number: int) -> Classification:
+            if n_classes is None:
+                return _try(prepared, rows, rng, number, start_classes, bench.best[0], stop)
+            return _try_fixed(prepared, rows, rng, number, n_classes, stop)
+
         try:
-            while (max_tries is None or tries < max_tries) and not stop.now():
-                from_best = n_classes is None and _from_best(tries, bench.best[0])
-                if n_classes is None:
-                    own = _try(prepared, rows, rng, tries, start_classes, bench.best[0], stop)
-                else:
-                    own = _try_fixed(prepared, rows, rng, tries, n_classes, stop)
-                bench.add(own)
-                if stop.reason is None:
-                    tries += 1
-                    bench.count(own, from_best)
-                if bench.best[0] is own:
-                    monitor.say(
-                        f"try {tries}: {own.score.n_classes} classes, log marginal {own.score.log_marginal:.2f}, the best so far"
-                    )
-                if agree is not None and bench.agreed >= agree and stop.reason is None:
-                    stop.reason = StopReason.TRIES_AGREED
+            _tries(one, bench, stop, max_tries, agree, afresh=n_classes is not None)
         except KeyboardInterrupt:
             stop.reason = StopReason.INTERRUPTED
             # A first try that is cut leaves the labels that it had come to, which are better than no classes at all
-            if tries == 0 and stop.labels is not None and n_classes in (None, int(stop.labels.max()) + 1):
+            if bench.tries == 0 and stop.labels is not None and n_classes in (None, int(stop.labels.max()) + 1):
                 bench.add(refine.classification(prepared, _shares(stop.labels)))
-    return Found(tuple(bench.best), tries, stop.reason or StopReason.MAX_TRIES)
+    return Found(tuple(bench.best), bench.tries, stop.reason or StopReason.MAX_TRIES)
+
+
+def _tries(
+    one: Callable[[int], Classification], bench: "_Bench", stop: "_Stop", max_tries: int | None, agree: int | None, *, afresh: bool
+) -> None:
+    """Tries until ``stop`` or their number says so, or so many agree; ``afresh``: none of them begins from the best so far."""
+    while (max_tries is None or bench.tries < max_tries) and not stop.now():
+        from_best = not afresh and _from_best(bench.tries, bench.best[0])
+        own = one(bench.tries)
+        bench.add(own)
+        if stop.reason is None:
+            bench.count(own, from_best)
+        if bench.best[0] is own:
+            found = f"{own.score.n_classes} classes, log marginal {own.score.log_marginal:.2f}"
+            stop.monitor.say(f"try {bench.tries}: {found}, the best so far")
+        if agree is not None and bench.agreed >= agree and stop.reason is None:
+            stop.reason = StopReason.TRIES_AGREED
 
 
 def _check(
@@ -173,6 +182,8 @@ class _Bench:
     best: list[Classification] = field(default_factory=list)
     agreed: int = 0
     """Tries that came to the first of them."""
+    tries: int = 0
+    """Tries that were completed."""
 
     def add(self, own: Classification) -> None:
         """Keep it if it is among the best, and not there yet under other names of its classes."""
@@ -181,7 +192,8 @@ class _Bench:
         self.best = sorted([*self.best, own], key=lambda c: -c.rank)[: self.keep]
 
     def count(self, own: Classification, from_best: bool) -> None:
-        """Whether a try that is over agrees with the others on the best."""
+        """A try is over: whether it agrees with the others on the best."""
+        self.tries += 1
         if own is self.best[0]:
             self.agreed = 1
         elif not from_best and _same(own, self.best[0]):
