@@ -49,3 +49,29 @@ def test_the_answer_benchmark_runs(tmp_path):
     assert row["problem"].startswith("faithful") and row["kind"] == "easy"
     for algorithm in ("em", "auto", "accelerated"):
         assert row[algorithm]["reason"] == "CONVERGED" and row[algorithm]["honest"] and row[algorithm]["same_basin"]
+
+
+# As AutoClass C 3.3.4 ends its log of a search
+_SUMMARY = """
+[j_in=2]  [cs-3: cycles 22] best2->2(1) [j_in=3]  [cs-3: cycles 16] best3->3(2)
+
+------------------  SUMMARY OF 10 BEST RESULTS  ------------------
+PROBABILITY  exp(-16654.238) N_CLASSES   5 FOUND ON TRY    3
+PROBABILITY  exp(-16453.536) N_CLASSES   7 FOUND ON TRY    4 *SAVED*
+"""
+
+
+def test_the_score_of_autoclass_c_is_read_from_what_it_writes():
+    from benchmarks.autoclass import best_score
+
+    assert best_score(_SUMMARY) == -16453.536
+    assert best_score(_SUMMARY.replace("PROBABILITY  exp", "Probability: exp")) == -16453.536
+    assert best_score("log_a_posteriori_prob = -1.5e3") == -1500.0
+
+
+@pytest.mark.parametrize("text", ["", "autoclass: cannot open imports-85c.db2", "marginal_probability exp(-1.0)"])
+def test_where_autoclass_c_writes_no_score_that_is_said(text):
+    from benchmarks.autoclass import best_score
+
+    with pytest.raises(ValueError, match="could not read a score"):
+        best_score(text)

@@ -3,9 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 
 import emkit
-from emkit import AutoClass, DataError, ParameterError, TimeLimit, read_autoclass
+from emkit import AutoClass, DataError, ParameterError, StopReason, TimeLimit, read_autoclass
+from emkit.estimators import autoclass
+from emkit.estimators.autoclass_said import said_of
 from emkit.estimators.autoclass_types import Told, table_model
 from emkit.selection.autoclass.prepare import prepare
 from emkit.selection.autoclass.score import score
@@ -49,6 +52,11 @@ def test_classes_are_found_with_their_number(fitted):
     assert (model.predict(frame) == model.labels_).all()
 
 
+def test_fit_predict_is_fit_and_predict(fitted):
+    model, frame, _ = fitted
+    np.testing.assert_array_equal(AutoClass(**ONE).fit_predict(frame), model.labels_)
+
+
 def test_types_are_inferred(fitted):
     assert fitted[0].column_families() == {"height": "normal", "income": "log", "town": "categorical", "children": "categorical"}
 
@@ -79,6 +87,29 @@ def test_influence_adds_up_and_names_the_columns_that_matter(fitted):
     text = model.report()
     assert "influence of columns on all classes" in text
     assert "north" in text
+
+
+def test_a_class_without_rows_keeps_its_place(fitted):
+    model, frame, _ = fitted
+    x = np.asarray(model._source(frame).x)
+    prepared = prepare(x, table_model(x, model.columns_, Told({}, {}, {}, "outcome")))
+    three = model.predict_proba(frame)
+    four = np.column_stack([three[:, 0], np.full(len(three), 1e-12), three[:, 1:]])
+    said, full = (said_of(model._of_search().found, prepared, m, 4) for m in (four, three))
+    assert (said.memberships.argmax(axis=1) == np.array([0, 2, 3])[full.memberships.argmax(axis=1)]).all()
+    np.testing.assert_array_equal(np.delete(said.of_columns, 1, axis=0), full.of_columns)
+    np.testing.assert_array_equal(np.delete(said.influence.strength, 1), full.influence.strength)
+    assert np.isnan(said.influence.strength[1]) and not said.of_columns[1].any()
+    assert said.log_marginal == full.log_marginal
+
+
+def test_what_a_file_does_not_keep_is_said(fitted, tmp_path):
+    model, _, _ = fitted
+    model.save(tmp_path / "m.safetensors")
+    again = emkit.load(tmp_path / "m.safetensors")
+    for ask in (again.report, lambda: again.influence_, lambda: again.labels_):
+        with pytest.raises(AttributeError, match="a file keeps the model alone"):
+            ask()
 
 
 def test_types_are_overridden_and_columns_ignored():
@@ -164,6 +195,19 @@ def test_cars_are_classified_better_than_by_the_program():
         ({"n_components": "some"}, ParameterError, "give 'auto' or a number"),
         ({"init": {"weights": [1.0]}}, ParameterError, "cannot start from values"),
         ({"max_tries": None, "time_limit": None}, ParameterError, "max_tries"),
+        ({"max_tries": 0}, ParameterError, "max_tries=0"),
+        ({"max_tries": 2.5}, ParameterError, "max_tries=2.5"),
+        ({"max_tries": "many"}, ParameterError, "max_tries='many'"),
+        ({"time_limit": -1}, ParameterError, "time_limit=-1"),
+        ({"time_limit": "long"}, ParameterError, "time_limit='long'"),
+        ({"n_kept": "all"}, ParameterError, "n_kept='all'"),
+        ({"start_classes": "many"}, ParameterError, "start_classes='many'"),
+        ({"start_classes": (5, 3)}, ParameterError, "the fewest are more"),
+        ({"n_components": 0}, ParameterError, "n_components=0"),
+        ({"n_components": 2.5}, ParameterError, "n_components=2.5"),
+        ({"errors": {"height": "small"}}, ParameterError, "errors"),
+        ({"errors": {"height": float("nan")}}, ParameterError, "errors"),
+        ({"zero_points": {"income": "low"}}, ParameterError, "zero_points"),
         ({"zero_points": {"income": 1e9}}, DataError, "income"),
     ],
 )
@@ -173,18 +217,70 @@ def test_bad_settings_are_named(settings, error, said):
         AutoClass(**{**ONE, **settings}).fit(frame)
 
 
-def test_a_column_without_cells_is_refused():
+@pytest.mark.parametrize("kind", ["pandas", "polars", "pyarrow"])
+def test_columns_that_tell_no_classes_apart_are_left_out_with_a_word(fitted, kind):
+    model, frame, _ = fitted
+    n = len(frame)
+    more = frame.assign(
+        name=[f"person {i}" for i in range(n)], born=pd.date_range("2000-01-01", periods=n), nothing=np.nan, one=3.5, same="x"
+    )
+
+    def made(table):
+        if kind == "pandas":
+            return table
+        arrow = pytest.importorskip("pyarrow").Table.from_pandas(table)
+        return arrow if kind == "pyarrow" else pytest.importorskip("polars").from_arrow(arrow)
+
+    with pytest.warns(UserWarning, match="left out") as caught:
+        wider = AutoClass(**ONE).fit(made(more))
+    said = str(caught[0].message)
+    for words in ("'name' (texts that are all different)", "'born' (dates or times)", "'nothing' (no cells)", "'one' (one value"):
+        assert words in said
+    assert "'same' (one value" in said and "height" not in said
+    np.testing.assert_array_equal(wider.labels_, model.labels_)
+    others = more.assign(name="nobody", same="y", one=7.0)
+    np.testing.assert_array_equal(wider.predict(made(others)), model.labels_)
+    if kind == "pandas":
+        full = wider.impute(others)
+        pd.testing.assert_frame_equal(full[["name", "born", "nothing", "one"]], others[["name", "born", "nothing", "one"]])
+        assert not full["income"].isna().any()
+
+
+def test_a_type_that_is_told_is_not_overruled():
     frame, _ = people()
     with pytest.raises(DataError, match="'nothing' has no observed value"):
-        AutoClass(**ONE).fit(frame.assign(nothing=np.nan))
+        AutoClass(types={"nothing": "normal"}, **ONE).fit(frame.assign(nothing=np.nan))
+    with pytest.raises(DataError, match="not more than ten errors"):
+        AutoClass(types={"one": "normal"}, **ONE).fit(frame.assign(one=1.5))
+
+
+def test_a_table_of_nothing_but_constants_is_refused():
+    with pytest.raises(DataError, match="no column is left"):
+        AutoClass(**ONE).fit(pd.DataFrame({"a": [1.0] * 20}))
 
 
 def test_a_time_limit_shorter_than_a_try_gives_an_answer():
     frame, _ = people()
-    model = AutoClass(time_limit=1e-9, random_state=0).fit(frame)
+    with pytest.warns(ConvergenceWarning, match="within its first try"):
+        model = AutoClass(time_limit=1e-9, random_state=0).fit(frame)
+    assert not model.converged_
     assert model.n_components_ >= 1
     assert "time limit" in model.search_ended_
-    assert AutoClass(monitors=[TimeLimit(0.0)], random_state=0).fit(frame).n_components_ >= 1
+    with pytest.warns(ConvergenceWarning, match="within its first try"):
+        assert AutoClass(monitors=[TimeLimit(0.0)], random_state=0).fit(frame).n_components_ >= 1
+
+
+def test_a_time_limit_is_used_unless_tries_agree(monkeypatch):
+    told = {}
+    real = autoclass.search
+    monkeypatch.setattr(autoclass, "search", lambda *args, **more: told.update(more) or real(*args, **{**more, "max_tries": 1}))
+    frame, _ = people()
+    AutoClass(random_state=0).fit(frame)
+    assert (told["max_tries"], told["agree"]) == (5, None)
+    AutoClass(time_limit=60, random_state=0).fit(frame)
+    assert (told["time_limit"], told["max_tries"], told["agree"]) == (60, None, 3)
+    AutoClass(time_limit=60, max_tries=2, random_state=0).fit(frame)
+    assert (told["max_tries"], told["agree"]) == (2, None)
 
 
 def test_an_interrupt_keeps_the_best_so_far():
@@ -197,7 +293,9 @@ def test_an_interrupt_keeps_the_best_so_far():
                 raise KeyboardInterrupt
 
     frame, _ = people()
-    model = AutoClass(monitors=[Impatient()], random_state=0).fit(frame)
+    with pytest.warns(ConvergenceWarning, match="by an interrupt"):
+        model = AutoClass(monitors=[Impatient()], random_state=0).fit(frame)
+    assert model.result_.reason is StopReason.INTERRUPTED
     assert "interrupted" in model.search_ended_
     assert np.isfinite(model.score(frame))
 

@@ -122,6 +122,7 @@ DICTS = dict.fromkeys(
 EXPECTED = {
     "GaussianMixture": (GaussianMixture(n_init=1), {}),
     "LatentClass": (LatentClass(n_init=1), FRACTIONS),
+    "AutoClass": (AutoClass(max_tries=1), {}),
     "BayesianNetwork": (BayesianNetwork(n_init=1), {**FRACTIONS, **DICTS}),
     "HMM": (HMM(n_init=1), {**WEIGHTS, **ROWS, **ONE_ROW}),
     "GaussianHMM": (GaussianHMM(n_init=1), {**WEIGHTS, **ROWS, **ONE_ROW, **POSITION}),

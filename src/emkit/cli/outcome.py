@@ -27,6 +27,7 @@ def outcome(fitted: Any, version: str) -> dict[str, Any]:
         "gain_to_come": result.remaining,
         "n_free": result.n_free,
         **fitted.criteria(),
+        **fitted.more_of_fit(),
         "slivers": [asdict(sliver) for sliver in result.slivers],
         "parameters": fitted.parameters(),
         "starts": [

@@ -297,6 +297,9 @@ def _read_autoclass(path: Path) -> Any:
 
     from emkit.selection.autoclass.files import read_autoclass
 
+    header = path.with_suffix(".hd2")
+    if not header.is_file():
+        raise Refusal(f"no such file: {_shown(header)}, which is the header of {_shown(path)}")
     data = read_autoclass(path)
     kinds = [pa.string() if attribute.kind == "discrete" else pa.float64() for attribute in data.model.attributes]
     return pa.table({name: pa.array(cells, kind) for name, cells, kind in zip(data.names, data.columns, kinds, strict=True)})

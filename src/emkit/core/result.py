@@ -28,6 +28,7 @@ class StopReason(Enum):
     DECREASED = "stopped because the objective fell by more than rounding; the parameters before the fall were kept"
     SET_BY_HAND = "not fitted: the parameters were set by hand"
     MAX_TRIES = "all max_tries tries of the search were made; the best was kept"
+    TRIES_AGREED = "tries of the search agreed on the best"
     COLLAPSED = "stopped because a component collapsed onto a point; the parameters before that were kept"
 
 

@@ -1,5 +1,6 @@
 """What a program such as the command line asks of every estimator, with the answers of most."""
 
+from collections.abc import Collection
 from typing import Any, ClassVar
 
 
@@ -21,8 +22,12 @@ class AskedByPrograms:
         """The family of each column, by the word that asks for it, where columns may differ."""
         return {}
 
-    def settings_of_file(self, path: Any) -> dict[str, Any]:
-        """Settings that come with a data file of this kind, such as the types of its columns."""
+    def settings_of_file(self, path: Any, columns: Collection[str]) -> dict[str, Any]:
+        """Settings that come with a data file of this kind, such as the types of those of its columns that are fitted."""
+        return {}
+
+    def more_of_fit(self) -> dict[str, Any]:
+        """What a fit found beside parameters and criteria, by name, as a program prints it."""
         return {}
 
     def type_words(self) -> tuple[str, list[str]]:

@@ -1,21 +1,32 @@
 """AutoClass: classes in a table of mixed columns, their number included, by a Bayesian score."""
 
+from collections.abc import Collection
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Self
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
 from emkit.algorithms.starts import fit
-from emkit.core.checks import mapping, one_of
-from emkit.core.columns import Column, Columns
+from emkit.core.checks import count, mapping, one_of
+from emkit.core.columns import Columns
 from emkit.core.describe import snapshot
 from emkit.core.errors import DataError, ParameterError
 from emkit.core.monitor import Monitors
 from emkit.core.prior import Dirichlet
 from emkit.core.result import Result
+from emkit.core.warn import warn
 from emkit.data.kinds import refined, with_levels
 from emkit.data.rows import ArraySource
-from emkit.estimators.autoclass_types import WORDS, Told, categorical_columns, check_blocks, family_of, table_model
+from emkit.data.tables import read_table
+from emkit.data.validate import check_weights
+from emkit.estimators.autoclass_aside import check_some_left, emptied, in_table, readable, without_constants
+from emkit.estimators.autoclass_aside import in_words as aside_in_words
+from emkit.estimators.autoclass_report import for_programs, report
+from emkit.estimators.autoclass_rows import rows_of_files, settings_of
+from emkit.estimators.autoclass_said import Said, said_of
+from emkit.estimators.autoclass_search import cut_off, cut_off_in_words, search_settings
+from emkit.estimators.autoclass_types import WORDS, Told, categorical_columns, check_blocks, family_of, table_model, told_columns
 from emkit.estimators.profile import in_words
 from emkit.estimators.rows import RowFace
 from emkit.estimators.settings import make_rng
@@ -23,9 +34,7 @@ from emkit.families.gaussian.family import Gaussian
 from emkit.models.mixture import FiniteMixture, MixtureParams, MixtureStats
 from emkit.selection.autoclass.attributes import TableModel
 from emkit.selection.autoclass.files import AutoClassData, read_autoclass
-from emkit.selection.autoclass.influence import Influence, influence
 from emkit.selection.autoclass.prepare import Prepared, prepare
-from emkit.selection.autoclass.score import score
 from emkit.selection.autoclass.search import Classification, Found, search
 
 
@@ -46,7 +55,8 @@ class AutoClass(RowFace):
         What columns are, by name or number: "normal", "log" (normal on the log scale), "categorical", "ignore"; and for a tuple of
         columns "correlated" or "correlated-log". By default texts, categories, and whole numbers from 0 up with at most eight
         values, each of which occurs at least five times on average, are categories; other numbers are normal or, where that is
-        likelier, log-normal.
+        likelier, log-normal. Of a data frame, texts that are all different and dates are ignored, and so are columns of any
+        table with one value or none; a warning names them.
     errors : mapping, optional
         How precisely numbers were measured, by column: in their units, or on the log scale as a part of the number (0.01: to 1 %).
         A class is never narrower than five errors. By default half of the smallest difference, between 0.001 standard
@@ -56,9 +66,11 @@ class AutoClass(RowFace):
     missing : "outcome", "random", or mapping by column
         Whether a missing number is an outcome that may tell classes apart, or says nothing. Of categories it is always an outcome.
     time_limit : float or None
-        Seconds of the search. At the limit, the try that is under way is cut short, and the best so far is kept.
-    max_tries : int or None
-        The search ends after so many tries; None leaves it to the time limit.
+        Seconds of the search, from when its code is compiled. At the limit, the try that is under way is cut short, and the best so
+        far is kept; where it is the first try, a warning says so.
+    max_tries : "auto", int or None
+        The search ends after so many tries; None leaves it to the time limit. "auto" is 5 without a time limit; with one, the
+        search takes all its time, unless three tries, none of which began from another, agree on the best before.
     start_classes : tuple of two ints
         Fewest and most classes that a try starts from.
     n_kept : int
@@ -82,7 +94,8 @@ class AutoClass(RowFace):
     labels_ : array (n,)
         The most probable class of each row of the fit.
     class_strength_ : array (K,)
-        Log of the geometric mean of the probabilities that a class gives its own rows: tight classes are strong.
+        Log of the geometric mean of the probabilities that a class gives its own rows: tight classes are strong. NaN of a class
+        without rows, which has no influence either.
     influence_ : array (K, d)
         How far each class is from the whole in each column: Kullback-Leibler divergence, nats; of correlated columns the first
         has it.
@@ -123,8 +136,8 @@ class AutoClass(RowFace):
     errors: Any = None
     zero_points: Any = None
     missing: Any = "outcome"
-    time_limit: float | None = 30.0
-    max_tries: int | None = 5
+    time_limit: float | None = None
+    max_tries: Any = "auto"
     start_classes: tuple[int, int] = (8, 36)
     n_kept: int = 10
     unseen: str = "error"
@@ -137,6 +150,8 @@ class AutoClass(RowFace):
         auto = isinstance(self.n_components, str)
         if auto and self.n_components != "auto":
             raise ParameterError(f"n_components={self.n_components!r}: give 'auto' or a number", parameter="n_components")
+        if not auto:
+            count(self.n_components, "n_components")
         family: Any = self.__dict__.get("_family", Gaussian("diag"))
         k = self.__dict__.get("_k", 1) if auto else self.n_components
         return FiniteMixture(family, k, Dirichlet(1.0 + 1.0 / k))
@@ -148,8 +163,13 @@ class AutoClass(RowFace):
     def _source(self, X: Any, sample_weight: Any = None, *, like: Columns | None = None, min_rows: int = 1) -> ArraySource:
         """In a fit, codes of categories become levels."""
         if isinstance(X, AutoClassData):
-            return _of_files(X, like, self.unseen)
-        source = super()._source(X, sample_weight, like=like, min_rows=min_rows)
+            return rows_of_files(X, like, self.unseen)
+        if like is None:
+            X, self._why = readable(X, mapping(self.types, "types"))
+        else:
+            X = emptied(X, {name for name, word in self.column_families().items() if word == "ignore"})
+        table = read_table(X, like=like, unseen=self.unseen, min_rows=min_rows, every_column=False)
+        source = ArraySource(table.x, check_weights(sample_weight, len(table.x)), table.columns, checked=True)
         if like is not None:
             return source
         columns = refined(source.columns, source.summary)
@@ -169,9 +189,21 @@ class AutoClass(RowFace):
         """
         source = self._source(X, min_rows=2)
         x = np.asarray(source.x, dtype=np.float64)
-        model = X.model if isinstance(X, AutoClassData) else table_model(x, source.columns, self._told())
+        if isinstance(X, AutoClassData):
+            model, why = without_constants(X.model, x)
+        else:
+            model = table_model(x, source.columns, self._told())
+            told = told_columns(source.columns, mapping(self.types, "types"))
+            why = {**in_table(x, source.columns, told), **self.__dict__.pop("_why", {})}
+        check_some_left(model, why)
+        if why:
+            warn(f"left out, as they tell no classes apart: {aside_in_words(why)}; types says otherwise, or 'ignore'")
         check_blocks(model, source.columns)
         return self._classify(ArraySource(x, columns=source.columns, checked=True), model)
+
+    def fit_predict(self, X: Any, y: Any = None) -> np.ndarray:  # type: ignore[override]
+        """``fit``, then the most probable class of each row of ``X``, (n,). Raises what ``fit`` raises."""
+        return self.fit(X, y).predict(X)
 
     def fit_rows(self, X: Any, weights: Any, labels: Any) -> Self:
         """``fit``; rows have no weights and nothing is known of labels here."""
@@ -182,25 +214,18 @@ class AutoClass(RowFace):
 
     def _classify(self, source: ArraySource, table: TableModel) -> Self:
         x, k = source.x, None if isinstance(self.n_components, str) else self.n_components
-        self.build(None)
+        ends = search_settings(self)
         if self.init or self.fixed:
             raise ParameterError(
                 "AutoClass cannot start from values or hold them; Mixture does", parameter="init" if self.init else "fixed"
             )
-        if self.time_limit is None and self.max_tries is None and not self.monitors:
-            raise ParameterError("nothing would end the search: give time_limit or max_tries", parameter="max_tries")
         if k is not None and k > len(x):
             raise DataError(f"n_components={k} is more than the {len(x)} row(s) of the data: n_samples={len(x)}")
         prepared = prepare(x, table)
-        rng = make_rng(self.random_state)
-        low, high = self.start_classes
-        watch = Monitors(self._monitors())
-        watch.begin()
-        found = search(
-            prepared, rng, start_classes=(int(low), int(high)), n_classes=k, time_limit=self.time_limit, max_tries=self.max_tries,
-            monitor=watch, keep=self.n_kept,
-        )  # fmt: skip
+        found = search(prepared, make_rng(self.random_state), n_classes=k, monitor=Monitors(self._monitors()), **ends)
         result = self._finished(source, table, found)
+        if result.converged and cut_off(found):
+            result = replace(result, reason=found.reason)
         self._family, self._k = family_of(table, x, source.columns), result.model.n_hidden
         self._adopt(result, source.columns, np.float64)
         self._asked = snapshot((self.build(source.columns), source.columns))
@@ -230,16 +255,22 @@ class AutoClass(RowFace):
         """What the search said, and what the program's reports say of the fit."""
         memberships = self._infer(source, "marginals").marginals
         assert memberships is not None
-        memberships = np.where(memberships < _LEAST * memberships.max(axis=1, keepdims=True), 0.0, memberships)
-        memberships /= memberships.sum(axis=1, keepdims=True)
-        memberships = memberships[:, memberships.any(axis=0)]
-        of_columns = np.zeros((memberships.shape[1], source.n_features))
-        said = influence(prepared, memberships)
-        for t, term in enumerate(prepared.model.terms):
-            of_columns[:, term.columns[0]] = said.terms[:, t]
-        self._said = Said(found, memberships, score(prepared, memberships).log_marginal, said, of_columns)
+        self._said = said_of(found, prepared, memberships, source.n_features)
 
-    def _of_search(self) -> "Said":
+    def _report(self, result: Result) -> None:
+        """Warn of a search that was cut off, rather than of EM, which was not."""
+        if cut_off(self._of_search().found):
+            warn(cut_off_in_words(self._of_search().found), ConvergenceWarning)
+        else:
+            super()._report(result)
+
+    def __getattr__(self, name: str) -> Any:
+        """What a search said is not there in a model that comes from a file, which the error says."""
+        if isinstance(getattr(type(self), name, None), property) and "result_" in self.__dict__ and "_said" not in self.__dict__:
+            raise AttributeError(f"{name}: what a search said is known after fit; a file keeps the model alone")
+        return super().__getattr__(name)
+
+    def _of_search(self) -> Said:
         said: Said | None = self.__dict__.get("_said")
         if said is None:
             raise AttributeError("what a search said is known after fit; a file keeps the model alone")
@@ -306,8 +337,6 @@ class AutoClass(RowFace):
         n_columns : int
             Columns named for each class.
         """
-        from emkit.estimators.autoclass_report import report
-
         return report(self, n_columns)
 
     def criteria(self) -> dict[str, Any]:
@@ -331,6 +360,11 @@ class AutoClass(RowFace):
         k = result.model.n_hidden
         return f"AutoClass: {k} class{'es' * (k != 1)}"
 
+    def _holes(self, source: ArraySource) -> np.ndarray:
+        """Columns that are ignored stay as they are."""
+        ignored = [word == "ignore" for word in self.column_families().values()]
+        return super()._holes(source) & ~np.array(ignored)
+
     def _columns_by_moments(self) -> list[int]:
         """The number of a level says nothing, and an ignored column has no mean."""
         words = self.column_families() if "result_" in self.__dict__ else {}
@@ -341,9 +375,13 @@ class AutoClass(RowFace):
         model: Any = self.model_
         return dict(zip(self.columns_.names, model.family.column_words(len(self.columns_)), strict=True))
 
-    def settings_of_file(self, path: Any) -> dict[str, Any]:
+    def settings_of_file(self, path: Any, columns: Collection[str]) -> dict[str, Any]:
         """Of AutoClass's own files: types, errors, zero points, and what missing cells are."""
-        return read_autoclass(path).settings if str(path).lower().endswith(".db2") else {}
+        return settings_of(read_autoclass(path).settings, columns) if str(path).lower().endswith(".db2") else {}
+
+    def more_of_fit(self) -> dict[str, Any]:
+        """Classes, and what sets them apart; nothing of a model from a file."""
+        return for_programs(self) if "_said" in self.__dict__ else {}
 
     def type_words(self) -> tuple[str, list[str]]:
         """``types``."""
@@ -356,42 +394,3 @@ class AutoClass(RowFace):
     def _more_in_words(self, result: Result) -> list[str]:
         """What sets each class apart most."""
         return in_words(result.model, result.params, self.columns_)
-
-
-@dataclass(frozen=True)
-class Said:
-    """What a search found, and what the program says of the memberships (n, K) that EM made of the best."""
-
-    found: Found
-    memberships: np.ndarray
-    log_marginal: float
-    influence: Influence
-    of_columns: np.ndarray
-
-
-_LEAST = 1e-5  # of a row's largest membership: below, the program has none
-
-
-def _of_files(data: AutoClassData, like: Columns | None, unseen: str) -> ArraySource:
-    """The cells of AutoClass's files, categories as numbers of the levels that they had in the fit."""
-    x, items = np.full((len(data.columns[0]), len(data.columns)), np.nan), []
-    known = {} if like is None else {column.name: column for column in like.items}
-    for j, (name, cells, attribute) in enumerate(zip(data.names, data.columns, data.model.attributes, strict=True)):
-        if attribute.kind != "discrete":
-            x[:, j] = [np.nan if cell is None else cell for cell in cells]
-            items.append(Column(name))
-            continue
-        former = known.get(name)
-        levels = former.levels if former is not None and former.levels else tuple(sorted({c for c in cells if c is not None}))
-        number = {level: i for i, level in enumerate(levels)}
-        for row, cell in enumerate(cells):
-            if cell is not None and cell in number:
-                x[row, j] = number[cell]
-            elif cell is not None and unseen != "missing":
-                raise DataError(
-                    f"column {name!r} row {row} is {cell!r}, a level that was not there in the fit; correct the cell, or say "
-                    "unseen='missing'",
-                    column=name, row=row, parameter="unseen",
-                )  # fmt: skip
-        items.append(Column(name, "category", levels))
-    return ArraySource(x, columns=Columns(tuple(items)), checked=True)

@@ -10,7 +10,7 @@ def report(face: Any, n_columns: int) -> str:
     names, influence = face.columns_.names, face.influence_
     weights = face.result_.params.weights
     sizes = np.bincount(face.labels_, minlength=len(influence))
-    strongest = float(face.class_strength_.max())
+    strongest = float(np.nanmax(face.class_strength_))
     lines = [
         f"AutoClass: {len(influence)} classes of {len(face.labels_)} rows; log marginal {face.log_marginal_:.3f}",
         f"{face.tries_} tries; {face.search_ended_}",
@@ -28,6 +28,27 @@ def report(face: Any, n_columns: int) -> str:
         lines += ["", f"class {k}: influence in nats"]
         lines += [f"  {influence[k, j]:7.3f}  {names[j]}{_where(face, k, int(j))}" for j in best]
     return "\n".join(lines)
+
+
+def for_programs(face: Any) -> dict[str, Any]:
+    """Classes and influences, nats, as lists and numbers; the strength of a class without rows is NaN."""
+    names, influence = face.columns_.names, face.influence_
+    sizes = np.bincount(face.labels_, minlength=len(influence))
+    weights = face.result_.params.weights
+    classes = [
+        {
+            "class": k,
+            "weight": float(weights[k]),
+            "rows": int(sizes[k]),
+            "log_strength": float(face.class_strength_[k]),
+            "cross_entropy": float(face.cross_entropy_[k]),
+            "influence": {name: float(value) for name, value in zip(names, influence[k], strict=True)},
+        }
+        for k in range(len(influence))
+    ]
+    overall = {name: float(value) for name, value in zip(names, face.overall_influence_, strict=True)}
+    search = {"tries": face.tries_, "ended": face.search_ended_}
+    return {"classes": classes, "overall_influence": overall, "search": search}
 
 
 def _where(face: Any, k: int, j: int) -> str:

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from emkit.core.columns import Column, Columns
-from emkit.core.errors import ParameterError
+from emkit.core.errors import DataError, ParameterError
 from emkit.core.family import Family
 from emkit.core.prior import Dirichlet
+from emkit.estimators.autoclass_aside import constant
 from emkit.families.bernoulli import BetaPrior
 from emkit.families.categorical import Categorical
 from emkit.families.gaussian.family import Gaussian
@@ -65,6 +66,8 @@ def table_model(x: np.ndarray, columns: Columns, told: Told) -> TableModel:
     attributes = []
     for j, column in enumerate(columns.items):
         word = words.setdefault(j, _inferred(x[:, j], column))
+        if word != "ignore" and np.isnan(x[:, j]).all():
+            raise DataError(f"{columns.called(j)} has no observed value, and types says that it is {word!r}", column=column.name)
         attributes.append(_attribute(x[:, j], j, columns, word, told))
     in_blocks = {j for block in blocks for j in block}
     terms = [Term("multi_normal_cn", block) for block in blocks]
@@ -93,7 +96,12 @@ def _place(columns: Columns, name: Any, setting: str) -> int:
 
 
 def _inferred(x: np.ndarray, column: Column) -> str:
-    """Texts, categories, and few whole numbers are categories; other numbers are normal or, where that is likelier, log-normal."""
+    """Texts, categories, and few whole numbers are categories; other numbers are normal or, where that is likelier, log-normal.
+
+    What has one value, or none, is ignored.
+    """
+    if constant(x):
+        return "ignore"
     if column.levels is not None or column.kind in ("category", "binary"):
         return "categorical"
     seen = x[~np.isnan(x)].astype(np.float64)
@@ -117,9 +125,19 @@ def categorical_columns(columns: Columns, x: np.ndarray, told: Told) -> list[int
     return [j for j, column in enumerate(columns.items) if asked.get(j, _inferred(x[:, j], column)) == "categorical"]
 
 
+def told_columns(columns: Columns, types: Mapping[Any, str]) -> set[int]:
+    """Numbers of the columns that have a type."""
+    return {_place(columns, name, "types") for key in types for name in (key if isinstance(key, tuple) else (key,))}
+
+
 def _given(values: Mapping[Any, float], j: int, columns: Columns, setting: str) -> float | None:
     found = [value for name, value in values.items() if _place(columns, name, setting) == j]
-    return float(found[0]) if found else None
+    if not found:
+        return None
+    good = isinstance(found[0], int | float | np.number) and np.isfinite(found[0])
+    if not good:
+        raise ParameterError(f"{setting}: that of {columns.called(j)} is {found[0]!r}; give a number", parameter=setting)
+    return float(found[0])
 
 
 def _attribute(x: np.ndarray, j: int, columns: Columns, word: str, told: Told) -> Attribute:

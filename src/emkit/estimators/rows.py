@@ -133,8 +133,12 @@ class RowFace(Face):
         """
         draws = None if n_draws is None else count(n_draws, "n_draws")
         source = self._new(X)
-        tables = [filled_in(X, x, np.isnan(source.x), source.columns) for x in self._imputed(source, draws)]
+        tables = [filled_in(X, x, self._holes(source), source.columns) for x in self._imputed(source, draws)]
         return tables[0] if draws is None else tables
+
+    def _holes(self, source: ArraySource) -> np.ndarray:
+        """Which cells of rows are to be filled in, (n, d)."""
+        return np.isnan(source.x)
 
     def _imputed(self, source: ArraySource, draws: int | None) -> Iterator[np.ndarray]:
         """The rows with best guesses in their missing cells, or so many times with draws: float64, (n, d)."""

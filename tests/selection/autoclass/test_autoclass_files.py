@@ -159,3 +159,20 @@ def test_a_malformed_model_names_the_line(files, model, said):
 def test_a_header_that_is_not_there(files):
     with pytest.raises(FileNotFoundError, match=r"t\.hd2"):
         read_autoclass(files(hd2=None))
+
+
+def test_comments_with_blanks_before_them(files):
+    path = files(db2=" a note\n" + DB2 + "  ; another, and one more, of four, cells\n")
+    assert read_autoclass(path).columns[0] == ["a", "b, c", "a"]
+
+
+def test_quotation_marks(files):
+    """Those around a cell are taken off, and others are letters."""
+    path = files(db2='a 5" pipe,1.5,2,7\n"x, y" ,2.5,3,8\n6",1.5,4,9\n')
+    assert read_autoclass(path).columns[0] == ['a 5" pipe', "x, y", '6"']
+
+
+def test_more_values_than_the_header_declares_are_named(files):
+    path = files(hd2=HD2.replace("range 3", "range 1"))
+    with pytest.warns(UserWarning, match="'kind of thing' has 2 values, more than its range 1"):
+        assert len(read_autoclass(path).columns[0]) == 3

@@ -140,6 +140,40 @@ def test_an_interruption_keeps_the_best_so_far(count):
     assert found.best[0].score.log_marginal >= score(example("imports-85c"), np.ones((205, 1))).log_marginal
 
 
+def test_an_interruption_of_the_first_try_keeps_its_labels():
+    """The cars have far more than one class, which half a try knows."""
+    cars = example("imports-85c")
+    found = search(cars, np.random.default_rng(0), monitor=After(8, KeyboardInterrupt()))
+    assert found.tries == 0
+    assert found.best[0].score.n_classes > 1
+    assert found.best[0].score.log_marginal > score(cars, np.ones((205, 1))).log_marginal
+
+
+def test_it_ends_where_tries_agree():
+    """Classes that lie far apart: the tries that start afresh, every other one, find the same."""
+    x, model, _ = mixed_table(n=100, apart=8.0)
+    found = search(prepare(x, model), np.random.default_rng(0), max_tries=50, agree=3)
+    assert found.reason is StopReason.TRIES_AGREED
+    assert 5 <= found.tries < 50
+    assert search(prepare(x, model), np.random.default_rng(0), max_tries=4, agree=3).reason is StopReason.MAX_TRIES
+
+
+def test_the_clock_of_a_monitor_starts_when_code_is_compiled():
+    class Order(Monitor):
+        def __init__(self):
+            self.heard = []
+
+        def begin(self):
+            self.heard.append("begin")
+
+        def say(self, text):
+            self.heard.append(text.split()[0])
+
+    order = Order()
+    search(numbers(20), np.random.default_rng(0), max_tries=1, monitor=order)
+    assert order.heard[:2] == ["loading", "begin"]
+
+
 def test_a_monitor_stops_it():
     found = search(example("imports-85c"), np.random.default_rng(0), max_tries=50, monitor=After(9))
     assert found.reason is StopReason.STOPPED

@@ -71,11 +71,13 @@ def command(
     if no_prior:
         settings["prior"] = None
     settings.update(settings_of(setting or []))
+    if "time_limit" in known_settings(kind):  # its search has a clock of its own, which does not count compiling
+        settings |= {} if time_limit is None else {"time_limit": time_limit}
+        time_limit = None
     asked = None if types is None else _types(types, settings, known_settings(kind))
     estimator = build(kind, components, settings)
-    estimator.set_params(**{k: v for k, v in estimator.settings_of_file(data).items() if k not in settings})
     with talk.warnings():
-        fitted, unsaved = _run(estimator, asked, file, columns, weights, labels, out, checkpoint, time_limit, talk)
+        fitted, unsaved = _run(estimator, settings, asked, file, columns, weights, labels, out, checkpoint, time_limit, talk)
         _say_types(fitted, asked or {}, talk)
         _print(fitted, as_json, out if unsaved is None else None)
         if unsaved is not None:
@@ -85,6 +87,7 @@ def command(
 
 def _run(
     estimator: Any,
+    settings: dict[str, Any],
     types: dict[str, str] | None,
     file: DataFile,
     columns: str | None,
@@ -109,6 +112,8 @@ def _run(
     estimator.set_params(**keys)
     row_weights, known = (numbers(table, aside[name], file) if name in aside else None for name in ("weights", "labels"))
     chosen = choose(table, None if columns is None else split_names(columns), aside, file, talk, estimator.takes_texts())
+    of_file = estimator.settings_of_file(file.path, chosen)
+    estimator.set_params(**{name: value for name, value in of_file.items() if name not in settings})
     if types is not None:
         where, words = estimator.type_words()
         given = estimator.get_params(deep=False)[where] or {}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from emkit.core.errors import DataError
+from emkit.core.warn import warn
 from emkit.selection.autoclass.attributes import TERMS, Attribute, TableModel, Term
 
 _COMMENT = "!#; "  # in the first column of a header or model file, and of a data file until its first row
@@ -200,7 +201,8 @@ def read_cells(path: str | os.PathLike[str], header: Header) -> tuple[list[Any],
     with open(path, encoding="utf-8", errors="replace") as file:
         for number, line in enumerate(file, 1):
             text = line.rstrip("\r\n")
-            if not text.strip() or text[0] == header.comment or (not begun and text[0] in _COMMENT):
+            bare = text.lstrip(" ")
+            if not bare.strip() or bare[0] == header.comment or (not begun and text[0] in _COMMENT):
                 continue
             begun = True
             cells = _split(path, number, text, header.separator)
@@ -210,8 +212,20 @@ def read_cells(path: str | os.PathLike[str], header: Header) -> tuple[list[Any],
             for attribute, column, cell in zip(header.attributes, columns, cells, strict=True):
                 column.append(_cell(path, number, attribute, cell, header.unknown))
     if not begun:
-        raise DataError(f"{os.fspath(path)}: there are no rows")
+        raise DataError(f"{os.fspath(path)}: there are no rows; lines before the first one that begin with a blank are comments")
+    _warn_of_ranges(path, header, columns)
     return columns
+
+
+def _warn_of_ranges(path: Any, header: Header, columns: tuple[list[Any], ...]) -> None:
+    """Warn of discrete attributes with more values than their header declares, which the program widens, too."""
+    for attribute, cells in zip(header.attributes, columns, strict=True):
+        found = len({cell for cell in cells if cell is not None})
+        if attribute.kind == "discrete" and 0 < attribute.n_levels < found:
+            warn(
+                f"{os.fspath(path)}: attribute {attribute.name!r} has {found} values, more than its range {attribute.n_levels} in "
+                "the header; all of them are used"
+            )
 
 
 def _cell(path: Any, number: int, attribute: Attribute, cell: str, unknown: str) -> Any:
@@ -311,14 +325,20 @@ def _split(path: Any, number: int, text: str, separator: str) -> list[str]:
             raise _wrong(path, number, f"a quotation mark is not closed ({error})") from error
     cells, begin, quoted = [], 0, False
     for i, letter in enumerate(text):
-        if letter == '"':
+        # A quotation mark within a cell, as in 5" or 3'-4", is a letter like others
+        if letter == '"' and (quoted or not text[begin:i].strip()):
             quoted = not quoted
         elif letter == separator and not quoted:
             cells.append(text[begin:i])
             begin = i + 1
     if quoted:
         raise _wrong(path, number, "a quotation mark is not closed")
-    return [cell.strip().strip('"') for cell in (*cells, text[begin:])]
+    return [_unquoted(cell.strip()) for cell in (*cells, text[begin:])]
+
+
+def _unquoted(cell: str) -> str:
+    """Without the pair of quotation marks around it."""
+    return cell[1:-1] if len(cell) > 1 and cell[0] == cell[-1] == '"' else cell
 
 
 def _number(path: Any, number: int, what: str, text: str) -> float:

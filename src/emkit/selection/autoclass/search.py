@@ -7,6 +7,7 @@ that raises the score (``refine``). Later tries anneal longer, every other one f
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -53,6 +54,7 @@ def search(
     n_classes: int | None = None,
     time_limit: float | None = None,
     max_tries: int | None = None,
+    agree: int | None = None,
     monitor: Monitor | None = None,
     keep: int = 10,
 ) -> Found:
@@ -70,8 +72,11 @@ def search(
     time_limit : float, optional
         Seconds, kernels' compiling (once a machine) left out. A try that is under way when it is up is finished in short.
     max_tries : int, optional
+    agree : int, optional
+        End once so many tries came to the best classification. Those that began from it do not count.
     monitor : Monitor, optional
-        ``asked`` many times in every try; told of every try that is the best so far.
+        Told that a search begins when kernels are compiled, so that its clock starts then; ``asked`` many times in every try; told
+        of every try that is the best so far.
     keep : int, default=10
         How many classifications to keep.
 
@@ -87,26 +92,43 @@ def search(
     rows = labels.rows_of(prepared)
     monitor.say("loading compiled code (some seconds, the first time on a machine)")
     labels.anneal(rows, np.zeros(prepared.n, dtype=np.int64), np.zeros(1), 1, np.random.default_rng(0))
-    stop = _Stop(monitor, None if time_limit is None else time.monotonic() + time_limit)
-    bench, tries = _Bench(keep), 0
+    monitor.begin()
+    stop = _Stop(monitor, prepared.n, None if time_limit is None else time.monotonic() + time_limit)
+    bench = _Bench(keep)
     # Threads of the BLAS wait for each other longer than they work, and change last bits, which a search magnifies
     with threadpool_limits(1, user_api="blas"):
         bench.add(refine.classification(prepared, _shares(np.arange(prepared.n) % (n_classes or 1))))
+
+        def one(number: int) -> Classification:
+            if n_classes is None:
+                return _try(prepared, rows, rng, number, start_classes, bench.best[0], stop)
+            return _try_fixed(prepared, rows, rng, number, n_classes, stop)
+
         try:
-            while (max_tries is None or tries < max_tries) and not stop.now():
-                if n_classes is None:
-                    own = _try(prepared, rows, rng, tries, start_classes, bench.best[0], stop)
-                else:
-                    own = _try_fixed(prepared, rows, rng, tries, n_classes, stop)
-                bench.add(own)
-                tries += stop.reason is None
-                if bench.best[0] is own:
-                    monitor.say(
-                        f"try {tries}: {own.score.n_classes} classes, log marginal {own.score.log_marginal:.2f}, the best so far"
-                    )
+            _tries(one, bench, stop, max_tries, agree, afresh=n_classes is not None)
         except KeyboardInterrupt:
             stop.reason = StopReason.INTERRUPTED
-    return Found(tuple(bench.best), tries, stop.reason or StopReason.MAX_TRIES)
+            # A first try that is cut leaves the labels that it had come to, which are better than no classes at all
+            if bench.tries == 0 and stop.labels is not None and n_classes in (None, int(stop.labels.max()) + 1):
+                bench.add(refine.classification(prepared, _shares(stop.labels)))
+    return Found(tuple(bench.best), bench.tries, stop.reason or StopReason.MAX_TRIES)
+
+
+def _tries(
+    one: Callable[[int], Classification], bench: "_Bench", stop: "_Stop", max_tries: int | None, agree: int | None, *, afresh: bool
+) -> None:
+    """Tries until ``stop`` or their number says so, or so many agree; ``afresh``: none of them begins from the best so far."""
+    while (max_tries is None or bench.tries < max_tries) and not stop.now():
+        from_best = not afresh and _from_best(bench.tries, bench.best[0])
+        own = one(bench.tries)
+        bench.add(own)
+        if stop.reason is None:
+            bench.count(own, from_best)
+        if bench.best[0] is own:
+            found = f"{own.score.n_classes} classes, log marginal {own.score.log_marginal:.2f}"
+            stop.monitor.say(f"try {bench.tries}: {found}, the best so far")
+        if agree is not None and bench.agreed >= agree and stop.reason is None:
+            stop.reason = StopReason.TRIES_AGREED
 
 
 def _check(
@@ -138,8 +160,11 @@ class _Stop:
     """Whether to stop, and why: once there is a reason it stays."""
 
     monitor: Monitor
+    n: int
     deadline: float | None
     reason: StopReason | None = None
+    labels: np.ndarray | None = None
+    """The labels of all ``n`` rows that the try had last."""
 
     def now(self) -> bool:
         if self.reason is None:
@@ -155,12 +180,24 @@ class _Bench:
 
     keep: int
     best: list[Classification] = field(default_factory=list)
+    agreed: int = 0
+    """Tries that came to the first of them."""
+    tries: int = 0
+    """Tries that were completed."""
 
     def add(self, own: Classification) -> None:
         """Keep it if it is among the best, and not there yet under other names of its classes."""
         if any(_same(own, other) for other in self.best):
             return
         self.best = sorted([*self.best, own], key=lambda c: -c.rank)[: self.keep]
+
+    def count(self, own: Classification, from_best: bool) -> None:
+        """A try is over: whether it agrees with the others on the best."""
+        self.tries += 1
+        if own is self.best[0]:
+            self.agreed = 1
+        elif not from_best and _same(own, self.best[0]):
+            self.agreed += 1
 
 
 def _same(a: Classification, b: Classification) -> bool:
@@ -169,6 +206,11 @@ def _same(a: Classification, b: Classification) -> bool:
         return False
     pairs = np.unique(np.stack([a.labels, b.labels]), axis=1)
     return pairs.shape[1] == len(np.unique(pairs[0])) == len(np.unique(pairs[1]))
+
+
+def _from_best(number: int, best: Classification) -> bool:
+    """Whether a try of this number begins from the best classification so far."""
+    return number % 2 == 1 and best.score.n_classes > 1
 
 
 def _try(
@@ -181,7 +223,7 @@ def _try(
     stop: _Stop,
 ) -> Classification:
     """One try, numbered from 0; cut short where ``stop`` says so."""
-    if number % 2 == 0 or best.score.n_classes == 1:
+    if not _from_best(number, best):
         count = int(rng.integers(start_classes[0], start_classes[1] + 1))
         own = _fresh(prepared, rows, rng, number, max(1, min(count, prepared.n // 3)), stop)
     else:
@@ -256,6 +298,7 @@ def _annealed(
         own = part.last
         if part.value > top:
             best, top = part.best, part.value
+            stop.labels = best if len(best) == stop.n else stop.labels
         if stop.now():
             break
     return best
