@@ -188,5 +188,5 @@ def test_refused():
         chosen(Gaussian("full"), x)
     with pytest.raises(ParameterError, match="held or given"):
         chosen(replace(Gaussian("diag"), fixed={"means": np.zeros((3, 5))}), x)
-    with pytest.raises(ParameterError, match="by='micl'"):
-        chosen(Gaussian("diag"), x, by="micl")
+    with pytest.raises(ParameterError, match="by='icl'"):
+        chosen(Gaussian("diag"), x, by="icl")

@@ -88,8 +88,11 @@ def relevant_columns(estimator: Any, X: Any, sample_weight: Any = None, *, by: s
         chosen together or not at all, so a GaussianMixture has to be a diagonal one.
     X, sample_weight
         As its ``fit`` takes them.
-    by : {"bic", "aic"}
-        What a parameter costs: half the logarithm of the number of rows, or one nat.
+    by : {"bic", "aic", "micl"}
+        What a parameter costs: half the logarithm of the number of rows, or one nat. "micl", the integrated complete-data
+        likelihood, has no price: under conjugate priors, Jeffreys' for probabilities, all parameters are integrated out, and the
+        hard partition and the columns with the largest probability are sought together, from where "bic" ends on. ``score`` is
+        then -2 times its log. Needs families with a closed form: gaussian, poisson, categorical, bernoulli, also missing or not.
     n_starts : int
         First guesses at columns and partition, besides the fit in which all columns matter.
 

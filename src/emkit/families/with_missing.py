@@ -14,6 +14,7 @@ from emkit.core.parameters import Parameter, Unit
 from emkit.core.records import Params, Stats
 from emkit.families.bernoulli import BetaPrior, rest_times
 from emkit.families.coded import tallied
+from emkit.families.marginals import JEFFREYS, of_probabilities
 from emkit.families.over_another import ShareBeside
 from emkit.families.sums import logs_times, ratio
 
@@ -176,6 +177,22 @@ class WithMissing(ShareBeside):
         values = self.family.q(stats.values, params.values)
         own = logs_times(stats.missing, params.missing) + rest_times(stats.there, params.missing)
         return None if values is None else float(own.sum()) + values
+
+    def complete_marginal(self, stats: WithMissingStats, params: Any) -> float | None:
+        """Of whether cells are missing, by default with Jeffreys' prior, and of the family."""
+        values = self.family.complete_marginal(stats.values, params.values)
+        return None if values is None or self.fixed else self._marginal(stats.missing, stats.there, params) + values
+
+    def marginal_of_missing(self, params: Any, x: Any, resp: np.ndarray) -> float | None:
+        """The first of the two parts of ``complete_marginal``: of which cells of rows (n, d) are missing."""
+        missing, r = np.isnan(np.asarray(x, dtype=np.float64)), np.asarray(resp, dtype=np.float64).T
+        return None if self.fixed else self._marginal(r @ missing, r @ ~missing, params)
+
+    def _marginal(self, missing: np.ndarray, there: np.ndarray, params: Any) -> float:
+        a, b = (JEFFREYS, JEFFREYS) if self.prior is None else (self.prior.a, self.prior.b)
+        a, b = (np.broadcast_to(value, missing.shape) for value in (a, b))
+        counts, probs = np.stack([missing, there], axis=-1), np.stack([params.missing, 1.0 - params.missing], axis=-1)
+        return of_probabilities(counts, probs, np.stack([a, b], axis=-1))
 
     def gradient(self, stats: WithMissingStats, params: Any) -> dict[str, np.ndarray]:
         """Missing cells over their probability less the others over theirs."""

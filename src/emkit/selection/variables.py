@@ -20,9 +20,10 @@ from emkit.core.selected import SelectedColumns
 from emkit.families.per_column import ColumnPart, PerColumn, PerColumnParams
 from emkit.families.tied import Tied
 from emkit.models.mixture import FiniteMixture
+from emkit.selection.integrated import Integrated
 from emkit.selection.relevance import Column, Hypothesis, Selector, run
 
-PRICES = ("bic", "aic")
+CRITERIA = ("bic", "aic", "micl")
 _SHORT, _FEW = 8, 4  # iterations of every start, and how many starts are carried on
 _ROUNDS = 10  # of improving the best end, at most
 _DROPPED = 10  # columns that are left out in turn
@@ -50,8 +51,8 @@ class Relevance:
     prices : array of shape (B,)
         Nats that they have to gain.
     score, score_of_all : float
-        BIC or AIC, in the usual sign, lower is better: of ``result``, and of the mixture in which all columns are relevant. Where
-        no column is relevant, weights mean nothing and are not counted.
+        BIC, AIC or MICL, in the usual sign, lower is better: of ``result``, and of the mixture in which all columns are relevant.
+        Where no column is relevant, weights mean nothing and are not counted in BIC and AIC.
     reached : int
         How many of the starts that were carried on ended there.
     carried_on : int
@@ -97,8 +98,9 @@ def relevant_columns(
     source : Source
     executor : Executor
     rng : Generator
-    by : {"bic", "aic"}
-        What a parameter costs: half the logarithm of the number of rows, or one nat.
+    by : {"bic", "aic", "micl"}
+        What a parameter costs: half the logarithm of the number of rows, or one nat. "micl" is the integrated complete-data
+        likelihood of the best partition found instead, times -2: ``emkit.selection.integrated``, begun from what "bic" finds.
     starts : int
         Besides the fit in which all columns are relevant.
     tol, max_iter
@@ -107,7 +109,8 @@ def relevant_columns(
     Raises
     ------
     ParameterError
-        For a model of one component, one with values that are held or given, or columns that all depend on each other.
+        For a model of one component, one with values that are held or given, or columns that all depend on each other; for
+        "micl", for a family whose marginal probability of complete data has no closed form.
     CollapseError
         Without a prior, if every start collapsed.
 
@@ -116,12 +119,13 @@ def relevant_columns(
     Marbac and Sedki (2017), Variable selection for model-based clustering using the integrated complete-data likelihood, Statistics
     and Computing 27, 1049-1063; their R package VarSelLCM. Green (1990), JRSS B 52, 443-452: EM for penalised likelihood.
     """
-    price = {"aic": 1.0, "bic": 0.5 * float(np.log(source.total_weight))}[one_of(by, PRICES, "by")]
+    price = 1.0 if one_of(by, CRITERIA, "by") == "aic" else 0.5 * float(np.log(source.total_weight))
     count(starts, "starts", 0)
     blocks = _blocks(model, source)
     with executor.session(), np.errstate(over="ignore", invalid="ignore"):
         whole = fit(_mixture(model, blocks, [True] * len(blocks)), source, executor=executor, rng=rng, tol=tol, max_iter=max_iter)
         columns = tuple(_column(block, model.n_hidden, source, executor, price) for block in blocks)
+        rows = _integrated(model, columns, source) if by == "micl" else None
         pseudo, weights = 0.0 if model.prior is None else model.prior.pseudo, model.n_hidden - 1
         selector = Selector(columns, pseudo, executor, price * weights)
         tried = _tried(selector, whole, source, starts, rng, tol)
@@ -130,25 +134,61 @@ def relevant_columns(
             raise CollapseError(
                 "every start ended in a component collapsed onto a point; use the default prior, or fewer components"
             )
-        best, value, gains = _improved(max(ends, key=_value), selector, model, source, rng, tol, max_iter)
+        end = _improved(max(ends, key=_value), selector, model, source, rng, tol, max_iter)
+        best, prices = end[0], selector.prices
+        if rows is not None:
+            choice = _by_integrated(rows, (end, *ends), whole, rng)
+            best, end, prices = choice.best, (choice.best, choice.value, choice.gains), np.zeros(len(columns))
+            ends = list(choice.ends)
         parts = tuple(p if used else c.alone for c, p, used in zip(columns, best.parts, best.relevant, strict=True))
         final = _mixture(model, blocks, best.relevant.tolist())
         given = [final.Params(best.weights, PerColumnParams(parts))]
         result = fit(final, source, executor=executor, starts=given, rng=rng, tol=tol, max_iter=max_iter)
     family: Any = final.family
+    score = 2.0 * (price * (result.n_free - (0 if best.relevant.any() else weights)) - result.log_likelihood)
+    score_of_all = 2.0 * (price * whole.n_free - whole.log_likelihood)
+    if rows is not None:
+        score, score_of_all = -2.0 * choice.value, -2.0 * choice.value_of_all
     return Relevance(
         result,
         family,
         tuple(c.block.name for c in columns),
         tuple(c.block.columns for c in columns),
         best.relevant,
-        gains,
-        selector.prices,
-        2.0 * (price * (result.n_free - (0 if best.relevant.any() else weights)) - result.log_likelihood),
-        2.0 * (price * whole.n_free - whole.log_likelihood),
-        sum(np.array_equal(end[0].relevant, best.relevant) and end[1] > value - 10.0 * tol for end in ends),
+        end[2],
+        prices,
+        score,
+        score_of_all,
+        sum(np.array_equal(one[0].relevant, best.relevant) and one[1] > end[1] - 10.0 * tol for one in ends),
         len(ends),
     )
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """The best by the integrated likelihood, its value and gains; that of all columns; and where each of the ends came to."""
+
+    best: Hypothesis
+    value: float
+    gains: np.ndarray
+    value_of_all: float
+    ends: tuple[tuple[Hypothesis, float, np.ndarray], ...]
+
+
+def _integrated(model: FiniteMixture, columns: Sequence[Column], source: Source) -> Integrated:
+    return Integrated(columns, source, model.n_hidden, None if model.prior is None else model.prior.concentration)
+
+
+def _by_integrated(rows: Integrated, ends: Sequence[Any], whole: Result, rng: np.random.Generator) -> _Choice:
+    """The best partition and columns from the partitions of all ends, and from that of the fit in which all columns matter."""
+    every = np.ones(len(rows.columns), dtype=bool)
+    of_whole = rows.partition(whole.params.weights, whole.params.components.parts, every)
+    found = [rows.best_from(rows.partition(at.weights, at.parts, at.relevant)) for at, _, _ in ends]
+    best = max([*found, rows.best_from(of_whole)], key=lambda one: one.value)
+    value_of_all = max(rows.best_from(labels, every).value for labels in (of_whole, best.labels))
+    as_ends = tuple((replace(at, relevant=one.relevant), one.value, one.gains) for (at, _, _), one in zip(ends, found, strict=True))
+    hypothesis = Hypothesis(*rows.parts(best, rng), best.relevant)
+    return _Choice(hypothesis, best.value, best.gains, value_of_all, as_ends[1:])
 
 
 def _blocks(model: FiniteMixture, source: Source) -> list[ColumnPart]:
