@@ -48,7 +48,8 @@ def command(
 ) -> None:
     """Fit a model to the rows of a file, print a summary, write the model.
 
-    Ctrl-C or --time-limit end the fit and keep the best model so far, with exit code 3.
+    Ctrl-C or --time-limit end the fit and keep the best model so far, with exit code 3. The search of autoclass takes all the time
+    that it is given, and that is no failure once it has finished one try.
     """
     talk = Talk(quiet)
     kind = find_estimator(model)
