@@ -5,7 +5,19 @@ import csv
 import numpy as np
 import pytest
 
-from emkit import HMM, GaussianMixture, LatentClass, Mixture, ModelFileError, ParameterError, StopReason, TimeLimit, Trace, select
+from emkit import (
+    HMM,
+    GaussianMixture,
+    LatentClass,
+    Mixture,
+    ModelFileError,
+    ParameterError,
+    StopReason,
+    TimeLimit,
+    Trace,
+    likelihood_ratio_test,
+    select,
+)
 from emkit.core.monitor import Monitor
 from support.datasets import FOLDER, faithful
 
@@ -183,11 +195,28 @@ def test_what_cannot_be_searched_is_refused():
         select(GaussianMixture(), x, grid={"n_components": [1, 1]})
     with pytest.raises(ParameterError, match="is not an estimator that can be searched"):
         select(Trace(), x)
-    with pytest.raises(ParameterError, match="unexpected keyword argument 'lengths'"):
+    with pytest.raises(ParameterError, match=r"GaussianMixture\.fit has no 'lengths'; it has sample_weight, labels"):
         select(GaussianMixture(), x, lengths=[272])
     with pytest.raises(ParameterError, match="time_limit"):
         select(GaussianMixture(), x, time_limit=-1)
+    with pytest.raises(ParameterError, match=r"GaussianMixture\.fit has no 'groups'"):
+        likelihood_ratio_test(GaussianMixture(1), GaussianMixture(2), x, groups=[0])
     assert TimeLimit  # a limit for one fit is a monitor; for a search it is a setting
+
+
+def test_a_folder_that_is_not_there_is_said_before_the_search(tmp_path):
+    x, path = faithful()[:40], tmp_path / "no" / "search"
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
+        select(GaussianMixture(), x, checkpoint=path)
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
+        GaussianMixture(2, checkpoint=path).fit(x)
+
+
+def test_a_candidate_is_found_again_by_settings_that_are_arrays():
+    x = faithful()[:40]
+    starts = [x[:2].copy(), x[2:4].copy()]
+    found = select(GaussianMixture(2), x, grid={"means_init": starts, "covariance_type": ["EEI"]})
+    assert found.refit(means_init=starts[1]).result_.objective == found.refit(means_init=starts[1].copy()).result_.objective
 
 
 def test_families_latent_classes_and_states():

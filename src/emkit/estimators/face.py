@@ -5,6 +5,7 @@ A new one adds ``build``.
 
 import os
 from dataclasses import dataclass, replace
+from inspect import signature
 from typing import Any, Self
 
 import numpy as np
@@ -59,6 +60,14 @@ class Face(Sized, State, Settings):
         return model.configured(mapping(self.fixed, "fixed"), self._starting_values())
 
     # --- fitting ------------------------------------------------------------------------------------------------------
+
+    def _read_for_fit(self, X: Any, **fit_params: Any) -> tuple[BlockSource, Any]:
+        """``_for_fit`` with arguments that come from a user. Raises ParameterError for one that ``fit`` does not have."""
+        known = [name for name in signature(self.fit).parameters if name not in ("X", "y")]  # type: ignore[attr-defined]
+        for name in fit_params:
+            if name not in known:
+                raise ParameterError(f"{type(self).__name__}.fit has no {name!r}; it has {', '.join(known)}", parameter=name)
+        return self._for_fit(X, **fit_params)  # type: ignore[attr-defined,no-any-return]
 
     def _fit(self, source: BlockSource, width: Any) -> Self:
         """Fit, and only then take on the new state: a fit that is refused leaves the earlier one as it was."""

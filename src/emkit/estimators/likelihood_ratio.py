@@ -86,8 +86,9 @@ def likelihood_ratio_test(
         if fit_params.pop(name, None) is not None:
             raise ParameterError(f"{name}: data cannot be drawn anew where some labels are known; leave them out", parameter=name)
     null, alternative = _plain(null_estimator, "null_estimator"), _plain(alternative_estimator, "alternative_estimator")
-    source, width = alternative._for_fit(X, sample_weight, **fit_params)
-    if (null._for_fit(X, sample_weight, **fit_params)[0].joined().lengths is None) != (source.joined().lengths is None):
+    source, width = alternative._read_for_fit(X, sample_weight=sample_weight, **fit_params)
+    other, _ = null._read_for_fit(X, sample_weight=sample_weight, **fit_params)
+    if (other.joined().lengths is None) != (source.joined().lengths is None):
         raise ParameterError("one estimator takes rows as independent and the other sequences")
     jobs = [face._prepare(source, width) for face in (null, alternative)]
     first, second = (

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from emkit.core.checks import count, number, one_of
-from emkit.core.errors import EmkitError, ParameterError
+from emkit.core.errors import EmkitError
 from emkit.core.monitor import Monitor, Monitors, PrintProgress
 from emkit.core.warn import once
 from emkit.estimators.face import Face, Job
@@ -149,8 +149,6 @@ def _candidates(everything: Sequence[Cell], X: Any, fit_params: dict[str, Any]) 
             job = _job(cell, X, fit_params, read)
         except EmkitError as error:
             first, refused = first or error, " ".join(str(error).split())
-        except TypeError as error:
-            raise ParameterError(f"{type(cell.estimator).__name__}.fit: {error}") from error
         jobs.append(job)
         candidates.append(_candidate(cell, job, refused))
     if first is not None and all(job is None for job in jobs):
@@ -163,7 +161,7 @@ def _job(cell: Cell, X: Any, fit_params: dict[str, Any], read: dict[str, Any]) -
     named = any(fit_params.get(name) is not None for name in ("labels", "states"))  # read by their number
     key = repr([type(estimator).__name__, *(getattr(estimator, name) for name in estimator.reading_settings), named and cell.size])
     if key not in read:
-        source, width = estimator._for_fit(X, **fit_params)
+        source, width = estimator._read_for_fit(X, **fit_params)
         read[key] = source, source.distinct(), width
     rows, distinct, width = read[key]
     return estimator._prepare(rows, width, distinct)

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 from sklearn.base import clone
 
+from emkit.core.describe import same_snapshot, snapshot
 from emkit.core.errors import ParameterError
 from emkit.core.result import StopReason
 from emkit.data.frames import frame_like
@@ -187,7 +189,12 @@ def _mark(outcome: Outcome) -> str:
 
 
 def _same(a: Any, b: Any) -> bool:
-    return a is b or bool(a == b)
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+        return bool(np.array_equal(a, b))
+    try:
+        return a is b or bool(a == b)
+    except ValueError:  # what holds arrays
+        return same_snapshot(snapshot(a), snapshot(b))
 
 
 def _plain(values: list[Any]) -> list[Any]:

@@ -14,7 +14,7 @@ from emkit.core.describe import describe, same_description
 from emkit.core.errors import ModelFileError, ParameterError
 from emkit.core.model import Model
 from emkit.core.result import Run, Start, StopReason
-from emkit.io.container import read, write
+from emkit.io.container import check_folder, read, write
 
 
 class Checkpoint:
@@ -33,6 +33,8 @@ class Checkpoint:
     ------
     ModelFileError
         When a fit begins and the file belongs to other data or another model, or is damaged.
+    OSError
+        Likewise, if its folder is not there.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, every: int | None = None, seconds: float | None = None):
@@ -89,6 +91,7 @@ class Checkpoint:
         """The progress in the file; None if there is no file."""
         self._count, self._last = 0, time.monotonic()
         if not self.path.exists():
+            check_folder(self.path)
             return None
         header, arrays = read(self.path, "checkpoint")
         _refuse_other(header["fit"], _fingerprint(model, source), self.path)

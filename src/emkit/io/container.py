@@ -1,6 +1,7 @@
 """Arrays and a JSON header in one .safetensors file, written so that a crash or a full disk leaves the old file whole."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -34,8 +35,16 @@ def write(path: str | os.PathLike[str], header: Mapping[str, Any], arrays: Mappi
     put(path, save(contiguous, {_KEY: text.replace(_NO_DIGEST, _digest(text, contiguous))}))
 
 
+def check_folder(path: str | os.PathLike[str]) -> None:
+    """Raise FileNotFoundError where the folder of a file that is to be written is not there: better before a fit than after it."""
+    folder = Path(path).parent
+    if not folder.is_dir():
+        raise FileNotFoundError(errno.ENOENT, f"cannot write {Path(path).name!r}: there is no folder", str(folder))
+
+
 def put(path: str | os.PathLike[str], data: bytes) -> None:
     """Bytes into a file, by way of a temporary one beside it; until all are on disk, what was at ``path`` is untouched."""
+    check_folder(path)
     target = Path(path)
     handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
     try:

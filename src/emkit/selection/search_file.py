@@ -15,7 +15,7 @@ from emkit.core.describe import describe, same_description
 from emkit.core.errors import ModelFileError
 from emkit.core.result import Result, Start, StopReason
 from emkit.core.slivers import Sliver
-from emkit.io.container import read, write
+from emkit.io.container import check_folder, read, write
 from emkit.selection.candidates import Candidate, Outcome
 from emkit.selection.sweep import Plan
 from emkit.selection.tasks import Task
@@ -57,6 +57,7 @@ class SearchFile:
             "candidates": [[c.name, _digest(c)] for c in candidates],
         }
         if not self.path.exists():
+            check_folder(self.path)
             return
         header, self._arrays = read(self.path, "search")
         for key, what in (("plan", "other settings"), ("candidates", "other candidates, or other data")):
