@@ -20,6 +20,8 @@ from emkit.families.ignored import Ignored
 from emkit.families.per_column import ColumnPart
 from emkit.io.container import read, write
 from emkit.models.bayesnet.graph import Graph
+from emkit.models.bayesnet.linear import Units
+from emkit.models.bayesnet.priors import Penalty
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ _FORMERLY = {  # what files of earlier versions call some classes
 def known_classes(more: Sequence[type] = ()) -> dict[str, type]:
     """Classes that a file may name: emkit's families, models, priors and algorithms (variational ones too), and ``more``."""
     own = [getattr(import_module(module), name) for group, name, module in NAMES if group in _BUILT]
-    known = {name_of(kind): kind for kind in (Seen, ColumnPart, Ignored, Graph, *own, *more)}
+    known = {name_of(kind): kind for kind in (Seen, ColumnPart, Ignored, Graph, Units, Penalty, *own, *more)}
     return known | {former: known[now] for former, now in _FORMERLY.items()}
 
 

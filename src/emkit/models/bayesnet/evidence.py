@@ -8,12 +8,13 @@ import numpy as np
 
 from emkit.core.block import Block, Source
 from emkit.core.columns import Columns
+from emkit.core.errors import DataError
 from emkit.models.bayesnet.plan import Plan
 
 MISSING = -1
 
 
-def codes_of(x: Any, columns: Sequence[int]) -> np.ndarray:
+def codes_of(x: Any, columns: Sequence[int] | np.ndarray) -> np.ndarray:
     """State numbers of each node, (n, N), -1 where one is missing; ``columns``: the column of each node, -1 for a hidden one."""
     x, place = np.asarray(x), np.asarray(columns)
     out = np.full((len(x), len(place)), MISSING, dtype=np.int32)
@@ -21,6 +22,29 @@ def codes_of(x: Any, columns: Sequence[int]) -> np.ndarray:
     cells = x[:, place[seen]]
     out[:, seen] = np.where(np.isnan(cells), MISSING, cells).astype(np.int32)
     return out
+
+
+def check_cells(source: Source, names: Sequence[str], cards: Sequence[int]) -> None:
+    """Raise DataError, naming column and row, for a cell that is no state of its node, or an infinite number.
+
+    ``names``, ``cards``: of the nodes that the columns are; 0 states for a Gaussian one.
+    """
+    if source.n_features != len(names):
+        raise DataError(f"the data have {source.n_features} columns, the network has {len(names)} nodes that are not hidden")
+    row, limit = 0, np.array([card or np.inf for card in cards], dtype=np.float64)
+    states = np.isfinite(limit)
+    for block in source:
+        x = np.asarray(block.x)
+        with np.errstate(invalid="ignore"):
+            bad = np.where(states, (x < 0) | (x >= limit) | (x != np.round(x)), np.isinf(x)) & ~np.isnan(x)
+        if bad.any():
+            i, j = (int(at[0]) for at in np.nonzero(bad))
+            has = f"node {names[j]!r} has the states 0 to {cards[j] - 1}" if states[j] else "give a finite number"
+            raise DataError(
+                f"{source.columns.called(j)} {source.place(row + i)} is {x[i, j]:g}; {has}",
+                column=source.columns[j].name, row=source.user_row(row + i),
+            )  # fmt: skip
+        row += block.n
 
 
 @dataclass(frozen=True)

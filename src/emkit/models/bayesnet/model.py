@@ -9,14 +9,14 @@ import numpy as np
 
 from emkit.core import simplex
 from emkit.core.block import Block, Source
-from emkit.core.errors import DataError, ParameterError
+from emkit.core.errors import ParameterError
 from emkit.core.model import Inference, Model
 from emkit.core.parameters import Parameter, Simplex, Unit
 from emkit.core.prior import Dirichlet, Prior
 from emkit.families.bernoulli import BetaPrior
 from emkit.models.bayesnet import noisy_or as noisy
 from emkit.models.bayesnet.compiled import Compiled
-from emkit.models.bayesnet.evidence import EvidenceSource, Piece, codes_of
+from emkit.models.bayesnet.evidence import EvidenceSource, Piece, check_cells, codes_of
 from emkit.models.bayesnet.graph import Graph
 from emkit.models.bayesnet.params import BayesNetParams, BayesNetStats
 from emkit.models.bayesnet.plan import MAX_TABLE, Plan
@@ -102,8 +102,11 @@ class BayesNet(Model):
 
     def draw(self, rng: np.random.Generator, n: int, d: int) -> Block:
         """Rows from tables drawn at random, which obey what is held."""
-        params = start(self, None, rng, 1)
-        return replace(self.simulate(params, n, rng), labels=None)
+        return replace(self.simulate(self.draw_params(rng), n, rng), labels=None)
+
+    def draw_params(self, rng: np.random.Generator) -> BayesNetParams:
+        """Tables drawn at random, which obey what is held."""
+        return start(self, None, rng, 1)
 
     # --- what follows from the settings -------------------------------------------------------------------------------
 
@@ -231,23 +234,7 @@ class BayesNet(Model):
     def check(self, source: Source) -> None:
         """Raise DataError, naming column and row, for a cell that is no state of its node."""
         seen = [node for node in range(len(self.graph)) if self.columns[node] >= 0]
-        if source.n_features != len(seen):
-            raise DataError(f"the data have {source.n_features} columns, the network has {len(seen)} nodes that are not hidden")
-        row = 0
-        for block in source:
-            x = np.asarray(block.x)
-            limit = np.array([self.cards[node] for node in seen], dtype=np.float64)
-            with np.errstate(invalid="ignore"):
-                bad = (x < 0) | (x >= limit) | (x != np.round(x))
-            bad &= ~np.isnan(x)
-            if bad.any():
-                i, j = (int(at[0]) for at in np.nonzero(bad))
-                raise DataError(
-                    f"{source.columns.called(j)} {source.place(row + i)} is {x[i, j]:g}; node {self.graph.names[seen[j]]!r} has "
-                    f"the states 0 to {self.cards[seen[j]] - 1}",
-                    column=source.columns[j].name, row=source.user_row(row + i),
-                )  # fmt: skip
-            row += block.n
+        check_cells(source, [self.graph.names[node] for node in seen], [self.cards[node] for node in seen])
 
     def prepared(self, source: Source) -> EvidenceSource:
         """The rows compiled into components, once for all E-steps."""
@@ -352,9 +339,14 @@ class BayesNet(Model):
 
     def without_chance(self, params: BayesNetParams, source: Source) -> BayesNetParams:
         """The same hypothesis with uniform rows of tables where no row of the data says anything, instead of a start's."""
-        counts = np.zeros(self.layout.total) if self.pseudo is None else np.abs(self.pseudo)
+        counts = np.zeros(self.layout.total)
         for block in self.prepared(source):
             counts += self.e_step(params, block)[0].counts
+        return self.evened(params, counts)
+
+    def evened(self, params: BayesNetParams, counts: np.ndarray) -> BayesNetParams:
+        """The same hypothesis with uniform rows of tables where neither ``counts`` (T,) nor a prior says anything."""
+        counts = counts if self.pseudo is None else counts + np.abs(self.pseudo)
         unused = (self.layout.sums(counts) <= 0.0)[self.layout.row_of]
         if not unused.any():
             return params

@@ -1,4 +1,4 @@
-"""One hypothesis of a Bayesian network, and what M-steps need."""
+"""One hypothesis of a Bayesian network, of discrete nodes or with Gaussian ones, and what M-steps need."""
 
 from dataclasses import dataclass
 
@@ -23,3 +23,20 @@ class BayesNetStats(Stats):
     """``counts`` (T,): how often each entry of the tables is expected to have been used."""
 
     counts: np.ndarray
+
+
+@dataclass(frozen=True)
+class ConditionalGaussianParams(Params):
+    """``tables``: of the discrete nodes. ``coefficients``, ``variances``: of Gaussian nodes, flat: see ``linear.Linear``."""
+
+    tables: BayesNetParams
+    coefficients: np.ndarray
+    variances: np.ndarray
+
+
+@dataclass(frozen=True)
+class ConditionalGaussianStats(Stats):
+    """``tables``: of the discrete nodes. ``moments``: expected products of Gaussian families' members, in standard units, flat."""
+
+    tables: BayesNetStats
+    moments: np.ndarray

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from emkit.models.bayesnet.linear import Linear
+from emkit.models.bayesnet.params import ConditionalGaussianParams
 from emkit.models.bayesnet.tables import Layout
 
 
@@ -15,3 +17,20 @@ def sampled(layout: Layout, tables: np.ndarray, n: int, rng: np.random.Generator
         drawn = (rng.random((n, 1)) * below[:, -1:] >= below).sum(axis=1)
         states[:, node] = np.minimum(drawn, layout.cards[node] - 1)
     return states
+
+
+def with_numbers(linear: Linear, params: ConditionalGaussianParams, codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """All nodes (n, N) of rows whose discrete nodes have the states ``codes`` (n, N), Gaussian ones drawn from their parents."""
+    out = codes.astype(np.float64)
+    for node in linear.graph.topological:
+        if linear.cards[node]:
+            continue
+        g = linear.place[node]
+        which = np.zeros(len(codes), np.int64)
+        for parent, stride in zip(linear.discrete[g], linear.strides[g], strict=True):
+            which += stride * codes[:, parent]
+        b = linear.coefficients(params.coefficients, g)[which]
+        parents = [linear.nodes[p] for p in linear.continuous[g]]
+        mean = b[:, 0] + np.einsum("np,np->n", b[:, 1:], out[:, parents])
+        out[:, node] = mean + np.sqrt(linear.variances(params.variances, g)[which]) * rng.standard_normal(len(codes))
+    return out
