@@ -130,3 +130,27 @@ def test_states_that_the_file_lacks_are_named(emkit, clinic, one_line):
     clinic.assign(lung=clinic["lung"].replace("no", "unclear")).to_csv("u.csv", index=False)
     line = one_line(emkit("fit", "u.csv", "--model", "bayes-net", "--structure", "asia.bif", "--quiet"))
     assert "column 'lung' row" in line and "'unclear', which is no state of that node; it has 'yes', 'no'" in line
+
+
+def test_columns_of_numbers_are_gaussian_nodes(emkit, tmp_path):
+    rng = np.random.default_rng(0)
+    kind, age = np.where(rng.random(300) < 0.4, "a", "b"), rng.integers(20, 60, 300)
+    dose = np.where(kind == "a", 3.0, 0.0) + 0.1 * age + rng.normal(size=300)
+    table = pd.DataFrame({"kind": kind, "age": age, "dose": dose}).mask(rng.random((300, 3)) < 0.1)
+    table.to_csv("d.csv", index=False)
+    words = ["fit", "d.csv", "--model", "bayes-net", "--edges", "kind->dose,age->dose", "--types", "age=gaussian"]
+    done = emkit(*words, "--out", "d.safetensors", "--quiet")
+    assert done.exit_code == 0, done.stderr
+    assert "3 nodes, 2 of them Gaussian" in done.stdout and "dose given kind, age: a number" in done.stdout
+    network = library.load("d.safetensors")
+    answer = emkit("query", "d.safetensors", "--given", "age=30,kind=a", "--of", "dose", "--quiet")
+    assert answer.stdout.strip() == str(network.query("dose", {"age": 30, "kind": "a"}))
+    told = json.loads(emkit("query", "d.safetensors", "--given", "dose=9", "--json", "--quiet").stdout)["answers"]
+    assert [one["nodes"] for one in told] == [["kind"], ["age"]]
+    assert told[1]["mean"] == pytest.approx(network.query("age", {"dose": 9}).mean)
+    best = emkit("query", "d.safetensors", "--given", "dose=9", "--most-probable", "--json", "--quiet")
+    assert json.loads(best.stdout)["most_probable"]["dose"] == pytest.approx(9.0)
+    assert emkit("impute", "d.safetensors", "d.csv", "--out", "full.csv", "--quiet").exit_code == 0
+    assert pd.read_csv("full.csv").notna().all().all()
+    assert emkit("predict", "d.safetensors", "d.csv", "--out", "p.csv", "--quiet").exit_code == 0
+    assert {"dose (predicted)", "sd(dose)"} <= set(pd.read_csv("p.csv").columns)

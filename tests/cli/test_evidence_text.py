@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from emkit.cli.evidence_text import as_row, asked, assignments, likelihoods
+from emkit.cli.evidence_text import asked, assignments, likelihoods
 from emkit.cli.exits import Refusal
 
 NAMES = ["dysp", "smoke", "a, b", "x=y", "n", "ok"]
@@ -13,7 +13,6 @@ STATES = [("yes", "no"), ("no", "yes"), ("u, v", "w"), ("p=q", "r"), (0, 1, 2.5)
 def test_evidence_is_read_by_name_and_state():
     assert assignments("dysp=yes, smoke = no", NAMES, STATES) == {0: 0, 1: 0}
     assert assignments("", NAMES, STATES) == {}
-    np.testing.assert_array_equal(as_row({0: 1, 4: 2}, 6), [1, -1, -1, -1, 2, -1])
 
 
 def test_commas_and_equals_signs_are_part_of_names_and_states():
@@ -83,3 +82,11 @@ def test_likelihoods_of_states_are_read():
 def test_likelihoods_that_make_no_sense_are_refused(text, said):
     with pytest.raises(Refusal, match=said):
         likelihoods(text, NAMES, STATES)
+
+
+def test_a_node_without_states_is_a_number():
+    assert assignments("dose=-2.5e1,dysp=no", [*NAMES, "dose"], [*STATES, ()]) == {6: -25.0, 0: 1}
+    with pytest.raises(Refusal, match="'dose' is a number, 'much' is none"):
+        assignments("dose=much", [*NAMES, "dose"], [*STATES, ()])
+    with pytest.raises(Refusal, match="'dose' is a number, and uncertain evidence is of states"):
+        likelihoods("dose=1:0.5", [*NAMES, "dose"], [*STATES, ()])

@@ -12,8 +12,8 @@ from emkit.data.states import same_state
 _SHOWN = 20  # names and states listed in a message
 
 
-def assignments(text: str, names: Sequence[str], states: Sequence[Sequence[Any]], option: str = "--given") -> dict[int, int]:
-    """The nodes and state numbers in ``dysp=yes,smoke=no``, in the order typed.
+def assignments(text: str, names: Sequence[str], states: Sequence[Sequence[Any]], option: str = "--given") -> dict[int, Any]:
+    """The nodes and state numbers in ``dysp=yes,smoke=no``, in the order typed; of nodes without states the numbers typed.
 
     Names and states with commas stand in double quotes, together (``"a, b=yes"``) or alone (``a="1, 2"``).
 
@@ -29,11 +29,11 @@ def assignments(text: str, names: Sequence[str], states: Sequence[Sequence[Any]]
     Refusal
         For a node or a state that there is not, with a list of those that there are; for a node that is named twice.
     """
-    found: dict[int, int] = {}
+    found: dict[int, Any] = {}
     for node, value in _pairs(text, names, option, "NODE=STATE", "dysp=yes,smoke=no"):
         if node in found:
             raise Refusal(f"{option} names {names[node]!r} more than once")
-        found[node] = _state(value, names[node], states[node], option)
+        found[node] = _state(value, names[node], states[node], option) if states[node] else _real(value, names[node], option)
     return found
 
 
@@ -59,6 +59,8 @@ def likelihoods(text: str, names: Sequence[str], states: Sequence[Sequence[Any]]
     for node, value in _pairs(text, names, option, "NODE=STATE:NUMBER;STATE:NUMBER", "smoke=yes:0.8;no:0.2"):
         if node in found:
             raise Refusal(f"{option} names {names[node]!r} more than once")
+        if not states[node]:
+            raise Refusal(f"{option}: {names[node]!r} is a number, and uncertain evidence is of states")
         values = np.full(len(states[node]), np.nan)
         for part in value.split(";"):
             state, colon, number = (word.strip() for word in part.rpartition(":"))
@@ -72,14 +74,6 @@ def likelihoods(text: str, names: Sequence[str], states: Sequence[Sequence[Any]]
         if not found[node].any():
             raise Refusal(f"{option} gives every state of {names[node]!r} the likelihood 0; at least one is above 0")
     return found
-
-
-def as_row(given: dict[int, int], many: int) -> np.ndarray:
-    """State numbers of ``many`` nodes, int32, -1 where nothing is given."""
-    row = np.full(many, -1, dtype=np.int32)
-    for node, state in given.items():
-        row[node] = state
-    return row
 
 
 def _parts(text: str, option: str) -> list[str]:
@@ -137,6 +131,16 @@ def _state(text: str, name: str, states: Sequence[Any], option: str) -> int:
         if len(matches) == 1:
             return matches[0]
     raise Refusal(f"{option}: node {name!r} has no state {text!r}; its states are {_listed(written)}")
+
+
+def _real(text: str, name: str, option: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = np.nan
+    if not np.isfinite(value):
+        raise Refusal(f"{option}: {name!r} is a number, {text!r} is none")
+    return value
 
 
 def _number(text: str, name: str, option: str) -> float:

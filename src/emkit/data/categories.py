@@ -1,6 +1,6 @@
 """Tables whose every column is categorical: the levels of a column are the values that it has, whether numbers or texts."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,13 @@ _TELLING = 10  # observed cells from which on it is remarkable that no two are e
 
 
 def read_categories(
-    x: Any, *, like: Columns | None = None, unseen: str = "error", min_rows: int = 1, every_column: bool = True
+    x: Any,
+    *,
+    like: Columns | None = None,
+    unseen: str = "error",
+    min_rows: int = 1,
+    every_column: bool = True,
+    real: Callable[[str, np.ndarray], bool] | None = None,
 ) -> Table:
     """Rows as float64 numbers of levels, 0, 1, ..., NaN where a cell is missing, with the levels in the schema.
 
@@ -34,6 +40,8 @@ def read_categories(
     min_rows : int
     every_column : bool
         Whether every column must have an observed cell.
+    real : callable, optional
+        Says of a column of numbers, by its name and its cells, that these are no levels: they stay what they are.
 
     Raises
     ------
@@ -49,9 +57,9 @@ def read_categories(
     for j, (cells, former) in enumerate(zip(raw, known, strict=True)):
         name = f"x{j}" if labels is None else labels[j]
         shown = str(j) if labels is None else repr(name)
-        codes[:, j], column = _coded(cells, former, unseen, shown, name)
+        codes[:, j], column = _coded(cells, former, unseen, shown, name, real)
         items.append(replace(column, name=name))
-        if like is None:
+        if like is None and column.levels is not None:
             _doubt(codes[:, j], items[-1], shown)
     columns = Columns(tuple(items), named=labels is not None)
     return Table(check_matrix(codes, columns, min_rows=min_rows, every_column=every_column), columns)
@@ -93,13 +101,17 @@ def _from_lists(x: Any) -> Any:
         raise DataError(f"the data cannot be read as an array of answers: {error}") from error
 
 
-def _coded(cells: Any, former: Column | None, unseen: str, shown: str, name: str) -> tuple[np.ndarray, Column]:
-    """The numbers of one column's levels, and the column; ``former``: what it was in the fit."""
+def _coded(
+    cells: Any, former: Column | None, unseen: str, shown: str, name: str, real: Callable[[str, np.ndarray], bool] | None
+) -> tuple[np.ndarray, Column]:
+    """The numbers of one column's levels, and the column; ``former``: what it was in the fit; ``real``: see ``read_categories``."""
     if not isinstance(cells, np.ndarray):
         cells, declared = _objects(cells)
         if all(is_absent(value) or value != value or isinstance(value, int | float | np.number | np.bool_) for value in cells):
             flags = all(is_absent(value) or value != value or isinstance(value, bool | np.bool_) for value in cells)
             cells = numbers_of(cells, shown, name)
+            if real is not None and real(name, cells):
+                return cells, Column(name)
             if flags and former is None:
                 codes, column = _numbered(cells, shown, name)
                 return codes, replace(column, levels=tuple(bool(level) for level in column.levels or ()))
@@ -110,6 +122,8 @@ def _coded(cells: Any, former: Column | None, unseen: str, shown: str, name: str
             return codes, column
     if former is not None:
         return (cells if former.levels is None else _known(cells, former, unseen, shown)), former
+    if real is not None and real(name, cells):
+        return cells, Column(name)
     return _numbered(cells, shown, name)
 
 

@@ -1,6 +1,6 @@
-"""Tables for networks: each column's cells as numbers of states that are declared, or that the column has."""
+"""Tables for networks: each column's cells as numbers of states that are declared, or that the column has; or as they are."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -50,6 +50,7 @@ def read_states(
     x: Any,
     declared: Mapping[str, Sequence[Any]],
     *,
+    numbers: Collection[str] = (),
     like: Columns | None = None,
     unseen: str = "error",
     min_rows: int = 1,
@@ -62,6 +63,8 @@ def read_states(
     x : data frame or array
     declared : mapping from names of columns to their states
         In the order in which they are numbered. Other columns have the states that occur: see ``read_categories``.
+    numbers : names of columns of whole numbers that are no states
+        Columns of numbers with a fraction, of which no states are declared, are none either.
     like : Columns, optional
         Those of the fit, whose states count. Columns may then be missing, in any order: they are not observed.
     unseen : {"error", "missing"}
@@ -72,22 +75,55 @@ def read_states(
     DataError
         Naming the column, the row and the states that there are.
     """
-    table = read_categories(x, min_rows=min_rows, every_column=every_column)
+    if like is not None:
+        numbers = [column.name for column in like.items if column.levels is None]
+
+    def real(name: str, cells: np.ndarray) -> bool:
+        if name in declared:
+            return False
+        seen = cells[np.isfinite(cells)]
+        return name in numbers or bool((seen != np.round(seen)).any())
+
+    table = read_categories(x, min_rows=min_rows, every_column=every_column, real=real)
     if like is None:
         out, items = table.x, []
         for j, column in enumerate(table.columns.items):
             states = declared.get(column.name)
             if states is not None:
                 out[:, j], column = _renumbered(out[:, j], column, tuple(states), unseen, table.columns.called(j))
+            elif column.name in numbers:
+                out[:, j], column = (
+                    _as_numbers(out[:, j], column, table.columns.called(j)),
+                    replace(column, kind="real", levels=None),
+                )
             items.append(column)
         return Table(out, Columns(tuple(items), table.columns.named))
     rows = np.full((len(table.x), len(like)), np.nan)
     place = _places(table.columns, like)
     for j, column in enumerate(table.columns.items):
-        to = like[place[j]]
-        assert to.levels is not None
-        rows[:, place[j]], _ = _renumbered(table.x[:, j], column, to.levels, unseen, table.columns.called(j))
+        to, called = like[place[j]], table.columns.called(j)
+        if to.levels is None:
+            rows[:, place[j]] = _as_numbers(table.x[:, j], column, called)
+        else:
+            rows[:, place[j]], _ = _renumbered(table.x[:, j], column, to.levels, unseen, called)
     return Table(rows, like)
+
+
+def _as_numbers(cells: np.ndarray, column: Column, called: str) -> np.ndarray:
+    """A column's cells as the numbers that they are. Raises DataError for texts."""
+    if column.levels is None:
+        return cells
+    out, seen = np.full(len(cells), np.nan), np.flatnonzero(~np.isnan(cells))
+    for row in seen:
+        level = column.levels[int(cells[row])]
+        try:
+            out[row] = float(level)
+        except (TypeError, ValueError):
+            raise DataError(
+                f"{called} row {row} is {level!r}, and the node is one of numbers; correct the cell, or mark it missing",
+                column=column.name, row=int(row),
+            ) from None  # fmt: skip
+    return out
 
 
 def _places(columns: Columns, like: Columns) -> list[int]:
@@ -109,6 +145,11 @@ def _renumbered(cells: np.ndarray, column: Column, states: tuple[Any, ...], unse
     """A column's cells as numbers of ``states``."""
     if len(set(map(str, states))) < len(states):
         raise ParameterError(f"states of {column.name!r}: {_few(states)} has two that are written alike", parameter="states")
+    if column.levels is None:  # numbers with a fraction
+        levels, found = np.unique(cells[~np.isnan(cells)], return_inverse=True)
+        cells = cells.copy()
+        cells[~np.isnan(cells)] = found
+        column = replace(column, levels=tuple(levels.tolist()))
     to = list(map(state_finder(states), column.levels or ()))
     seen = ~np.isnan(cells)
     codes = np.array(to, dtype=np.float64)[cells[seen].astype(np.intp)] if len(to) else np.zeros(0)

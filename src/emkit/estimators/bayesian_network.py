@@ -1,7 +1,7 @@
-"""BayesianNetwork: a face on networks of discrete nodes."""
+"""BayesianNetwork: a face on networks of discrete and Gaussian nodes."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Self
 
@@ -18,18 +18,21 @@ from emkit.data.states import read_states
 from emkit.data.validate import check_weights
 from emkit.estimators.face import Job
 from emkit.estimators.network_after import AfterNetwork, columns_with
-from emkit.estimators.network_structure import Structure, declared_states, groups_of_nodes, hidden_states, structure
-from emkit.models.bayesnet.evidence import codes_of
+from emkit.estimators.network_structure import Structure, declared_states, groups_of_nodes, hidden_states, priors_apart, structure
+from emkit.models.bayesnet.asked import Asked
+from emkit.models.bayesnet.conditional_gaussian import ConditionalGaussianNet
 from emkit.models.bayesnet.model import BayesNet
 from emkit.models.bayesnet.plan import MAX_TABLE
 
 
 @dataclass(eq=False, repr=False)
 class BayesianNetwork(AfterNetwork):
-    """Bayesian network over discrete columns, fitted by exact expectation-maximization from rows with holes.
+    """Bayesian network over columns of states and of numbers, fitted by exact expectation-maximization from rows with holes.
 
     Cells may be missing, whole nodes hidden; rows may have weights, tables may be held, tied, or have structural zeros. A column's
-    states are the values that it has: texts, categories, booleans or whole numbers.
+    states are the values that it has: texts, categories, booleans or whole numbers. A column of numbers with a fraction is a
+    Gaussian node: a linear function of its Gaussian parents and normal noise, which are others for each combination of the states
+    of its discrete parents. Discrete nodes have no Gaussian parents.
 
     Parameters
     ----------
@@ -38,9 +41,12 @@ class BayesianNetwork(AfterNetwork):
         independent of all others.
     latent : mapping or list of str, optional
         Hidden nodes and how many states each has, or which: ``{"H": 3}``.
-    prior : BDeu, Dirichlet, float, mapping or None
+    gaussian : sequence of str, optional
+        Columns of whole numbers that are Gaussian nodes too.
+    prior : BDeu, Dirichlet, float, NormalInverseGamma, mapping or None
         Of every row of every table; a number is a concentration. A mapping from nodes gives each its own. None is maximum
-        likelihood.
+        likelihood. A NormalInverseGamma is that of Gaussian nodes, which otherwise have 2/n pseudo-observations with the column's
+        variance, so that none can shrink to nothing; a mapping may say None of one.
     states : mapping, optional
         The states of nodes, in the order in which tables have them; other nodes have those that occur.
     tied : sequence of sequences of str, optional
@@ -53,6 +59,8 @@ class BayesianNetwork(AfterNetwork):
         default, the likelihood is the same, and EM needs fewer iterations.
     max_table : float
         Cells of the largest table that may be summed over; data that would need a larger one are refused.
+    max_configurations : float
+        Combinations of states of missing parents in which a row's Gaussian nodes are looked at together, at most.
     unseen : {"error", "missing"}
         What a state is that the network does not have.
     init, fixed, order_by, tol, max_iter, algorithm, n_init, init_params, random_state, warm_start, n_jobs
@@ -66,7 +74,8 @@ class BayesianNetwork(AfterNetwork):
     structure_ : Structure
         The graph, with the states of each node; hidden nodes come first.
     converged_, n_iter_, result_, model_, columns_, n_features_in_, feature_names_in_
-        And each table by its node's name, with an underscore after it.
+        And each table by its node's name, with an underscore after it. Of a Gaussian node X ``X_intercept_``, ``X_coefficients_``
+        (those of its Gaussian parents, in the order of the edges) and ``X_variance_``, with an axis for each discrete parent first.
 
     Raises
     ------
@@ -76,7 +85,8 @@ class BayesianNetwork(AfterNetwork):
     References
     ----------
     Lauritzen (1995), The EM algorithm for graphical association models with missing data, CSDA 19, 191-201. Heckerman (1995), A
-    tutorial on learning with Bayesian networks, MSR-TR-95-06.
+    tutorial on learning with Bayesian networks, MSR-TR-95-06. Lauritzen (1992), Propagation of probabilities, means, and variances
+    in mixed graphical association models, JASA 87, 1098-1108.
 
     Examples
     --------
@@ -102,24 +112,46 @@ class BayesianNetwork(AfterNetwork):
     noisy_or: Any = None
     count_unobserved: bool = False
     max_table: float = MAX_TABLE
+    gaussian: Any = None
+    max_configurations: float = 4096
 
-    def build(self, columns: Columns | None) -> BayesNet:
+    def build(self, columns: Columns | None) -> BayesNet | ConditionalGaussianNet:
         """The network over these columns."""
         one_of(self.unseen, ("error", "missing"), "unseen")
         if not isinstance(self.count_unobserved, bool | np.bool_):
             raise ParameterError(f"count_unobserved={self.count_unobserved!r}: give True or False", parameter="count_unobserved")
-        return self._network(structure(self.edges, self.latent, declared_states(self.states), columns))
+        found = structure(self.edges, self.latent, declared_states(self.states), columns)
+        strangers = [name for name in self._numbers() if columns is not None and name not in columns.names]
+        if strangers:
+            raise ParameterError(f"gaussian: there is no column {strangers[0]!r}", parameter="gaussian")
+        return self._network(found)
 
-    def _network(self, found: Structure) -> BayesNet:
+    def _network(self, found: Structure) -> BayesNet | ConditionalGaussianNet:
         names = found.graph.names
         tied = groups_of_nodes(self.tied, names, "tied")
         noisy_or = groups_of_nodes(None if self.noisy_or is None else [self.noisy_or], names, "noisy_or")
-        prior = dict(self.prior) if isinstance(self.prior, Mapping) else self.prior
-        model = BayesNet(
-            found.graph, tuple(map(len, found.states)), found.hidden, prior, tied, bool(self.count_unobserved),
+        tables, numbers = priors_apart(self.prior, [names[node] for node in found.gaussian])
+        settings = (
+            found.graph, tuple(map(len, found.states)), found.hidden, tables, tied, bool(self.count_unobserved),
             number(self.max_table, "max_table", "a number of cells", least=1.0), noisy_or[0] if noisy_or else (),
         )  # fmt: skip
-        return self._with_values(model)  # type: ignore[return-value]
+        if not found.gaussian:
+            return self._with_values(BayesNet(*settings))  # type: ignore[return-value]
+        most = number(self.max_configurations, "max_configurations", "a number of configurations", least=1.0)
+        return self._with_values(  # type: ignore[return-value]
+            ConditionalGaussianNet.of(*settings, gaussian_prior=numbers, max_configurations=most)
+        )
+
+    def _numbers(self) -> tuple[str, ...]:
+        """``gaussian``, checked."""
+        given = self.gaussian
+        if isinstance(given, str) or not (given is None or isinstance(given, Iterable)):
+            raise ParameterError(f"gaussian={given!r}: give a list of columns", parameter="gaussian")
+        names = tuple(map(str, given or ()))
+        both = sorted(set(names) & set(declared_states(self.states)))
+        if both:
+            raise ParameterError(f"gaussian: states are declared of {both[0]!r}; it is one or the other", parameter="gaussian")
+        return names
 
     def _structure(self) -> Structure:
         """The graph of the fit, and the states of each node."""
@@ -134,7 +166,9 @@ class BayesianNetwork(AfterNetwork):
     def _source(self, X: Any, sample_weight: Any = None, *, like: Columns | None = None, min_rows: int = 1) -> ArraySource:
         one_of(self.unseen, ("error", "missing"), "unseen")
         declared = declared_states(self.states)
-        table = read_states(X, declared, like=like, unseen=self.unseen, min_rows=min_rows, every_column=like is None)
+        table = read_states(
+            X, declared, numbers=self._numbers(), like=like, unseen=self.unseen, min_rows=min_rows, every_column=like is None
+        )
         return ArraySource(table.x, check_weights(sample_weight, len(table.x)), table.columns, checked=True)
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:  # type: ignore[override]
@@ -160,7 +194,7 @@ class BayesianNetwork(AfterNetwork):
             model: Any = job.model.resolve(source)
             params = model.init(source, np.random.default_rng(0))
             known = structure(self.edges, self.latent, declared_states(self.states), source.columns)
-            self._refuse_impossible(model, params, codes_of(source.joined().x, model.columns), known)
+            self._refuse_impossible(Asked.of(model, params), source.joined().x, known)
         return job
 
     def _take_on(self, job: Job, result: Result) -> Self:
@@ -178,7 +212,7 @@ class BayesianNetwork(AfterNetwork):
         """Weighted mean log-likelihood of the rows. Raises DataError for a row that the tables rule out, naming the nodes."""
         value = super().score(X, y, sample_weight)
         if value == -np.inf:
-            self._refuse_impossible(*self._model(), self._codes(X), self._structure())
+            self._refuse_impossible(self._fitted_network(), self._new(X).x, self._structure())
         return value
 
     def fit_rows(self, X: Any, weights: Any, labels: Any) -> Self:
@@ -260,6 +294,11 @@ class BayesianNetwork(AfterNetwork):
 
         structure, (model, params) = self._structure(), self._model()
         graph = structure.graph
+        if structure.gaussian:
+            raise ParameterError(
+                f"{graph.names[structure.gaussian[0]]!r} is a Gaussian node, and these formats hold tables of states only; "
+                "save() keeps the whole network"
+            )
         tables = tuple(model.layout.table(params.tables, node) for node in range(len(graph)))
         parents = tuple(tuple(graph.names[p] for p in found) for found in graph.parents)
         return Network(graph.names, tuple(tuple(map(str, found)) for found in structure.states), parents, tables)
@@ -274,8 +313,12 @@ class BayesianNetwork(AfterNetwork):
     def _columns_by_moments(self) -> list[int]:
         return []
 
+    def type_words(self) -> tuple[str, list[str]]:
+        """Columns of whole numbers may be Gaussian nodes."""
+        return "gaussian", ["gaussian"]
+
     def takes_texts(self) -> bool:
-        """Every column is of categories."""
+        """Texts are states."""
         return True
 
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -14,18 +14,15 @@ from emkit.core.errors import ParameterError
 from emkit.core.result import Result
 from emkit.data.rows import ArraySource
 from emkit.data.states import state_finder
-from emkit.estimators.distribution import Distribution
+from emkit.estimators.distribution import Distribution, NormalMixture
 from emkit.estimators.network_structure import Structure
-from emkit.estimators.network_words import in_words, labelled_states
+from emkit.estimators.network_words import in_words, labelled_states, table_of
 from emkit.estimators.rows import RowFace
 from emkit.estimators.settings import make_rng
-from emkit.models.bayesnet.drawing import drawn, sampled_given
-from emkit.models.bayesnet.evidence import codes_of
-from emkit.models.bayesnet.impossible import ImpossibleRowError, impossible
-from emkit.models.bayesnet.most_probable import most_probable
-from emkit.models.bayesnet.posterior import node_posteriors, posterior
-from emkit.models.bayesnet.sampling import sampled
-from emkit.models.bayesnet.surgery import do
+from emkit.models.bayesnet.asked import Asked, Cells
+from emkit.models.bayesnet.conditional_gaussian import ConditionalGaussianNet
+from emkit.models.bayesnet.impossible import ImpossibleRowError
+from emkit.models.bayesnet.surgery import do, do_with_numbers
 
 NODES = "nodes and their states"
 
@@ -48,7 +45,7 @@ class AfterNetwork(RowFace):
     # --- rows ---------------------------------------------------------------------------------------------------------
 
     def predict(self, X: Any, columns: str | Sequence[str] | None = None) -> Any:
-        """The most probable state of nodes in each row, given the other cells of the row.
+        """The most probable state of nodes in each row, given the other cells of the row; of Gaussian nodes the expected value.
 
         Parameters
         ----------
@@ -61,20 +58,34 @@ class AfterNetwork(RowFace):
         Returns
         -------
         array (n,) for one node, (n, nodes) for several
-            Of states: integers if all are, objects otherwise.
+            Of states and numbers: integers if all are, float64 if all are numbers, objects otherwise.
         """
-        nodes = self._nodes(columns)
+        nodes, asked = self._nodes(columns), self._fitted_network()
         if nodes is None and not self._structure().hidden:
             with in_words(self._structure()):
-                codes = most_probable(*self._model(), self._codes(X))[0]
-            return self._as_states(codes, list(range(codes.shape[1])))
+                found = asked.most_probable(self._cells(X))[0]
+            return self._as_values(found, list(range(found.shape[1])))
         wanted = list(self._structure().hidden) if nodes is None else nodes
-        found = np.column_stack([p.argmax(axis=1) for p in self._posteriors(X, wanted)])
-        states = self._as_states(found, wanted)
-        return states[:, 0] if isinstance(columns, str) else states
+        values = self._as_values(self._guesses(self._cells(X), wanted), wanted)
+        return values[:, 0] if isinstance(columns, str) else values
+
+    def _guesses(self, cells: Cells, nodes: Sequence[int]) -> np.ndarray:
+        """The best guess at each of these nodes given the other cells, (n, nodes): numbers of states, and expected values."""
+        asked, gaussian = self._fitted_network(), self._structure().gaussian
+        asked.forget(cells, nodes)
+        out = np.zeros((len(cells.codes), len(nodes)))
+        discrete = [node for node in nodes if node not in gaussian]
+        with in_words(self._structure()):
+            for node, p in zip(discrete, asked.posteriors(cells, discrete) if discrete else (), strict=True):
+                out[:, nodes.index(node)] = p.argmax(axis=1)
+            if len(discrete) < len(nodes):
+                means = asked.expectations(cells)[0]
+                for node in set(nodes) & set(gaussian):
+                    out[:, nodes.index(node)] = means[:, node]
+        return out
 
     def predict_proba(self, X: Any, columns: str | Sequence[str] | None = None) -> Any:
-        """The probability of each state of nodes in each row, given the other cells of the row.
+        """The probability of each state of discrete nodes in each row, given the other cells of the row.
 
         Returns
         -------
@@ -83,54 +94,62 @@ class AfterNetwork(RowFace):
         """
         nodes, structure = self._nodes(columns), self._structure()
         whole = nodes is None and not structure.hidden
+        for node in nodes or ():
+            if node in structure.gaussian:
+                raise ParameterError(
+                    f"{structure.graph.names[node]!r} is a Gaussian node and has no states; predict gives its expected value, "
+                    "query its distribution",
+                    parameter="columns",
+                )
         if nodes is None:
-            nodes = list(structure.hidden or range(len(structure.graph)))
-        found = self._posteriors(X, nodes, whole)
+            nodes = list(structure.hidden or (node for node in range(len(structure.graph)) if node not in structure.gaussian))
+        cells = self._cells(X)
+        if not whole:
+            self._fitted_network().forget(cells, nodes)
+        with in_words(structure):
+            found = self._fitted_network().posteriors(cells, nodes)
         if isinstance(columns, str):
             return found[0]
         return {structure.graph.names[node]: p for node, p in zip(nodes, found, strict=True)}
 
-    def _posteriors(self, X: Any, nodes: Sequence[int], whole: bool = False) -> list[np.ndarray]:
-        """Of each of these nodes, whose own cells are not looked at, unless ``whole``."""
-        codes = self._codes(X)
-        if not whole:
-            codes[:, list(nodes)] = -1
-        with in_words(self._structure()):
-            return node_posteriors(*self._model(), codes, nodes)
-
     def table(self, X: Any) -> dict[str, np.ndarray]:
-        """Columns that a prediction adds: the most probable state of each hidden node, or of each node with missing cells."""
-        codes, structure = self._codes(X), self._structure()
-        nodes = [node for node in range(codes.shape[1]) if (codes[:, node] < 0).any()]
+        """Columns that a prediction adds: the most probable state of each hidden node, or of each node with missing cells.
+
+        Of Gaussian nodes the expected value, and the standard deviation.
+        """
+        cells, structure, asked = self._cells(X), self._structure(), self._fitted_network()
+        nodes = np.flatnonzero(asked.missing(cells).any(axis=0)).tolist()
         out: dict[str, np.ndarray] = {}
+        discrete = [node for node in nodes if node not in structure.gaussian]
         with in_words(structure):
-            found = node_posteriors(*self._model(), codes, nodes)
-        for node, p in zip(nodes, found, strict=True):
+            beliefs = dict(zip(discrete, asked.posteriors(cells, discrete) if discrete else (), strict=True))
+            means, variances = asked.expectations(cells)
+        for node in nodes:
             name = structure.graph.names[node]
-            states = self._as_states(p.argmax(axis=1)[:, None], [node])[:, 0]
+            if node in structure.gaussian:
+                out[f"{name} (predicted)"], out[f"sd({name})"] = means[:, node], np.sqrt(variances[:, node])
+                continue
+            states = self._as_values(beliefs[node].argmax(axis=1)[:, None], [node])[:, 0]
             out[name if node in structure.hidden else f"{name} (predicted)"] = states
-            out[f"p({name})"] = p.max(axis=1)
+            out[f"p({name})"] = beliefs[node].max(axis=1)
         return out
 
     def _imputed(self, source: ArraySource, draws: int | None) -> Iterator[np.ndarray]:
-        """Rows with missing cells in their jointly most probable states, or so many times with draws."""
-        model, params = self._model()
-        codes = codes_of(source.x, model.columns)
-        seen = [node for node in range(len(model.graph)) if model.columns[node] >= 0]
+        """Rows with missing cells at their jointly most probable values, or so many times with draws."""
+        asked = self._fitted_network()
+        cells = asked.cells(source.x)
+        seen = [node for node in range(cells.codes.shape[1]) if asked.model.columns[node] >= 0]
+        holes = np.isnan(source.x)
         with in_words(self._structure()):
-            if draws is None:
-                yield most_probable(model, params, codes)[0][:, seen].astype(np.float64)
-                return
-            for one in drawn(model, params, codes, make_rng(self.random_state), draws):
-                yield one[:, seen].astype(np.float64)
+            tables = [asked.most_probable(cells)[0]] if draws is None else asked.drawn(cells, make_rng(self.random_state), draws)
+            for one in tables:
+                yield np.where(holes, one[:, seen].astype(np.float64), source.x)
 
-    def _refuse_impossible(self, model: Any, params: Any, codes: np.ndarray, structure: Structure) -> None:
+    def _refuse_impossible(self, asked: Asked, x: Any, structure: Structure) -> None:
         """Raise DataError for the first row that the tables rule out, naming the nodes that exclude each other."""
-        found = impossible(model, params, codes)
+        found = asked.impossible(asked.cells(x))
         if found is not None:
-            row, names = found
-            states = {name: int(codes[row, structure.graph.names.index(name)]) for name in names}
-            raise ImpossibleRowError(row, labelled_states(structure, states))
+            raise ImpossibleRowError(found[0], labelled_states(structure, found[1]))
 
     # --- queries ------------------------------------------------------------------------------------------------------
 
@@ -140,13 +159,13 @@ class AfterNetwork(RowFace):
         evidence: Mapping[str, Any] | None = None,
         *,
         soft: Mapping[str, Any] | None = None,
-    ) -> Distribution:
-        """P(targets | evidence).
+    ) -> Distribution | NormalMixture:
+        """P(targets | evidence); of a single Gaussian node the mixture of normal distributions that it has.
 
         Parameters
         ----------
         targets : str or sequence of str
-        evidence : mapping from nodes to their states, optional
+        evidence : mapping from nodes to their states, or numbers, optional
         soft : mapping, optional
             Uncertain evidence: for a node, how probable what was seen is in each of its states, up to a factor, as a sequence or
             as a mapping from states.
@@ -171,46 +190,69 @@ class AfterNetwork(RowFace):
         """
         names = [targets] if isinstance(targets, str) else list(targets)
         nodes = [self._node(name, "targets") for name in names]
-        structure = self._structure()
+        structure, asked, known = self._structure(), self._fitted_network(), self._evidence(evidence)
+        numbers = [node for node in nodes if node in structure.gaussian]
+        if numbers and (len(nodes) > 1 or soft):
+            what = "soft evidence" if soft else "other nodes"
+            raise ParameterError(
+                f"targets: {structure.graph.names[numbers[0]]!r} is a Gaussian node; it is asked for alone, without {what}",
+                parameter="targets",
+            )
         with in_words(structure, "the evidence"):
-            values = posterior(*self._model(), self._evidence(evidence), nodes, self._soft(soft))
+            if numbers:
+                return NormalMixture(str(names[0]), *asked.mixture(known, nodes[0]))
+            values = asked.joint(known, nodes, self._soft(soft))
         return Distribution(tuple(map(str, names)), tuple(structure.states[node] for node in nodes), values)
 
     def most_probable(self, evidence: Mapping[str, Any] | None = None) -> tuple[dict[str, Any], float]:
-        """The most probable states of all nodes together given the evidence, by name, and the log probability of it all."""
+        """The most probable values of all nodes together given the evidence, by name, and the log probability of it all.
+
+        With Gaussian nodes it is the log of a probability density.
+        """
         structure = self._structure()
         with in_words(structure, "the evidence"):
-            codes, log_probability = most_probable(*self._model(), self._evidence(evidence)[None])
-        return {n: structure.states[i][codes[0, i]] for i, n in enumerate(structure.graph.names)}, float(log_probability[0])
+            found, log_probability = self._fitted_network().most_probable(self._evidence(evidence))
+        nodes = list(range(len(structure.graph)))
+        values = [self._as_values(found[:1, [node]], [node])[0, 0] for node in nodes]
+        values = [value.item() if isinstance(value, np.generic) else value for value in values]
+        return dict(zip(structure.graph.names, values, strict=True)), float(log_probability[0])
 
     def sample(self, n_samples: int = 1, evidence: Mapping[str, Any] | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Random rows (n_samples, observed nodes), as states, and the states of the hidden nodes; drawn with ``random_state``.
+        """Random rows (n_samples, observed nodes), as states and numbers, and the states of the hidden nodes.
 
-        With ``evidence`` from the distribution given it.
+        They are drawn with ``random_state``; with ``evidence`` from the distribution given it.
         """
-        n, rng, structure = count(n_samples, "n_samples"), make_rng(self.random_state), self._structure()
-        model, params = self._model()
+        n, rng, structure, asked = (
+            count(n_samples, "n_samples"),
+            make_rng(self.random_state),
+            self._structure(),
+            self._fitted_network(),
+        )
         if evidence:
             with in_words(structure, "the evidence"):
-                codes = sampled_given(model, params, n, self._evidence(evidence), rng)
+                found = asked.sampled_given(n, self._evidence(evidence), rng)
         else:
-            codes = sampled(model.layout, params.tables, n, rng)
-        seen = [node for node in range(codes.shape[1]) if node not in structure.hidden]
-        return self._as_states(codes[:, seen], seen), self._as_states(codes[:, list(structure.hidden)], list(structure.hidden))
+            found = asked.sampled(n, rng)
+        seen = [node for node in range(found.shape[1]) if node not in structure.hidden]
+        return self._as_values(found[:, seen], seen), self._as_values(found[:, list(structure.hidden)], list(structure.hidden))
 
     def do(self, states: Mapping[str, Any]) -> Self:
-        """The network in which nodes are set to states from outside: cut off from their parents (Pearl 2009, Causality, 3.2)."""
+        """The network in which nodes are set from outside: cut off from their parents (Pearl 2009, Causality, 3.2).
+
+        A Gaussian node that is set is a constant in the network that comes back.
+        """
         known = {
-            self._node(name, "states"): self._code(name, state, "states")
-            for name, state in mapping(states, "states", NODES).items()
+            self._node(name, "states"): self._observed(name, value, "states")
+            for name, value in mapping(states, "states", NODES).items()
         }
-        model, params = do(*self._model(), known)
-        return self._like(model, params)
+        model, params = self._model()
+        changed = do_with_numbers if isinstance(model, ConditionalGaussianNet) else do
+        return self._like(*changed(model, params, known))
 
     def _like(self, model: Any, params: Any) -> Self:
         """Another network over the same nodes, with these tables."""
         structure = self._structure()
-        states = {name: structure.states[i] for i, name in enumerate(structure.graph.names)}
+        states = {name: structure.states[i] for i, name in enumerate(structure.graph.names) if i not in structure.gaussian}
         latent = {structure.graph.names[node]: structure.states[node] for node in structure.hidden}
         # What was said of tables does not hold of those that are cut from their parents.
         said = dict.fromkeys(("fixed", "init", "tied", "noisy_or"))
@@ -221,22 +263,28 @@ class AfterNetwork(RowFace):
     # --- tables and pictures ------------------------------------------------------------------------------------------
 
     def cpd(self, name: str) -> Any:
-        """A node's conditional probability table as a pandas frame: its states in columns, its parents' in the rows."""
-        from emkit.estimators.network_words import labelled
+        """A node's conditional probability table as a pandas frame: its states in columns, its parents' in the rows.
 
-        model, params = self._model()
-        return labelled(self._structure(), name, model.layout.table(params.tables, self._node(name, "name")))
+        Of a Gaussian node: intercept, a coefficient for each Gaussian parent, and variance in columns, the states of its discrete
+        parents in the rows.
+        """
+        from emkit.estimators.network_words import labelled, regressions
+
+        structure, node, (model, params) = self._structure(), self._node(name, "name"), self._model()
+        if node in structure.gaussian:
+            return regressions(structure, model, params, node)
+        return labelled(structure, name, table_of(model, params, node))
 
     def plot(self, *, tables: bool = False, ax: Any = None) -> Any:
         """The graph in layers, by matplotlib; with ``tables`` the table of each node under its name. Returns the axes."""
-        from emkit.estimators.network_words import short_table
+        from emkit.estimators.network_words import short
         from emkit.plots.network import draw_network
 
         structure, (model, params) = self._structure(), self._model()
         notes = {}
         if tables:
             for node in range(len(structure.graph)):
-                notes[node] = short_table(structure, node, model.layout.table(params.tables, node))
+                notes[node] = short(structure, model, params, node)
         graph = structure.graph
         return draw_network(graph.names, graph.parents, hidden=structure.hidden, notes=notes, ax=ax)
 
@@ -246,9 +294,11 @@ class AfterNetwork(RowFace):
         current = self._current()
         return current.model, current.params
 
-    def _codes(self, X: Any) -> np.ndarray:
-        model: Any = self._current().model
-        return codes_of(self._new(X).x, model.columns)
+    def _fitted_network(self) -> Asked:
+        return Asked.of(*self._model())
+
+    def _cells(self, X: Any) -> Cells:
+        return self._fitted_network().cells(self._new(X).x)
 
     def _nodes(self, columns: str | Sequence[str] | None) -> list[int] | None:
         if columns is None:
@@ -273,16 +323,31 @@ class AfterNetwork(RowFace):
             raise ParameterError(f"{what}: node {name!r} has no state {state!r}; it has {few}", parameter=what)
         return code
 
-    def _evidence(self, evidence: Mapping[str, Any] | None) -> np.ndarray:
-        codes = np.full(len(self._structure().graph), -1, np.int32)
-        for name, state in mapping(evidence, "evidence", NODES).items():
-            codes[self._node(name, "evidence")] = self._code(name, state, "evidence")
-        return codes
+    def _observed(self, name: str, value: Any, what: str) -> Any:
+        """The number of a state, or a number as it is."""
+        if self._node(name, what) not in self._structure().gaussian:
+            return self._code(name, value, what)
+        try:
+            found = float(value)
+        except (TypeError, ValueError):
+            found = np.nan
+        if not np.isfinite(found):
+            raise ParameterError(f"{what}: {name!r} is a Gaussian node, {value!r} is no number", parameter=what)
+        return found
+
+    def _evidence(self, evidence: Mapping[str, Any] | None) -> Cells:
+        asked = self._fitted_network()
+        cells = asked.nothing()
+        for name, value in mapping(evidence, "evidence", NODES).items():
+            asked.observe(cells, self._node(name, "evidence"), self._observed(name, value, "evidence"))
+        return cells
 
     def _soft(self, soft: Mapping[str, Any] | None) -> dict[int, np.ndarray] | None:
         found = {}
         for name, given in mapping(soft, "soft", "nodes and how probable what was seen is in each state").items():
             node = self._node(name, "soft")
+            if node in self._structure().gaussian:
+                raise ParameterError(f"soft: {name!r} is a Gaussian node; uncertain evidence is of states", parameter="soft")
             values = given
             if isinstance(given, Mapping):
                 states = self._structure().states[node]
@@ -301,16 +366,20 @@ class AfterNetwork(RowFace):
                 raise ParameterError(f"soft: {given!r} for {name!r} are no numbers, one for each state", parameter="soft") from None
         return found or None
 
-    def _as_states(self, codes: np.ndarray, nodes: Sequence[int]) -> np.ndarray:
-        """State numbers (n, nodes) as the states themselves."""
-        known = self._structure().states
-        states = [known[node] for node in nodes]
-        whole = all(isinstance(state, int) and not isinstance(state, bool) for found in states for state in found)
-        out = np.empty(codes.shape, dtype=np.int64 if whole else object)
-        for j, found in enumerate(states):
-            values = np.empty(len(found), dtype=out.dtype)
-            values[:] = list(found)
-            out[:, j] = values[codes[:, j]]
+    def _as_values(self, found: np.ndarray, nodes: Sequence[int]) -> np.ndarray:
+        """State numbers and numbers (n, nodes) as the states themselves, and numbers."""
+        structure = self._structure()
+        states = [structure.states[node] for node in nodes]
+        whole = all(isinstance(state, int) and not isinstance(state, bool) for of_node in states for state in of_node)
+        numbers = any(node in structure.gaussian for node in nodes)
+        out = np.empty(found.shape, dtype=(np.float64 if numbers else np.int64) if whole else object)
+        for j, (node, of_node) in enumerate(zip(nodes, states, strict=True)):
+            if node in structure.gaussian:
+                out[:, j] = found[:, j]
+                continue
+            values = np.empty(len(of_node), dtype=out.dtype)
+            values[:] = list(of_node)
+            out[:, j] = values[found[:, j].astype(np.intp)]
         return out
 
 

@@ -11,6 +11,7 @@ from emkit.core.checks import count, mapping
 from emkit.core.columns import Columns
 from emkit.core.errors import ParameterError
 from emkit.models.bayesnet.graph import Graph
+from emkit.models.bayesnet.priors import NormalInverseGamma
 
 MOST_STATES = 1 << 16  # of a hidden node that is declared by their number
 
@@ -26,11 +27,14 @@ class Structure:
         Of each node.
     hidden : tuple of int
         Nodes that are no columns.
+    gaussian : tuple of int
+        Nodes that are numbers, without states.
     """
 
     graph: Graph
     states: tuple[tuple[Any, ...], ...]
     hidden: tuple[int, ...]
+    gaussian: tuple[int, ...] = ()
 
 
 def pairs_of(edges: Any) -> list[tuple[str, str]]:
@@ -142,6 +146,14 @@ def groups_of_nodes(given: Any, names: Sequence[str], setting: str) -> tuple[tup
     return tuple(found)
 
 
+def priors_apart(prior: Any, gaussian: Sequence[str]) -> tuple[Any, Any]:
+    """From what a user gave as ``prior``: that of tables, and that of the Gaussian nodes."""
+    if isinstance(prior, Mapping):
+        numbers = {name: value for name, value in prior.items() if name in gaussian}
+        return {name: value for name, value in prior.items() if name not in numbers}, numbers
+    return (None, prior) if isinstance(prior, NormalInverseGamma) else (prior, "weak")
+
+
 def structure(edges: Any, latent: Any, declared: Mapping[str, Sequence[Any]], columns: Columns | None) -> Structure:
     """The graph over hidden nodes and columns; columns that no edge names stand alone.
 
@@ -174,11 +186,11 @@ def structure(edges: Any, latent: Any, declared: Mapping[str, Sequence[Any]], co
         )
     names = (*hidden, *seen)
     states = [*hidden.values()]
-    for j, name in enumerate(seen):
-        levels = columns[j].levels if columns is not None else tuple(declared[name])
-        assert levels is not None
-        states.append(tuple(levels))
-    return Structure(Graph.of_edges(names, pairs), tuple(states), tuple(range(len(hidden))))
+    for name in seen:
+        levels = columns[known.index(name)].levels if columns is not None else tuple(declared[name])
+        states.append(() if levels is None else tuple(levels))
+    gaussian = tuple(node for node, found in enumerate(states) if not found)
+    return Structure(Graph.of_edges(names, pairs), tuple(states), tuple(range(len(hidden))), gaussian)
 
 
 def _few(names: Sequence[str]) -> str:

@@ -22,7 +22,9 @@ from emkit import (
 )
 from emkit.core.block import Block
 from emkit.models.bayesnet.graph import Graph
+from emkit.models.bayesnet.mixed_answers import as_states, drawn_values, expectations, most_probable_values
 from emkit.models.bayesnet.params import ConditionalGaussianParams
+from emkit.models.bayesnet.posterior import node_posteriors
 from emkit.models.bayesnet.sampling import sampled, with_numbers
 
 FOLDER = Path(__file__).parents[2] / "reference" / "bayesnet"
@@ -101,52 +103,60 @@ def active(net, row):
     return found
 
 
+def dense(net, params, row):
+    """For every configuration: log weight, mean and covariance of all Gaussian nodes given the observed ones, and all states."""
+    linear, graph = net.linear, net.graph
+    numbers, found = list(linear.nodes), []
+    tables = [net.tables.layout.table(params.tables.tables, i) for i in range(len(net.discrete))]
+    for states in product(*(range(net.cards[n]) if np.isnan(row[n]) else (int(row[n]),) for n in net.discrete)):
+        full = np.zeros(len(row), int)
+        full[list(net.discrete)] = states
+        prior = 1.0
+        for i, n in enumerate(net.discrete):
+            prior *= tables[i][(*(full[p] for p in graph.parents[n]), full[n])]
+        shift, slope, noise = np.zeros(len(numbers)), np.zeros((len(numbers), len(numbers))), np.zeros(len(numbers))
+        for g in range(len(numbers)):
+            b = linear.coefficients(params.coefficients, g)[configuration(net, g, full)]
+            shift[g], slope[g, list(linear.continuous[g])] = b[0], b[1:]
+            noise[g] = linear.variances(params.variances, g)[configuration(net, g, full)]
+        spread = np.linalg.inv(np.eye(len(numbers)) - slope)
+        mean, covariance = spread @ shift, spread @ np.diag(noise) @ spread.T
+        z = row[numbers]
+        seen = ~np.isnan(z)
+        inner, off = covariance[np.ix_(seen, seen)], (z - mean)[seen]
+        density = -0.5 * (seen.sum() * np.log(2 * np.pi) + np.linalg.slogdet(inner)[1] + off @ np.linalg.solve(inner, off))
+        gain = covariance[:, seen] @ np.linalg.inv(inner)
+        left = covariance - gain @ covariance[seen]
+        left[seen] = left[:, seen] = 0.0
+        found.append((np.log(prior) + density, np.where(seen, z, mean + gain @ off), left, full))
+    return found
+
+
+def configuration(net, g, states):
+    return sum(s * states[p] for p, s in zip(net.linear.discrete[g], net.linear.strides[g], strict=True))
+
+
 def enumerated(net, params, x, weights):
     """Log-likelihood, counts and moments (in the user's units), by every configuration and one dense normal distribution each."""
     linear, graph = net.linear, net.graph
-    numbers = list(linear.nodes)
     counts, moments, total = np.zeros(net.tables.layout.total), np.zeros(linear.n_moments), 0.0
-    tables = [net.tables.layout.table(params.tables.tables, i) for i in range(len(net.discrete))]
     for row, weight in zip(x, weights, strict=True):
         used = np.ones(len(row), bool) if net.tables.everything else active(net, row)
-        found = []
-        for states in product(*(range(net.cards[n]) if np.isnan(row[n]) else (int(row[n]),) for n in net.discrete)):
-            full = np.zeros(len(row), int)
-            full[list(net.discrete)] = states
-            prior = 1.0
-            for i, n in enumerate(net.discrete):
-                prior *= tables[i][(*(full[p] for p in graph.parents[n]), full[n])]
-            which = [
-                sum(s * full[p] for p, s in zip(linear.discrete[g], linear.strides[g], strict=True)) for g in range(len(numbers))
-            ]
-            shift, slope, noise = np.zeros(len(numbers)), np.zeros((len(numbers), len(numbers))), np.zeros(len(numbers))
-            for g, c in enumerate(which):
-                b = linear.coefficients(params.coefficients, g)[c]
-                shift[g], slope[g, list(linear.continuous[g])] = b[0], b[1:]
-                noise[g] = linear.variances(params.variances, g)[c]
-            spread = np.linalg.inv(np.eye(len(numbers)) - slope)
-            mean, covariance = spread @ shift, spread @ np.diag(noise) @ spread.T
-            z = row[numbers]
-            seen = ~np.isnan(z)
-            inner, off = covariance[np.ix_(seen, seen)], (z - mean)[seen]
-            density = -0.5 * (seen.sum() * np.log(2 * np.pi) + np.linalg.slogdet(inner)[1] + off @ np.linalg.solve(inner, off))
-            gain = covariance[:, seen] @ np.linalg.inv(inner)
-            value = np.concatenate([[1.0], np.where(seen, z, mean + gain @ off)])
-            left = np.zeros((len(value), len(value)))
-            left[1:, 1:] = covariance - gain @ covariance[seen]
-            left[1:, 1:][seen] = left[1:, 1:][:, seen] = 0.0
-            found.append((np.log(prior) + density, full, which, np.outer(value, value) + left))
+        found = dense(net, params, row)
         logs = np.array([one[0] for one in found])
         top = logs.max()
         total += weight * (top + np.log(np.exp(logs - top).sum()))
-        for share, (_, full, which, products) in zip(np.exp(logs - top) / np.exp(logs - top).sum(), found, strict=True):
+        for share, (_, mean, covariance, full) in zip(np.exp(logs - top) / np.exp(logs - top).sum(), found, strict=True):
+            value = np.concatenate([[1.0], mean])
+            products = np.outer(value, value)
+            products[1:, 1:] += covariance
             for i, n in enumerate(net.discrete):
                 if used[n]:
                     net.tables.layout.table(counts, i)[(*(full[p] for p in graph.parents[n]), full[n])] += weight * share
-            for g, c in enumerate(which):
-                if used[numbers[g]]:
+            for g, node in enumerate(linear.nodes):
+                if used[node]:
                     members = [0, *(1 + p for p in linear.continuous[g]), 1 + g]
-                    linear.moments(moments, g)[c] += weight * share * products[np.ix_(members, members)]
+                    linear.moments(moments, g)[configuration(net, g, full)] += weight * share * products[np.ix_(members, members)]
     return total, counts, moments
 
 
@@ -264,3 +274,41 @@ def test_what_cannot_be_is_refused():
         ConditionalGaussianNet.of(Graph(("d", "x"), ((), (0,))), (2, 0), gaussian_prior={"d": "weak"}).resolve(
             ArraySource(np.array([[0.0, 1.0], [1.0, 2.0]]))
         )
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_expectations_modes_and_draws_are_those_of_enumeration(seed):
+    rng = np.random.default_rng([seed, 5])
+    net, params, x = random_net(rng, everything=True)
+    x = x[:3]
+    codes, z = net.cells(x)
+    means, variances = expectations(net, params, codes, z)
+    values, logs = most_probable_values(net, params, codes, z)
+    draws = np.stack(list(drawn_values(net, params, np.repeat(codes, 3000, axis=0), np.repeat(z, 3000, axis=0), rng)))[0]
+    numbers = list(net.linear.nodes)
+    for i, row in enumerate(x):
+        found, best = dense(net, params, row), -np.inf
+        weight = np.exp([one[0] for one in found])
+        weight /= weight.sum()
+        first = sum(w * one[1] for w, one in zip(weight, found, strict=True))
+        second = sum(w * (np.diag(one[2]) + one[1] ** 2) for w, one in zip(weight, found, strict=True))
+        np.testing.assert_allclose(means[i], first, rtol=1e-8, atol=1e-9)
+        np.testing.assert_allclose(variances[i], second - first**2, rtol=1e-6, atol=1e-8)
+        for log_weight, mean, covariance, full in found:
+            hole = np.isnan(row[numbers])
+            at_mode = log_weight - 0.5 * np.linalg.slogdet(2 * np.pi * covariance[np.ix_(hole, hole)])[1]
+            if at_mode > best:
+                best, expected = at_mode, np.where(np.asarray(net.cards) > 0, full, 0.0)
+                expected[numbers] = mean
+        assert logs[i] == pytest.approx(best, rel=1e-9, abs=1e-9)
+        np.testing.assert_allclose(values[i], expected, rtol=1e-8, atol=1e-8)
+        mine = draws[3000 * i : 3000 * (i + 1)][:, numbers]
+        np.testing.assert_allclose(mine.mean(axis=0), first, atol=0.1 + 5 * np.sqrt(variances[i].max() / 3000))
+        node_p = node_posteriors(
+            *(lambda s: (s.net, s.params, s.codes))(as_states(net, params, codes, z)), range(len(net.discrete))
+        )
+        for j, node in enumerate(net.discrete):
+            share = np.bincount([one[3][node] for one in found], weights=weight, minlength=net.cards[node])
+            np.testing.assert_allclose(node_p[j][i], share, atol=1e-10)
+            drawn_share = np.bincount(draws[3000 * i : 3000 * (i + 1), node].astype(int), minlength=net.cards[node]) / 3000
+            np.testing.assert_allclose(drawn_share, share, atol=0.06)

@@ -143,10 +143,10 @@ def _types(text: str, settings: dict[str, Any], known: list[str]) -> dict[str, s
     """The types of columns; models without such a setting get them as a family, which they refuse."""
     from emkit.cli.choosing import split_types
 
-    if "family" in settings or "types" in settings:
+    if settings.keys() & {"family", "types", "gaussian"}:
         raise Refusal("--types and --set family=... both give families; leave one out")
     found = split_types(text)
-    if "types" not in known:
+    if not {"types", "gaussian"} & set(known):
         settings["family"] = dict(found)
     return found
 

@@ -34,8 +34,8 @@ def command(
         network = _network(model)
         names, states = network.structure_.graph.names, network.structure_.states
 
-        def named(found: dict[int, int]) -> dict[str, Any]:
-            return {names[node]: states[node][state] for node, state in found.items()}
+        def named(found: dict[int, Any]) -> dict[str, Any]:
+            return {names[node]: states[node][value] if states[node] else value for node, value in found.items()}
 
         if do is not None:
             network = network.do(named(assignments(do, names, states, "--do")))
@@ -54,10 +54,7 @@ def command(
         groups = [[name] for name in names if name not in known] if of is None else [[names[node] for node in asked(of, names)]]
         answers = [network.query(group, known, soft=seen) for group in groups]
     if as_json:
-        rows = [
-            {"nodes": list(a.names), "states": [list(s) for s in a.states], "probabilities": a.values.tolist()} for a in answers
-        ]
-        print_json({"given": known, "answers": rows})
+        print_json({"given": known, "answers": [{"nodes": list(a.names), **a.parts()} for a in answers]})
     else:
         print("\n\n".join(map(str, answers)))
 

@@ -61,6 +61,12 @@ class Factor:
         """K."""
         return self.steps.shape[1]
 
+    def configuration(self, codes: np.ndarray) -> np.ndarray:
+        """Which of the K configurations each of its rows has, (m,), in rows (n, N) without missing states."""
+        cards = tuple(self.linear.cards[node] for node in self.what.summed)
+        states = tuple(codes[self.rows, node] for node in self.what.summed)
+        return np.ravel_multi_index(states, cards) if cards else np.zeros(len(self.rows), np.intp)
+
 
 @dataclass(frozen=True)
 class Seen(Factor):
@@ -199,6 +205,13 @@ class Hidden(Factor):
         for one in found:
             out[one.rows] = one.log_density.T
         return out, found
+
+    def log_density_at_mode(self, remembered: list[Conditional]) -> np.ndarray:
+        """Log density of the missing nodes at their conditional means, (m, K)."""
+        out = np.empty((len(self.rows), self.n_configurations))
+        for one in remembered:
+            out[one.rows] = -0.5 * (len(self.what.missing) * _LOG_2PI + np.linalg.slogdet(one.covariances)[1])
+        return out
 
     def add_moments(self, families: Families, remembered: list[Conditional], weights: np.ndarray, out: np.ndarray) -> None:
         """Add the expected products of the members of each family, by ``weights`` (m, K), to the flat moments."""

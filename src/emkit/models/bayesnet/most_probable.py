@@ -12,11 +12,16 @@ from emkit.models.bayesnet.surgery import with_likelihoods
 
 
 def most_probable(
-    model: BayesNet, params: Any, codes: np.ndarray, soft: Mapping[int, np.ndarray] | None = None
+    model: BayesNet,
+    params: Any,
+    codes: np.ndarray,
+    soft: Mapping[int, np.ndarray] | None = None,
+    kept: bool | np.ndarray = True,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows (n, N) with their missing nodes, hidden ones included, in the states that are jointly most probable.
 
     It is exact; of states that are equally probable the first is taken, the nodes that are eliminated last deciding first.
+    ``kept``: which nodes are asked for, bool (N,), unless all are.
 
     Returns
     -------
@@ -33,7 +38,7 @@ def most_probable(
 
     many = len(model.graph)
     model, params, codes, scale = with_likelihoods(model, params, checked(model, codes), soft)
-    compiled = Compiled.of(model, codes, True)
+    compiled = Compiled.of(model, codes, kept)
     plan = compiled.plan
     place = np.concatenate([[0], np.cumsum(compiled.sizes)]).astype(np.int64)
     found = np.empty(place[-1], np.int32)
@@ -46,6 +51,6 @@ def most_probable(
     kernels.spread_states(compiled.rows, compiled.which, plan.shape_of, plan.tapes.begin, compiled.node_of, place, found, out)
     with np.errstate(divide="ignore"):
         total = compiled.scanner.observed(out, np.log(params.tables))
-    total[(out < 0).any(axis=1)] = -np.inf
+    total[(out < 0)[:, compiled.scanner.kept].any(axis=1)] = -np.inf
     refuse_impossible(model, params, compiled, total)
     return np.ascontiguousarray(out[:, :many]), total + scale

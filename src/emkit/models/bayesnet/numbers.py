@@ -117,12 +117,17 @@ class NumberedRows:
     def _witness_of(self) -> dict[tuple[int, ...], Witness]:
         return {witness.nodes: witness for witness in self.witnesses}
 
-    def evidence(self, params: BayesNetParams, families: Families) -> Evidence:
-        """The densities at these parameters, as tables of the witnesses."""
+    def evidence(self, params: BayesNetParams, families: Families, *, mode: bool = False) -> Evidence:
+        """The densities at these parameters, as tables of the witnesses.
+
+        ``mode``: times those of the missing Gaussian nodes where they are highest, in standard units.
+        """
         scale, remembered, densities = self.log_units.copy(), [], []
         logs = {witness.nodes: np.zeros(witness.shape[::-1]) for witness in self.witnesses}
         for factor in self.factors:
             values, kept = factor.log_densities(families)
+            if mode and isinstance(factor, Hidden):
+                values = values + factor.log_density_at_mode(kept)
             remembered.append(kept)
             densities.append(values)
             if factor.what.summed:

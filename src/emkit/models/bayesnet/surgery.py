@@ -6,9 +6,12 @@ from typing import Any
 import numpy as np
 
 from emkit.core.errors import ParameterError
+from emkit.models.bayesnet.conditional_gaussian import ConditionalGaussianNet
 from emkit.models.bayesnet.graph import Graph
 from emkit.models.bayesnet.model import BayesNet
-from emkit.models.bayesnet.params import BayesNetParams
+from emkit.models.bayesnet.params import BayesNetParams, ConditionalGaussianParams
+
+_NEGLIGIBLE = 1e-12  # of a column's variance
 
 
 def do(model: BayesNet, params: Any, states: Mapping[int, int]) -> tuple[BayesNet, BayesNetParams]:
@@ -40,6 +43,36 @@ def do(model: BayesNet, params: Any, states: Mapping[int, int]) -> tuple[BayesNe
     return _made(
         model, Graph(model.graph.names, tuple(parents)), model.cards, tables, tuple(group for group in tied if len(group) > 1)
     )
+
+
+def do_with_numbers(
+    model: ConditionalGaussianNet, params: ConditionalGaussianParams, values: Mapping[int, Any]
+) -> tuple[ConditionalGaussianNet, ConditionalGaussianParams]:
+    """``do`` where some nodes are Gaussian: ``values`` are state numbers, and numbers in the columns' units.
+
+    The children of a Gaussian node that is set take it into their intercepts; by itself it is left with a negligible variance.
+    """
+    linear, units = model.linear, model.known_units
+    numbers = {node: float(value) for node, value in values.items() if not model.cards[node]}
+    place = {node: i for i, node in enumerate(model.discrete)}
+    inner, tables = do(model.tables, params.tables, {place[n]: int(v) for n, v in values.items() if n in place})
+    parents, found = list(model.graph.parents), dict[int, tuple[np.ndarray, np.ndarray]]()
+    for g, node in enumerate(linear.nodes):
+        coefficients, variances = model.of_family(params, g)
+        above = [linear.nodes[p] for p in linear.continuous[g]]
+        left = [0, *(1 + j for j, parent in enumerate(above) if parent not in numbers)]
+        shifted = coefficients.copy()
+        for j, parent in enumerate(above):
+            shifted[:, 0] += numbers.get(parent, 0.0) * coefficients[:, 1 + j]
+        found[node] = shifted[:, left], variances
+        parents[node] = tuple(parent for parent in parents[node] if parent not in numbers)
+    for node, value in numbers.items():
+        found[node] = np.array([[value]]), np.array([_NEGLIGIBLE * units.scale[linear.place[node]] ** 2])
+    for node in values:
+        parents[node] = ()
+    made = ConditionalGaussianNet(Graph(model.graph.names, tuple(parents)), inner, None, model.max_configurations, model.units)
+    coefficients, variances = zip(*(found[node] for node in linear.nodes), strict=True)
+    return made, ConditionalGaussianParams(tables, made.linear.joined(coefficients), made.linear.joined(variances))
 
 
 def with_likelihoods(
