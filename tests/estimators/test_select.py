@@ -7,6 +7,7 @@ import pytest
 
 from emkit import (
     HMM,
+    AutoClass,
     GaussianMixture,
     LatentClass,
     Mixture,
@@ -193,14 +194,22 @@ def test_what_cannot_be_searched_is_refused():
         select(GaussianMixture(), x, by="r2")
     with pytest.raises(ParameterError, match="more than once"):
         select(GaussianMixture(), x, grid={"n_components": [1, 1]})
-    with pytest.raises(ParameterError, match="is not an estimator that can be searched"):
-        select(Trace(), x)
+    for stranger in (Trace(), "GaussianMixture"):
+        with pytest.raises(ParameterError, match="is not an estimator that can be searched"):
+            select(stranger, x)
+    with pytest.raises(ParameterError, match="AutoClass finds the number of classes by a search"):
+        select(AutoClass(), x, grid={"max_tries": [1, 2]})
+    for auto in ({"n_components": [1, "auto"]}, {"covariance_type": ["EII"]}):
+        with pytest.raises(ParameterError, match="n_components='auto' is no candidate"):
+            select(GaussianMixture("auto"), x, grid=auto)
     with pytest.raises(ParameterError, match=r"GaussianMixture\.fit has no 'lengths'; it has sample_weight, labels"):
         select(GaussianMixture(), x, lengths=[272])
     with pytest.raises(ParameterError, match="time_limit"):
         select(GaussianMixture(), x, time_limit=-1)
     with pytest.raises(ParameterError, match=r"GaussianMixture\.fit has no 'groups'"):
         likelihood_ratio_test(GaussianMixture(1), GaussianMixture(2), x, groups=[0])
+    with pytest.raises(ParameterError, match="null_estimator: AutoClass is a search"):
+        likelihood_ratio_test(AutoClass(), GaussianMixture(2), x)
     assert TimeLimit  # a limit for one fit is a monitor; for a search it is a setting
 
 

@@ -11,6 +11,8 @@ class AskedByPrograms:
     """The setting that says how many components, classes or states there are; empty where none does."""
     finds_size: ClassVar[bool] = False
     """Whether it may be "auto"."""
+    is_a_search: ClassVar[bool] = False
+    """Whether a fit is a search over models by a score of its own, so that it is no candidate of another."""
     answers_queries: ClassVar[bool] = False
     """Whether it has ``query``, as networks do; columns that a table lacks are then not observed."""
 

@@ -130,6 +130,8 @@ class AutoClass(RowFace):
     3
     """
 
+    is_a_search = True
+
     n_components: Any = "auto"
     types: Any = None
     _: KW_ONLY

@@ -66,7 +66,8 @@ class Face(Sized, State, Settings):
         known = [name for name in signature(self.fit).parameters if name not in ("X", "y")]  # type: ignore[attr-defined]
         for name in fit_params:
             if name not in known:
-                raise ParameterError(f"{type(self).__name__}.fit has no {name!r}; it has {', '.join(known)}", parameter=name)
+                has = ", ".join(known) or "nothing but X"
+                raise ParameterError(f"{type(self).__name__}.fit has no {name!r}; it has {has}", parameter=name)
         return self._for_fit(X, **fit_params)  # type: ignore[attr-defined,no-any-return]
 
     def _fit(self, source: BlockSource, width: Any) -> Self:

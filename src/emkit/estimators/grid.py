@@ -57,7 +57,7 @@ def cells(estimator: Any, grid: Any) -> list[Cell]:
     ParameterError
         For an empty grid, an unknown setting, or what is no estimator.
     """
-    several = isinstance(estimator, Sequence)
+    several = isinstance(estimator, Sequence) and not isinstance(estimator, str)
     estimators = list(estimator) if several else [estimator]
     if not estimators:
         raise ParameterError("there is no estimator to try: the list is empty", parameter="estimator")
@@ -65,6 +65,12 @@ def cells(estimator: Any, grid: Any) -> list[Cell]:
         if not isinstance(one, Face):
             raise ParameterError(
                 f"{one!r} is not an estimator that can be searched; give a GaussianMixture, Mixture, LatentClass or HMM, unfitted",
+                parameter="estimator",
+            )
+        if one.is_a_search:
+            raise ParameterError(
+                f"{type(one).__name__} finds the number of classes by a search and a score of its own; fit it alone, or give "
+                "a Mixture",
                 parameter="estimator",
             )
     grids = list(grid) if isinstance(grid, Sequence) and not isinstance(grid, str) else [grid] * len(estimators)
@@ -111,7 +117,13 @@ def _cells(template: Face, grid: Any) -> Iterator[Cell]:
         )
     for combination in product(*values):
         settings = dict(zip(grid, combination, strict=True))
-        yield Cell(clone(template).set_params(**settings), settings)
+        cell = Cell(clone(template).set_params(**settings), settings)
+        if cell.estimator._searches():
+            name = template.size_setting
+            raise ParameterError(
+                f"{name}='auto' is no candidate: give the numbers to try, grid={{{name!r}: range(1, 10)}}", parameter="grid"
+            )
+        yield cell
 
 
 def _values(name: str, given: Any) -> list[Any]:

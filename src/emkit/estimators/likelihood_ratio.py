@@ -86,8 +86,10 @@ def likelihood_ratio_test(
         if fit_params.pop(name, None) is not None:
             raise ParameterError(f"{name}: data cannot be drawn anew where some labels are known; leave them out", parameter=name)
     null, alternative = _plain(null_estimator, "null_estimator"), _plain(alternative_estimator, "alternative_estimator")
-    source, width = alternative._read_for_fit(X, sample_weight=sample_weight, **fit_params)
-    other, _ = null._read_for_fit(X, sample_weight=sample_weight, **fit_params)
+    if sample_weight is not None:
+        fit_params["sample_weight"] = sample_weight
+    source, width = alternative._read_for_fit(X, **fit_params)
+    other, _ = null._read_for_fit(X, **fit_params)
     if (other.joined().lengths is None) != (source.joined().lengths is None):
         raise ParameterError("one estimator takes rows as independent and the other sequences")
     jobs = [face._prepare(source, width) for face in (null, alternative)]
@@ -115,6 +117,8 @@ def _plain(estimator: Any, name: str) -> Face:
     if not isinstance(estimator, BaseEstimator) or not hasattr(estimator, "_worker"):
         raise ParameterError(f"{name}={estimator!r}: give an estimator such as emkit.GaussianMixture(2)", parameter=name)
     worker: Face = clone(estimator)._worker()
+    if worker.is_a_search:
+        raise ParameterError(f"{name}: {type(worker).__name__} is a search by a score of its own; give a Mixture", parameter=name)
     if worker._searches():
         raise ParameterError(f"{name}: a test is of given numbers; give {worker.size_setting} a number", parameter=name)
     worker.set_params(warm_start=False, checkpoint=None, monitors=None, verbose=0)
