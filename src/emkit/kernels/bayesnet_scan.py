@@ -3,7 +3,7 @@
 A component is a set of missing nodes joined by the families that hold them, with a base for each family: the place in the flat
 vector of tables that its observed members point to. Equal components, of whichever rows, are one with their weights added. Both
 components and their shapes (nodes and families, whatever the bases) are kept in pools of integers that are found again by hashing.
-The plain twin is ``emkit.models.bayesnet.components``.
+The NumPy twin is ``emkit.models.bayesnet.components``.
 """
 
 from emkit.kernels.jit import INLINED, kernel

@@ -3,7 +3,8 @@
 A bucket sums one node out: its table is the product of the families and messages that hold the node, laid out so that the node is
 the fastest axis. The sweep up gives the probability of what is observed, the sweep down the posterior of every bucket, from which
 expected counts are scattered. Dechter (1999), Bucket elimination, Artificial Intelligence 113, 41-85; Darwiche (2003), A
-differential approach to inference in Bayesian networks, J. ACM 50, 280-305.
+differential approach to inference in Bayesian networks, J. ACM 50, 280-305. The NumPy twin, which enumerates, is
+``emkit.models.bayesnet.enumerate``.
 """
 
 import numpy as np

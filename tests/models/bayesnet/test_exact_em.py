@@ -5,6 +5,8 @@ import pytest
 
 from emkit import ArraySource, Categorical, DataError, FiniteMixture, HiddenMarkov, ParameterError, SequenceSource, Threads, fit
 from emkit.core.block import Block
+from emkit.core.compiled import compiling
+from emkit.models.bayesnet.enumerate import FlatPlan
 from emkit.models.bayesnet.evidence import codes_of
 from emkit.models.bayesnet.graph import Graph
 from emkit.models.bayesnet.model import BayesNet
@@ -161,3 +163,35 @@ def test_a_state_that_there_is_not_is_named():
 
 def test_codes_leave_hidden_nodes_missing():
     np.testing.assert_array_equal(codes_of(np.array([[1.0, np.nan]]), (-1, 0, 1)), [[-1, 1, -1]])
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_compiled_code_and_its_twin_say_the_same(seed):
+    rng = np.random.default_rng([seed, 9])
+    layout = random_layout(rng, tied=seed % 3 == 0)
+    tables = random_tables(layout, rng, zeros=0.2 if seed % 4 == 0 else 0.0)
+    x, weights = holes(random_rows(layout, tables, 50, rng)), rng.gamma(2.0, size=50)
+    weights[:3] = 0.0
+    tied = [tuple(n for n in range(len(layout.graph)) if layout.shared[n] == first) for first in layout.owners]
+    tied = tuple(group for group in tied if len(group) > 1)
+    model = BayesNet(layout.graph, layout.cards, tied=tied, everything=seed % 2 == 0)
+    found = []
+    for always, kind in ((True, Plan), (False, FlatPlan)):
+        with compiling(always):
+            plan = model.prepared(ArraySource(x, weights)).plan
+            stats, value = model.e_step(BayesNetParams(tables), Block(x, weights))
+        assert type(plan) is kind
+        found.append((plan.n_components, np.sort(plan.mass), plan.counts, stats.counts, value))
+    assert found[0][0] == found[1][0]
+    for compiled, plain in zip(found[0][1:], found[1][1:], strict=True):
+        np.testing.assert_allclose(plain, compiled, rtol=1e-10, atol=1e-12)
+
+
+def test_what_has_too_many_configurations_is_compiled_however_few_rows_there_are():
+    graph = Graph(tuple(f"n{i}" for i in range(12)), tuple((i - 1,) if i else () for i in range(12)))
+    x = np.full((2, 12), np.nan)
+    x[:, 11] = 1.0
+    with compiling(False):
+        assert type(BayesNet(graph, (2,) * 12).prepared(ArraySource(x, checked=True)).plan) is Plan
+        x[:, 3] = 0.0
+        assert type(BayesNet(graph, (2,) * 12).prepared(ArraySource(x, checked=True)).plan) is FlatPlan

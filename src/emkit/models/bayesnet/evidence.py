@@ -9,6 +9,7 @@ import numpy as np
 from emkit.core.block import Block, Source
 from emkit.core.columns import Columns
 from emkit.core.errors import DataError
+from emkit.models.bayesnet.enumerate import FlatPlan
 from emkit.models.bayesnet.plan import Plan
 
 MISSING = -1
@@ -51,7 +52,7 @@ def check_cells(source: Source, names: Sequence[str], cards: Sequence[int]) -> N
 class Piece:
     """A run of a plan's components; the first of them also stands for everything that is fully observed."""
 
-    plan: Plan
+    plan: Plan | FlatPlan
     part: tuple[int, int]
     first: bool
 
@@ -68,7 +69,7 @@ class EvidenceSource(Source):
         What compiles a Source, for samples.
     """
 
-    def __init__(self, rows: Source, plan: Plan, prepare: Any):
+    def __init__(self, rows: Source, plan: Plan | FlatPlan, prepare: Any):
         self.rows, self.plan, self._prepare = rows, plan, prepare
         self.columns: Columns = rows.columns
         self.n_rows, self.total_weight = rows.n_rows, rows.total_weight

@@ -9,6 +9,7 @@ import numpy as np
 
 from emkit.core import simplex
 from emkit.core.block import Block, Source
+from emkit.core.compiled import worth_compiling
 from emkit.core.errors import ParameterError
 from emkit.core.model import Inference, Model
 from emkit.core.parameters import Parameter, Simplex, Unit
@@ -16,6 +17,8 @@ from emkit.core.prior import Dirichlet, Prior
 from emkit.families.bernoulli import BetaPrior
 from emkit.models.bayesnet import noisy_or as noisy
 from emkit.models.bayesnet.compiled import Compiled
+from emkit.models.bayesnet.components import taken_apart
+from emkit.models.bayesnet.enumerate import MOST_CONFIGURATIONS, FlatPlan
 from emkit.models.bayesnet.evidence import EvidenceSource, Piece, check_cells, codes_of
 from emkit.models.bayesnet.graph import Graph
 from emkit.models.bayesnet.params import BayesNetParams, BayesNetStats
@@ -25,6 +28,8 @@ from emkit.models.bayesnet.sampling import sampled
 from emkit.models.bayesnet.scanning import Scanner
 from emkit.models.bayesnet.starting import start
 from emkit.models.bayesnet.tables import Layout
+
+_PLAIN = 100.0  # nanoseconds of a cell in an E-step without compiled code
 
 
 @dataclass(frozen=True)
@@ -246,7 +251,17 @@ class BayesNet(Model):
         found: EvidenceSource = source.kept[key]
         return found
 
-    def _plan(self, blocks: Iterable[Block]) -> Plan:
+    def _plan(self, blocks: Iterable[Block]) -> Plan | FlatPlan:
+        """By NumPy alone where data are so few that this is quicker than loading what is compiled."""
+        blocks = list(blocks)
+        if not worth_compiling(_PLAIN * len(self.graph) * sum(block.n for block in blocks)):
+            weights = None if blocks[0].weights is None else np.concatenate([np.asarray(b.weights) for b in blocks])
+            codes = np.concatenate([codes_of(block.x, self.columns) for block in blocks])
+            kept = np.full(len(self.graph), self.everything)
+            most = min(self.max_table, MOST_CONFIGURATIONS)  # of larger ones the tape says whether they are too large
+            flat = FlatPlan.of(self.layout, *taken_apart(self.layout, codes, weights, kept), most)
+            if flat is not None:
+                return flat
         scanner = Scanner(self.layout, self.everything)
         for block in blocks:
             scanner.add(codes_of(block.x, self.columns), block.weights)
