@@ -30,6 +30,7 @@ from emkit.models.bayesnet.starting import start
 from emkit.models.bayesnet.tables import Layout
 
 _PLAIN = 100.0  # nanoseconds of a cell in an E-step without compiled code
+_PATTERNS = 4000  # patterns of missing nodes, times nodes, that are taken apart without it: a tenth of a second
 
 
 @dataclass(frozen=True)
@@ -255,17 +256,22 @@ class BayesNet(Model):
         """By NumPy alone where data are so few that this is quicker than loading what is compiled."""
         blocks = list(blocks)
         if not worth_compiling(_PLAIN * len(self.graph) * sum(block.n for block in blocks)):
-            weights = None if blocks[0].weights is None else np.concatenate([np.asarray(b.weights) for b in blocks])
-            codes = np.concatenate([codes_of(block.x, self.columns) for block in blocks])
-            kept = np.full(len(self.graph), self.everything)
-            most = min(self.max_table, MOST_CONFIGURATIONS)  # of larger ones the tape says whether they are too large
-            flat = FlatPlan.of(self.layout, *taken_apart(self.layout, codes, weights, kept), most)
+            flat = self._flat_plan(blocks)
             if flat is not None:
                 return flat
         scanner = Scanner(self.layout, self.everything)
         for block in blocks:
             scanner.add(codes_of(block.x, self.columns), block.weights)
         return Plan.of(scanner, self.rank, self.max_table)
+
+    def _flat_plan(self, blocks: list[Block]) -> FlatPlan | None:
+        weights = None if blocks[0].weights is None else np.concatenate([np.asarray(b.weights) for b in blocks])
+        codes = np.concatenate([codes_of(block.x, self.columns) for block in blocks])
+        patterns = len(np.unique(np.packbits(codes < 0, axis=1), axis=0))
+        if patterns * len(self.graph) > _PATTERNS:
+            return None
+        most = min(self.max_table, MOST_CONFIGURATIONS)  # of larger ones the tape says whether they are too large
+        return FlatPlan.of(self.layout, *taken_apart(self.layout, codes, weights, np.full(len(self.graph), self.everything)), most)
 
     def one_by_one(self, source: Source) -> int:
         """Eight starts with hidden nodes; three with missing cells only; one where nothing is missing."""
