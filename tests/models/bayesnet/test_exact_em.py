@@ -1,5 +1,7 @@
 """Expected counts and likelihoods against enumeration; and what other models say where a network is one of them."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -122,6 +124,21 @@ def test_rows_cut_into_chunks_merge_into_the_same_plan():
     np.testing.assert_array_equal(one.mass, many.mass)
     np.testing.assert_array_equal(one.counts, many.counts)
     assert one.n_components < 400
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_pieces_travel_to_other_processes(compiled):
+    rng = np.random.default_rng(8)
+    layout = random_layout(rng)
+    tables = BayesNetParams(random_tables(layout, rng))
+    model = BayesNet(layout.graph, layout.cards)
+    with compiling(compiled):
+        source = model.prepared(ArraySource(holes(random_rows(layout, tables.tables, 80, rng))))
+    here = [model.e_step(tables, block) for block in source]
+    there = [model.e_step(tables, pickle.loads(pickle.dumps(part)).read()) for part in source.parts()]
+    for (a, value), (b, expected) in zip(there, here, strict=True):
+        assert value == expected
+        np.testing.assert_array_equal(a.counts, b.counts)
 
 
 def test_pools_grow_without_losing_anything():

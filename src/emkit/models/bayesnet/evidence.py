@@ -57,6 +57,21 @@ class Piece:
     first: bool
 
 
+@dataclass(frozen=True)
+class EvidencePart:
+    """A piece as a Part of a source: whoever gets it, in whichever process, has the components that are to be summed over."""
+
+    piece: Piece
+    columns: Columns
+    n_rows: int
+
+    def read(self) -> Block:
+        """A block without rows, which the network's E-step knows by its piece."""
+        block = Block(np.zeros((0, len(self.columns))), source_rows=self.n_rows, columns=self.columns)
+        block.kept["piece"] = self.piece
+        return block
+
+
 class EvidenceSource(Source):
     """Rows as one compiled plan, whose blocks are runs of components of about equal work.
 
@@ -73,16 +88,12 @@ class EvidenceSource(Source):
         self.rows, self.plan, self._prepare = rows, plan, prepare
         self.columns: Columns = rows.columns
         self.n_rows, self.total_weight = rows.n_rows, rows.total_weight
-        empty = np.zeros((0, len(rows.columns)))
-        self.blocks = []
-        for i, part in enumerate(plan.pieces or [(0, 0)]):
-            block = Block(empty, source_rows=rows.n_rows, columns=rows.columns)
-            block.kept["piece"] = Piece(plan, part, i == 0)
-            self.blocks.append(block)
+        pieces = [Piece(plan, part, i == 0) for i, part in enumerate(plan.pieces or [(0, 0)])]
+        self._parts = [EvidencePart(piece, rows.columns, rows.n_rows) for piece in pieces]
 
-    def parts(self) -> Sequence[Block]:
+    def parts(self) -> Sequence[EvidencePart]:
         """The runs of components."""
-        return self.blocks
+        return self._parts
 
     def sample(self, n: int, rng: np.random.Generator) -> Source:
         """Rows drawn at random, compiled likewise; ``self`` if that is all."""
