@@ -62,9 +62,10 @@ class AfterNetwork(RowFace):
         """
         nodes, asked = self._nodes(columns), self._fitted_network()
         if nodes is None and not self._structure().hidden:
+            source = self._new(X)
             with in_words(self._structure()):
-                found = asked.most_probable(self._cells(X))[0]
-            return self._as_values(found, list(range(found.shape[1])))
+                found = asked.most_probable(asked.cells(source.x))[0].astype(np.float64)
+            return self._as_values(np.where(np.isnan(source.x), found, source.x), list(range(found.shape[1])))
         wanted = list(self._structure().hidden) if nodes is None else nodes
         values = self._as_values(self._guesses(self._cells(X), wanted), wanted)
         return values[:, 0] if isinstance(columns, str) else values
@@ -215,7 +216,8 @@ class AfterNetwork(RowFace):
         nodes = list(range(len(structure.graph)))
         values = [self._as_values(found[:1, [node]], [node])[0, 0] for node in nodes]
         values = [value.item() if isinstance(value, np.generic) else value for value in values]
-        return dict(zip(structure.graph.names, values, strict=True)), float(log_probability[0])
+        best = dict(zip(structure.graph.names, values, strict=True)) | self._numbers_of(evidence)
+        return best, float(log_probability[0])
 
     def sample(self, n_samples: int = 1, evidence: Mapping[str, Any] | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Random rows (n_samples, observed nodes), as states and numbers, and the states of the hidden nodes.
@@ -231,6 +233,8 @@ class AfterNetwork(RowFace):
         if evidence:
             with in_words(structure, "the evidence"):
                 found = asked.sampled_given(n, self._evidence(evidence), rng)
+            for name, value in self._numbers_of(evidence).items():  # to the last digit
+                found[:, self._node(name, "evidence")] = value
         else:
             found = asked.sampled(n, rng)
         seen = [node for node in range(found.shape[1]) if node not in structure.hidden]
@@ -334,6 +338,11 @@ class AfterNetwork(RowFace):
         if not np.isfinite(found):
             raise ParameterError(f"{what}: {name!r} is a Gaussian node, {value!r} is no number", parameter=what)
         return found
+
+    def _numbers_of(self, evidence: Mapping[str, Any] | None) -> dict[str, float]:
+        """Gaussian nodes of which something is known."""
+        structure = self._structure()
+        return {n: float(v) for n, v in (evidence or {}).items() if self._node(n, "evidence") in structure.gaussian}
 
     def _evidence(self, evidence: Mapping[str, Any] | None) -> Cells:
         asked = self._fitted_network()
