@@ -81,3 +81,31 @@ def test_refused(frame):
         relevant_columns(GaussianMixture(2), numbers)
     with pytest.raises(ParameterError, match="held or given"):
         relevant_columns(Mixture(2, fixed={"weights": [0.5, 0.5]}), frame)
+
+
+def test_families_that_take_several_steps_are_not_given_up_too_soon():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 3))
+    x[:80] += [1.5, 8.0, 1.2]
+    found = relevant_columns(Mixture(2, "student_t", random_state=0), x, n_starts=5)
+    assert found.relevant == ["x0", "x1", "x2"] and found.score <= found.score_of_all + 0.01
+    x = np.random.default_rng(0).normal(size=(150, 3))
+    x[:50, 1] += 5
+    found = relevant_columns(Mixture(2, "student_t", random_state=0, algorithm="em"), x, n_starts=5)
+    assert found.relevant == ["x1"] and min(found.table["gain"]) > -0.1
+
+
+def test_gains_do_not_depend_on_units_and_are_none_where_there_is_nothing_to_gain():
+    x = np.random.default_rng(0).normal(size=(150, 3))
+    x[:50, 1] += 5
+    diagonal = GaussianMixture(2, covariance_type="diag", random_state=0)
+    gains = [relevant_columns(diagonal, x * unit, n_starts=5).table["gain"] for unit in (1e-6, 1.0, 1e6)]
+    np.testing.assert_allclose(gains, [gains[1]] * 3, rtol=1e-6, atol=1e-8)
+    assert min(gains[1]) >= 0.0
+    noise = pd.DataFrame(np.random.default_rng(0).choice(list("ab"), (60, 3)))
+    assert relevant_columns(LatentClass(2, random_state=0), noise, by="micl").relevant == []
+    with pytest.warns(UserWarning, match="sample_weight adds up to 0.3"):
+        light = relevant_columns(diagonal, x, np.full(150, 0.002), n_starts=2)
+    assert min(light.table["price"]) == 0.0
+    with pytest.raises(ParameterError, match="a single column leaves no choice"):
+        relevant_columns(diagonal, x[:, :1])

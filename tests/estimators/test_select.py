@@ -213,6 +213,27 @@ def test_what_cannot_be_searched_is_refused():
     assert TimeLimit  # a limit for one fit is a monitor; for a search it is a setting
 
 
+def test_what_is_fitted_but_has_no_criterion_says_why():
+    x = faithful()[:60]
+    grid = {"n_components": [1, 2]}
+    with pytest.raises(ParameterError, match="cv=100: there are 60 rows or sequences to hold out"):
+        select(GaussianMixture(), x, grid=grid, cv=100)
+    steps = np.random.default_rng(0).poisson(np.repeat([1, 9], 30)).reshape(-1, 1)
+    with pytest.raises(ParameterError, match="a single sequence cannot be parted"):
+        select(HMM(2, "poisson"), steps, grid={"n_states": [1, 2]}, by="cv")
+    few = select(HMM(2, "poisson", random_state=0), steps, grid={"n_states": [1, 2]}, by="cv", lengths=[15] * 4)
+    assert few.best_index_ is not None  # as many parts as there are sequences
+    found = select(Mixture(2, "student_t", random_state=0), x, grid=grid, by="cheeseman_stutz")
+    assert "2 of 2 candidates are fitted, but none has a cheeseman_stutz: it needs families" in str(found)
+    with pytest.raises(ParameterError, match="none has a cheeseman_stutz"):
+        found.best_  # noqa: B018
+    for wrong in ({"checkpoint": 3}, {"monitors": 3}, {"monitors": [3]}):
+        with pytest.raises(ParameterError, match=next(iter(wrong))):
+            select(GaussianMixture(), x, grid=grid, **wrong)
+    with pytest.raises(ParameterError, match="stand for 6e\\+07"):
+        likelihood_ratio_test(GaussianMixture(1), GaussianMixture(2), x, np.full(60, 1e6))
+
+
 def test_a_folder_that_is_not_there_is_said_before_the_search(tmp_path):
     x, path = faithful()[:40], tmp_path / "no" / "search"
     with pytest.raises(FileNotFoundError, match="there is no folder"):

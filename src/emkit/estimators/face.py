@@ -38,6 +38,15 @@ _AGAINST_SLIVERS = (
 )
 
 
+def warn_of_light(source: BlockSource) -> None:
+    """Warn of weights that make a row next to nothing."""
+    if source.total_weight < 0.01 * source.n_rows:
+        warn(
+            f"sample_weight adds up to {source.total_weight:.3g} for {source.n_rows} rows; a weight says how many rows a row "
+            "stands for, so a prior worth about one row now outweighs the data. Multiply the weights, or give prior=None"
+        )
+
+
 @dataclass(frozen=True)
 class Job:
     """What a fit is to do: ``source`` is the distinct ones of the ``rows``; ``asked`` tells later whether settings were changed."""
@@ -92,11 +101,7 @@ class Face(Sized, State, Settings):
 
     def _prepare(self, source: BlockSource, width: Any, distinct: BlockSource | None = None) -> Job:
         """What the settings ask for, checked: model, and where it starts from. ``distinct``: ``source.distinct()``, if known."""
-        if source.total_weight < 0.01 * source.n_rows:
-            warn(
-                f"sample_weight adds up to {source.total_weight:.3g} for {source.n_rows} rows; a weight says how many rows a row "
-                "stands for, so a prior worth about one row now outweighs the data. Multiply the weights, or give prior=None"
-            )
+        warn_of_light(source)
         if not (self.order_by is None or callable(self.order_by) or (isinstance(self.order_by, str) and self.order_by == "auto")):
             raise ParameterError(f"order_by={self.order_by!r}: give 'auto', None or a function", parameter="order_by")
         model = self.build(source.columns)

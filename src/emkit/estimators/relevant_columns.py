@@ -6,7 +6,7 @@ from typing import Any
 from emkit.core.columns import Columns
 from emkit.core.errors import ParameterError
 from emkit.data.rows import ArraySource
-from emkit.estimators.face import Job
+from emkit.estimators.face import Job, warn_of_light
 from emkit.estimators.mixture import Mixture
 from emkit.estimators.rows import RowFace
 from emkit.estimators.settings import Settings, make_rng
@@ -124,6 +124,7 @@ def relevant_columns(estimator: Any, X: Any, sample_weight: Any = None, *, by: s
     ['x1']
     """
     source, model = _asked(estimator, X, sample_weight)
+    warn_of_light(source)
     distinct = source.distinct()
     found = variables.relevant_columns(
         model,

@@ -1,12 +1,12 @@
 """``select``: which of several models, and how many components."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from emkit.core.checks import count, number, one_of
-from emkit.core.errors import EmkitError
+from emkit.core.errors import EmkitError, ParameterError
 from emkit.core.monitor import Monitor, Monitors, PrintProgress
 from emkit.core.warn import once
 from emkit.estimators.face import Face, Job
@@ -18,6 +18,8 @@ from emkit.selection.candidates import BY, Candidate
 from emkit.selection.search_file import SearchFile
 from emkit.selection.sweep import Plan, Workers, sweep
 from emkit.selection.workers import SMALL, Alone, Processes
+
+_PARTS = 5  # of cross-validation
 
 
 def select(
@@ -54,7 +56,8 @@ def select(
     by : {"bic", "icl", "aic", "sabic", "caic", "cv", "cheeseman_stutz"}
         What the choice goes by: see ``emkit.Criteria``, and for "cv" the log-likelihood of parts of the data that were held out.
     cv : int, optional
-        Number of parts, each held out once; rows, or whole sequences. Default: 5 with ``by="cv"``, otherwise none.
+        Number of parts, each held out once; rows, or whole sequences. Default: 5 with ``by="cv"``, or as many as there are, if
+        fewer; otherwise none.
     drop : bool
         Leave a line, the candidates that differ only in the number of components, once two in a row are more than 10 worse than
         its best on the scale of BIC (any worse, where its best is that much behind the best of all); or once it lies so far behind
@@ -87,7 +90,7 @@ def select(
     ParameterError
         For an empty grid, an unknown setting or criterion.
     DataError
-        If no candidate can take the data.
+        If no candidate can read the data. One that reads them and cannot be fitted is in the table, with the reason.
     KeyboardInterrupt
         Only if it comes before any fit.
 
@@ -106,13 +109,18 @@ def select(
     {'n_components': 2, 'covariance_type': 'EII'}
     """
     one_of(by, tuple(BY), "by")
-    folds = count(cv, "cv", 2) if cv is not None else 5 if by == "cv" else 0
+    if cv is not None:
+        count(cv, "cv", 2)
+    if checkpoint is not None and not isinstance(checkpoint, str | os.PathLike):
+        raise ParameterError(f"checkpoint={checkpoint!r}: give the path of a file", parameter="checkpoint")
+    monitors = _monitors(monitors)
     if time_limit is not None:
         number(time_limit, "time_limit", "a number of seconds")
     everything = cells(estimator, grid)
     with once():
         jobs, candidates = _candidates(everything, X, fit_params)
-    watch = Monitors([*(monitors or ()), *([PrintProgress()] if verbose else [])])
+    folds = _folds(cv, by, candidates)
+    watch = Monitors([*monitors, *([PrintProgress()] if verbose else [])])
     journal = None if checkpoint is None else SearchFile(checkpoint)
     plan = Plan(by, bool(drop), folds, _entropy(random_state, everything[0].estimator, journal))
     if journal is not None:
@@ -120,6 +128,24 @@ def select(
     watch.begin()
     found = sweep(candidates, plan, _workers(n_jobs, candidates, watch, time_limit), watch, journal)
     return Selection(X, everything, jobs, found, by)
+
+
+def _monitors(given: Any) -> list[Monitor]:
+    if given is not None and not (isinstance(given, Iterable) and all(isinstance(one, Monitor) for one in given)):
+        raise ParameterError(f"monitors={given!r}: give a list of emkit.Monitor", parameter="monitors")
+    return list(given or ())
+
+
+def _folds(cv: int | None, by: str, candidates: Sequence[Candidate]) -> int:
+    """The number of parts for cross-validation, 0 for none. Raises ParameterError where there are fewer rows, or sequences."""
+    if cv is None and by != "cv":
+        return 0
+    units = max(one.source.joined().units for one in candidates if one.source is not None)
+    folds = min(_PARTS, max(units, 2)) if cv is None else int(cv)
+    if folds > units:
+        what = "a single sequence cannot be parted" if units == 1 else f"there are {units} rows or sequences to hold out"
+        raise ParameterError(f"cv={folds}: {what}; give at most as many parts, or choose by bic", parameter="cv")
+    return folds
 
 
 def _entropy(random_state: Any, first: Face, journal: SearchFile | None) -> tuple[int, ...]:

@@ -66,6 +66,7 @@ class Selection:
         row: dict[str, Any] = {name: cell.settings.get(name) for name in self._settings}
         row |= {name: criteria.get(name, math.nan) for name in _NUMBERS}
         row |= {name: criteria.get(name, math.nan) for name in _ASKED if any(name in o.criteria for o in self._found.outcomes)}
+        row["n_free"] = row["n_free"] if math.isnan(row["n_free"]) else int(row["n_free"])
         row["starts_at_best"] = outcome.share_at_best
         row["smallest"] = criteria.get("smallest", math.nan)
         row["mark"] = _mark(outcome)
@@ -92,9 +93,20 @@ class Selection:
 
     def _best(self) -> int:
         if self.best_index_ is None:
-            notes = list(dict.fromkeys(outcome.note for outcome in self._found.outcomes if outcome.note))
-            raise ParameterError(f"no candidate could be fitted: {'; '.join(notes[:3])}", parameter="grid")
+            raise ParameterError(self._none_chosen(), parameter="grid")
         return self.best_index_
+
+    def _none_chosen(self) -> str:
+        """Why there is no choice."""
+        outcomes = self._found.outcomes
+        notes = list(dict.fromkeys(outcome.note for outcome in outcomes if outcome.note))
+        why = f": {'; '.join(notes[:3])}" if notes else ""
+        fitted = sum(outcome.result is not None for outcome in outcomes)
+        if not fitted:
+            return f"no candidate could be fitted{why}"
+        if self.by == "cheeseman_stutz" and not notes:
+            why = ": it needs families whose marginal probability of complete data has a closed form"
+        return f"{fitted} of {len(outcomes)} candidates are fitted, but none has a {self.by}{why}"
 
     def refit(self, **settings: Any) -> Any:
         """The fitted estimator of any candidate, e.g. ``refit(n_components=2, covariance_type="VVV")``.
@@ -143,7 +155,7 @@ class Selection:
     def _headline(self) -> str:
         n = len(self._cells)
         if self.best_index_ is None:
-            return f"{n} candidates, none of which could be fitted"
+            return f"{n} candidates, none chosen: {self._none_chosen()}"
         i = self.best_index_
         value = self.table[self.by][i]
         mark = self.table["mark"][i]

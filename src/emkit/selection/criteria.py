@@ -101,8 +101,8 @@ def penalised(log_likelihood: float, n_free: int, price: float) -> float:
 
 
 def bic_price(n: float) -> float:
-    """What BIC takes for a parameter: ln n."""
-    return float(np.log(n))
+    """What BIC takes for a parameter: ln n; nothing where weights add up to less than one row, which would reward parameters."""
+    return max(float(np.log(n)), 0.0)
 
 
 def unsureness(model: Model, params: Any, source: Source, executor: Executor) -> float:

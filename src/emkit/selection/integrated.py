@@ -18,6 +18,7 @@ from emkit.families.marginals import JEFFREYS, of_probabilities
 from emkit.families.with_missing import WithMissing
 from emkit.selection.relevance import Column
 
+_NOTHING = 1e-9  # nats: what rounding makes of no gain
 _STEPS = 200  # of one search, at most
 
 
@@ -110,7 +111,7 @@ class Integrated:
         each = zip(self.columns, self.common, self.cells, strict=True)
         marginals = [marginal(c.resolved, params, cells, resp) for c, params, cells in each]
         gains = np.array(marginals, dtype=np.float64) - self.singles
-        used = gains > 0 if relevant is None else relevant
+        used = gains > _NOTHING if relevant is None else relevant
         partition = of_probabilities(counts, even, self.concentration) + float(counts @ np.log(even))
         return Classified(labels, used, gains, self.base + partition + float(gains[used].sum()))
 

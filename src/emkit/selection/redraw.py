@@ -12,6 +12,8 @@ from emkit.core.model import Model
 from emkit.data.rows import ArraySource
 from emkit.data.sequences import SequenceSource
 
+_MOST_ROWS = 10_000_000
+
 
 @dataclass(frozen=True)
 class Form:
@@ -32,6 +34,12 @@ class Form:
         if block.labels is not None:
             raise ParameterError("data cannot be drawn anew where some labels are known; leave the labels out")
         if block.weights is not None and np.array_equal(block.weights, np.round(block.weights)):
+            if block.weights.sum() > _MOST_ROWS:
+                raise ParameterError(
+                    f"sample_weight says that the rows stand for {block.weights.sum():.3g}, and each would be drawn; at most "
+                    f"{_MOST_ROWS:.0e} are: divide the weights",
+                    parameter="sample_weight",
+                )
             times = np.asarray(block.weights).astype(np.int64)
             block = source.take(np.repeat(np.arange(block.units), times)).joined()
             block = Block(block.x, missing=block.missing, lengths=block.lengths)

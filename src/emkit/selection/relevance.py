@@ -33,16 +33,22 @@ class Column:
     alone : Params
         Of its one distribution, if it is irrelevant.
     value : float
-        Log-likelihood plus log prior of that, over all rows.
+        Log-likelihood of that, over all rows.
+    reference : float
+        Log prior of K distributions that are all that one: what the gain is counted from, whatever the column's unit.
     price : float
         Nats that its distributions must gain over the one: their further free parameters, paid for.
+    by_steps : bool
+        Whether the best distributions for given responsibilities take several M-steps.
     """
 
     block: ColumnPart
     resolved: Family
     alone: Any
     value: float
+    reference: float
     price: float
+    by_steps: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,20 +134,23 @@ class Selector:
         """Statistics, and the penalised log posterior up to a constant, less what no choice of columns changes."""
         stats, value = self.executor.map_reduce(EStep(self.columns, at), source)
         for column, params, used in zip(self.columns, at.parts, at.relevant, strict=True):
-            value += column.resolved.log_prior(params) - column.value - column.price if used else 0.0
+            prior = column.resolved.log_prior(params) - column.reference
+            value += prior - column.value - column.price if used else 0.0
         return stats, float(value) + (0.0 if at.relevant.any() else self.spared)
 
-    def m_step(self, stats: Expected, at: Hypothesis) -> tuple[Hypothesis, np.ndarray]:
+    def m_step(self, stats: Expected, at: Hypothesis, choose: bool = True) -> tuple[Hypothesis, np.ndarray]:
         """New parameters of all columns; those are relevant whose gain exceeds their price. Also the gains, (B,) nats.
 
-        Irrelevant ones get a first guess, away from the edge: rows move without asking them, and must remain possible.
+        Irrelevant ones get a first guess, away from the edge: rows move without asking them, and must remain possible. Those whose
+        best distributions take several steps go on from where they are. Without ``choose`` the relevant ones stay what they are.
         """
         weights = simplex.mode(stats.counts + self.pseudo, np.full(len(at.weights), np.nan), at.weights)
         parts = [c.resolved.update(s, p) for c, s, p in zip(self.columns, stats.parts, at.parts, strict=True)]
         gains = self.gains(stats, at, parts)
-        relevant = gains > self.prices
-        each = zip(self.columns, stats.parts, parts, relevant, strict=True)
-        return Hypothesis(weights, tuple(p if used else c.resolved.start(s) for c, s, p, used in each), relevant), gains
+        relevant = gains > self.prices if choose else at.relevant
+        each = zip(self.columns, stats.parts, parts, relevant, gains, strict=True)
+        kept = (p if used or (c.by_steps and gain > -np.inf) else c.resolved.start(s) for c, s, p, used, gain in each)
+        return Hypothesis(weights, tuple(kept), relevant), gains
 
     @property
     def prices(self) -> np.ndarray:
@@ -158,19 +167,27 @@ class Selector:
             after, before = column.resolved.q(own, new), column.resolved.q(own, old)
             moved = 0.0 if after is None or before is None else after - before
             possible = np.isfinite(told) and np.isfinite(moved)  # not where a column was left out a moment ago
-            out.append(told + moved + column.resolved.log_prior(new) - column.value if possible else -np.inf)
+            out.append(told + moved + column.resolved.log_prior(new) - column.reference - column.value if possible else -np.inf)
         return np.array(out)
+
+
+_FIRST = 5  # iterations before columns are chosen, where some take several steps to show what they are worth
+_SETTLED = 0.1  # nats: what columns that take several steps still gain where a run may end
 
 
 def run(selector: Selector, source: Source, at: Hypothesis, *, tol: float, max_iter: int) -> tuple[Hypothesis, float, np.ndarray]:
     """Iterate until less than ``tol`` nats are gained in a step that changes no column; the end, its value, and the gains."""
     stats, value = selector.e_step(at, source)
-    gains = np.zeros(len(selector.columns))
-    for _ in range(max_iter):
-        new, gains = selector.m_step(stats, at)
+    gains, slow = np.zeros(len(selector.columns)), np.array([c.by_steps for c in selector.columns])
+    wait = min(_FIRST, max_iter // 2) if slow.any() else 0
+    for i in range(max_iter):
+        before = gains
+        new, gains = selector.m_step(stats, at, i >= wait)
         stats, after = selector.e_step(new, source)
-        same = np.array_equal(new.relevant, at.relevant)
+        same = i >= wait and np.array_equal(new.relevant, at.relevant)
+        with np.errstate(invalid="ignore"):
+            at_rest = not (np.abs(gains - before)[slow & ~new.relevant] > _SETTLED).any()
         at, gained, value = new, after - value, after
-        if same and gained < tol:
+        if same and at_rest and gained < tol:
             break
     return at, value, gains

@@ -20,6 +20,7 @@ from emkit.core.selected import SelectedColumns
 from emkit.families.per_column import ColumnPart, PerColumn, PerColumnParams
 from emkit.families.tied import Tied
 from emkit.models.mixture import FiniteMixture
+from emkit.selection.criteria import bic_price
 from emkit.selection.integrated import Integrated
 from emkit.selection.relevance import Column, Hypothesis, Selector, run
 
@@ -28,6 +29,7 @@ _SHORT, _FEW = 8, 4  # iterations of every start, and how many starts are carrie
 _ROUNDS = 10  # of improving the best end, at most
 _DROPPED = 10  # columns that are left out in turn
 _SAMPLE = 5_000  # rows that starts are tried on
+_FEW_ROWS = 500  # that say whether a family's M-step is the last one
 _SEEDINGS = ("kmeans", "k-means++", "random_from_data")
 
 
@@ -119,8 +121,8 @@ def relevant_columns(
     Marbac and Sedki (2017), Variable selection for model-based clustering using the integrated complete-data likelihood, Statistics
     and Computing 27, 1049-1063; their R package VarSelLCM. Green (1990), JRSS B 52, 443-452: EM for penalised likelihood.
     """
-    price = 1.0 if one_of(by, CRITERIA, "by") == "aic" else 0.5 * float(np.log(source.total_weight))
-    count(starts, "starts", 0)
+    price = 1.0 if one_of(by, CRITERIA, "by") == "aic" else 0.5 * bic_price(source.total_weight)
+    count(starts, "n_starts", 0)
     blocks = _blocks(model, source)
     with executor.session(), np.errstate(over="ignore", invalid="ignore"):
         whole = fit(_mixture(model, blocks, [True] * len(blocks)), source, executor=executor, rng=rng, tol=tol, max_iter=max_iter)
@@ -134,7 +136,8 @@ def relevant_columns(
             raise CollapseError(
                 "every start ended in a component collapsed onto a point; use the default prior, or fewer components"
             )
-        end = _improved(max(ends, key=_value), selector, model, source, rng, tol, max_iter)
+        end = max([*ends, _as_it_is(selector, _of_all(whole), source)], key=_value)
+        end = _improved(end, selector, model, source, rng, tol, max_iter)
         best, prices = end[0], selector.prices
         if rows is not None:
             choice = _by_integrated(rows, (end, *ends), whole, rng)
@@ -175,6 +178,18 @@ class _Choice:
     ends: tuple[tuple[Hypothesis, float, np.ndarray], ...]
 
 
+def _of_all(whole: Result) -> Hypothesis:
+    """The fit in which all columns are relevant."""
+    parts = whole.params.components.parts
+    return Hypothesis(whole.params.weights, parts, np.ones(len(parts), dtype=bool))
+
+
+def _as_it_is(selector: Selector, at: Hypothesis, source: Source) -> tuple[Hypothesis, float, np.ndarray]:
+    """What a hypothesis is worth."""
+    stats, value = selector.e_step(at, source)
+    return at, value, selector.m_step(stats, at, choose=False)[1]
+
+
 def _integrated(model: FiniteMixture, columns: Sequence[Column], source: Source) -> Integrated:
     return Integrated(columns, source, model.n_hidden, None if model.prior is None else model.prior.concentration)
 
@@ -199,6 +214,8 @@ def _blocks(model: FiniteMixture, source: Source) -> list[ColumnPart]:
         raise ParameterError("which columns matter can only be chosen where no parameter is held or given", parameter="fixed")
     columns = source.columns
     found = model.family.blocks(columns)
+    if len(columns) < 2:
+        raise ParameterError("a single column leaves no choice: which columns matter is asked of two or more", parameter="X")
     if len(found) < 2:
         raise ParameterError(
             f"{model.family.called}: its {len(columns)} column(s) depend on each other, so none can be irrelevant alone; give them "
@@ -217,10 +234,35 @@ def _mixture(model: FiniteMixture, blocks: Sequence[ColumnPart], relevant: Seque
 
 def _column(block: ColumnPart, k: int, source: Source, executor: Executor, price: float) -> Column:
     """Resolved, with the fit of its one distribution."""
-    resolved: Family = block.family.resolve(SelectedColumns(source, block.columns), k)
+    own = SelectedColumns(source, block.columns)
+    resolved: Family = block.family.resolve(own, k)
     alone = _alone(block, source, executor)
     more = resolved.n_free(resolved.null(k, len(block.columns))) - alone.n_free
-    return Column(block, resolved, alone.params.components, alone.objective, price * more)
+    one, params = alone.model.family, alone.params.components
+    everywhere = _repeated(one, params, resolved, k, len(block.columns))
+    slow = _takes_steps(resolved, own.sample(_FEW_ROWS, np.random.default_rng(0)).joined(), k)
+    return Column(block, resolved, params, alone.log_likelihood, resolved.log_prior(everywhere), price * more, slow)
+
+
+def _repeated(one: Family, params: Any, resolved: Family, k: int, d: int) -> Any:
+    """K distributions that are all the one."""
+    shown = one.shown(params)
+    each = {name: (declared := one.parameter(name)) is not None and bool(declared.axes) for name in shown}
+    return resolved.unshown({name: np.repeat(value, k, axis=0) if each[name] else value for name, value in shown.items()}, k, d)
+
+
+def _takes_steps(resolved: Family, block: Block, k: int) -> bool:
+    """Whether an M-step is not the last that given responsibilities ask for, as where a scale is hidden too."""
+    x, rng = np.asarray(block.x), np.random.default_rng(1)
+    resp = rng.dirichlet(np.ones(k), len(x))
+    try:
+        at = resolved.from_partition(x, resp, rng)
+        once = resolved.update(resolved.stats(at, x, resp), at)
+        twice = resolved.update(resolved.stats(once, x, resp), once)
+    except CollapseError:
+        return False
+    pairs = zip(once.flatten().values(), twice.flatten().values(), strict=True)
+    return not all(np.allclose(a, b, rtol=1e-6, atol=0.0, equal_nan=True) for a, b in pairs)
 
 
 def _alone(block: ColumnPart, source: Source, executor: Executor) -> Result:
@@ -300,13 +342,13 @@ def _tried(
     """A short run of every start, on a sample of many rows: the best few, the first of all among them."""
     sample = source.sample(_SAMPLE, rng)
     if sample is not source:  # what one distribution is worth there
-        each = ((c, _alone(c.block, sample, selector.executor).objective) for c in selector.columns)
+        each = ((c, _alone(c.block, sample, selector.executor).log_likelihood) for c in selector.columns)
         selector = replace(selector, columns=tuple(replace(c, value=value) for c, value in each))
     block, tried = sample.joined(), []
     for i, (guess, chosen) in enumerate(_guesses(selector, whole, block, starts, rng)):
         resp = guess if block.weights is None else guess * np.asarray(block.weights, dtype=np.float64)[:, None]
         try:
-            start = selector.start(np.asarray(block.x), resp, chosen, rng)
+            start = _of_all(whole) if i == 0 else selector.start(np.asarray(block.x), resp, chosen, rng)
             tried.append((i, *run(selector, sample, start, tol=tol, max_iter=_SHORT)[:2]))
         except CollapseError:
             continue
