@@ -143,7 +143,7 @@ def test_columns_of_numbers_are_gaussian_nodes(emkit, tmp_path):
     assert done.exit_code == 0, done.stderr
     assert "3 nodes, 2 of them Gaussian" in done.stdout and "dose given kind, age: a number" in done.stdout
     network = library.load("d.safetensors")
-    answer = emkit("query", "d.safetensors", "--given", "age=30,kind=a", "--of", "dose", "--quiet")
+    answer = emkit("query", "d.safetensors", "--given", "age=30", "--given", "kind=a", "--of", "dose", "--quiet")
     assert answer.stdout.strip() == str(network.query("dose", {"age": 30, "kind": "a"}))
     told = json.loads(emkit("query", "d.safetensors", "--given", "dose=9", "--json", "--quiet").stdout)["answers"]
     assert [one["nodes"] for one in told] == [["kind"], ["age"]]

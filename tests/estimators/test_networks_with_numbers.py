@@ -157,3 +157,53 @@ def test_what_makes_no_sense_is_refused(net, rows, tmp_path):
         net.score(rows.assign(dose=np.inf))
     with pytest.raises(ParameterError, match="prior of 'dose' is 3"):
         BayesianNetwork("kind->dose", prior={"dose": 3}).fit(rows)
+
+
+def test_columns_are_filled_in_by_name(net, rows):
+    whole = net.impute(rows)
+    pd.testing.assert_frame_equal(
+        net.impute(rows[["response", "smoke", "dose", "kind"]]), whole[["response", "smoke", "dose", "kind"]]
+    )
+    some = net.impute(rows[["dose", "kind"]])
+    assert list(some.columns) == ["dose", "kind"] and some.notna().all().all()
+    seen = rows["dose"].notna()
+    np.testing.assert_array_equal(some["dose"][seen], rows["dose"][seen])
+    assert some["dose"][~seen].between(0, 25).all()
+    assert net.impute(pl.from_pandas(rows[["response", "dose"]])).columns == ["response", "dose"]
+
+
+@pytest.mark.parametrize("far", [1e7, 1e12, 1e100])
+def test_a_far_value_in_one_state_leaves_the_others_alone(rows, far):
+    clean = rows.dropna().reset_index(drop=True)
+    spoilt = clean.copy()
+    spoilt.loc[int(np.flatnonzero(clean["smoke"].astype(bool))[0]), "response"] = far
+    one, other = (BayesianNetwork("smoke->response, dose->response").fit(frame).cpd("response") for frame in (clean, spoilt))
+    np.testing.assert_allclose(other.loc[False], one.loc[False], rtol=2e-3)  # the prior's variance is the column's
+
+
+def test_numbers_beyond_what_can_be_squared_are_named(net, rows):
+    with pytest.raises(DataError, match=r"row 0: 'dose' is 1e\+200, too far"):
+        net.predict(rows.assign(dose=1e200), "smoke")
+    with pytest.raises(ParameterError, match=r"'response': 1e\+200 is too far"):
+        net.query("smoke", {"response": 1e200})
+    with pytest.raises(DataError, match="'dose' holds values too close to each other"):
+        BayesianNetwork("kind->dose").fit(rows.assign(dose=rows["dose"] * 1e-170))
+    weights = np.ones(len(rows))
+    weights[5] = 0.0
+    spoilt = rows.copy()
+    spoilt.loc[5, "dose"] = 1e200
+    one, other = (
+        BayesianNetwork("kind->dose", random_state=0).fit(x, sample_weight=weights).dose_intercept_ for x in (rows, spoilt)
+    )
+    np.testing.assert_allclose(one, other, rtol=1e-9)
+    large = BayesianNetwork("kind->dose", random_state=0).fit(rows.assign(dose=rows["dose"] * 1e100))  # all whole, as floats
+    np.testing.assert_allclose(large.dose_intercept_ / 1e100, [13, 10], atol=0.2)
+
+
+def test_questions_that_mean_nothing(net, rows):
+    with pytest.raises(ParameterError, match="'dose' is asked for twice"):
+        net.predict(rows, ["dose", "dose"])
+    with pytest.raises(ParameterError, match="ICL is of models whose rows have a hidden label"):
+        net.icl(rows)
+    constant = net.do({"dose": 3.0})
+    np.testing.assert_allclose(constant.sample(5)[0][:, 2].astype(float), 3.0, rtol=1e-14)

@@ -118,6 +118,8 @@ def _nothing_left(model: Model, progress: Progress) -> Exception:
     """The error that says why no start is left."""
     if isinstance(progress.lost_by, ImpossibleSequenceError):
         return progress.lost_by
+    if model.n_hidden is None and progress.lost_by is not None:  # no components are to blame
+        return progress.lost_by
     if model.is_posterior:  # its objective is bounded: what it loses is digits
         return CollapseError(
             "no start has a lower bound that can be computed: the values of some column are too far apart for the digits of "

@@ -105,6 +105,8 @@ def _sums(x: np.ndarray, weights: np.ndarray | None, pivot: np.ndarray) -> tuple
         part = slice(begin, begin + _CHUNK)
         centred = np.asarray(x[part], dtype=np.float64) - pivot
         w = np.ones(len(centred)) if weights is None else np.asarray(weights[part], dtype=np.float64)
+        if weights is not None and not w.all():
+            centred[w == 0] = 0.0  # what has no weight may be anything
         seen = ~np.isnan(centred)
         if seen.all():
             total += w.sum()

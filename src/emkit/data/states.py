@@ -11,6 +11,8 @@ from emkit.core.errors import DataError, ParameterError
 from emkit.data.categories import read_categories
 from emkit.data.tables import Table
 
+_WHOLE = 2.0**53  # beyond it every floating-point number is whole
+
 
 def same_state(level: Any) -> str:
     """What two ways of writing a state have in common: 0, "0", 0.0 and "0.0" are one, and so are True, "True" and "true"."""
@@ -64,7 +66,7 @@ def read_states(
     declared : mapping from names of columns to their states
         In the order in which they are numbered. Other columns have the states that occur: see ``read_categories``.
     numbers : names of columns of whole numbers that are no states
-        Columns of numbers with a fraction, of which no states are declared, are none either.
+        Columns of numbers with a fraction, or beyond 2^53, of which no states are declared, are none either.
     like : Columns, optional
         Those of the fit, whose states count. Columns may then be missing, in any order: they are not observed.
     unseen : {"error", "missing"}
@@ -82,7 +84,7 @@ def read_states(
         if name in declared:
             return False
         seen = cells[np.isfinite(cells)]
-        return name in numbers or bool((seen != np.round(seen)).any())
+        return name in numbers or bool(((seen != np.round(seen)) | (np.abs(seen) > _WHOLE)).any())
 
     table = read_categories(x, min_rows=min_rows, every_column=every_column, real=real)
     if like is None:

@@ -17,7 +17,8 @@ from emkit.data.rows import ArraySource
 from emkit.data.states import read_states
 from emkit.data.validate import check_weights
 from emkit.estimators.face import Job
-from emkit.estimators.network_after import AfterNetwork, columns_with
+from emkit.estimators.network_after import AfterNetwork
+from emkit.estimators.network_names import columns_with
 from emkit.estimators.network_structure import Structure, declared_states, groups_of_nodes, hidden_states, priors_apart, structure
 from emkit.models.bayesnet.asked import Asked
 from emkit.models.bayesnet.conditional_gaussian import ConditionalGaussianNet

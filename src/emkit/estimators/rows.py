@@ -8,7 +8,7 @@ import numpy as np
 
 from emkit.core.checks import count
 from emkit.core.columns import Columns
-from emkit.core.errors import DataError
+from emkit.core.errors import DataError, ParameterError
 from emkit.core.model import EStep, Inference
 from emkit.data.filling import filled_in
 from emkit.data.labels import read_labels
@@ -133,8 +133,14 @@ class RowFace(Face):
         """
         draws = None if n_draws is None else count(n_draws, "n_draws")
         source = self._new(X)
-        tables = [filled_in(X, x, self._holes(source), source.columns) for x in self._imputed(source, draws)]
+        place = self._place_of_columns(X, source.columns)
+        holes, columns = self._holes(source)[:, place], source.columns.some(place)
+        tables = [filled_in(X, x[:, place], holes, columns) for x in self._imputed(source, draws)]
         return tables[0] if draws is None else tables
+
+    def _place_of_columns(self, X: Any, columns: Columns) -> list[int]:
+        """Which of the model's columns those of ``X`` are, in their order."""
+        return list(range(len(columns)))
 
     def _holes(self, source: ArraySource) -> np.ndarray:
         """Which cells of rows are to be filled in, (n, d)."""
@@ -190,6 +196,8 @@ class RowFace(Face):
 
         Lower is better.
         """
+        if self._current().model.n_hidden is None:
+            raise ParameterError("ICL is of models whose rows have a hidden label each; take bic", parameter="icl")
         source = self._new(X)
         bic = self._criterion(bic_price(source.total_weight), self._log_likelihood(source))
         return bic + uncertainty(self._infer(source, "marginals").marginals)

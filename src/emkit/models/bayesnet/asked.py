@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from emkit.core.errors import ParameterError
 from emkit.models.bayesnet import mixed_answers
 from emkit.models.bayesnet.conditional_gaussian import ConditionalGaussianNet
 from emkit.models.bayesnet.drawing import drawn, sampled_given
 from emkit.models.bayesnet.evidence import MISSING, codes_of
 from emkit.models.bayesnet.impossible import impossible
+from emkit.models.bayesnet.linear import FARTHEST
 from emkit.models.bayesnet.model import BayesNet
 from emkit.models.bayesnet.most_probable import most_probable
 from emkit.models.bayesnet.params import BayesNetParams
@@ -136,6 +138,11 @@ class AskedMixed(Asked):
             super().observe(cells, node, value)
         else:
             cells.z[:, g] = (value - units.centre[g]) / units.scale[g]
+            if not np.abs(cells.z[:, g]).max() < FARTHEST:
+                raise ParameterError(
+                    f"{self.model.graph.names[node]!r}: {value:g} is too far from what was fitted to square the distance",
+                    parameter="evidence",
+                )
 
     def forget(self, cells: Cells, nodes: Sequence[int]) -> None:
         """Take what is known of nodes away, in place."""

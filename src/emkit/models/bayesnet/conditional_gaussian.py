@@ -221,13 +221,9 @@ class ConditionalGaussianNet(Model):
     def resolve(self, source: Source) -> Self:
         """Checks the cells, takes standard units and priors from the columns, reads fixed and starting values."""
         self.check(source)
-        columns = [self.columns[node] for node in self.linear.nodes]
-        summary = source.summary
-        variance = np.where(summary.variance[columns] > 0, summary.variance[columns], 1.0)
-        spread = np.where(summary.spread[columns] > 0, summary.spread[columns], variance)
-        units = Units(summary.mean[columns], np.sqrt(variance))
+        units = Units.of([self.columns[node] for node in self.linear.nodes], source.summary, source.columns)
         names = [self.graph.names[node] for node in self.linear.nodes]
-        penalties = penalties_of(self.gaussian_prior, names, self.linear.widths, spread, source.total_weight)
+        penalties = penalties_of(self.gaussian_prior, names, self.linear.widths, units.scale**2, source.total_weight)
         tables = self.tables.with_values(1, len(self.tables.graph) - len(self.tables.hidden))
         return replace(self, units=units, penalties=penalties, tables=tables).with_values(1, source.n_features)
 
@@ -241,15 +237,18 @@ class ConditionalGaussianNet(Model):
         """Standard units; those of the user where there were no data."""
         return self.units or Units(np.zeros(len(self.linear.nodes)), np.ones(len(self.linear.nodes)))
 
-    def cells(self, x: Any) -> tuple[np.ndarray, np.ndarray]:
-        """States (n, N), -1 where missing and 0 for Gaussian nodes, and Gaussian nodes in standard units (n, G)."""
+    def cells(self, x: Any, weights: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """States (n, N), -1 where missing and 0 for Gaussian nodes, and Gaussian nodes in standard units (n, G).
+
+        Raises DataError for a number, in a row of some weight, that is too far from all others to square its distance.
+        """
         x, numbers = np.asarray(x), list(self.linear.nodes)
         columns = np.array(self.columns)
         states = columns.copy()
         states[numbers] = MISSING
         codes = codes_of(x, states)
         codes[:, numbers] = 0
-        z = (np.asarray(x[:, columns[numbers]], dtype=np.float64) - self.known_units.centre) / self.known_units.scale
+        z = self.known_units.measured(x[:, columns[numbers]], [self.graph.names[node] for node in numbers], weights)
         return codes, z
 
     def compiled(self, codes: np.ndarray, z: np.ndarray, kept: bool | np.ndarray = False) -> NumberedRows:
@@ -282,7 +281,7 @@ class ConditionalGaussianNet(Model):
             for begin in range(0, max(block.n, 1), _ROWS):
                 part = slice(begin, begin + _ROWS)
                 own = None if weights is None else np.asarray(weights[part], dtype=np.float64)
-                rows = self.compiled(*self.cells(np.asarray(block.x)[part]), self.tables.everything)
+                rows = self.compiled(*self.cells(np.asarray(block.x)[part], own), self.tables.everything)
                 found.append((rows, own, rows.plan_of(own)))
             block.kept[key] = found
         return found

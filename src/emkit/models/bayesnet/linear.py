@@ -12,9 +12,14 @@ from math import prod
 
 import numpy as np
 
-from emkit.core.errors import ParameterError
+from emkit.core.columns import Columns
+from emkit.core.errors import DataError, ParameterError
 from emkit.core.parameters import Parameter, Positive, Real
+from emkit.core.summary import ColumnSummary
 from emkit.models.bayesnet.graph import Graph
+
+FARTHEST = 1e150  # in standard units: beyond, squares are no numbers
+_LEAST = 1e-280  # of a variance: the squares of smaller differences lose digits
 
 
 @dataclass(frozen=True)
@@ -158,6 +163,49 @@ class Units:
     centre: np.ndarray
     scale: np.ndarray
 
+    @classmethod
+    def of(cls, columns: Sequence[int], summary: ColumnSummary, names: Columns) -> "Units":
+        """Medians and robust standard deviations of these columns, which far-off values cannot spoil for all others.
+
+        Raises DataError for a column whose values are too close to each other to square their differences, or too far apart.
+        """
+        centre, scale = np.zeros(len(columns)), np.ones(len(columns))
+        used = summary.rows if summary.row_weights is None else summary.rows[summary.row_weights > 0]
+        for g, j in enumerate(columns):
+            seen = np.asarray(used[:, j], dtype=np.float64)
+            seen = seen[~np.isnan(seen)]
+            if not len(seen):
+                continue
+            centre[g] = np.median(seen)
+            spread = summary.spread[j] if summary.spread[j] > 0 else summary.variance[j]
+            if summary.high[j] > summary.low[j] and not _LEAST < spread < 1.0 / _LEAST:
+                what = "too close to each other" if spread <= _LEAST else "too far apart"
+                raise DataError(
+                    f"{names.called(j)} holds values {what} to square their differences; give it in other units",
+                    column=names[j].name,
+                )
+            scale[g] = np.sqrt(spread) if spread > 0 else 1.0
+        return cls(centre, scale)
+
+    def measured(self, values: np.ndarray, names: Sequence[str], weights: np.ndarray | None = None) -> np.ndarray:
+        """Values (n, G) in these units. Those that are too far off to square are missing in rows without weight.
+
+        Raises DataError for such a value in another row.
+        """
+        with np.errstate(over="ignore"):
+            z = (np.asarray(values, dtype=np.float64) - self.centre) / self.scale
+        far = np.abs(z) > FARTHEST
+        if far.any() and weights is not None:
+            z[far & (weights == 0)[:, None]] = np.nan
+            far &= (weights > 0)[:, None]
+        if far.any():
+            row, g = (int(at[0]) for at in np.nonzero(far))
+            raise DataError(
+                f"row {row}: {names[g]!r} is {values[row, g]:g}, too far from what was fitted to square the distance",
+                column=names[g], row=row,
+            )  # fmt: skip
+        return z
+
     def change(self, linear: Linear, g: int) -> tuple[np.ndarray, np.ndarray]:
         """``J`` and ``t`` with which coefficients b' in standard units are b = t + J b' in the user's."""
         parents = list(linear.continuous[g])
@@ -196,6 +244,7 @@ def refuse_parents(graph: Graph, cards: Sequence[int]) -> None:
             if cards[node] and not cards[parent]:
                 raise ParameterError(
                     f"discrete node {graph.names[node]!r} has the Gaussian parent {graph.names[parent]!r}; only Gaussian nodes "
-                    "may have Gaussian parents. Turn the edge around, or cut the numbers into classes",
+                    "may have Gaussian parents. Turn the edge around, cut the numbers into classes, or if "
+                    f"{graph.names[node]!r} is a number too, say gaussian=[{graph.names[node]!r}]",
                     parameter="edges",
                 )

@@ -37,12 +37,13 @@ def regressed(
     left = moments[:, -1, -1] + constant + penalty.scatter / size
     left = left - 2.0 * np.einsum("ci,ci->c", found, right) + np.einsum("ci,cij,cj->c", found, normal, found)
     with np.errstate(invalid="ignore", divide="ignore"):
-        variance = left / total
+        variance = np.maximum(left, penalty.scatter / size) / total  # rounding takes nothing from what the prior leaves
     natural = units.natural(linear, g, found, variance)
     kept[0][known] = natural[0][known]
     spread = total > 0
     kept[1][spread] = natural[1][spread]
-    refuse_collapse(linear, g, variance[spread])
+    if not penalty.scatter:
+        refuse_collapse(linear, g, variance[spread])
     return kept
 
 
@@ -77,7 +78,8 @@ def regressed_with_held(
             square = np.append(-best, 1.0)
             off = float(penalty.precision @ (best - penalty.mean) ** 2)
             variances[c] = (square @ products @ square + off + penalty.scatter) / total
-            refuse_collapse(linear, g, variances[c : c + 1] / units.scale[g] ** 2)
+            if not penalty.scatter:
+                refuse_collapse(linear, g, variances[c : c + 1] / units.scale[g] ** 2)
     return coefficients, variances
 
 

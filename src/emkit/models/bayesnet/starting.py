@@ -57,8 +57,8 @@ def start_of_numbers(model: Any, block: Block, rng: np.random.Generator, attempt
     Hidden nodes are first guessed, as clusters of the numbers below them, or at random; then every family is fitted to the rows in
     which it is observed, together with one row's worth of what is true of all configurations.
     """
-    codes, z = model.cells(block.x)
-    weights = np.ones(len(z)) if block.weights is None else np.asarray(block.weights, dtype=np.float64)
+    weights = np.ones(block.n) if block.weights is None else np.asarray(block.weights, dtype=np.float64)
+    codes, z = model.cells(block.x, weights)
     for node in model.hidden:
         below = [model.linear.place[child] for child in model.graph.children[node] if not model.cards[child]]
         points = np.where(np.isnan(z[:, below]), 0.0, z[:, below]) if below else None

@@ -11,7 +11,7 @@ from emkit.models.bayesnet.graph import Graph
 from emkit.models.bayesnet.model import BayesNet
 from emkit.models.bayesnet.params import BayesNetParams, ConditionalGaussianParams
 
-_NEGLIGIBLE = 1e-12  # of a column's variance
+_NEGLIGIBLE = 1e-30  # of a column's variance
 
 
 def do(model: BayesNet, params: Any, states: Mapping[int, int]) -> tuple[BayesNet, BayesNetParams]:
