@@ -3,6 +3,7 @@
 PYTHON ?= python3
 TEST_EXTRAS ?= test
 TESTS ?=
+PARALLEL ?= -n auto --dist worksteal
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -20,14 +21,14 @@ demo: $(VENV)/.installed-cli
 	$(BIN)/emkit demo
 
 test: $(VENV)/.installed-$(TEST_EXTRAS)
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest $(PARALLEL) $(TESTS)
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	$(BIN)/python -m pytest tests/docs
+	$(BIN)/python -m pytest $(PARALLEL) tests/docs
 
 bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks mixture

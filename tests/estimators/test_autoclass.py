@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 import emkit
 from emkit import AutoClass, DataError, ParameterError, StopReason, TimeLimit, read_autoclass
@@ -305,3 +305,17 @@ def test_classes_come_in_the_order_that_is_asked_for():
     heights = AutoClass(**ONE, order_by="auto").fit(frame[["height"]])
     assert (np.diff(heights.height_means_.ravel()) > 0).all()
     assert (heights.labels_ == heights.predict(frame[["height"]])).all()
+
+
+def test_what_a_type_has_no_use_for_is_refused_and_hints_can_be_followed():
+    table = pd.DataFrame({"n": np.arange(-10.0, 10.0) + 0.5, "c": list("ab") * 10})
+    with pytest.raises(ParameterError, match="zero_points: column 'n' is of the type 'normal', which has none"):
+        AutoClass(types={"n": "normal"}, zero_points={"n": -20}).fit(table)
+    with pytest.raises(ParameterError, match="errors: column 'c' is of the type 'categorical'"):
+        AutoClass(errors={"c": 1}).fit(table)
+    with pytest.raises(DataError, match="lower that in zero_points, or give the column the type 'normal'"):
+        AutoClass(types={"n": "log"}).fit(table)
+    for followed in ({"types": {"n": "normal"}}, {"types": {"n": "log"}, "zero_points": {"n": -20}}):
+        AutoClass(max_tries=1, random_state=0, **followed).fit(table)
+    with pytest.raises(NotFittedError):
+        AutoClass().report()

@@ -7,19 +7,26 @@ import pytest
 
 from emkit import (
     HMM,
+    ArraySource,
     AutoClass,
+    BayesianNetwork,
+    FiniteMixture,
+    Gaussian,
     GaussianMixture,
     LatentClass,
     Mixture,
     ModelFileError,
     ParameterError,
     StopReason,
+    Threads,
     TimeLimit,
     Trace,
     likelihood_ratio_test,
     select,
 )
 from emkit.core.monitor import Monitor
+from emkit.selection.candidates import Candidate
+from emkit.selection.tasks import Task, perform
 from support.datasets import FOLDER, faithful
 
 SHAPES = ["EEI", "VVI", "EEE", "VEE", "VVV"]
@@ -197,6 +204,8 @@ def test_what_cannot_be_searched_is_refused():
     for stranger in (Trace(), "GaussianMixture"):
         with pytest.raises(ParameterError, match="is not an estimator that can be searched"):
             select(stranger, x)
+    with pytest.raises(ParameterError, match="BayesianNetwork has no number of components to try"):
+        select(BayesianNetwork(), x)
     with pytest.raises(ParameterError, match="AutoClass finds the number of classes by a search"):
         select(AutoClass(), x, grid={"max_tries": [1, 2]})
     for auto in ({"n_components": [1, "auto"]}, {"covariance_type": ["EII"]}):
@@ -232,6 +241,23 @@ def test_what_is_fitted_but_has_no_criterion_says_why():
             select(GaussianMixture(), x, grid=grid, **wrong)
     with pytest.raises(ParameterError, match="stand for 6e\\+07"):
         likelihood_ratio_test(GaussianMixture(1), GaussianMixture(2), x, np.full(60, 1e6))
+
+
+def test_folds_that_are_cut_off_give_no_number():
+    x = faithful()
+
+    class Late(Monitor):
+        def asked(self):
+            return StopReason.TIME_LIMIT if late else None
+
+    late: list[int] = []
+
+    task = Task("t", "held out", Candidate("c", "", 1, FiniteMixture(Gaussian(), 2), *[ArraySource(x)] * 2, 2), (0,), folds=3)
+    whole = perform(task, Threads(1), [Late()])
+    assert np.isfinite(whole.criteria["cv"]) and not whole.cut
+    late.append(1)
+    cut = perform(task, Threads(1), [Late()])
+    assert "cv" not in cut.criteria and cut.cut and "cut off before it was cross-validated" in cut.note
 
 
 def test_a_folder_that_is_not_there_is_said_before_the_search(tmp_path):

@@ -88,7 +88,7 @@ Setting = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=JSON", help="Any other setting of the estimator, e.g. reg_covar=0.01."),
 ]
-Checkpoint = Annotated[Path | None, typer.Option(help="File to save progress to every minute; taken up again if it is there.")]
+Checkpoint = Annotated[Path | None, typer.Option(help="File to save progress to now and then; taken up again if it is there.")]
 TimeLimit = Annotated[float | None, typer.Option(metavar="SECONDS", min=0, help="End the fit after this time.")]
 AsJson = Annotated[bool, typer.Option("--json", help="The outcome as JSON instead of a summary.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on stderr but errors.")]

@@ -5,7 +5,7 @@ from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Self
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from emkit.algorithms.starts import fit
 from emkit.core.checks import count, mapping, one_of
@@ -275,7 +275,7 @@ class AutoClass(RowFace):
     def _of_search(self) -> Said:
         said: Said | None = self.__dict__.get("_said")
         if said is None:
-            raise AttributeError("what a search said is known after fit; a file keeps the model alone")
+            raise NotFittedError("what a search said is known after fit; a file keeps the model alone")
         return said
 
     # --- the answer ---------------------------------------------------------------------------------------------------
@@ -339,7 +339,9 @@ class AutoClass(RowFace):
         n_columns : int
             Columns named for each class.
         """
-        return report(self, n_columns)
+        self._current()
+        self._of_search()
+        return report(self, count(n_columns, "n_columns"))
 
     def criteria(self) -> dict[str, Any]:
         """The score beside the criteria of every mixture."""

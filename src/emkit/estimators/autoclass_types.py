@@ -24,6 +24,7 @@ from emkit.selection.autoclass.attributes import Attribute, TableModel, Term
 from emkit.selection.autoclass.prepare import SAFETY, error_of
 
 WORDS = ("normal", "log", "categorical", "ignore", "correlated", "correlated-log")
+_NUMBERS = ("normal", "log", "correlated", "correlated-log")
 _FEW = 8  # different whole numbers up to which a column is one of categories, if each is seen five times on average
 _FINE, _COARSE = 1e-3, 1e-2  # of a standard deviation, of the range: between these an error is inferred
 
@@ -142,6 +143,9 @@ def _given(values: Mapping[Any, float], j: int, columns: Columns, setting: str) 
 
 def _attribute(x: np.ndarray, j: int, columns: Columns, word: str, told: Told) -> Attribute:
     column = columns[j]
+    for name, given, wanted in (("zero_points", told.zero_points, ("log", "correlated-log")), ("errors", told.errors, _NUMBERS)):
+        if _given(given, j, columns, name) is not None and word not in (*wanted, "ignore"):
+            raise ParameterError(f"{name}: {columns.called(j)} is of the type {word!r}, which has none", parameter=name)
     if word in ("categorical", "ignore"):
         if word == "categorical" and column.levels is None:
             levels = int(np.nanmax(x)) + 1

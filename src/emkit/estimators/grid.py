@@ -97,6 +97,10 @@ def _named(found: list[Cell], estimators: list[Face]) -> Iterator[tuple[Cell, st
 
 
 def _cells(template: Face, grid: Any) -> Iterator[Cell]:
+    if grid is None and not template.size_setting:
+        raise ParameterError(
+            f"{type(template).__name__} has no number of components to try: give a grid of its settings", parameter="grid"
+        )
     if grid is None:
         grid = {template.size_setting: range(1, UP_TO + 1)}
     if not isinstance(grid, Mapping):

@@ -61,12 +61,15 @@ class Outcome:
         Spent on it.
     note : str
         Why there is no result, or what is to be said of it.
+    cut : bool
+        Whether it was asked to stop before it was through, so that it is not to be kept for another time.
     """
 
     result: Result | None = None
     criteria: Mapping[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     note: str = ""
+    cut: bool = False
 
     @property
     def fitted(self) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from emkit.algorithms.carry_on import HALTED
 from emkit.algorithms.starts import fit
 from emkit.core.block import Block, BlockSource
 from emkit.core.checks import count
@@ -12,6 +13,10 @@ from emkit.core.errors import DataError, EmkitError
 from emkit.core.executor import Executor
 from emkit.core.model import Infer, Model
 from emkit.core.result import StopReason
+
+
+class CutOff(Exception):
+    """The fit of a fold was asked to stop."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +101,8 @@ def cross_validated(
     ------
     DataError
         If there are fewer rows or sequences than folds.
-    KeyboardInterrupt
-        Also if the fit of a fold was interrupted: some folds alone cannot be compared.
+    KeyboardInterrupt, CutOff
+        Also if the fit of a fold was interrupted, or asked to stop by a monitor: some folds alone cannot be compared.
 
     References
     ----------
@@ -125,6 +130,8 @@ def _held_out(
     result = fit(model, kept.distinct(), executor=executor, rng=rng, **how)
     if result.reason is StopReason.INTERRUPTED:
         raise KeyboardInterrupt
+    if result.reason in HALTED:
+        raise CutOff
     infer = Infer(result.model, result.params, "log_likelihood")
 
     def one(block: Block) -> float:

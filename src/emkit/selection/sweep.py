@@ -253,7 +253,7 @@ class _Search:
                 self.outcomes[self.index[task.candidate.name]] = known
         for task, outcome in self.workers.done(rest):
             self.outcomes[self.index[task.candidate.name]] = outcome
-            cut = outcome.result is not None and outcome.result.reason in HALTED
+            cut = outcome.cut or (outcome.result is not None and outcome.result.reason in HALTED)
             if self.journal is not None and not cut and self.workers.stopped is None:
                 self.journal.keep(task, outcome)
             if cut and outcome.result is not None and outcome.result.reason is StopReason.INTERRUPTED:

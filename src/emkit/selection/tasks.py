@@ -20,6 +20,7 @@ from emkit.core.result import Result, StopReason
 from emkit.core.warn import quietly
 from emkit.selection.candidates import Candidate, Outcome
 from emkit.selection.criteria import criteria
+from emkit.selection.cross_validation import CutOff, cross_validated
 from emkit.selection.neighbours import starts_from
 
 
@@ -76,10 +77,14 @@ def perform(task: Task, executor: Executor, monitors: Sequence[Monitor]) -> Outc
     try:
         with quietly():
             found = _KINDS[task.kind](task, executor, Monitors(monitors))
+    except CutOff:
+        text = "; ".join(filter(None, (task.current.note, "cut off before it was cross-validated")))
+        found = replace(task.current, note=text)
     except EmkitError as error:
         text = " ".join(str(error).split())
         found = replace(task.current, note=task.current.note or text)
-    return replace(found, seconds=task.current.seconds + time.perf_counter() - began)
+    cut = Monitors(monitors).asked() is not None
+    return replace(found, seconds=task.current.seconds + time.perf_counter() - began, cut=cut)
 
 
 def _own(task: Task, executor: Executor, watch: Monitor) -> Outcome:
@@ -133,8 +138,6 @@ def _further(task: Task, executor: Executor, watch: Monitor) -> Outcome:
 
 
 def _held_out(task: Task, executor: Executor, watch: Monitor) -> Outcome:
-    from emkit.selection.cross_validation import cross_validated
-
     candidate, rng = task.candidate, np.random.default_rng(np.random.SeedSequence(task.seed))
     how = {"starts": candidate.starts, "tol": candidate.tol, "max_iter": candidate.max_iter, "algorithm": candidate.algorithm}
     how["monitors"] = [_Quiet(watch)]

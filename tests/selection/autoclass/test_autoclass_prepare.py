@@ -89,7 +89,7 @@ def test_columns_that_cannot_be_used_are_named(cells, attribute, kind, words):
 
 def test_correlated_columns_need_all_cells():
     x = np.array([[1, 2], [3, np.nan], [9, 9]])
-    with pytest.raises(DataError, match=r"row 1 is missing.*single_normal_cm") as told:
+    with pytest.raises(DataError, match=r"row 1 is missing.*'normal', each alone") as told:
         prepare(x, TableModel((NUMBER, Attribute("width", "location", error=0.1)), (Term("multi_normal_cn", (0, 1)),)))
     assert (told.value.column, told.value.row) == ("width", 1)
 

@@ -67,7 +67,10 @@ def command(
     known = known_settings(kind)
     wrong = [name for name in (*grid, *settings) if name not in known and name != kind.size_setting]
     if not grid or wrong:
-        raise Refusal(f"{model} cannot be searched" if not grid else f"{model} has no setting {', '.join(map(repr, wrong))}")
+        what = "gaussian-mixture, mixture, latent-class or hmm, with --emissions for what its states emit"
+        raise Refusal(
+            f"{model} cannot be searched; take {what}" if not grid else f"{model} has no setting {', '.join(map(repr, wrong))}"
+        )
     how = {"grid": grid, "by": by, "cv": cv, "n_jobs": n_jobs, "drop": not keep_all, "time_limit": time_limit}
     file = DataFile(data, separator, decimal)
     with talk.warnings():

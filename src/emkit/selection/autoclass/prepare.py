@@ -166,7 +166,13 @@ def numbers(x: np.ndarray, attribute: Attribute) -> np.ndarray:
     if attribute.kind == "location":
         return x
     below = x <= attribute.zero_point
-    _refuse(below, x, attribute, f"values must be above its zero point, {attribute.zero_point}: lower that, or use kind 'location'")
+    _refuse(
+        below,
+        x,
+        attribute,
+        f"values must be above its zero point, {attribute.zero_point}: lower that in zero_points, or give the column "
+        "the type 'normal'",
+    )
     return np.log(x - attribute.zero_point)
 
 
@@ -291,7 +297,8 @@ def _block(x: np.ndarray, attributes: Sequence[Attribute], term: Term, t: int, f
     if np.isnan(y).any():
         row, j = (int(v) for v in np.argwhere(np.isnan(y))[0])
         raise DataError(
-            f"column {own[j].name!r} row {row} is missing; 'multi_normal_cn' needs all cells: use 'single_normal_cm'",
+            f"column {own[j].name!r} row {row} is missing, and correlated columns need all cells: give them the type "
+            "'normal', each alone",
             column=own[j].name,
             row=row,
         )
