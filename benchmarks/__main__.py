@@ -43,6 +43,7 @@ def main() -> None:
     nets = commands.add_parser("bayes_net", help="Bayesian networks with missing cells, beside pyAgrum; one thread")
     nets.add_argument("--networks", required=True, help="a folder of BIF files, such as pgmpy's example_models")
     nets.add_argument("--pyagrum", help="the Python that has pyAgrum; this one by default")
+    nets.add_argument("--pgmpy", help="the Python that has pgmpy 1.1.2; this one by default")
     nets.add_argument("--repeats", type=int, default=3, help="times five iterations of each problem (median quoted)")
     nets.add_argument("--only", help="only problems whose name contains this")
     lrt = commands.add_parser("lrt", help="bootstrap likelihood-ratio test: time, and p values under the null hypothesis")

@@ -1,7 +1,8 @@
-"""Bayesian networks with missing cells: an iteration of EM, the plan, and the whole fit, beside pyAgrum 3.3.1.
+"""Bayesian networks with missing cells: an iteration of EM, the plan, and the whole fit, beside pyAgrum 3.3.1 and pgmpy 1.1.2.
 
 Networks are BIF files in the folder that ``--networks`` names, such as the ``example_models`` of the package pgmpy 0.1.26. pyAgrum
-is run by the interpreter that ``--pyagrum`` names, or by this one: it may live in an environment of its own. CPU time, one thread.
+and pgmpy are run by the interpreters that ``--pyagrum`` and ``--pgmpy`` name, or by this one: they may live in environments of
+their own. CPU time, one thread. The likelihood of the rows that each reaches is computed here, from its tables.
 """
 
 import csv
@@ -20,6 +21,7 @@ import numpy as np
 
 from benchmarks import measure
 from emkit import ArraySource, Threads, fit
+from emkit.core.compiled import compiling
 from emkit.core.fit import Problem as Fitting
 from emkit.io.networks.dispatch import read_network
 from emkit.models.bayesnet.graph import Graph
@@ -123,12 +125,61 @@ def run(iterations):
     return time.process_time() - cpu, learner.EMnbrIterations(), found
 
 a, b = run(few), run(many)
-print(json.dumps({"cpu": (b[0] - a[0]) / max(b[1] - a[1], 1), "made": b[1]}))
+tables = {}
+for node in b[2].nodes():
+    table = b[2].cpt(node)  # its own variable comes first among the names, and its states last in the array
+    own, parents = table.variable(0), [table.variable(i) for i in range(1, table.nbrDim())]
+    tables[own.name()] = {
+        "parents": [p.name() for p in parents], "states": {v.name(): list(v.labels()) for v in (own, *parents)},
+        "values": table.toarray().tolist(), "axes": [v.name() for v in (*reversed(parents), own)],
+    }
+print(json.dumps({"cpu": (b[0] - a[0]) / max(b[1] - a[1], 1), "made": b[1], "tables": tables}))
+"""
+
+_PGMPY = """
+import json, sys, time, warnings
+warnings.simplefilter("ignore")
+import pandas as pd
+from pgmpy.estimators import ExpectationMaximization
+from pgmpy.models import DiscreteBayesianNetwork
+from pgmpy.readwrite import BIFReader
+net, path, few, many = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:5])
+rows = pd.read_csv(path, na_values=["?"], dtype=str, keep_default_na=False)
+edges = BIFReader(net).get_model().edges()
+
+def run(iterations):
+    model = DiscreteBayesianNetwork(edges)
+    model.add_nodes_from(rows.columns)
+    cpu = time.process_time()
+    found = ExpectationMaximization(model, rows).get_parameters(max_iter=iterations, atol=0.0, show_progress=False, seed=0)
+    return time.process_time() - cpu, found
+
+b = run(many)
+tables = {}
+for cpd in b[1]:
+    names = list(cpd.variables)
+    tables[cpd.variable] = {"states": cpd.state_names, "values": cpd.values.tolist(), "axes": names}
+print(json.dumps({"cpu": b[0] / many, "made": many, "tables": tables}))
 """
 
 
-def theirs(problem: Problem, record: Any, folder: Path, x: np.ndarray, python: str) -> dict[str, Any] | None:
-    """CPU seconds of an iteration of pyAgrum; None where it does not run."""
+def reached(model: BayesNet, record: Any, x: np.ndarray, tables: dict[str, Any]) -> float:
+    """The log-likelihood of the rows under another library's tables: axes by name, states by label."""
+    found = []
+    for node, name in enumerate(record.names):
+        told = tables[name]
+        wanted = [*(record.names[p] for p in model.graph.parents[node]), name]
+        values = np.transpose(np.asarray(told["values"]), [told["axes"].index(axis) for axis in wanted])
+        for axis, member in enumerate(wanted):
+            states = [told["states"][member].index(state) for state in record.states[record.names.index(member)]]
+            values = np.take(values, states, axis=axis)
+        found.append(values)
+    return float(model.e_step(BayesNetParams(model.layout.flat(found)), ArraySource(x, checked=True).joined())[1])
+
+
+def theirs(problem: Problem, model: BayesNet, record: Any, folder: Path, x: np.ndarray, how: tuple[str, str, str]) -> Any:
+    """CPU seconds of an iteration of another library, and the log-likelihood it has reached; the reason where it does not run."""
+    called, python, script = how
     with tempfile.TemporaryDirectory() as place:
         path, net = Path(place) / "rows.csv", Path(place) / "net.bif"
         with open(path, "w", newline="") as file:
@@ -139,34 +190,51 @@ def theirs(problem: Problem, record: Any, folder: Path, x: np.ndarray, python: s
         packed = folder / f"{problem.network}.bif.gz"
         plain = folder / f"{problem.network}.bif"
         net.write_bytes(gzip.decompress(packed.read_bytes()) if packed.exists() else plain.read_bytes())
-        arguments = [python, "-c", _PYAGRUM, str(net), str(path), "1", "3"]
+        arguments = [python, "-c", script, str(net), str(path), "1", "3"]
         done = subprocess.run(arguments, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": ""})
     if done.returncode:
-        print(f"pyAgrum did not run: {(done.stderr.strip().splitlines() or ['?'])[-1]}", file=sys.stderr)
-        return None
+        reason = (done.stderr.strip().splitlines() or ["?"])[-1]
+        print(f"{called} did not run: {reason}", file=sys.stderr)
+        return {"failed": reason}
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    try:
+        found["log_likelihood"] = reached(model, record, x, found.pop("tables"))
+    except (KeyError, ValueError) as error:  # rows with holes were dropped, and states with them
+        found["log_likelihood"] = f"states are lacking: {error}"
     return found
 
 
 def main(arguments: Any) -> None:
     folder = Path(arguments.networks)
-    python = arguments.pyagrum or sys.executable
+    peers = [
+        ("pyAgrum", arguments.pyagrum or sys.executable, _PYAGRUM),
+        ("pgmpy", arguments.pgmpy or sys.executable, _PGMPY),
+    ]
     chosen = [p for p in PROBLEMS if not arguments.only or arguments.only in p.name]
     results = []
-    head = ("problem", "plan ms", "iteration ms", "asked", "ns/mult", "peak MB", "fit s", "pyAgrum s", "ratio")
-    print("{:38}{:>10}{:>14}{:>7}{:>9}{:>9}{:>8}{:>11}{:>9}".format(*head))
+    head = ("problem", "plan ms", "iteration ms", "asked", "ns/mult", "peak MB", "fit s", "log-likelihood")
+    print("{:38}{:>10}{:>14}{:>7}{:>9}{:>9}{:>8}{:>16}".format(*head))
     for problem in chosen:
         model, truth, record = network(folder, problem.network)
         x = rows(problem, model, truth)
-        ours(problem, model, x[:50], 1)  # compiled code is loaded
-        found = ours(problem, model, x, arguments.repeats)
-        peer = theirs(problem, record, folder, x, python) if problem.beside else None
-        cpu = f"{peer['cpu']:11.2f}{1e3 * peer['cpu'] / found['iteration_ms']:9.0f}" if peer else ""
+        with compiling(True):
+            ours(problem, model, x[:50], 1)  # compiled code is loaded
+            found = ours(problem, model, x, arguments.repeats)
         print(
             f"{problem.name:38}{found['plan_ms']:10.1f}{found['iteration_ms']:14.3f}{problem.asked:7}"
-            f"{found['ns_per_multiplication']:9.1f}{found['peak_mb']:9.1f}{found.get('fit_s', float('nan')):8.2f}{cpu}",
+            f"{found['ns_per_multiplication']:9.1f}{found['peak_mb']:9.1f}{found.get('fit_s', float('nan')):8.2f}"
+            f"{found.get('log_likelihood', float('nan')):16.4f}",
             flush=True,
         )
-        results.append({"problem": problem.name, **found, "pyagrum": peer})
+        for how in peers if problem.beside else ():
+            peer = found[how[0]] = theirs(problem, model, record, folder, x, how)
+            if "cpu" in peer:
+                ratio = 1e3 * peer["cpu"] / found["iteration_ms"]
+                value = peer["log_likelihood"]
+                print(
+                    f"    {how[0]}: {peer['cpu']:.2f} s an iteration, {ratio:.0f} times ours; after {peer['made']}: {value}",
+                    flush=True,
+                )
+        results.append({"problem": problem.name, **found})
     path = measure.save("bayes_net", {"machine": measure.machine(), "problems": results})
     print(f"\nsaved {path}")
