@@ -1,7 +1,7 @@
 """BayesianNetwork: a face on networks of discrete and Gaussian nodes."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Self
 
@@ -230,20 +230,29 @@ class BayesianNetwork(AfterNetwork):
         ----------
         names : sequence of str
         states, parents, tables : mappings by name
-            States of each node; its parents; its table, with an axis for each parent and its own last.
+            States of each node; its parents; its table, with an axis for each parent and its own last. A node without states is
+            Gaussian, and its table a mapping with "intercept", "coefficients" where it has Gaussian parents, and "variance", each
+            with an axis for every discrete parent first.
         settings
             Of the estimator.
         """
         edges = [(parent, name) for name in names for parent in parents.get(name, ())]
-        for what, given in (("states", states), ("tables", tables)):
+        gaussian = [name for name in names if isinstance(tables.get(name), Mapping)]
+        for what, given in (("states", {**states, **dict.fromkeys(gaussian)}), ("tables", tables)):
             lacking = [name for name in names if name not in given]
             if lacking:
                 raise ParameterError(f"{what}: there are none of node {lacking[0]!r}", parameter=what)
-        states = {name: tuple(states[name]) for name in names}
-        found = cls(edges, states=states, **settings)
-        columns = columns_with([name for name in names if name not in hidden_states(found.latent, states)], states)
+        states = {name: tuple(states[name]) for name in names if name not in gaussian}
+        found = cls(edges, states=states, gaussian=gaussian or None, **settings)
+        hidden = hidden_states(found.latent, states)
+        columns = columns_with([name for name in names if name not in hidden], states)
         model = found.build(columns)
-        params = model.unshown({name: np.asarray(tables[name], dtype=np.float64) for name in model.names}, 1, len(columns))
+        given = {name: table for name, table in tables.items() if name not in gaussian}
+        given |= {f"{name}_{what}": value for name in gaussian for what, value in tables[name].items()}
+        lacking = [name for name in model.all_names if name not in given]
+        if lacking:
+            raise ParameterError(f"tables: there is none for {lacking[0]!r}", parameter="tables")
+        params = model.unshown({name: np.asarray(given[name], dtype=np.float64) for name in model.all_names}, 1, len(columns))
         found._adopt(Result.by_hand(model, params), columns, np.float64)
         return found
 

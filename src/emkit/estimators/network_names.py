@@ -135,5 +135,7 @@ class NamedNetwork(RowFace):
 
 
 def columns_with(names: Sequence[str], states: Mapping[str, Sequence[Any]]) -> Columns:
-    """The schema of nodes that are seen."""
-    return Columns(tuple(Column(str(name), "category", tuple(states[name])) for name in names))
+    """The schema of nodes that are seen; those without states are numbers."""
+    return Columns(
+        tuple(Column(str(name), "category", tuple(states[name])) if name in states else Column(str(name)) for name in names)
+    )
