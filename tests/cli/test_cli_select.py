@@ -1,6 +1,7 @@
 """``emkit select``: a table on standard output, a model and a picture on request."""
 
 import json
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -48,3 +49,10 @@ def test_time_limit_ends_with_code_3():
 def test_bad_input_is_one_line(arguments, said):
     found = run(*arguments)
     assert found.exit_code == 2 and said in found.stderr and found.stderr.count("\n") == 1
+
+
+def test_a_search_that_chooses_nothing_prints_its_table_and_fails(emkit, tmp_path):
+    Path("constant.csv").write_text("a,b\n" + "1,2\n" * 30)
+    done = emkit("select", "constant.csv", "-k", "1:2", "--out", "m.safetensors", "--quiet")
+    assert done.exit_code == 2 and "none chosen" in done.stdout and not Path("m.safetensors").exists()
+    assert "no candidate was chosen" in done.stderr

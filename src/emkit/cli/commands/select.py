@@ -75,8 +75,10 @@ def command(
     file = DataFile(data, separator, decimal)
     with talk.warnings():
         found = _search(kind(**settings), seed, how, file, columns, weights, [out, checkpoint, plot], talk)
+        _print(found, as_json)  # a table is worth having even where nothing can be written
+        if found.best_index_ is None and found.reason_ is None:
+            raise Refusal("no candidate was chosen; the table says why")
         _write(found, out, plot, talk)
-        _print(found, as_json)
     if found.reason_ is not None:
         raise typer.Exit(NOT_CONVERGED)
 
