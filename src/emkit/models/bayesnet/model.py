@@ -29,6 +29,7 @@ from emkit.models.bayesnet.scanning import Scanner
 from emkit.models.bayesnet.starting import start
 from emkit.models.bayesnet.tables import Layout
 
+_FEW = 3  # priors that are named one by one
 _PLAIN = 100.0  # nanoseconds of a cell in an E-step without compiled code
 _PATTERNS = 4000  # patterns of missing nodes, times nodes, that are taken apart without it: a tenth of a second
 
@@ -229,6 +230,10 @@ class BayesNet(Model):
         """As "Bayesian network: 8 nodes, 8 edges, 1 hidden"."""
         hidden = f", {len(self.hidden)} hidden" if self.hidden else ""
         return f"Bayesian network: {len(self.graph)} nodes, {len(self.graph.edges)} edges{hidden}"
+
+    def priors_in_words(self) -> list[str]:
+        """Each prior by the table that it is of; of many only how many."""
+        return super().priors_in_words() if len(self.priors) <= _FEW else [f"priors of {len(self.priors)} tables"]
 
     # --- fitting ------------------------------------------------------------------------------------------------------
 
