@@ -164,10 +164,14 @@ class Selector:
         """
         out = []
         for column, own, old, new, told in zip(self.columns, stats.parts, at.parts, parts, stats.told, strict=True):
-            after, before = column.resolved.q(own, new), column.resolved.q(own, old)
-            moved = 0.0 if after is None or before is None else after - before
-            possible = np.isfinite(told) and np.isfinite(moved)  # not where a column was left out a moment ago
-            out.append(told + moved + column.resolved.log_prior(new) - column.reference - column.value if possible else -np.inf)
+            if column.by_steps:  # its steps may go further than q asks: what is certain is where it stands
+                found = told + column.resolved.log_prior(old)
+            else:
+                after, before = column.resolved.q(own, new), column.resolved.q(own, old)
+                moved = 0.0 if after is None or before is None else after - before
+                found = told + moved + column.resolved.log_prior(new)
+            possible = np.isfinite(found)  # not where a column was left out a moment ago
+            out.append(found - column.reference - column.value if possible else -np.inf)
         return np.array(out)
 
 
