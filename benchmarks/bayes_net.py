@@ -6,14 +6,13 @@ their own. CPU time, one thread. The likelihood of the rows that each reaches is
 """
 
 import csv
-import gzip
 import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from benchmarks import measure
 from emkit import ArraySource, Threads, fit
 from emkit.core.compiled import compiling
 from emkit.core.fit import Problem as Fitting
-from emkit.io.networks.dispatch import read_network
+from emkit.io.networks.dispatch import read_network, write_network
 from emkit.models.bayesnet.graph import Graph
 from emkit.models.bayesnet.model import BayesNet
 from emkit.models.bayesnet.params import BayesNetParams
@@ -163,6 +162,15 @@ print(json.dumps({"cpu": b[0] / many, "made": many, "tables": tables}))
 """
 
 
+def coded(record: Any) -> Any:
+    """The same network with names and states that every program reads."""
+    called = {name: f"n{i}" for i, name in enumerate(record.names)}
+    states = tuple(tuple(f"s{k}" for k in range(len(found))) for found in record.states)
+    return replace(
+        record, names=tuple(called.values()), states=states, parents=tuple(tuple(called[p] for p in ps) for ps in record.parents)
+    )
+
+
 def reached(model: BayesNet, record: Any, x: np.ndarray, tables: dict[str, Any]) -> float:
     """The log-likelihood of the rows under another library's tables: axes by name, states by label."""
     found = []
@@ -177,23 +185,23 @@ def reached(model: BayesNet, record: Any, x: np.ndarray, tables: dict[str, Any])
     return float(model.e_step(BayesNetParams(model.layout.flat(found)), ArraySource(x, checked=True).joined())[1])
 
 
-def theirs(problem: Problem, model: BayesNet, record: Any, folder: Path, x: np.ndarray, how: tuple[str, str, str]) -> Any:
+def theirs(model: BayesNet, record: Any, x: np.ndarray, how: tuple[str, str, str]) -> Any:
     """CPU seconds of an iteration of another library, and the log-likelihood it has reached; the reason where it does not run."""
     called, python, script = how
     with tempfile.TemporaryDirectory() as place:
         path, net = Path(place) / "rows.csv", Path(place) / "net.bif"
+        record = coded(record)
         with open(path, "w", newline="") as file:
             table = csv.writer(file)
             table.writerow(record.names)
             for row in x:
                 table.writerow("?" if np.isnan(v) else record.states[j][int(v)] for j, v in enumerate(row))
-        packed = folder / f"{problem.network}.bif.gz"
-        plain = folder / f"{problem.network}.bif"
-        net.write_bytes(gzip.decompress(packed.read_bytes()) if packed.exists() else plain.read_bytes())
+        write_network(record, net)
         arguments = [python, "-c", script, str(net), str(path), "1", "3"]
         done = subprocess.run(arguments, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": ""})
     if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["?"])[-1]
+        lines = [line for line in done.stderr.strip().splitlines() if "rror" in line] or ["?"]
+        reason = lines[-1]
         print(f"{called} did not run: {reason}", file=sys.stderr)
         return {"failed": reason}
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -227,7 +235,7 @@ def main(arguments: Any) -> None:
             flush=True,
         )
         for how in peers if problem.beside else ():
-            peer = found[how[0]] = theirs(problem, model, record, folder, x, how)
+            peer = found[how[0]] = theirs(model, record, x, how)
             if "cpu" in peer:
                 ratio = 1e3 * peer["cpu"] / found["iteration_ms"]
                 value = peer["log_likelihood"]
