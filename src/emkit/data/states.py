@@ -94,10 +94,8 @@ def read_states(
             if states is not None:
                 out[:, j], column = _renumbered(out[:, j], column, tuple(states), unseen, table.columns.called(j))
             elif column.name in numbers:
-                out[:, j], column = (
-                    _as_numbers(out[:, j], column, table.columns.called(j)),
-                    replace(column, kind="real", levels=None),
-                )
+                out[:, j] = _as_numbers(out[:, j], column, table.columns.called(j))
+                column = replace(column, kind="real", levels=None)
             items.append(column)
         return Table(out, Columns(tuple(items), table.columns.named))
     rows = np.full((len(table.x), len(like)), np.nan)

@@ -83,7 +83,7 @@ class Asked:
 
     def mixture(self, cells: Cells, node: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """See ``mixed_answers.mixture_of``; of a Gaussian node, in a single row."""
-        raise NotImplementedError
+        raise ParameterError(f"{self.model.graph.names[node]!r} is no Gaussian node", parameter="targets")
 
     def expectations(self, cells: Cells) -> tuple[np.ndarray, np.ndarray]:
         """Means and variances of Gaussian nodes, (n, N) each; 0 for others."""

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from emkit.core.errors import ParameterError
+from emkit.models.bayesnet.components import joined, patterns
 from emkit.models.bayesnet.linear import Linear
 
 _LOG_2PI = float(np.log(2.0 * np.pi))
@@ -254,43 +255,20 @@ def factors(linear: Linear, codes: np.ndarray, z: np.ndarray, active: np.ndarray
     holes = np.concatenate([np.isnan(z), codes < 0], axis=1) & np.concatenate([active[:, nodes], active], axis=1)
     above = {p for parents in linear.discrete for p in parents}
     holes[:, [len(nodes) + i for i in range(codes.shape[1]) if i not in above]] = False  # these change nothing here
-    pattern = np.packbits(np.concatenate([active[:, nodes], holes], axis=1), axis=1)
-    _, first, which = np.unique(pattern, axis=0, return_index=True, return_inverse=True)
-    which = np.ravel(which)
-    order = np.argsort(which, kind="stable")
-    bounds = np.searchsorted(which[order], np.arange(len(first) + 1))
     rows_of: dict[Hanging, list[np.ndarray]] = {}
-    for p, row in enumerate(first):
-        rows = order[bounds[p] : bounds[p + 1]]
+    for row, rows in patterns(np.concatenate([active[:, nodes], holes], axis=1)):
         for what in _hanging(linear, active[row, nodes], holes[row, : len(nodes)], holes[row, len(nodes) :]):
-            _refuse_many(linear, what, int(row), most)
+            _refuse_many(linear, what, row, most)
             rows_of.setdefault(what, []).append(rows)
     return [_factor(linear, what, np.sort(np.concatenate(parts)), codes, z) for what, parts in rows_of.items()]
 
 
 def _hanging(linear: Linear, active: np.ndarray, missing: np.ndarray, unknown: np.ndarray) -> Iterator[Hanging]:
     """What hangs together where these families are active, these Gaussian nodes missing, these discrete nodes unknown."""
-    up = {int(g): int(g) for g in np.flatnonzero(missing)}
-
-    def root(g: int) -> int:
-        while up[g] != g:
-            g = up[g]
-        return g
-
     gaps = {int(g): [m for m in (*linear.continuous[g], int(g)) if missing[m]] for g in np.flatnonzero(active)}
-    for members in gaps.values():
-        for other in members[1:]:
-            up[root(other)] = root(members[0])
-    together: dict[int, list[int]] = {}
-    for g, members in gaps.items():
-        if members:
-            together.setdefault(root(members[0]), []).append(g)
-        else:
-            yield Hanging((g,), (), tuple(p for p in sorted(linear.discrete[g]) if unknown[p]))
-    for families in together.values():
-        holes = sorted({m for g in families for m in gaps[g]})
-        summed = sorted({p for g in families for p in linear.discrete[g] if unknown[p]})
-        yield Hanging(tuple(families), tuple(holes), tuple(summed))
+    alone = [((), (g,)) for g, members in gaps.items() if not members]
+    for holes, families in [*alone, *joined(gaps)]:
+        yield Hanging(families, holes, tuple(sorted({p for g in families for p in linear.discrete[g] if unknown[p]})))
 
 
 def _refuse_many(linear: Linear, what: Hanging, row: int, most: float) -> None:

@@ -1,6 +1,6 @@
 """Rows with holes taken apart in NumPy: the twin of ``emkit.kernels.bayesnet_scan``, and what small data are read by."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +28,33 @@ class Alike:
     mass: np.ndarray
 
 
+def patterns(table: np.ndarray) -> list[tuple[int, np.ndarray]]:
+    """The different rows of a bool table (n, columns): for each one that has it, and all that have it, ascending."""
+    _, first, which = np.unique(np.packbits(table, axis=1), axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(np.ravel(which), kind="stable")
+    bounds = np.searchsorted(np.ravel(which)[order], np.arange(len(first) + 1))
+    return [(int(row), order[bounds[p] : bounds[p + 1]]) for p, row in enumerate(first)]
+
+
+def joined(members_of: Mapping[int, Sequence[int]]) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Families that members join: members, ascending, and families of each component; those without members are left out."""
+    up = {member: member for members in members_of.values() for member in members}
+
+    def root(member: int) -> int:
+        while up[member] != member:
+            member = up[member]
+        return member
+
+    for members in members_of.values():
+        for other in members[1:]:
+            up[root(other)] = root(members[0])
+    together: dict[int, list[int]] = {}
+    for family, members in members_of.items():
+        if members:
+            together.setdefault(root(members[0]), []).append(family)
+    return [(tuple(sorted({m for f in families for m in members_of[f]})), tuple(families)) for families in together.values()]
+
+
 def taken_apart(
     layout: Layout, codes: np.ndarray, weights: np.ndarray | None = None, kept: np.ndarray | None = None
 ) -> tuple[np.ndarray, list[Alike]]:
@@ -45,12 +72,8 @@ def taken_apart(
     w = np.ones(len(codes)) if weights is None else np.asarray(weights, dtype=np.float64)
     codes, w = np.asarray(codes)[w > 0].astype(np.int64), w[w > 0]
     missing = codes < 0
-    _, first, which = np.unique(np.packbits(missing, axis=1), axis=0, return_index=True, return_inverse=True)
-    order = np.argsort(np.ravel(which), kind="stable")
-    bounds = np.searchsorted(np.ravel(which)[order], np.arange(len(first) + 1))
     counts, found = np.zeros(layout.total), dict[tuple[tuple[int, ...], tuple[int, ...]], list[tuple[np.ndarray, np.ndarray]]]()
-    for p, row in enumerate(first):
-        rows = order[bounds[p] : bounds[p + 1]]
+    for row, rows in patterns(missing):
         for nodes, families in _components(layout, missing[row], kept):
             bases = np.column_stack([_bases(layout, family, codes[rows], missing[row]) for family in families])
             if nodes:
@@ -78,27 +101,9 @@ def _bases(layout: Layout, family: int, codes: np.ndarray, missing: np.ndarray) 
 def _components(layout: Layout, missing: np.ndarray, kept: np.ndarray | None) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
     """Nodes and families of each component where these nodes are missing; families that are fully observed alone, without nodes."""
     graph = layout.graph
-    active = ~missing if kept is None else ~missing | kept
-    for node in graph.topological[::-1]:
-        active[node] |= any(active[child] for child in graph.children[node])
-    up = list(range(len(graph)))
-
-    def root(node: int) -> int:
-        while up[node] != node:
-            node = up[node]
-        return node
-
+    active = graph.with_ancestors(~missing if kept is None else ~missing | kept)
     holes = {f: [m for m in (*graph.parents[f], f) if missing[m]] for f in range(len(graph)) if active[f]}
-    for members in holes.values():
-        for other in members[1:]:
-            up[root(other)] = root(members[0])
-    together: dict[int, tuple[list[int], list[int]]] = {}
     for family, members in holes.items():
         if not members:
             yield (), (family,)
-            continue
-        nodes, families = together.setdefault(root(members[0]), ([], []))
-        nodes += [member for member in members if member not in nodes]
-        families.append(family)
-    for nodes, families in together.values():
-        yield tuple(sorted(nodes)), tuple(families)
+    yield from joined(holes)

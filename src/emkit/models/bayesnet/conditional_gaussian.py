@@ -12,18 +12,16 @@ from emkit.core.child import Child
 from emkit.core.errors import ParameterError
 from emkit.core.model import Inference, Model
 from emkit.core.parameters import Parameter
-from emkit.models.bayesnet.evidence import MISSING, check_cells, codes_of
+from emkit.models.bayesnet.evidence import MISSING, check_cells, codes_of, columns_of
 from emkit.models.bayesnet.graph import Graph
 from emkit.models.bayesnet.linear import Linear, Units, refuse_parents
 from emkit.models.bayesnet.model import BayesNet
-from emkit.models.bayesnet.numbers import NumberedRows
+from emkit.models.bayesnet.numbers import NumberedRows, parts
 from emkit.models.bayesnet.params import BayesNetParams, BayesNetStats, ConditionalGaussianParams, ConditionalGaussianStats
 from emkit.models.bayesnet.priors import NormalInverseGamma, Penalty, penalties_of
 from emkit.models.bayesnet.regression import expected_log_density, information, regressed, regressed_with_held, slopes
 from emkit.models.bayesnet.sampling import sampled, with_numbers
 from emkit.models.bayesnet.starting import start_of_numbers
-
-_ROWS = 4096  # compiled at a time
 
 
 @dataclass(frozen=True)
@@ -158,8 +156,7 @@ class ConditionalGaussianNet(Model):
     @cached_property
     def columns(self) -> tuple[int, ...]:
         """The column of each node, -1 for a hidden one."""
-        place = {node: j for j, node in enumerate(node for node in range(len(self.graph)) if node not in self.hidden)}
-        return tuple(place.get(node, -1) for node in range(len(self.graph)))
+        return columns_of(len(self.graph), self.hidden)
 
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:  # type: ignore[override]
@@ -278,8 +275,7 @@ class ConditionalGaussianNet(Model):
         if found is None:
             found = []
             weights = block.weights
-            for begin in range(0, max(block.n, 1), _ROWS):
-                part = slice(begin, begin + _ROWS)
+            for part in parts(block.n):
                 own = None if weights is None else np.asarray(weights[part], dtype=np.float64)
                 rows = self.compiled(*self.cells(np.asarray(block.x)[part], own), self.tables.everything)
                 found.append((rows, own, rows.plan_of(own)))
@@ -290,9 +286,7 @@ class ConditionalGaussianNet(Model):
 
     def one_by_one(self, source: Source) -> int:
         """Eight starts with hidden nodes; three with missing cells only; one where nothing is missing."""
-        if self.hidden:
-            return 8
-        return 3 if np.isnan(np.asarray(source.joined().x)).any() else 1
+        return self.tables.one_by_one(source)
 
     def kind_of_start(self, attempt: int) -> str:
         """Hidden nodes as clusters of the numbers below them, then as random labels."""
@@ -377,8 +371,8 @@ class ConditionalGaussianNet(Model):
     def infer(self, params: ConditionalGaussianParams, block: Block, want: str, out: np.ndarray | None = None) -> Inference:
         """Log-likelihood of each row."""
         families, found = self.families(params), []
-        for begin in range(0, max(block.n, 1), _ROWS):
-            rows = self.compiled(*self.cells(np.asarray(block.x)[begin : begin + _ROWS]))
+        for part in parts(block.n):
+            rows = self.compiled(*self.cells(np.asarray(block.x)[part]))
             evidence = rows.evidence(params.tables, families)
             found.append(rows.compiled.log_probability(evidence.tables) + evidence.log_scale)
         return Inference(np.concatenate(found))

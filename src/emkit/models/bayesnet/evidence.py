@@ -25,6 +25,12 @@ def codes_of(x: Any, columns: Sequence[int] | np.ndarray) -> np.ndarray:
     return out
 
 
+def columns_of(nodes: int, hidden: Sequence[int]) -> tuple[int, ...]:
+    """The column of each of so many nodes, -1 for a hidden one."""
+    place = {node: j for j, node in enumerate(node for node in range(nodes) if node not in hidden)}
+    return tuple(place.get(node, -1) for node in range(nodes))
+
+
 def check_cells(source: Source, names: Sequence[str], cards: Sequence[int]) -> None:
     """Raise DataError, naming column and row, for a cell that is no state of its node, or an infinite number.
 

@@ -94,6 +94,13 @@ class Graph:
         around = [*path[place[node] :], node][::-1]
         return " -> ".join(repr(self.names[node]) for node in around)
 
+    def with_ancestors(self, nodes: np.ndarray) -> np.ndarray:
+        """Marks of nodes, bool (N,) or (n, N), and of all that they descend from: changed in place."""
+        for node in self.topological[::-1]:
+            for child in self.children[node]:
+                nodes[..., node] |= nodes[..., child]
+        return nodes
+
     def elimination_order(self, cards: Sequence[int]) -> tuple[int, ...]:
         """Nodes in the order in which they are summed out: each time the one that adds fewest edges between its neighbours.
 
@@ -144,3 +151,10 @@ class Graph:
                     "so many tables fit equally well"
                 )
         return said
+
+
+def unused(name: str, names: Sequence[str]) -> str:
+    """The name, with as many primes as it takes to be none of these."""
+    while name in names:
+        name += "'"
+    return name

@@ -75,6 +75,13 @@ class Linear:
         """Coefficients of each configuration of a family: the intercept and one for each Gaussian parent."""
         return tuple(1 + len(parents) for parents in self.continuous)
 
+    def configurations(self, g: int, codes: np.ndarray) -> np.ndarray:
+        """The number of a family's configuration in each row (n, N) of states; of no use where a discrete parent is missing."""
+        which = np.zeros(len(codes), np.int64)
+        for parent, stride in zip(self.discrete[g], self.strides[g], strict=True):
+            which += stride * codes[:, parent].astype(np.int64)
+        return which
+
     def _parts(self, sizes: Sequence[int]) -> tuple[slice, ...]:
         ends = np.cumsum([0, *sizes]).tolist()
         return tuple(slice(a, b) for a, b in pairwise(ends))

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,10 +12,8 @@ from emkit.models.bayesnet.drawing import drawn
 from emkit.models.bayesnet.impossible import refuse_impossible
 from emkit.models.bayesnet.model import BayesNet
 from emkit.models.bayesnet.most_probable import most_probable
-from emkit.models.bayesnet.numbers import Evidence, NumberedRows
+from emkit.models.bayesnet.numbers import Evidence, NumberedRows, parts
 from emkit.models.bayesnet.params import BayesNetParams, ConditionalGaussianParams
-
-_ROWS = 4096  # at a time
 
 
 @dataclass(frozen=True)
@@ -57,10 +54,6 @@ class _Asked:
     def tables(self) -> BayesNetParams:
         return BayesNetParams(self.evidence.tables)
 
-    @cached_property
-    def gaussian(self) -> np.ndarray:
-        return ~np.asarray(self.model.cards, np.bool_)
-
     def shares(self) -> list[np.ndarray]:
         """Of each factor the posterior (m, K) of its configurations."""
         plan, counts = self.rows.plan, np.zeros(len(self.evidence.tables))
@@ -82,7 +75,7 @@ def expectations(
     ImpossibleRowError
         For a row of probability zero.
     """
-    found = [_expectations(model, params, codes[part], z[part]) for part in _parts(len(codes))]
+    found = [_expectations(model, params, codes[part], z[part]) for part in parts(len(codes))]
     means, variances = (np.concatenate(values) for values in zip(*found, strict=True))
     units = model.known_units
     return units.centre + units.scale * means, units.scale**2 * variances
@@ -134,8 +127,8 @@ def most_probable_values(
 
     Raises ImpossibleRowError for a row of probability zero.
     """
-    found = [_most_probable(model, params, codes[part], z[part]) for part in _parts(len(codes))]
-    values, logs = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    found = [_most_probable(model, params, codes[part], z[part]) for part in parts(len(codes))]
+    values, logs = (np.concatenate(every) for every in zip(*found, strict=True))
     return values, logs
 
 
@@ -169,7 +162,7 @@ def drawn_values(
     gaussian = ~np.asarray(model.cards, np.bool_)
     for states in drawn(given.net, given.params, given.codes, rng, times):
         full, best = model.spread_out(states[:, : len(model.discrete)]), z.copy()
-        for part in _parts(len(codes)):
+        for part in parts(len(codes)):
             asked = _Asked.of(model, params, full[part], z[part], gaussian)
             for factor, kept in zip(asked.rows.factors, asked.evidence.remembered, strict=True):
                 for one in kept if isinstance(factor, Hidden) else ():
@@ -183,7 +176,3 @@ def _together(model: Any, states: np.ndarray, z: np.ndarray) -> np.ndarray:
     out = states.astype(np.float64)
     out[:, list(model.linear.nodes)] = model.known_units.centre + model.known_units.scale * z
     return out
-
-
-def _parts(n: int) -> list[slice]:
-    return [slice(begin, min(begin + _ROWS, n)) for begin in range(0, max(n, 1), _ROWS)]

@@ -19,7 +19,7 @@ from emkit.models.bayesnet import noisy_or as noisy
 from emkit.models.bayesnet.compiled import Compiled
 from emkit.models.bayesnet.components import taken_apart
 from emkit.models.bayesnet.enumerate import MOST_CONFIGURATIONS, FlatPlan
-from emkit.models.bayesnet.evidence import EvidenceSource, Piece, check_cells, codes_of
+from emkit.models.bayesnet.evidence import EvidenceSource, Piece, check_cells, codes_of, columns_of
 from emkit.models.bayesnet.graph import Graph
 from emkit.models.bayesnet.params import BayesNetParams, BayesNetStats
 from emkit.models.bayesnet.plan import MAX_TABLE, Plan
@@ -125,9 +125,7 @@ class BayesNet(Model):
     @cached_property
     def columns(self) -> tuple[int, ...]:
         """The column of each node, -1 for a hidden one."""
-        seen = [node for node in range(len(self.graph)) if node not in self.hidden]
-        place = {node: j for j, node in enumerate(seen)}
-        return tuple(place.get(node, -1) for node in range(len(self.graph)))
+        return columns_of(len(self.graph), self.hidden)
 
     @cached_property
     def rank(self) -> np.ndarray:

@@ -13,13 +13,14 @@ import numpy as np
 
 from emkit.models.bayesnet.blocks import Families, Hidden, Seen, factors
 from emkit.models.bayesnet.compiled import Compiled
-from emkit.models.bayesnet.graph import Graph
+from emkit.models.bayesnet.graph import Graph, unused
 from emkit.models.bayesnet.linear import Linear
 from emkit.models.bayesnet.model import BayesNet
 from emkit.models.bayesnet.params import BayesNetParams
 from emkit.models.bayesnet.plan import Plan
 from emkit.models.bayesnet.scanning import Scanner
 
+_ROWS = 4096  # compiled at a time
 _FAR = -300.0  # log of a sum beyond which rounding may have hidden the only possible configuration
 
 
@@ -43,13 +44,11 @@ class Evidence:
     log_scale : array (n,)
         Added to the log probability that these give.
     remembered : list, of each factor
-    densities : list of arrays (m, K), log densities of each factor
     """
 
     tables: np.ndarray
     log_scale: np.ndarray
     remembered: list[Any]
-    densities: list[np.ndarray]
 
 
 class NumberedRows:
@@ -84,19 +83,17 @@ class NumberedRows:
     ):
         self.linear, self.n = linear, len(codes)
         self.log_units = -(~np.isnan(z) @ np.log(scale))
-        self.active = _active(linear, codes, z, kept)
-        self.factors: list[Seen | Hidden] = factors(linear, codes, z, self.active, most)
+        self.factors: list[Seen | Hidden] = factors(linear, codes, z, _active(linear, codes, z, kept), most)
         place = {node: i for i, node in enumerate(discrete)}
         sets = sorted({factor.what.summed for factor in self.factors if factor.what.summed})
         names, parents, cards = list(net.graph.names), list(net.graph.parents), list(net.cards)
         columns = [codes[:, list(discrete)]]
-        rows_of, begin = [], net.layout.total
+        begin = net.layout.total
         self.witnesses: list[Witness] = []
         for nodes in sets:
             rows = np.unique(np.concatenate([f.rows for f in self.factors if f.what.summed == nodes]))
-            rows_of.append(rows)
             name = "numbers below " + " and ".join(linear.graph.names[node] for node in nodes)
-            names.append(_unused(name, names))
+            names.append(unused(name, names))
             parents.append(tuple(place[node] for node in nodes))
             cards.append(len(rows))
             column = np.full((self.n, 1), -1, codes.dtype)
@@ -122,14 +119,13 @@ class NumberedRows:
 
         ``mode``: times those of the missing Gaussian nodes where they are highest, in standard units.
         """
-        scale, remembered, densities = self.log_units.copy(), [], []
+        scale, remembered = self.log_units.copy(), []
         logs = {witness.nodes: np.zeros(witness.shape[::-1]) for witness in self.witnesses}
         for factor in self.factors:
             values, kept = factor.log_densities(families)
             if mode and isinstance(factor, Hidden):
                 values = values + factor.log_density_at_mode(kept)
             remembered.append(kept)
-            densities.append(values)
             if factor.what.summed:
                 witness = self._witness_of[factor.what.summed]
                 logs[witness.nodes][np.searchsorted(witness.rows, factor.rows)] += values
@@ -145,7 +141,7 @@ class NumberedRows:
                 top = self._top(params, witness, values, top)
             scale[witness.rows] += top
             tables[witness.part] = np.exp(np.minimum(values - top[:, None], -_FAR)).T.ravel()
-        return Evidence(tables, scale, remembered, densities)
+        return Evidence(tables, scale, remembered)
 
     def _top(self, params: BayesNetParams, witness: Witness, values: np.ndarray, top: np.ndarray) -> np.ndarray:
         """The largest log density of each row among configurations that the tables do not rule out.
@@ -167,7 +163,7 @@ class NumberedRows:
     @cached_property
     def plan(self) -> Plan:
         """The rows, each once, as components."""
-        return self.plan_of(None)
+        return self.compiled.plan
 
     def plan_of(self, weights: np.ndarray | None) -> Plan:
         """The rows with weights (n,) as components."""
@@ -194,18 +190,14 @@ class NumberedRows:
         return found
 
 
+def parts(n: int) -> list[slice]:
+    """Rows as they are compiled: a few thousand at a time."""
+    return [slice(begin, min(begin + _ROWS, n)) for begin in range(0, max(n, 1), _ROWS)]
+
+
 def _active(linear: Linear, codes: np.ndarray, z: np.ndarray, kept: np.ndarray) -> np.ndarray:
     """Which nodes of each row are kept, observed, or have such descendants, (n, N)."""
     active = (codes >= 0) | kept
     nodes = list(linear.nodes)
     active[:, nodes] = ~np.isnan(z) | kept[nodes]
-    for node in linear.graph.topological[::-1]:
-        for child in linear.graph.children[node]:
-            active[:, node] |= active[:, child]
-    return np.asarray(active)
-
-
-def _unused(name: str, names: list[str]) -> str:
-    while name in names:
-        name += "'"
-    return name
+    return linear.graph.with_ancestors(active)

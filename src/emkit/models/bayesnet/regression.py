@@ -42,8 +42,7 @@ def regressed(
     kept[0][known] = natural[0][known]
     spread = total > 0
     kept[1][spread] = natural[1][spread]
-    if not penalty.scatter:
-        refuse_collapse(linear, g, variance[spread])
+    refuse_collapse(linear, g, penalty, variance[spread])
     return kept
 
 
@@ -78,14 +77,13 @@ def regressed_with_held(
             square = np.append(-best, 1.0)
             off = float(penalty.precision @ (best - penalty.mean) ** 2)
             variances[c] = (square @ products @ square + off + penalty.scatter) / total
-            if not penalty.scatter:
-                refuse_collapse(linear, g, variances[c : c + 1] / units.scale[g] ** 2)
+            refuse_collapse(linear, g, penalty, variances[c : c + 1] / units.scale[g] ** 2)
     return coefficients, variances
 
 
-def refuse_collapse(linear: Linear, g: int, standard: np.ndarray) -> None:
-    """Raise CollapseError for a variance, in standard units, of nothing but rounding."""
-    if (standard <= _COLLAPSED).any():
+def refuse_collapse(linear: Linear, g: int, penalty: Penalty, standard: np.ndarray) -> None:
+    """Raise CollapseError for a variance, in standard units, of nothing but rounding, unless the prior keeps it from zero."""
+    if not penalty.scatter and (standard <= _COLLAPSED).any():
         raise CollapseError(
             f"the variance of node {linear.graph.names[linear.nodes[g]]!r} became zero: the likelihood is unbounded. Use the "
             "default prior, or fewer parents",

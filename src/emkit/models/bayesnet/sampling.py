@@ -26,9 +26,7 @@ def with_numbers(linear: Linear, params: ConditionalGaussianParams, codes: np.nd
         if linear.cards[node]:
             continue
         g = linear.place[node]
-        which = np.zeros(len(codes), np.int64)
-        for parent, stride in zip(linear.discrete[g], linear.strides[g], strict=True):
-            which += stride * codes[:, parent]
+        which = linear.configurations(g, codes)
         b = linear.coefficients(params.coefficients, g)[which]
         parents = [linear.nodes[p] for p in linear.continuous[g]]
         mean = b[:, 0] + np.einsum("np,np->n", b[:, 1:], out[:, parents])

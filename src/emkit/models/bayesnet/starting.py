@@ -88,11 +88,9 @@ def start_of_numbers(model: Any, block: Block, rng: np.random.Generator, attempt
 
 def _cases(linear: Any, g: int, codes: np.ndarray, z: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Regressions of a family on the rows in which it is observed, in standard units."""
-    which = np.zeros(len(z), np.int64)
+    which = linear.configurations(g, codes)
     seen = ~np.isnan(z[:, [*linear.continuous[g], g]]).any(axis=1) & (weights > 0)
-    for parent, stride in zip(linear.discrete[g], linear.strides[g], strict=True):
-        which += stride * codes[:, parent].astype(np.int64)
-        seen &= codes[:, parent] >= 0
+    seen &= (codes[:, list(linear.discrete[g])] >= 0).all(axis=1)
     design = np.column_stack([np.ones(int(seen.sum())), z[np.ix_(seen, [*linear.continuous[g], g])]])
     width, many, w = design.shape[1], linear.many[g], weights[seen]
     moments = np.zeros((many, width, width))

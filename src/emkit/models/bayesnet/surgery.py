@@ -7,7 +7,7 @@ import numpy as np
 
 from emkit.core.errors import ParameterError
 from emkit.models.bayesnet.conditional_gaussian import ConditionalGaussianNet
-from emkit.models.bayesnet.graph import Graph
+from emkit.models.bayesnet.graph import Graph, unused
 from emkit.models.bayesnet.model import BayesNet
 from emkit.models.bayesnet.params import BayesNetParams, ConditionalGaussianParams
 
@@ -100,7 +100,7 @@ def with_likelihoods(
             )
         top = float(values.max())
         scale += float(np.log(top))
-        names.append(_unused(f"what is seen of {name}", names))
+        names.append(unused(f"what is seen of {name}", names))
         parents.append((int(node),))
         cards.append(2)
         tables.append(np.stack([values / top, 1.0 - values / top], axis=1))
@@ -119,9 +119,3 @@ def _made(
     """A network without priors and held tables, and its parameters from tables by node."""
     made = BayesNet(graph, cards, model.hidden, tied=tied, everything=model.everything, max_table=model.max_table)
     return made, BayesNetParams(made.layout.flat([tables[node] for node in made.layout.owners]))
-
-
-def _unused(name: str, names: list[str]) -> str:
-    while name in names:
-        name += "'"
-    return name
