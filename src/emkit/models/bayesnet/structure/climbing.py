@@ -1,0 +1,194 @@
+"""Search over graphs arc by arc: hill-climbing with a tabu list, and restarts from disturbed optima."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from emkit.models.bayesnet.structure.constraints import Constraints
+from emkit.models.bayesnet.structure.scores import Families
+
+Parents = tuple[tuple[int, ...], ...]
+
+_TIE = 1e-10  # of the score's size: moves whose gains differ by less are equally good
+PATIENCE = 20  # steps without a better graph before a climb ends
+RESTARTS = 20
+
+
+@dataclass(frozen=True)
+class Found:
+    """A graph by the parents of each node, ascending, and its score."""
+
+    parents: Parents
+    score: float
+
+
+class Walk:
+    """A graph on its way, and what toggling each arc would gain.
+
+    ``gain[p, c]`` is what the family of c gains when p enters its parents, or leaves them where it is one; minus infinity where
+    that is not allowed. A reversal gains gain[p, c] + gain[c, p].
+    """
+
+    def __init__(self, scores: Families, limits: Constraints, parents: Sequence[Sequence[int]] | None, rng: np.random.Generator):
+        self.scores, self.limits, self.rng = scores, limits, rng
+        self.parents = limits.start(parents)
+        many = len(self.parents)
+        self.arcs = np.zeros((many, many), np.bool_)
+        for child, of in enumerate(self.parents):
+            self.arcs[sorted(of), child] = True
+        self._cards = np.asarray(limits.cards, dtype=np.float64)
+        self.gain = np.full((many, many), -np.inf)
+        for child in range(many):
+            self._renew(child)
+        self._reach()
+
+    @property
+    def found(self) -> Found:
+        """The graph as it is."""
+        parents = tuple(tuple(sorted(of)) for of in self.parents)
+        return Found(parents, self.scores.total(parents))
+
+    def _renew(self, child: int) -> None:
+        limits, of, scores = self.limits, self.parents[child], self.scores
+        here = scores(child, tuple(sorted(of)))
+        column = np.full(len(self.parents), -np.inf)
+        room = len(of) < limits.max_parents
+        for other in range(len(self.parents)):
+            if other in of:
+                if not limits.required[other, child]:
+                    column[other] = scores(child, tuple(sorted(of - {other}))) - here
+            elif room and limits.allowed[other, child] and limits.fits(child, (*of, other)):
+                column[other] = scores(child, tuple(sorted((*of, other)))) - here
+        self.gain[:, child] = column
+
+    def _reach(self) -> None:
+        """``reach[a, b]``: whether arcs lead from a to b."""
+        step = self.arcs.astype(np.float32)
+        reach = step
+        length = 1
+        while length < len(step):
+            reach = np.minimum(reach + reach @ reach, 1.0)
+            length *= 2
+        self.reach = reach > 0
+        self.around = (step @ reach) > 0  # by two arcs or more
+
+    def moves(self) -> np.ndarray:
+        """Gains of all moves, flat (3 N N): additions, deletions, reversals; minus infinity where there is none."""
+        arcs = self.arcs
+        free = ~(arcs | arcs.T | self.reach.T)
+        added = np.where(free, self.gain, -np.inf)
+        removed = np.where(arcs, self.gain, -np.inf)
+        turned = np.where(arcs & ~self.around, self.gain + self.gain.T, -np.inf)
+        return np.concatenate([added.ravel(), removed.ravel(), turned.ravel()])
+
+    def toggled(self, move: int) -> list[tuple[int, int]]:
+        """The arcs (parent, child) that a move puts in or takes away."""
+        many = len(self.parents)
+        kind, rest = divmod(int(move), many * many)
+        parent, child = divmod(rest, many)
+        return [(parent, child)] if kind < 2 else [(parent, child), (child, parent)]
+
+    def make(self, move: int) -> None:
+        """Make a move."""
+        for parent, child in self.toggled(move):
+            self.parents[child] ^= {parent}
+            self.arcs[parent, child] ^= True
+        for _, child in self.toggled(move):
+            self._renew(child)
+        self._reach()
+
+    def disturb(self, times: int) -> None:
+        """Make so many moves at random: an addition, a deletion or a reversal, each as probable where there are any."""
+        for _ in range(times):
+            kinds = np.isfinite(self.moves()).reshape(3, -1)
+            some = np.flatnonzero(kinds.any(axis=1))
+            if not len(some):
+                return
+            kind = int(self.rng.choice(some))
+            self.make(kind * kinds.shape[1] + int(self.rng.choice(np.flatnonzero(kinds[kind]))))
+
+
+def climb(walk: Walk, marks: np.ndarray, patience: int = PATIENCE, halted: Callable[[], bool] = lambda: False) -> Found:
+    """Step to the best neighbour that was not visited, better or not, until ``patience`` steps have found nothing better.
+
+    Moves that gain the same are chosen among at random, so that the order of columns has no say. ``marks``: a random whole number
+    for each arc; the exclusive or of a graph's arcs tells it from others.
+    """
+    best = walk.found
+    here = int(np.bitwise_xor.reduce(marks[walk.arcs], initial=0))
+    seen, since, now = {here}, 0, best.score
+    tie = _TIE * (1.0 + abs(best.score))
+    while since < patience and not halted():
+        gains = walk.moves()
+        move = _next(walk, gains, seen, here, marks, tie)
+        if move is None:
+            break
+        now += float(gains[move])
+        for arc in walk.toggled(move):
+            here ^= int(marks[arc])
+        walk.make(move)
+        seen.add(here)
+        since += 1
+        if now > best.score + tie:
+            best, since = walk.found, 0
+    return best
+
+
+def _next(walk: Walk, gains: np.ndarray, seen: set[int], here: int, marks: np.ndarray, tie: float) -> int | None:
+    """The best move to a graph that was not visited; one of the best at random."""
+    gains = gains.copy()
+    while True:
+        top = gains.max(initial=-np.inf)
+        if top == -np.inf:
+            return None
+        level = np.flatnonzero(gains >= top - tie)
+        for move in walk.rng.permutation(level):
+            there = here
+            for arc in walk.toggled(int(move)):
+                there ^= int(marks[arc])
+            if there not in seen:
+                return int(move)
+        gains[level] = -np.inf
+
+
+def search(
+    scores: Families,
+    limits: Constraints,
+    rng: np.random.Generator,
+    start: Sequence[Sequence[int]] | None = None,
+    restarts: int = RESTARTS,
+    disturbance: int | None = None,
+    patience: int = PATIENCE,
+    halted: Callable[[], bool] = lambda: False,
+    report: Callable[[Found], None] = lambda found: None,
+) -> Found:
+    """The best graph of a climb, and of more that begin where the best graph so far was disturbed.
+
+    Parameters
+    ----------
+    start : parents of each node, optional
+        By default the required arcs alone.
+    restarts : int
+        The search ends when so many climbs in a row have found nothing better.
+    disturbance : int, optional
+        Random moves before a restart: by default half as many as there are nodes, which on ALARM finds the best graph with fewest
+        families scored.
+    halted, report : callables
+        Whether to stop, keeping the best; told of every best graph.
+    """
+    many = len(limits.cards)
+    marks = rng.integers(1, 1 << 62, (many, many))
+    walk = Walk(scores, limits, start, rng)
+    best = climb(walk, marks, patience, halted)
+    report(best)
+    failed = 0 if many > 1 else restarts
+    while failed < restarts and not halted():
+        walk = Walk(scores, limits, best.parents, rng)
+        walk.disturb(max(3, many // 2) if disturbance is None else disturbance)
+        found = climb(walk, marks, patience, halted)
+        if found.score > best.score + _TIE * (1.0 + abs(best.score)):
+            best, failed = found, -1
+            report(best)
+        failed += 1
+    return best

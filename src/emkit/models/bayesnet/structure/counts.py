@@ -1,0 +1,169 @@
+"""Counts of any set of columns: of rows that observe them, and expected ones of rows with holes, given some network."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from emkit.models.bayesnet.compiled import Compiled
+from emkit.models.bayesnet.scanning import Scanner
+
+MOST_CONFIGURATIONS = 1 << 12  # of a component whose joint posterior is laid out
+_MOST_LAID_OUT = 1 << 25  # configurations of all components
+_MOST_KEPT = 1 << 24  # cells of tables that are kept, 128 MiB
+
+
+class Rows:
+    """Distinct rows with their weights, column after column.
+
+    Parameters
+    ----------
+    codes : int array (n, N)
+        State numbers, -1 where a cell is missing.
+    weights : array (n,) or None
+    cards : sequence of int
+        States of each column.
+    """
+
+    def __init__(self, codes: np.ndarray, weights: np.ndarray | None, cards: Sequence[int]):
+        w = np.ones(len(codes)) if weights is None else np.asarray(weights, dtype=np.float64)
+        codes, w = np.asarray(codes, dtype=np.int32)[w > 0], w[w > 0]
+        self.codes, self.weights = _distinct(codes, w)
+        self.cards = np.asarray(cards, np.int64)
+        self.total_weight = float(w.sum())
+        self.states = np.ascontiguousarray(self.codes.T)
+        self.complete = bool((self.states >= 0).all())
+        self._kept: dict[tuple[int, ...], np.ndarray] = {}
+        self._size = 0
+
+    @cached_property
+    def holes(self) -> tuple[np.ndarray, np.ndarray]:
+        """The rows in which each column is missing, one column after another: where each begins (N + 1,), and the rows."""
+        column, row = np.nonzero(self.states < 0)
+        return np.searchsorted(column, np.arange(len(self.cards) + 1)), row
+
+    def observed(self, members: tuple[int, ...]) -> np.ndarray:
+        """Weights of rows that observe all of these columns, ascending, by their states: flat, the last varying fastest.
+
+        The array is kept: it is not to be changed.
+        """
+        from emkit.kernels.bayesnet_families import count_observed
+
+        found = self._kept.get(members)
+        if found is None:
+            found = np.zeros(prod(int(self.cards[m]) for m in members))
+            count_observed(self.states, self.weights, np.array(members), strides_of(members, self.cards), found)
+            if self._size + len(found) > _MOST_KEPT:
+                self._kept, self._size = {}, 0
+            self._kept[members] = found
+            self._size += len(found)
+        return found
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Expected counts given a network and its tables: Friedman (1998), The Bayesian structural EM algorithm, section 4.
+
+    Attributes
+    ----------
+    rows : Rows
+    model, params
+        The network, whose nodes are the columns, and hidden ones before them.
+    component : int array (N, n)
+        That of each missing cell.
+    arrays : tuple of arrays
+        Components, their shapes and posteriors, as the kernel reads them.
+    """
+
+    rows: Rows
+    model: Any
+    params: Any
+    component: np.ndarray
+    arrays: tuple[np.ndarray, ...]
+
+    @classmethod
+    def of(cls, rows: Rows, model: Any, params: Any) -> "Expected":
+        """Every row's components, and the joint posterior of each."""
+        from emkit.kernels.bayesnet_families import joints
+
+        layout = model.layout
+        scanner = Scanner(layout, True)
+        row, found = scanner.add(rows.codes, rows.weights, pairs=True)
+        many = int(scanner.sizes[1])
+        keys, begin = scanner.components.keys, scanner.components.begin
+        shape_keys, shape_begin = scanner.shapes.keys, scanner.shapes.begin
+        shape_of = keys[begin[:many]]
+        sizes, beliefs = _sizes(shape_keys, shape_begin, int(scanner.sizes[0]), rows.cards)
+        wanted = np.where(sizes <= MOST_CONFIGURATIONS, sizes, 0)[shape_of].astype(np.int64)
+        wanted[np.cumsum(wanted) > _MOST_LAID_OUT] = 0
+        joint_begin, belief_begin = (np.concatenate([[0], np.cumsum(of)]) for of in (wanted, beliefs[shape_of]))
+        joint, belief = np.empty(joint_begin[-1]), np.zeros(belief_begin[-1])
+        with np.errstate(divide="ignore"):
+            joints(
+                np.log(params.tables), rows.cards, *layout.members, shape_keys, shape_begin, keys, begin, many,
+                joint_begin, joint, belief_begin, belief,
+            )  # fmt: skip
+        component = np.full(rows.states.shape, -1, np.int32)
+        nodes = shape_keys[shape_begin[:-1][: int(scanner.sizes[0])]]
+        of_pair = nodes[shape_of[found]]
+        at = np.repeat(shape_begin[shape_of[found]] + 1 - np.cumsum(of_pair) + of_pair, of_pair) + np.arange(of_pair.sum())
+        component[shape_keys[at], np.repeat(row, of_pair)] = np.repeat(found, of_pair)
+        return cls(
+            rows, model, params, component,
+            (shape_of, shape_keys, shape_begin, joint_begin, joint, belief_begin, belief),
+        )  # fmt: skip
+
+    def counts(self, members: tuple[int, ...]) -> np.ndarray:
+        """Expected counts of columns, ascending, by their states: flat, the last varying fastest."""
+        from emkit.kernels.bayesnet_families import count_missing
+
+        rows, out = self.rows, self.rows.observed(members).copy()
+        own, strides, size = np.array(members), strides_of(members, self.rows.cards), len(out)
+        later = np.empty(len(rows.weights), np.int64)
+        left = count_missing(
+            rows.states, rows.weights, own, strides, rows.cards, *rows.holes, self.component, *self.arrays,
+            np.empty((4, max(len(rows.cards), 1)), np.int64), np.empty(size, np.int64), np.empty(size), np.empty(size), later, out,
+        )  # fmt: skip
+        for row in later[:left]:
+            self._conditioned(int(row), members, strides, out)
+        return out
+
+    def _conditioned(self, row: int, members: tuple[int, ...], strides: np.ndarray, out: np.ndarray) -> None:
+        """Add a row whose components are too large to be laid out: by conditioning on every state of its missing members."""
+        codes = self.rows.codes[row]
+        free = [j for j, member in enumerate(members) if codes[member] < 0]
+        states = np.indices([int(self.rows.cards[members[j]]) for j in free]).reshape(len(free), -1).T
+        asked = np.repeat(codes[None], len(states), axis=0)
+        asked[:, [members[j] for j in free]] = states
+        logs = Compiled.of(self.model, asked).log_probability(self.params.tables)
+        shares = np.exp(logs - logs.max())
+        out[asked[:, list(members)] @ strides] += self.rows.weights[row] * shares / shares.sum()
+
+
+def strides_of(members: Sequence[int], cards: np.ndarray) -> np.ndarray:
+    """What a step of each column's state is in their table, the last varying fastest."""
+    return np.array([prod(int(cards[m]) for m in members[j + 1 :]) for j in range(len(members))], np.int64)
+
+
+def _sizes(keys: np.ndarray, begin: np.ndarray, shapes: int, cards: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Configurations of each shape's nodes together, as floats, and the sum of their states."""
+    nodes = [keys[begin[s] + 1 : begin[s] + 1 + keys[begin[s]]] for s in range(shapes)]
+    return (
+        np.array([np.prod(cards[of].astype(np.float64)) for of in nodes], dtype=np.float64),
+        np.array([cards[of].sum() for of in nodes], dtype=np.int64),
+    )
+
+
+def _distinct(codes: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each different row once, with the weights of all that equal it added up."""
+    if not codes.shape[1]:
+        return codes, weights
+    mix = np.random.default_rng(0).integers(1, 1 << 62, codes.shape[1]) | 1
+    with np.errstate(over="ignore"):
+        _, first, which = np.unique(codes.astype(np.int64) @ mix, return_index=True, return_inverse=True)
+    if not (codes[first[which]] == codes).all():  # two rows with one hash: they are compared as they are
+        _, first, which = np.unique(codes, axis=0, return_index=True, return_inverse=True)
+    return np.ascontiguousarray(codes[first]), np.bincount(np.ravel(which), weights=weights, minlength=len(first))
