@@ -7,6 +7,7 @@ through the observed likelihood, decides whether it is better.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -17,10 +18,13 @@ from emkit.algorithms.starts import problem_of
 from emkit.core.executor import Executor
 from emkit.core.fit import Rules, run
 from emkit.data.rows import ArraySource
+from emkit.models.bayesnet.evidence import EvidenceSource
 from emkit.models.bayesnet.graph import Graph
 from emkit.models.bayesnet.model import BayesNet
 from emkit.models.bayesnet.params import BayesNetParams
-from emkit.models.bayesnet.structure.climbing import Found, Parents, Walk, search
+from emkit.models.bayesnet.plan import Plan
+from emkit.models.bayesnet.scanning import Scanner
+from emkit.models.bayesnet.structure.climbing import Found, Neighbours, Parents, Walk, search
 from emkit.models.bayesnet.structure.constraints import Constraints
 from emkit.models.bayesnet.structure.counts import Expected, Rows
 from emkit.models.bayesnet.structure.scores import Families, Penalized, Score
@@ -98,8 +102,8 @@ class StructuralEM:
         best = self._rounds(self.fitted(first.parents, cases.counts), inner)
         failed = 0 if len(self.names) > 1 else outer
         while failed < outer and not self.halted():
-            walk = Walk(best.expected, self.limits, best.parents, self.rng)
-            walk.disturb(max(3, len(self.names) // 2))
+            walk = Walk(Neighbours(best.expected, self.limits), best.parents, self.rng)
+            walk.disturb()
             found = self._rounds(self.fitted(walk.found.parents, best.expected.counts), inner)
             better = found.score > best.score + _CLOSE
             best, failed = (found, 0) if better else (best, failed + 1)
@@ -121,6 +125,11 @@ class StructuralEM:
             self.report(Found(fitted.parents, fitted.score))
         return fitted
 
+    @cached_property
+    def _source(self) -> ArraySource:
+        codes = self.rows.codes
+        return ArraySource(np.where(codes < 0, np.nan, codes.astype(np.float64)), self.rows.weights, checked=True)
+
     def _cases(self, members: tuple[int, ...]) -> np.ndarray:
         """Counts of rows that observe all members, brought to the weight of all rows: what a search can begin with."""
         counts = self.rows.observed(members)
@@ -139,9 +148,11 @@ class StructuralEM:
         parents = tuple(tuple(sorted(of)) for of in parents)
         rows, cards = self.rows, self.limits.cards
         model = BayesNet(Graph(self.names, parents), cards, max_table=self.max_table)
-        source = ArraySource(np.where(rows.codes < 0, np.nan, rows.codes.astype(np.float64)), rows.weights, checked=True)
         tables = np.concatenate([_table(counts, child, of, cards) for child, of in enumerate(parents)])
         params = BayesNetParams(tables / model.layout.sums(tables)[model.layout.row_of])
+        scanner = Scanner(model.layout)
+        scanner.add(rows.codes, rows.weights)
+        source = EvidenceSource(self._source, Plan.of(scanner, model.rank, self.max_table), model.prepared)
         problem = problem_of(model, source, self.executor)
         ended = run(problem, algorithm_of("auto"), params, Rules(_TOL, _ITERATIONS))
         expected = Expected.of(rows, model, ended.params)

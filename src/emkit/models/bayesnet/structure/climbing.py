@@ -23,6 +23,30 @@ class Found:
     score: float
 
 
+class Neighbours:
+    """What the arcs into a node would gain, for each set of parents that it has had."""
+
+    def __init__(self, scores: Families, limits: Constraints):
+        self.scores, self.limits = scores, limits
+        self._known: dict[tuple[int, tuple[int, ...]], np.ndarray] = {}
+
+    def gains(self, child: int, parents: tuple[int, ...]) -> np.ndarray:
+        """Of every other node, (N,): when it enters the parents, or leaves them where it is one; -inf where it must not."""
+        found = self._known.get((child, parents))
+        if found is None:
+            scores, limits = self.scores, self.limits
+            here, found = scores(child, parents), np.full(len(limits.cards), -np.inf)
+            for other in parents:
+                if not limits.required[other, child]:
+                    found[other] = scores(child, tuple(p for p in parents if p != other)) - here
+            if len(parents) < limits.max_parents:
+                for other in np.flatnonzero(limits.allowed[:, child] & limits.fitting(child, parents)).tolist():
+                    if other not in parents:
+                        found[other] = scores(child, tuple(sorted((*parents, other)))) - here
+            self._known[child, parents] = found
+        return found
+
+
 class Walk:
     """A graph on its way, and what toggling each arc would gain.
 
@@ -30,16 +54,14 @@ class Walk:
     that is not allowed. A reversal gains gain[p, c] + gain[c, p].
     """
 
-    def __init__(self, scores: Families, limits: Constraints, parents: Sequence[Sequence[int]] | None, rng: np.random.Generator):
-        self.scores, self.limits, self.rng = scores, limits, rng
-        self.parents = limits.start(parents)
+    def __init__(self, near: Neighbours, parents: Sequence[Sequence[int]] | None, rng: np.random.Generator):
+        self.near, self.rng = near, rng
+        self.parents = near.limits.start(parents)
         many = len(self.parents)
         self.arcs = np.zeros((many, many), np.bool_)
+        self.gain = np.full((many, many), -np.inf)
         for child, of in enumerate(self.parents):
             self.arcs[sorted(of), child] = True
-        self._cards = np.asarray(limits.cards, dtype=np.float64)
-        self.gain = np.full((many, many), -np.inf)
-        for child in range(many):
             self._renew(child)
         self._reach()
 
@@ -47,20 +69,10 @@ class Walk:
     def found(self) -> Found:
         """The graph as it is."""
         parents = tuple(tuple(sorted(of)) for of in self.parents)
-        return Found(parents, self.scores.total(parents))
+        return Found(parents, self.near.scores.total(parents))
 
     def _renew(self, child: int) -> None:
-        limits, of, scores = self.limits, self.parents[child], self.scores
-        here = scores(child, tuple(sorted(of)))
-        column = np.full(len(self.parents), -np.inf)
-        room = len(of) < limits.max_parents
-        for other in range(len(self.parents)):
-            if other in of:
-                if not limits.required[other, child]:
-                    column[other] = scores(child, tuple(sorted(of - {other}))) - here
-            elif room and limits.allowed[other, child] and limits.fits(child, (*of, other)):
-                column[other] = scores(child, tuple(sorted((*of, other)))) - here
-        self.gain[:, child] = column
+        self.gain[:, child] = self.near.gains(child, tuple(sorted(self.parents[child])))
 
     def _reach(self) -> None:
         """``reach[a, b]``: whether arcs lead from a to b."""
@@ -98,9 +110,12 @@ class Walk:
             self._renew(child)
         self._reach()
 
-    def disturb(self, times: int) -> None:
-        """Make so many moves at random: an addition, a deletion or a reversal, each as probable where there are any."""
-        for _ in range(times):
+    def disturb(self) -> None:
+        """Make moves at random: additions, deletions and reversals are as probable, where there are any.
+
+        They are 3 to as many as there are nodes: few moves find what is near, and many what a hub with its arcs turned bars.
+        """
+        for _ in range(int(self.rng.integers(3, max(len(self.parents), 3) + 1))):
             kinds = np.isfinite(self.moves()).reshape(3, -1)
             some = np.flatnonzero(kinds.any(axis=1))
             if not len(some):
@@ -158,7 +173,6 @@ def search(
     rng: np.random.Generator,
     start: Sequence[Sequence[int]] | None = None,
     restarts: int = RESTARTS,
-    disturbance: int | None = None,
     patience: int = PATIENCE,
     halted: Callable[[], bool] = lambda: False,
     report: Callable[[Found], None] = lambda found: None,
@@ -171,21 +185,19 @@ def search(
         By default the required arcs alone.
     restarts : int
         The search ends when so many climbs in a row have found nothing better.
-    disturbance : int, optional
-        Random moves before a restart: by default half as many as there are nodes, which on ALARM finds the best graph with fewest
-        families scored.
     halted, report : callables
         Whether to stop, keeping the best; told of every best graph.
     """
     many = len(limits.cards)
     marks = rng.integers(1, 1 << 62, (many, many))
-    walk = Walk(scores, limits, start, rng)
+    near = Neighbours(scores, limits)
+    walk = Walk(near, start, rng)
     best = climb(walk, marks, patience, halted)
     report(best)
     failed = 0 if many > 1 else restarts
     while failed < restarts and not halted():
-        walk = Walk(scores, limits, best.parents, rng)
-        walk.disturb(max(3, many // 2) if disturbance is None else disturbance)
+        walk = Walk(near, best.parents, rng)
+        walk.disturb()
         found = climb(walk, marks, patience, halted)
         if found.score > best.score + _TIE * (1.0 + abs(best.score)):
             best, failed = found, -1

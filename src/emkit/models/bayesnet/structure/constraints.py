@@ -98,6 +98,10 @@ class Constraints:
         """Whether a table of this family is small enough to be tried."""
         return prod((self.cards[child], *(self.cards[p] for p in parents))) <= MOST_CELLS
 
+    def fitting(self, child: int, parents: Iterable[int]) -> np.ndarray:
+        """Which nodes may come to these parents without making the table too large to be tried, bool (N,)."""
+        return np.asarray(self.cards) <= MOST_CELLS // prod((self.cards[child], *(self.cards[p] for p in parents)))
+
     def start(self, parents: Sequence[Sequence[int]] | None = None) -> list[set[int]]:
         """The required arcs, or a graph that obeys the constraints, as sets of parents that can be changed."""
         if parents is not None:

@@ -1,7 +1,7 @@
 """Counts of any set of columns: of rows that observe them, and expected ones of rows with holes, given some network."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
 from typing import Any
@@ -76,6 +76,8 @@ class Expected:
         That of each missing cell.
     arrays : tuple of arrays
         Components, their shapes and posteriors, as the kernel reads them.
+    known : dict
+        Joint posteriors of missing nodes of rows with larger components, found when they are asked for.
     """
 
     rows: Rows
@@ -83,6 +85,7 @@ class Expected:
     params: Any
     component: np.ndarray
     arrays: tuple[np.ndarray, ...]
+    known: dict[tuple[int, tuple[int, ...]], np.ndarray] = field(default_factory=dict)
 
     @classmethod
     def of(cls, rows: Rows, model: Any, params: Any) -> "Expected":
@@ -127,20 +130,38 @@ class Expected:
             rows.states, rows.weights, own, strides, rows.cards, *rows.holes, self.component, *self.arrays,
             np.empty((4, max(len(rows.cards), 1)), np.int64), np.empty(size, np.int64), np.empty(size), np.empty(size), later, out,
         )  # fmt: skip
-        for row in later[:left]:
-            self._conditioned(int(row), members, strides, out)
+        if left:
+            self._add_conditioned(later[:left], members, strides, out)
         return out
 
-    def _conditioned(self, row: int, members: tuple[int, ...], strides: np.ndarray, out: np.ndarray) -> None:
-        """Add a row whose components are too large to be laid out: by conditioning on every state of its missing members."""
-        codes = self.rows.codes[row]
-        free = [j for j, member in enumerate(members) if codes[member] < 0]
-        states = np.indices([int(self.rows.cards[members[j]]) for j in free]).reshape(len(free), -1).T
-        asked = np.repeat(codes[None], len(states), axis=0)
-        asked[:, [members[j] for j in free]] = states
-        logs = Compiled.of(self.model, asked).log_probability(self.params.tables)
-        shares = np.exp(logs - logs.max())
-        out[asked[:, list(members)] @ strides] += self.rows.weights[row] * shares / shares.sum()
+    def _add_conditioned(self, later: np.ndarray, members: tuple[int, ...], strides: np.ndarray, out: np.ndarray) -> None:
+        """Add rows whose components are too large to be laid out."""
+        codes = self.rows.codes
+        asked = [(int(row), tuple(m for m in members if codes[row, m] < 0)) for row in later]
+        self._condition([one for one in asked if one not in self.known])
+        place = dict(zip(members, strides.tolist(), strict=True))
+        for row, free in asked:
+            base = sum(int(codes[row, m]) * place[m] for m in members if m not in free)
+            out[base + _states(self.rows.cards, free) @ [place[m] for m in free]] += self.rows.weights[row] * self.known[row, free]
+
+    def _condition(self, asked: list[tuple[int, tuple[int, ...]]]) -> None:
+        """The joint posterior of some missing nodes of a row, by conditioning on every state of theirs; kept in ``known``."""
+        if not asked:
+            return
+        states = [_states(self.rows.cards, free) for _, free in asked]
+        codes = np.repeat(self.rows.codes[[row for row, _ in asked]], list(map(len, states)), axis=0)
+        ends = np.cumsum([0, *map(len, states)])
+        for (_, free), values, begin, end in zip(asked, states, ends[:-1], ends[1:], strict=True):
+            codes[begin:end, list(free)] = values
+        logs = Compiled.of(self.model, codes).log_probability(self.params.tables)
+        for one, begin, end in zip(asked, ends[:-1], ends[1:], strict=True):
+            shares = np.exp(logs[begin:end] - logs[begin:end].max())
+            self.known[one] = shares / shares.sum()
+
+
+def _states(cards: np.ndarray, nodes: Sequence[int]) -> np.ndarray:
+    """All states of some nodes, the last varying fastest, (configurations, nodes)."""
+    return np.indices([int(cards[node]) for node in nodes]).reshape(len(nodes), -1).T
 
 
 def strides_of(members: Sequence[int], cards: np.ndarray) -> np.ndarray:
