@@ -17,7 +17,7 @@ from emkit.data.rows import ArraySource
 from emkit.data.states import read_states
 from emkit.data.validate import check_weights
 from emkit.estimators.face import Job
-from emkit.estimators.network_after import AfterNetwork
+from emkit.estimators.network_learning import LearntNetwork
 from emkit.estimators.network_names import columns_with
 from emkit.estimators.network_structure import Structure, declared_states, groups_of_nodes, hidden_states, priors_apart, structure
 from emkit.models.bayesnet.asked import Asked
@@ -27,7 +27,7 @@ from emkit.models.bayesnet.plan import MAX_TABLE
 
 
 @dataclass(eq=False, repr=False)
-class BayesianNetwork(AfterNetwork):
+class BayesianNetwork(LearntNetwork):
     """Bayesian network over columns of states and of numbers, fitted by exact expectation-maximization from rows with holes.
 
     Cells may be missing, whole nodes hidden; rows may have weights, tables may be held, tied, or have structural zeros. A column's
@@ -37,9 +37,9 @@ class BayesianNetwork(AfterNetwork):
 
     Parameters
     ----------
-    edges : sequence of pairs, str or graph
+    edges : sequence of pairs, str, graph or StructureSearch
         (parent, child) by name, or texts such as "rain->wet, sprinkler->wet", or a networkx graph. Columns that no edge names are
-        independent of all others.
+        independent of all others. A ``StructureSearch`` learns them from the data: see also ``learn``.
     latent : mapping or list of str, optional
         Hidden nodes and how many states each has, or which: ``{"H": 3}``.
     gaussian : sequence of str, optional
@@ -74,6 +74,8 @@ class BayesianNetwork(AfterNetwork):
     ----------
     structure_ : Structure
         The graph, with the states of each node; hidden nodes come first.
+    search_ : Learnt
+        After a fit that learnt its graph: ``edges``, ``score``, and ``ended`` where it was cut off.
     converged_, n_iter_, result_, model_, columns_, n_features_in_, feature_names_in_
         And each table by its node's name, with an underscore after it. Of a Gaussian node X ``X_intercept_``, ``X_coefficients_``
         (those of its Gaussian parents, in the order of the edges) and ``X_variance_``, with an axis for each discrete parent first.
@@ -121,7 +123,7 @@ class BayesianNetwork(AfterNetwork):
         one_of(self.unseen, ("error", "missing"), "unseen")
         if not isinstance(self.count_unobserved, bool | np.bool_):
             raise ParameterError(f"count_unobserved={self.count_unobserved!r}: give True or False", parameter="count_unobserved")
-        found = structure(self.edges, self.latent, declared_states(self.states), columns)
+        found = structure(self._edges_asked(), self.latent, declared_states(self.states), columns)
         strangers = [name for name in self._numbers() if columns is not None and name not in columns.names]
         if strangers:
             raise ParameterError(f"gaussian: there is no column {strangers[0]!r}", parameter="gaussian")
@@ -194,7 +196,7 @@ class BayesianNetwork(AfterNetwork):
         if self.fixed:
             model: Any = job.model.resolve(source)
             params = model.init(source, np.random.default_rng(0))
-            known = structure(self.edges, self.latent, declared_states(self.states), source.columns)
+            known = structure(self._edges_asked(), self.latent, declared_states(self.states), source.columns)
             self._refuse_impossible(Asked.of(model, params), source.joined().x, known)
         return job
 

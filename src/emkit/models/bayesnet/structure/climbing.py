@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,10 +18,11 @@ RESTARTS = 20
 
 @dataclass(frozen=True)
 class Found:
-    """A graph by the parents of each node, ascending, and its score."""
+    """A graph by the parents of each node, ascending, its score, and its tables where the search has them."""
 
     parents: Parents
     score: float
+    params: Any = None
 
 
 class Neighbours:

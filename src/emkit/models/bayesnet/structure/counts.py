@@ -28,7 +28,7 @@ class Rows:
         States of each column.
     """
 
-    def __init__(self, codes: np.ndarray, weights: np.ndarray | None, cards: Sequence[int]):
+    def __init__(self, codes: np.ndarray, weights: np.ndarray | None, cards: Sequence[int] | np.ndarray):
         w = np.ones(len(codes)) if weights is None else np.asarray(weights, dtype=np.float64)
         codes, w = np.asarray(codes, dtype=np.int32)[w > 0], w[w > 0]
         self.codes, self.weights = _distinct(codes, w)

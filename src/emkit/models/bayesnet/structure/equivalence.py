@@ -19,9 +19,9 @@ def arcs_of(parents: Sequence[Sequence[int]]) -> np.ndarray:
 def equivalence_class(arcs: np.ndarray, known: np.ndarray | None = None) -> np.ndarray:
     """The completed partially directed graph (CPDAG) of a directed acyclic one.
 
-    An arc that all equivalent graphs have in this direction is compelled; the others are reversible. Colliders whose parents are not
-    adjacent compel, and Meek's rules spread it: Verma and Pearl (1990); Meek (1995), Causal inference and causal explanation with
-    background knowledge, UAI, 403-410.
+    An arc that all equivalent graphs have in this direction is compelled; the others are reversible. Colliders whose parents are
+    not adjacent compel, and Meek's rules spread it: Verma and Pearl (1990); Meek (1995), Causal inference and causal explanation
+    with background knowledge, UAI, 403-410.
 
     Parameters
     ----------

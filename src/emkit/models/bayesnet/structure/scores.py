@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from math import log, prod
 from typing import Any
 
@@ -50,7 +49,8 @@ class Penalized(Score):
 class BayesianDirichlet(Score):
     """Log probability of the data when each row of a table has a Dirichlet prior.
 
-    Heckerman, Geiger and Chickering (1995), Machine Learning 20, 197-243; Cooper and Herskovits (1992), Machine Learning 9, 309-347.
+    Heckerman, Geiger and Chickering (1995), Machine Learning 20, 197-243; Cooper and Herskovits (1992), Machine Learning 9,
+    309-347.
 
     Attributes
     ----------
@@ -102,11 +102,50 @@ def score_of(given: Any, total_weight: float) -> Score:
     if isinstance(given, BDeu):
         rows = given.sample_size
         return BayesianDirichlet(lambda members, child, cards: np.array([rows / prod(int(cards[m]) for m in members)]))
-    raise ParameterError(f"score={given!r}: give 'bic', 'aic', 'bdeu', 'k2', 'loglik', BDeu(sample_size) or BDe(network)", parameter="score")
+    raise ParameterError(
+        f"score={given!r}: give 'bic', 'aic', 'bdeu', 'k2', 'loglik', BDeu(sample_size) or BDe(network)", parameter="score"
+    )
 
 
-class Families:
-    """Scores of families, each found once.
+class Families(ABC):
+    """Scores of families, each found once."""
+
+    def __init__(self, nodes: int):
+        self._nodes = nodes
+        self._values: dict[tuple[int, tuple[int, ...]], float] = {}
+
+    def __len__(self) -> int:
+        """Nodes."""
+        return self._nodes
+
+    @property
+    def n_scored(self) -> int:
+        """Families that were scored so far."""
+        return len(self._values)
+
+    @abstractmethod
+    def value(self, child: int, parents: tuple[int, ...]) -> float:
+        """Of a family; ``parents`` ascending."""
+
+    def bound(self, child: int, parents: Sequence[int]) -> float:
+        """A family's score is not above this."""
+        return np.inf
+
+    def __call__(self, child: int, parents: tuple[int, ...]) -> float:
+        """Of a family, found before or now; ``parents`` ascending."""
+        key = (child, parents)
+        found = self._values.get(key)
+        if found is None:
+            found = self._values[key] = self.value(child, parents)
+        return found
+
+    def total(self, parents: Sequence[Sequence[int]]) -> float:
+        """Of a graph, by the parents of each node."""
+        return float(sum(self(child, tuple(sorted(of))) for child, of in enumerate(parents)))
+
+
+class CountedFamilies(Families):
+    """Of columns of states.
 
     Parameters
     ----------
@@ -115,23 +154,24 @@ class Families:
     counts : callable, optional
         From members, ascending, to their counts: expected ones where rows have holes. By default rows that lack a member are left
         out of its families.
+    of_network : bool
+        Whether a network has said what holes are expected to be.
     """
 
-    def __init__(self, rows: Rows, score: Score, counts: Callable[[tuple[int, ...]], np.ndarray] | None = None):
+    def __init__(
+        self,
+        rows: Rows,
+        score: Score,
+        counts: Callable[[tuple[int, ...]], np.ndarray] | None = None,
+        *,
+        of_network: bool = True,
+    ):
+        super().__init__(len(rows.cards))
+        self.of_network = of_network
         self.rows, self.score, self.cards = rows, score, rows.cards
         self._counts = rows.observed if counts is None else counts
         self._tables: dict[tuple[int, ...], np.ndarray] = {}
         self._size = 0
-        self._values: dict[tuple[int, tuple[int, ...]], float] = {}
-
-    def __len__(self) -> int:
-        """Nodes."""
-        return len(self.cards)
-
-    @property
-    def n_scored(self) -> int:
-        """Families that were scored so far."""
-        return len(self._values)
 
     def counts(self, members: tuple[int, ...]) -> np.ndarray:
         """Of columns, ascending: kept, for the families that have the same members."""
@@ -144,27 +184,20 @@ class Families:
             self._size += len(found)
         return found
 
-    def __call__(self, child: int, parents: tuple[int, ...]) -> float:
-        """Of a family; ``parents`` ascending."""
-        key = (child, parents)
-        found = self._values.get(key)
-        if found is None:
-            members = tuple(sorted((*parents, child)))
-            found = self._values[key] = self.score.value(self.counts(members), members, child, self.cards)
-        return found
+    def value(self, child: int, parents: tuple[int, ...]) -> float:
+        """See ``Families``."""
+        members = tuple(sorted((*parents, child)))
+        return self.score.value(self.counts(members), members, child, self.cards)
 
     def bound(self, child: int, parents: Sequence[int]) -> float:
-        """A family's score is not above this."""
+        """See ``Score.bound``."""
         return self.score.bound(child, parents, self.cards)
 
-    def total(self, parents: Sequence[Sequence[int]]) -> float:
-        """Of a graph, by the parents of each node."""
-        return float(sum(self(child, tuple(sorted(of))) for child, of in enumerate(parents)))
-
-    @cached_property
-    def alone(self) -> np.ndarray:
-        """Of every node without parents, (N,)."""
-        return np.array([self(child, ()) for child in range(len(self))])
+    def ordered(self, child: int, parents: Sequence[int]) -> np.ndarray:
+        """Counts of a family as its table has them: an axis for each parent, the child last; flat."""
+        members = tuple(sorted((*parents, child)))
+        table = self.counts(members).reshape([int(self.cards[m]) for m in members])
+        return np.moveaxis(table, members.index(child), -1).ravel()
 
 
 _MOST_KEPT = 1 << 24  # cells, 128 MiB

@@ -1,4 +1,8 @@
-"""The best tree, or forest, and trees below a class: Chow and Liu (1968); Friedman, Geiger and Goldszmidt (1997), Machine Learning 29."""
+"""The best tree, or forest, and trees below a class.
+
+Chow and Liu (1968), IEEE Transactions on Information Theory 14, 462-467; Friedman, Geiger and Goldszmidt (1997), Bayesian network
+classifiers, Machine Learning 29, 131-163.
+"""
 
 import numpy as np
 

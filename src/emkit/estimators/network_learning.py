@@ -1,0 +1,136 @@
+"""What ``BayesianNetwork`` does when its graph is to be learnt, and what it says of a graph afterwards."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import clone
+
+from emkit.algorithms.starts import fit
+from emkit.core.checks import number
+from emkit.core.errors import ParameterError
+from emkit.core.monitor import Monitors
+from emkit.estimators.network_after import AfterNetwork
+from emkit.estimators.network_structure import declared_states, pairs_of, structure
+from emkit.estimators.settings import make_rng
+from emkit.estimators.structure_search import Learnt, StructureSearch, learn
+from emkit.models.bayesnet.structure.equivalence import arcs_of, equivalence_class, structural_hamming_distance
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class LearntNetwork(AfterNetwork):
+    """Learning the graph: ``edges`` is a ``StructureSearch``."""
+
+    @classmethod
+    def learn(cls, X: Any, sample_weight: Any = None, *, score: Any = "bic", **settings: Any) -> Self:
+        """A network whose graph is learnt from rows, which may have holes, and fitted to them.
+
+        It is ``BayesianNetwork(StructureSearch(score, ...), ...).fit(X)``.
+
+        Parameters
+        ----------
+        X : data frame or array (n, d)
+            As in ``fit``.
+        sample_weight : array (n,), optional
+        score
+            And ``method``, ``required``, ``forbidden``, ``tiers``, ``max_parents``, ``target``, ``start``, ``restarts``: as in
+            ``StructureSearch``.
+        settings
+            Those, and others of the estimator such as ``random_state``, ``prior``, ``n_jobs``.
+        """
+        of_search = {name: settings.pop(name) for name in StructureSearch.__dataclass_fields__ if name in settings}
+        found: Self = cls(StructureSearch(score, **of_search), **settings).fit(X, sample_weight=sample_weight)
+        return found
+
+    def _edges_asked(self) -> Any:
+        """``edges``, or those that were learnt; none before that."""
+        given: Any = self.edges  # type: ignore[attr-defined]
+        if not isinstance(given, StructureSearch):
+            return given
+        return self._current().model.graph.edges if "result_" in self.__dict__ else None
+
+    def _searches(self) -> bool:
+        given: Any = self.edges  # type: ignore[attr-defined]
+        return isinstance(given, StructureSearch) and not (self.warm_start and "result_" in self.__dict__)
+
+    def _search(self, source: Any, width: Any) -> Self:
+        """Learn the graph, then fit its tables, beginning with those that the search has found."""
+        me: Any = self
+        known = structure(None, me.latent, declared_states(me.states), source.columns)
+        most = (
+            number(me.max_table, "max_table", "a number of cells", least=1.0),
+            number(me.max_configurations, "max_configurations", "a number of configurations", least=1.0),
+        )
+        watch, rng = Monitors(self._monitors()), make_rng(self.random_state)
+        watch.begin()
+        learnt = learn(me.edges, source, known, self._executor(), rng, watch, *most)
+        worker = clone(self).set_params(edges=learnt.edges)
+        job = worker._prepare(source, width)
+        starts = job.starts if learnt.params is None or self.fixed or self.init else [learnt.params]
+        result = fit(
+            job.model, job.source, executor=self._executor(), algorithm=self.algorithm, starts=starts, tol=self.tol,
+            max_iter=self.max_iter, monitors=[] if learnt.ended else [watch], rng=rng, checkpoint=self._store(),
+        )  # fmt: skip
+        self._take_on(replace(job, asked=None), result)
+        self._learnt = learnt
+        return self
+
+    @property
+    def search_(self) -> Learnt:
+        """What the search for the graph came to: ``edges``, ``score``, and ``ended`` where it was cut off."""
+        found: Learnt | None = self.__dict__.get("_learnt")
+        if found is None:
+            raise AttributeError("search_ is there after a fit that learnt its graph: give a StructureSearch as edges")
+        return found
+
+    # --- what a graph says --------------------------------------------------------------------------------------------
+
+    def arcs(self) -> list[tuple[str, str, bool]]:
+        """The arcs (parent, child, compelled) of the graph.
+
+        An arc that is not compelled could be reversed, some others with it perhaps, and the network would say the same of the data.
+        Arcs that a ``StructureSearch`` requires, and those whose opposite it forbids, are known.
+        """
+        graph = self._structure().graph
+        drawn = arcs_of(graph.parents)
+        found = equivalence_class(drawn, self._known_arcs(graph.names))
+        return [(graph.names[p], graph.names[c], not found[c, p]) for c, of in enumerate(graph.parents) for p in of]
+
+    def _known_arcs(self, names: tuple[str, ...]) -> np.ndarray:
+        """Arcs that could not be reversed whatever the data say."""
+        given: Any = self.edges  # type: ignore[attr-defined]
+        known = np.zeros((len(names), len(names)), np.bool_)
+        gaussian = self._structure().gaussian
+        for g in gaussian:
+            known[[n for n in range(len(names)) if n not in gaussian], g] = True
+        if isinstance(given, StructureSearch):
+            for parent, child in pairs_of(given.required):
+                known[names.index(parent), names.index(child)] = True
+            for parent, child in pairs_of(given.forbidden):
+                known[names.index(child), names.index(parent)] = True
+            for later, group in enumerate(given.tiers or ()):
+                for earlier in (given.tiers or ())[:later]:
+                    known[np.ix_([names.index(n) for n in earlier], [names.index(n) for n in group])] = True
+        return known
+
+    def distance(self, other: Any) -> int:
+        """The structural Hamming distance to another network over the same nodes: pairs that their classes join differently.
+
+        Parameters
+        ----------
+        other : BayesianNetwork, or edges as they are given to one
+
+        Raises
+        ------
+        ParameterError
+            Where nodes differ.
+        """
+        graph = self._structure().graph
+        pairs = other._structure().graph.edges if isinstance(other, LearntNetwork) else pairs_of(other)
+        names = set(other._structure().graph.names) if isinstance(other, LearntNetwork) else {n for pair in pairs for n in pair}
+        strangers = sorted(names - set(graph.names))
+        if strangers or (isinstance(other, LearntNetwork) and len(names) < len(graph)):
+            lacking = strangers or sorted(set(graph.names) - names)
+            raise ParameterError(f"{lacking[0]!r} is a node of one network only", parameter="other")
+        theirs = type(graph).of_edges(graph.names, pairs)
+        return structural_hamming_distance(arcs_of(graph.parents), arcs_of(theirs.parents))
