@@ -68,6 +68,7 @@ NAMES: tuple[tuple[str, str, str], ...] = (
     ("selection", "select", "emkit.estimators.select"),
     ("selection", "Selection", "emkit.estimators.selection"),
     ("selection", "StructureSearch", "emkit.estimators.structure_search"),
+    ("selection", "ArcStrengths", "emkit.estimators.arc_strengths"),
     ("selection", "likelihood_ratio_test", "emkit.estimators.likelihood_ratio"),
     ("selection", "LikelihoodRatioTest", "emkit.selection.likelihood_ratio"),
     ("engine", "fit", "emkit.algorithms.starts"),

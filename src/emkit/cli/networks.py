@@ -20,6 +20,24 @@ def network_settings(structure: Path | None, edges: str | None, latent: str | No
     return {**found, "edges": pairs, "states": dict(zip(network.names, network.states, strict=True))}
 
 
+def search_settings(settings: dict[str, Any], learn: bool, **how: Any) -> dict[str, Any]:
+    """Settings of an estimator in which the edges are to be learnt, where ``learn`` says so; ``how``: None for what is not given.
+
+    Raises Refusal where edges are not to be learnt, and something is said of how.
+    """
+    given = {name: value for name, value in how.items() if value is not None}
+    if not learn:
+        if given:
+            option = {"required": "require", "forbidden": "forbid"}.get(next(iter(given)), next(iter(given)).replace("_", "-"))
+            raise Refusal(f"--{option} says how edges are learnt; add --learn")
+        return settings
+    from emkit.estimators.structure_search import StructureSearch
+
+    if "tiers" in given:
+        given["tiers"] = [[name.strip() for name in group.split(",") if name.strip()] for group in given["tiers"].split(";")]
+    return {**settings, "edges": StructureSearch(**given, start=settings.get("edges"))}
+
+
 def _hidden(text: str) -> Any:
     """``H=2,G=3`` as numbers of states by name; names alone where a structure has their states."""
     parts = [part.strip() for part in text.split(",") if part.strip()]

@@ -52,6 +52,19 @@ Edges = Annotated[str | None, typer.Option(metavar="A->B,A->C", help="A network'
 Latent = Annotated[
     str | None, typer.Option(metavar="NODE=STATES,...", help="Hidden nodes of a network and how many states each has, e.g. H=2.")
 ]
+Learn = Annotated[
+    bool,
+    typer.Option(
+        "--learn", help="Learn a network's edges from the rows, which may have holes; --edges are then those to begin with."
+    ),
+]
+Score = Annotated[str | None, typer.Option(help="What --learn goes by: bic (default), aic, bdeu or k2.")]
+MaxParents = Annotated[int | None, typer.Option(metavar="N", help="Parents of a node at most, with --learn.")]
+Required = Annotated[str | None, typer.Option("--require", metavar="A->B,...", help="Edges that --learn must find.")]
+Forbidden = Annotated[str | None, typer.Option("--forbid", metavar="A->B,...", help="Edges that --learn must not find.")]
+Tiers = Annotated[
+    str | None, typer.Option(metavar="A,B;C,D", help="Groups of columns: no edge runs from a later to an earlier one.")
+]
 Emission = Annotated[
     str | None,
     typer.Option(

@@ -28,6 +28,10 @@ class AskedByPrograms:
         """Settings that come with a data file of this kind, such as the types of those of its columns that are fitted."""
         return {}
 
+    def cut_off(self) -> str | None:
+        """Why a search that came before the fit was cut off; None if it was not, or there was none."""
+        return None
+
     def more_of_fit(self) -> dict[str, Any]:
         """What a fit found beside parameters and criteria, by name, as a program prints it."""
         return {}

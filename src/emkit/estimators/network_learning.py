@@ -7,13 +7,16 @@ import numpy as np
 from sklearn.base import clone
 
 from emkit.algorithms.starts import fit
-from emkit.core.checks import number
+from emkit.core.checks import count, number
+from emkit.core.columns import Columns
 from emkit.core.errors import ParameterError
 from emkit.core.monitor import Monitors
+from emkit.estimators.arc_strengths import ArcStrengths, Resampling, strengths_of
 from emkit.estimators.network_after import AfterNetwork
-from emkit.estimators.network_structure import declared_states, pairs_of, structure
+from emkit.estimators.network_structure import Structure, declared_states, pairs_of, structure
 from emkit.estimators.settings import make_rng
 from emkit.estimators.structure_search import Learnt, StructureSearch, learn
+from emkit.execute.threads import Threads
 from emkit.models.bayesnet.structure.equivalence import arcs_of, equivalence_class, structural_hamming_distance
 
 
@@ -56,14 +59,10 @@ class LearntNetwork(AfterNetwork):
     def _search(self, source: Any, width: Any) -> Self:
         """Learn the graph, then fit its tables, beginning with those that the search has found."""
         me: Any = self
-        known = structure(None, me.latent, declared_states(me.states), source.columns)
-        most = (
-            number(me.max_table, "max_table", "a number of cells", least=1.0),
-            number(me.max_configurations, "max_configurations", "a number of configurations", least=1.0),
-        )
+        known = self._known_columns(source.columns)
         watch, rng = Monitors(self._monitors()), make_rng(self.random_state)
         watch.begin()
-        learnt = learn(me.edges, source, known, self._executor(), rng, watch, *most)
+        learnt = learn(me.edges, source, known, self._executor(), rng, watch, *self._most())
         worker = clone(self).set_params(edges=learnt.edges)
         job = worker._prepare(source, width)
         starts = job.starts if learnt.params is None or self.fixed or self.init else [learnt.params]
@@ -75,6 +74,19 @@ class LearntNetwork(AfterNetwork):
         self._learnt = learnt
         return self
 
+    def _known_columns(self, columns: Columns) -> Structure:
+        """Hidden nodes and columns with their states, without edges."""
+        me: Any = self
+        return structure(None, me.latent, declared_states(me.states), columns)
+
+    def _most(self) -> tuple[float, float]:
+        """``max_table`` and ``max_configurations``."""
+        me: Any = self
+        return (
+            number(me.max_table, "max_table", "a number of cells", least=1.0),
+            number(me.max_configurations, "max_configurations", "a number of configurations", least=1.0),
+        )
+
     @property
     def search_(self) -> Learnt:
         """What the search for the graph came to: ``edges``, ``score``, and ``ended`` where it was cut off."""
@@ -82,6 +94,66 @@ class LearntNetwork(AfterNetwork):
         if found is None:
             raise AttributeError("search_ is there after a fit that learnt its graph: give a StructureSearch as edges")
         return found
+
+    def _value_in_words(self, result: Any) -> list[str]:
+        lines: list[str] = super()._value_in_words(result)
+        learnt: Learnt | None = self.__dict__.get("_learnt")
+        if learnt is not None:
+            arcs = self.arcs()
+            ended = "" if learnt.ended is None else f"; cut off: {learnt.ended}"
+            sure = sum(compelled for *_, compelled in arcs)
+            lines.append(
+                f"  graph learnt: score {learnt.score:.2f}; {len(arcs)} edges, {sure} of them with a sure direction{ended}"
+            )
+        return lines
+
+    def cut_off(self) -> str | None:
+        """Why the search for the graph was cut off."""
+        learnt: Learnt | None = self.__dict__.get("_learnt")
+        return None if learnt is None else learnt.ended
+
+    def more_of_fit(self) -> dict[str, Any]:
+        """The edges, and after a search for them its score."""
+        learnt: Learnt | None = self.__dict__.get("_learnt")
+        edges = [{"from": parent, "to": child, "compelled": compelled} for parent, child, compelled in self.arcs()]
+        return {"edges": edges, **({} if learnt is None else {"graph_score": learnt.score, "search_ended": learnt.ended})}
+
+    def arc_strengths(
+        self, X: Any, sample_weight: Any = None, *, n_resamples: int = 100, random_state: Any = None, n_jobs: int | None = None
+    ) -> ArcStrengths:
+        """How sure the arcs are: the search of ``edges`` again, on rows drawn anew with replacement.
+
+        Parameters
+        ----------
+        X : data frame or array (n, d)
+            As in ``fit``, which need not come before.
+        sample_weight : array (n,), optional
+        n_resamples : int
+        random_state : int, RandomState, Generator or None
+        n_jobs : int or None
+            The number of processes; None or -1 for all cores. The outcome does not depend on it.
+
+        Returns
+        -------
+        ArcStrengths
+            ``table()`` is a frame of arcs with strengths and directions, ``averaged()`` the edges of the averaged network.
+
+        Raises
+        ------
+        ParameterError
+            Where ``edges`` is no ``StructureSearch``.
+        """
+        me: Any = self
+        if not isinstance(me.edges, StructureSearch):
+            raise ParameterError(
+                "edges are given, so nothing is learnt of them: give a StructureSearch as edges", parameter="edges"
+            )
+        source, _ = me._for_fit(X, sample_weight)
+        known, most = self._known_columns(source.columns), self._most()
+        asked = Resampling(me.edges, source.x, source.weights, source.columns, known, most, self._known_arcs(known))
+        entropy = [int(part) for part in make_rng(random_state).integers(0, 2**32, size=4)]
+        seeds = np.random.SeedSequence(entropy)
+        return strengths_of(asked, count(n_resamples, "n_resamples"), seeds, Threads(n_jobs).n_jobs)
 
     # --- what a graph says --------------------------------------------------------------------------------------------
 
@@ -93,14 +165,14 @@ class LearntNetwork(AfterNetwork):
         """
         graph = self._structure().graph
         drawn = arcs_of(graph.parents)
-        found = equivalence_class(drawn, self._known_arcs(graph.names))
+        found = equivalence_class(drawn, self._known_arcs(self._structure()))
         return [(graph.names[p], graph.names[c], not found[c, p]) for c, of in enumerate(graph.parents) for p in of]
 
-    def _known_arcs(self, names: tuple[str, ...]) -> np.ndarray:
+    def _known_arcs(self, columns: Structure) -> np.ndarray:
         """Arcs that could not be reversed whatever the data say."""
         given: Any = self.edges  # type: ignore[attr-defined]
+        names, gaussian = columns.graph.names, columns.gaussian
         known = np.zeros((len(names), len(names)), np.bool_)
-        gaussian = self._structure().gaussian
         for g in gaussian:
             known[[n for n in range(len(names)) if n not in gaussian], g] = True
         if isinstance(given, StructureSearch):

@@ -142,7 +142,7 @@ def learn(
         found, ended = best[-1], "interrupted"
     reason = watch.asked()
     if reason is not None or ended:
-        ended = ended or (reason.value if reason is not None else None)
+        ended = ended or (None if reason is None else reason.name.lower().replace("_", " "))
         warn(f"the search for a graph was cut off: {ended}; the best so far is kept")
     edges = [(names[p], names[c]) for c, of in enumerate(found.parents) for p in of]
     return Learnt(edges, found.score, found.params, ended)

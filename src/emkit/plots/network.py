@@ -51,6 +51,7 @@ def draw_network(
     *,
     hidden: Sequence[int] = (),
     notes: Mapping[int, str] | None = None,
+    strengths: Mapping[tuple[int, int], float] | None = None,
     ax: Any = None,
 ) -> Any:
     """Nodes as boxes, edges as arrows from parents to children; returns the axes.
@@ -64,6 +65,8 @@ def draw_network(
         Nodes that are drawn with a broken line.
     notes : mapping, optional
         Lines of text under a node's name, such as its table.
+    strengths : mapping, optional
+        Of edges (parent, child), from 0 to 1: arrows are as thick, and have the number beside them.
     ax : matplotlib axes, optional
         A figure of its own size otherwise.
     """
@@ -87,10 +90,15 @@ def draw_network(
         )  # fmt: skip
     for node, found in enumerate(parents):
         for parent in found:
+            strength = None if strengths is None else strengths.get((parent, node))
+            if strength is not None:
+                middle = [(a + b) / 2 for a, b in zip(at[node], at[parent], strict=True)]
+                label = {"boxstyle": "round,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.8}
+                ax.text(*middle, f"{strength:.2f}", ha="center", va="center", fontsize=7, zorder=4, bbox=label)
             ax.annotate(
                 "", xy=at[node], xytext=at[parent], zorder=2,
                 arrowprops={
-                    "arrowstyle": "-|>", "color": "#33506b", "lw": 1.1,
+                    "arrowstyle": "-|>", "color": "#33506b", "lw": 1.1 if strength is None else 0.4 + 2.4 * strength,
                     "patchA": boxes[parent].get_bbox_patch(), "patchB": boxes[node].get_bbox_patch(), "shrinkA": 2, "shrinkB": 2,
                 },
             )  # fmt: skip

@@ -9,7 +9,7 @@ import typer
 from emkit.cli import options
 from emkit.cli.estimators import build, find_estimator, known_settings, settings_of
 from emkit.cli.exits import INTERRUPTED, NOT_CONVERGED, Refusal
-from emkit.cli.networks import network_settings
+from emkit.cli.networks import network_settings, search_settings
 from emkit.cli.reading import DataFile
 from emkit.cli.talk import Talk
 
@@ -25,6 +25,12 @@ def command(
     structure: options.Structure = None,
     edges: options.Edges = None,
     latent: options.Latent = None,
+    learn: options.Learn = False,
+    score: options.Score = None,
+    max_parents: options.MaxParents = None,
+    required: options.Required = None,
+    forbidden: options.Forbidden = None,
+    tiers: options.Tiers = None,
     covariance_type: options.CovarianceType = None,
     emission: options.Emission = None,
     sequence: options.Sequence = None,
@@ -67,7 +73,8 @@ def command(
         "n_jobs": n_jobs,
         "fixed": None if fixed is None else _json_object(fixed),
     }
-    given |= network_settings(structure, edges, latent)
+    how = {"score": score, "max_parents": max_parents, "required": required, "forbidden": forbidden, "tiers": tiers}
+    given |= search_settings(network_settings(structure, edges, latent), learn, **how)
     settings = {name: value for name, value in given.items() if value is not None}
     if no_prior:
         settings["prior"] = None
@@ -83,7 +90,7 @@ def command(
         _print(fitted, as_json, out if unsaved is None else None)
         if unsaved is not None:
             raise unsaved
-        _leave(fitted.result_, out, talk)
+        _leave(fitted, out, talk)
 
 
 def _run(
@@ -181,14 +188,17 @@ def _print(fitted: Any, as_json: bool, out: Path | None) -> None:
         print(fitted.summary())
 
 
-def _leave(result: Any, out: Path | None, talk: Talk) -> None:
-    """Say where the model is; exit code 3 if the stop rule was not met although there was one."""
+def _leave(fitted: Any, out: Path | None, talk: Talk) -> None:
+    """Say where the model is; exit code 3 if the stop rule was not met although there was one, or a search was cut off."""
+    result = fitted.result_
     as_ordered = result.tolerance == 0 and result.reason.name == "MAX_ITER"
     where = "no --out, so the model is not kept" if out is None else f"model written to {str(out)!r}"
-    if result.converged or as_ordered:
+    cut_off = fitted.cut_off()
+    if cut_off is None and (result.converged or as_ordered):
         talk.say(where)
         return
-    talk.say(f"not converged; {where}" + ("" if out is None else " all the same"))
+    why = "not converged" if cut_off is None else f"the search was cut off ({cut_off})"
+    talk.say(f"{why}; {where}" + ("" if out is None else " all the same"))
     raise typer.Exit(NOT_CONVERGED)
 
 

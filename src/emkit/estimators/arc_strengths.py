@@ -1,0 +1,140 @@
+"""How sure the arcs of a learnt graph are: the search again, on rows drawn anew."""
+
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from emkit.core.columns import Columns
+from emkit.core.errors import ParameterError
+from emkit.core.monitor import Monitor
+from emkit.data.rows import ArraySource
+from emkit.estimators.network_structure import Structure
+from emkit.estimators.structure_search import StructureSearch, learn
+from emkit.execute.threads import Threads
+from emkit.models.bayesnet.structure.equivalence import arcs_of, directed, equivalence_class
+
+_WORTH = 5.0  # seconds of work from which processes are started
+
+
+@dataclass(frozen=True)
+class ArcStrengths:
+    """What the graphs have in common that are learnt from rows drawn anew.
+
+    Friedman, Goldszmidt and Wyner (1999), Data analysis with Bayesian networks: a bootstrap approach, UAI, 196-205.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Nodes.
+    strength : array (N, N)
+        The share of graphs in which two nodes are joined, whatever the direction; symmetric.
+    direction : array (N, N)
+        Entry [a, b]: of the graphs that join a and b, the share in which the arc runs from a to b; those whose equivalence class
+        has it in both directions count half. 0 where none joins them.
+    n_resamples : int
+    """
+
+    names: tuple[str, ...]
+    strength: np.ndarray
+    direction: np.ndarray
+    n_resamples: int
+
+    def table(self) -> Any:
+        """A pandas frame with a row for each pair that some graph joins, the strongest first: from, to, strength, direction."""
+        from emkit.data.frames import pandas
+
+        found = [
+            (self.names[a], self.names[b], self.strength[a, b], self.direction[a, b])
+            for a, b in np.argwhere(self.strength > 0)
+            if self.direction[a, b] > self.direction[b, a] or (self.direction[a, b] == self.direction[b, a] and a < b)
+        ]
+        found.sort(key=lambda row: (-row[2], -row[3], row[0], row[1]))
+        return pandas().DataFrame(found, columns=["from", "to", "strength", "direction"])
+
+    def averaged(self, threshold: float = 0.5) -> list[tuple[str, str]]:
+        """The edges of the averaged network: pairs that are joined in more than this share of graphs, without circles.
+
+        By default in most of them: where the distribution of strengths is nearest to one that knows every arc for sure (Scutari and
+        Nagarajan 2013, Artificial Intelligence in Medicine 57, 207-217). Directions are those that most graphs have.
+
+        Raises ParameterError for a threshold outside of 0 to 1.
+        """
+        if not 0 <= threshold <= 1:
+            raise ParameterError(f"threshold={threshold!r}: give a share from 0 to 1", parameter="threshold")
+        arcs = directed(self.strength > threshold, self.direction)
+        return [(self.names[a], self.names[b]) for a, b in np.argwhere(arcs)]
+
+    def plot(self, threshold: float = 0.5, *, ax: Any = None) -> Any:
+        """The averaged network, its arrows as thick as they are strong, by matplotlib. Returns the axes."""
+        from emkit.plots.network import draw_network
+
+        place = {name: i for i, name in enumerate(self.names)}
+        edges = [(place[a], place[b]) for a, b in self.averaged(threshold)]
+        parents = [tuple(a for a, b in edges if b == node) for node in range(len(self.names))]
+        return draw_network(self.names, parents, strengths={edge: float(self.strength[edge]) for edge in edges}, ax=ax)
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """What is drawn anew and searched, in whichever process."""
+
+    search: StructureSearch
+    x: np.ndarray
+    weights: np.ndarray | None
+    columns: Columns
+    known: Structure
+    most: tuple[float, float]
+    directions: np.ndarray
+
+    def classes(self, seeds: list[Any]) -> list[np.ndarray]:
+        """The equivalence class, (N, N), of the graph from each seed's rows."""
+        found = []
+        for seed in seeds:
+            rng = np.random.default_rng(seed)
+            n = len(self.x)
+            times = rng.multinomial(n, np.full(n, 1.0 / n)).astype(np.float64)
+            source = ArraySource(self.x, times if self.weights is None else times * self.weights, self.columns, checked=True)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # of columns: the first search has said it
+                learnt = learn(self.search, source, self.known, Threads(1), rng, Monitor(), *self.most)
+            names = self.known.graph.names
+            parents: list[list[int]] = [[] for _ in names]
+            for parent, child in learnt.edges:
+                parents[names.index(child)].append(names.index(parent))
+            found.append(equivalence_class(arcs_of(parents), self.directions))
+        return found
+
+
+def strengths_of(asked: Resampling, n_resamples: int, seeds: np.random.SeedSequence, n_jobs: int) -> ArcStrengths:
+    """Of so many graphs; several processes share them where there is work enough. The outcome does not depend on it."""
+    every, found = seeds.spawn(n_resamples), list[np.ndarray]()
+    begun = time.monotonic()
+    while len(found) < n_resamples:
+        found += asked.classes([every[len(found)]])
+        left = (time.monotonic() - begun) / len(found) * (n_resamples - len(found))
+        if n_jobs > 1 and left > _WORTH:
+            found += [one for part in _shared(asked, every[len(found) :], n_jobs) for one in part]
+    joined = sum((one | one.T).astype(np.float64) for one in found)
+    ways = sum(one * np.where(one.T, 0.5, 1.0) for one in found)
+    strength = np.asarray(joined) / n_resamples
+    direction = np.divide(ways, joined, out=np.zeros_like(strength), where=strength > 0)
+    return ArcStrengths(asked.known.graph.names, strength, direction, n_resamples)
+
+
+def _shared(asked: Resampling, seeds: list[Any], n_jobs: int) -> Iterator[list[np.ndarray]]:
+    from joblib.executor import get_memmapping_executor  # joblib's own pool: see emkit.selection.workers
+
+    pool = get_memmapping_executor(n_jobs, timeout=60)
+    parts = [seeds[i : i + 5] for i in range(0, len(seeds), 5)]
+    futures = [pool.submit(asked.classes, part) for part in parts]
+    try:
+        for future in futures:
+            yield future.result()
+    except (KeyboardInterrupt, GeneratorExit):
+        for future in futures:
+            future.cancel()
+        raise
