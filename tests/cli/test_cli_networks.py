@@ -154,3 +154,36 @@ def test_columns_of_numbers_are_gaussian_nodes(emkit, tmp_path):
     assert pd.read_csv("full.csv").notna().all().all()
     assert emkit("predict", "d.safetensors", "d.csv", "--out", "p.csv", "--quiet").exit_code == 0
     assert {"dose (predicted)", "sd(dose)"} <= set(pd.read_csv("p.csv").columns)
+
+
+def test_learn_the_edges_of_a_network(emkit, clinic):
+    words = ["fit", "a.csv", "--model", "bayes-net", "--learn", "--max-parents", "2", "--forbid", "xray->dysp", "--json"]
+    done = emkit(*words, "--require", "asia->tub", "--tiers", "asia,smoke;xray,dysp", "--out", "l.safetensors")
+    assert done.exit_code == 0, done.stderr
+    assert "learning the graph" in done.stderr
+    said = json.loads(done.stdout)
+    edges = {(edge["from"], edge["to"]) for edge in said["edges"]}
+    assert ("asia", "tub") in edges and ("xray", "dysp") not in edges and said["search_ended"] is None
+    assert {"from": "asia", "to": "tub", "compelled": True} in said["edges"]
+    assert set(library.load("l.safetensors").edges) == edges
+
+
+def test_a_search_that_runs_out_of_time_keeps_its_best_with_exit_code_3(emkit, clinic):
+    done = emkit("fit", "a.csv", "--model", "bayes-net", "--learn", "--time-limit", "0", "--out", "l.safetensors")
+    assert done.exit_code == 3 and "the search was cut off (time limit); model written" in done.stderr
+    assert np.isfinite(library.load("l.safetensors").score(clinic))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--forbid a->b", "--forbid says how edges are learnt; add --learn"),
+        ("--max-parents 2 --edges asia->tub", "--max-parents says how edges are learnt; add --learn"),
+        ("--learn --require snow->tub", "required: there is no column 'snow'"),
+        ("--learn --score bicc", "score='bicc'"),
+        ("--learn --latent H=2", "needs a graph to begin with"),
+    ],
+)
+def test_what_learn_refuses(emkit, clinic, words, message):
+    done = emkit("fit", "a.csv", "--model", "bayes-net", "--quiet", *words.split())
+    assert done.exit_code == 2 and message in done.stderr

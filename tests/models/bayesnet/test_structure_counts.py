@@ -4,12 +4,12 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from models.bayesnet.small_networks import completions, probability, random_layout, random_rows, random_tables
 
 from emkit.models.bayesnet.model import BayesNet
 from emkit.models.bayesnet.params import BayesNetParams
 from emkit.models.bayesnet.structure import counts as module
 from emkit.models.bayesnet.structure.counts import Expected, Rows
+from models.bayesnet.small_networks import completions, probability, random_layout, random_rows, random_tables
 
 
 def enumerated(layout, tables, codes, weights, members):

@@ -1,0 +1,324 @@
+"""BayesianNetwork.learn: graphs learnt from rows with holes, what is said of them, and what bad input gets."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+
+import emkit
+from emkit import BayesianNetwork, BDe, BDeu, DataError, ParameterError, StructureSearch, TimeLimit
+from emkit.core.monitor import Monitor
+
+STATES = np.array(["no", "yes"])
+
+
+def rain(rng, n=1500, holes=0.0):
+    """Rain and sprinkler make the grass wet, wet grass makes the shoes wet; a coin has no part in it."""
+    rained, sprinkler = rng.random(n) < 0.3, rng.random(n) < 0.4
+    wet = rng.random(n) < np.where(rained & sprinkler, 0.99, np.where(rained | sprinkler, 0.85, 0.05))
+    shoes = rng.random(n) < np.where(wet, 0.8, 0.1)
+    table = {"rain": rained, "sprinkler": sprinkler, "wet": wet, "shoes": shoes, "coin": rng.random(n) < 0.5}
+    frame = pd.DataFrame({name: STATES[values.astype(int)] for name, values in table.items()})
+    return frame.mask(rng.random(frame.shape) < holes)
+
+
+TRUE = [("rain", "wet"), ("sprinkler", "wet"), ("wet", "shoes")]
+
+
+@pytest.fixture(scope="module")
+def whole():
+    return rain(np.random.default_rng(0))
+
+
+@pytest.fixture(scope="module")
+def holes():
+    return rain(np.random.default_rng(1), holes=0.15)
+
+
+@pytest.fixture(scope="module")
+def learnt(holes):
+    return BayesianNetwork.learn(holes, random_state=0)
+
+
+def test_the_graph_is_found_and_its_score_is_that_of_the_fit(whole):
+    net = BayesianNetwork.learn(whole, random_state=0)
+    assert net.distance(TRUE) == 0
+    assert_allclose(net.search_.score, -net.bic() / 2, rtol=1e-9)
+    assert set(net.arcs()) == {(p, c, True) for p, c in TRUE}
+
+
+def test_holes_are_no_obstacle(learnt, holes):
+    assert learnt.distance(TRUE) == 0
+    assert_allclose(learnt.search_.score, -learnt.bic() / 2, rtol=1e-6)
+    assert learnt.result_.converged and "graph learnt" in learnt.summary()
+    given = BayesianNetwork(TRUE, random_state=0).fit(holes)
+    assert_allclose(given.score(holes), learnt.score(holes), rtol=1e-6)
+
+
+def test_a_learnt_network_is_one_like_any_other(learnt, holes, tmp_path):
+    learnt.save(tmp_path / "net.safetensors")
+    loaded = emkit.load(tmp_path / "net.safetensors")
+    assert loaded.edges == learnt.search_.edges and loaded.score(holes) == learnt.score(holes)
+    assert str(loaded.query("rain", {"wet": "yes"})) == str(learnt.query("rain", {"wet": "yes"}))
+    assert learnt.impute(holes).notna().all(axis=None)
+
+
+def test_fitting_again_gives_the_same_bits_with_any_number_of_threads(learnt, holes):
+    for jobs in (1, 2):
+        again = BayesianNetwork.learn(holes, random_state=0, n_jobs=jobs)
+        assert again.search_.edges == learnt.search_.edges and again.search_.score == learnt.search_.score
+
+
+def test_the_order_of_columns_has_no_say(learnt, holes):
+    other = BayesianNetwork.learn(holes[["coin", "shoes", "wet", "sprinkler", "rain"]], random_state=3)
+    assert other.distance(learnt.search_.edges) == 0
+    assert_allclose(other.search_.score, learnt.search_.score, rtol=1e-6)
+
+
+def test_weights_are_rows(whole):
+    counted = whole.value_counts().reset_index(name="n")
+    heavy = BayesianNetwork.learn(counted.drop(columns="n"), counted["n"].to_numpy(), random_state=0)
+    assert heavy.distance(TRUE) == 0
+    assert_allclose(heavy.search_.score, BayesianNetwork.learn(whole, random_state=0).search_.score, rtol=1e-9)
+
+
+@pytest.mark.parametrize("how", [{"method": "exact"}, {"method": "exact", "max_parents": 2}, {"restarts": 0}, {"score": "aic"}])
+def test_other_ways_find_it_too(whole, holes, how):
+    for table in (whole, holes):
+        found = BayesianNetwork.learn(table, random_state=0, **how)
+        assert {tuple(sorted(pair)) for pair in TRUE} <= {tuple(sorted(pair)) for pair in found.search_.edges}
+
+
+@pytest.mark.parametrize("score", ["bdeu", "k2", BDeu(2.0)])
+def test_bayesian_scores_with_and_without_holes(whole, holes, score):
+    best = BayesianNetwork.learn(whole, score=score, method="exact", random_state=0).search_.score
+    for table in (whole, holes):
+        found = BayesianNetwork.learn(table, random_state=0, score=score)
+        assert {tuple(sorted(pair)) for pair in TRUE} <= {tuple(sorted(pair)) for pair in found.search_.edges}
+        assert found.distance(TRUE) <= 1
+        if table is whole:
+            assert_allclose(found.search_.score, best, rtol=1e-12)
+
+
+def test_the_score_with_holes_tends_to_that_without(whole):
+    """Cheeseman and Stutz's approximation is exact where nothing is missing, and one missing cell changes little."""
+    one = whole.copy()
+    one.iloc[0, 0] = None
+    for score in ("bdeu", "k2", "bic"):
+        a, b = (BayesianNetwork.learn(table, score=score, random_state=0).search_.score for table in (whole, one))
+        assert 0 < b - a < 3
+
+
+def test_an_independent_prior_network_is_like_bdeu(whole):
+    """Its pseudo-rows are spread evenly, so the scores are the same."""
+    even = BayesianNetwork([], states={name: ["no", "yes"] for name in whole}, fixed={name: [0.5, 0.5] for name in whole})
+    prior = even.fit(whole)
+    a = BayesianNetwork.learn(whole, score=BDe(prior, 4.0), random_state=0)
+    b = BayesianNetwork.learn(whole, score=BDeu(4.0), random_state=0)
+    assert_allclose(a.search_.score, b.search_.score, rtol=1e-9)
+    with pytest.raises(ParameterError, match="network of BDe"):
+        BayesianNetwork.learn(whole[["rain", "wet"]], score=BDe(prior), random_state=0)
+
+
+def test_constraints_are_kept(holes):
+    net = BayesianNetwork.learn(
+        holes, random_state=0, required="shoes->coin", forbidden=[("rain", "wet"), ("wet", "rain")], max_parents=1,
+        tiers=[["shoes"], ["wet"]],
+    )  # fmt: skip
+    edges = set(net.search_.edges)
+    assert ("shoes", "coin") in edges and not edges & {("rain", "wet"), ("wet", "rain"), ("wet", "shoes")}
+    assert max(sum(child == name for _, child in edges) for name in holes) == 1
+    assert ("shoes", "coin", True) in net.arcs()  # required arcs have a known direction
+
+
+def test_trees(whole, holes):
+    for table in (whole, holes):
+        tree = BayesianNetwork.learn(table, method="tree", score="loglik", random_state=0)
+        assert len(tree.search_.edges) == 4
+        tan = BayesianNetwork.learn(table, method="tree", target="coin", random_state=0)
+        assert {child for parent, child in tan.search_.edges if parent == "coin"} == {"rain", "sprinkler", "wet", "shoes"}
+
+
+def numbers(rng, n=800):
+    group = rng.integers(0, 3, n)
+    a = rng.normal(group, 1.0)
+    b = np.where(group == 1, -a, 2 * a) + rng.normal(0, 0.5, n)
+    return pd.DataFrame({"group": np.array(["x", "y", "z"])[group], "a": a, "b": b, "c": rng.normal(0, 1, n)})
+
+
+def test_columns_of_numbers_with_and_without_holes():
+    rng = np.random.default_rng(2)
+    frame = numbers(rng)
+    net = BayesianNetwork.learn(frame, random_state=0)
+    want = {frozenset(pair) for pair in (("group", "a"), ("group", "b"), ("a", "b"))}
+    assert {frozenset(pair) for pair in net.search_.edges} == want
+    assert_allclose(net.search_.score, -net.bic() / 2, rtol=1e-6)
+    assert {(p, c) for p, c, sure in net.arcs() if sure} >= {("group", "a"), ("group", "b")}  # numbers are no parents of states
+    some = BayesianNetwork.learn(frame.mask(rng.random(frame.shape) < 0.1), random_state=0)
+    assert {frozenset(pair) for pair in some.search_.edges} == want
+    assert_allclose(some.search_.score, -some.bic() / 2, rtol=1e-4)
+
+
+def test_a_hidden_node_is_found_from_where_the_search_begins():
+    rng = np.random.default_rng(4)
+    h = rng.random(2000) < 0.5
+    signs = rng.random((2000, 4)) < np.where(h[:, None], 0.9, 0.15)
+    frame = pd.DataFrame(signs.astype(int), columns=list("abcd"))
+    start = "H->a, H->b, H->c, H->d"
+    net = BayesianNetwork.learn(frame, latent={"H": 2}, start=start, random_state=0, restarts=5)
+    assert net.distance(start) == 0
+    assert net.bic() < BayesianNetwork.learn(frame, random_state=0).bic()
+    with pytest.raises(ParameterError, match="needs a graph to begin with, such as 'H->a, H->b'"):
+        BayesianNetwork.learn(frame, latent={"H": 2})
+
+
+def test_arc_strengths_tell_sure_arcs_from_doubtful_ones(holes):
+    search = BayesianNetwork(StructureSearch(restarts=2), random_state=0)
+    found = search.arc_strengths(holes.iloc[:400], n_resamples=12, random_state=1, n_jobs=1)
+    table = found.table()
+    assert list(table.columns) == ["from", "to", "strength", "direction"] and table["strength"].is_monotonic_decreasing
+    assert table.loc[0, "strength"] == 1.0 and table["direction"].between(0.5, 1).all()
+    assert_allclose(found.strength, found.strength.T)
+    joined = found.strength > 0
+    assert_allclose((found.direction + found.direction.T)[joined], 1.0)
+    assert {frozenset(pair) for pair in TRUE} <= {frozenset(pair) for pair in found.averaged()}
+    assert found.averaged(1.0) == []
+    again = search.arc_strengths(holes.iloc[:400], n_resamples=12, random_state=1, n_jobs=2)
+    assert (again.strength == found.strength).all() and (again.direction == found.direction).all()
+    with pytest.raises(ParameterError, match="from 0 to 1"):
+        found.averaged(2)
+    with pytest.raises(ParameterError, match="give a StructureSearch"):
+        BayesianNetwork(TRUE).arc_strengths(holes)
+
+
+def test_arc_strengths_are_drawn(holes):
+    import matplotlib
+
+    matplotlib.use("Agg")
+    found = BayesianNetwork(StructureSearch(restarts=1), random_state=0).arc_strengths(
+        holes.iloc[:300], n_resamples=3, random_state=0
+    )
+    texts = {text.get_text() for text in found.plot().texts}
+    assert set(holes) <= texts and "1.00" in texts
+
+
+def test_a_search_that_is_cut_off_keeps_its_best(holes):
+    with pytest.warns(UserWarning, match="cut off: time limit; the best so far is kept"):
+        net = BayesianNetwork.learn(holes, random_state=0, monitors=[TimeLimit(0.0)])
+    assert net.search_.ended == "time limit" and net.result_.converged
+
+    class Interrupt(Monitor):
+        said = 0
+
+        def say(self, text):
+            self.said += text.startswith("learning")
+            if self.said == 2:
+                raise KeyboardInterrupt
+
+    with pytest.warns(UserWarning, match="cut off: interrupted"):
+        net = BayesianNetwork.learn(holes, random_state=0, restarts=10, monitors=[Interrupt()])
+    assert net.result_.converged and net.search_.edges
+
+
+def test_odd_columns_are_named(whole):
+    odd = whole.assign(
+        twin=np.where(whole["wet"] == "yes", "a", "b"), same="x", number=[f"id{i % 1000}" for i in range(len(whole))]
+    )
+    with pytest.warns(UserWarning, match="one value only") as said:
+        net = BayesianNetwork.learn(odd, random_state=0)
+    text = " | ".join(str(warning.message) for warning in said)
+    assert "'wet' and 'twin' determine each other" in text
+    assert "'same' has one value only: it gets no arcs" in text
+    assert "'number' has 1000 states in 1500 rows, as an identifier has" in text
+    assert not any(name in pair for pair in net.search_.edges for name in ("same", "number"))
+    assert any("twin" in pair for pair in net.search_.edges)
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"score": "bicc"}, "score='bicc'"),
+        ({"method": "greedy"}, "method"),
+        ({"required": "rain->wet, wet->rain"}, "required: the edges run in a circle"),
+        ({"required": "rain->snow"}, "required: there is no column 'snow'"),
+        ({"forbidden": "snow->rain"}, "forbidden: there is no column 'snow'"),
+        ({"required": "rain->wet", "forbidden": "rain->wet"}, "also forbidden, or against the tiers"),
+        ({"required": "rain->wet", "tiers": [["wet"], ["rain"]]}, "against the tiers"),
+        ({"required": "rain->rain"}, "an arc to itself"),
+        ({"tiers": [["rain"], ["rain"]]}, "'rain' is in two of them"),
+        ({"tiers": ["rain"]}, "give groups of columns"),
+        ({"required": "rain->wet, sprinkler->wet", "max_parents": 1}, "has 2 parents, max_parents allows 1"),
+        ({"max_parents": -1}, "max_parents"),
+        ({"max_parents": 1.5}, "max_parents"),
+        ({"restarts": -1}, "restarts"),
+        ({"target": "wet"}, "is for method='tree'"),
+        ({"target": "snow", "method": "tree"}, "there is no column 'snow'"),
+        ({"target": "wet", "method": "tree", "forbidden": "wet->rain"}, "the constraints do not allow"),
+        ({"start": "rain->wet, wet->rain"}, "circle"),
+        ({"start": "snow->wet"}, "there is no column 'snow'"),
+        ({"method": "tree", "required": "rain->wet, sprinkler->wet"}, "are no tree"),
+        ({"forbidden": 3}, "forbidden"),
+    ],
+)
+def test_what_cannot_be_learnt_is_refused(whole, how, message):
+    with pytest.raises(ParameterError, match=message):
+        BayesianNetwork.learn(whole, random_state=0, **how)
+
+
+def test_large_tables_are_refused_with_their_size():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({f"c{j}": rng.integers(0, 40, 5000).astype(str) for j in range(6)})
+    with pytest.raises(ParameterError, match=r"has 1\.02e\+08 cells.*max_parents=2 fits"):
+        BayesianNetwork.learn(frame, max_parents=4)
+    assert BayesianNetwork.learn(frame, restarts=0, random_state=0).search_.edges == []
+
+
+def test_numbers_are_refused_where_they_cannot_be():
+    frame = numbers(np.random.default_rng(0), 100)
+    for how, message in (
+        ({"required": "a->group"}, "from a Gaussian node to a discrete one"),
+        ({"score": "bdeu"}, "with columns of numbers give 'bic' or 'aic'"),
+        ({"method": "tree", "target": "a"}, "a class has states"),
+    ):
+        with pytest.raises(ParameterError, match=message):
+            BayesianNetwork.learn(frame, random_state=0, **how)
+
+
+def test_a_column_without_any_cell_is_refused(holes):
+    with pytest.raises(DataError, match="nothing"):
+        BayesianNetwork.learn(holes.assign(nothing=None))
+
+
+def test_too_many_columns_for_the_exact_search():
+    frame = pd.DataFrame(np.random.default_rng(0).integers(0, 2, (20, 17)))
+    with pytest.raises(ParameterError, match="17 are too many, 16 the most"):
+        BayesianNetwork.learn(frame, method="exact")
+
+
+def test_one_column_is_a_network_too():
+    net = BayesianNetwork.learn(pd.DataFrame({"a": ["x", "y", None, "x"]}), random_state=0)
+    assert net.search_.edges == [] and net.arcs() == []
+
+
+def test_a_failed_fit_leaves_the_earlier_one(whole):
+    net = BayesianNetwork(StructureSearch(), random_state=0).fit(whole)
+    before = net.search_
+    net.edges = StructureSearch(required="snow->rain")
+    with pytest.raises(ParameterError):
+        net.fit(whole)
+    assert net.search_ is before and net.score(whole) < 0
+
+
+def test_no_warnings_of_ordinary_data(holes):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        BayesianNetwork.learn(holes, random_state=0, restarts=2)
+
+
+def test_other_networks_are_compared_by_name(learnt, holes):
+    same = BayesianNetwork(TRUE, random_state=0).fit(holes[["coin", "shoes", "wet", "sprinkler", "rain"]])
+    assert learnt.distance(same) == 0 == same.distance(learnt)
+    with pytest.raises(ParameterError, match="'snow' is a node of one network only"):
+        learnt.distance("snow->rain")
