@@ -1,5 +1,6 @@
 """What ``BayesianNetwork`` does when its graph is to be learnt, and what it says of a graph afterwards."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -12,6 +13,7 @@ from emkit.core.columns import Columns
 from emkit.core.errors import ParameterError
 from emkit.core.monitor import Monitors
 from emkit.estimators.arc_strengths import ArcStrengths, Resampling, strengths_of
+from emkit.estimators.hidden_proposals import HiddenProposal, proposals
 from emkit.estimators.network_after import AfterNetwork
 from emkit.estimators.network_structure import Structure, declared_states, pairs_of, structure
 from emkit.estimators.settings import make_rng
@@ -154,6 +156,32 @@ class LearntNetwork(AfterNetwork):
         entropy = [int(part) for part in make_rng(random_state).integers(0, 2**32, size=4)]
         seeds = np.random.SeedSequence(entropy)
         return strengths_of(asked, count(n_resamples, "n_resamples"), seeds, Threads(n_jobs).n_jobs)
+
+    def propose_hidden(
+        self, X: Any, sample_weight: Any = None, *, states: Sequence[int] = (2, 3, 4), most: int = 5
+    ) -> list[HiddenProposal]:
+        """Hidden nodes that could stand behind groups of nodes that are nearly all joined, each tried and fitted.
+
+        Parameters
+        ----------
+        X, sample_weight
+            The rows of the fit.
+        states : sequence of int
+            Numbers of states that are tried for each; the score decides.
+        most : int
+            Groups at most, the largest first.
+
+        Returns
+        -------
+        list of HiddenProposal
+            The best first; those with a negative gain are worse than the network as it is. Empty where no group is joined so.
+
+        Raises
+        ------
+        ParameterError
+            For a network whose graph was not learnt, or that has Gaussian nodes.
+        """
+        return proposals(self, X, sample_weight, states, count(most, "most"))
 
     # --- what a graph says --------------------------------------------------------------------------------------------
 

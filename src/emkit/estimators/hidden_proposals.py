@@ -1,0 +1,65 @@
+"""Hidden nodes that a network would be better with: proposed by semi-cliques, tried one at a time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sklearn.base import clone
+
+from emkit.core.checks import count
+from emkit.core.errors import ParameterError
+from emkit.estimators.structure_search import StructureSearch
+from emkit.models.bayesnet.graph import unused
+from emkit.models.bayesnet.structure.semi_cliques import semi_cliques, with_hidden
+
+
+@dataclass(frozen=True)
+class HiddenProposal:
+    """A hidden node that was tried.
+
+    Attributes
+    ----------
+    name : str
+    group : tuple of str
+        The nodes that it was put above, which were nearly all joined.
+    states : int
+    gain : float
+        What the graph's score gains over that of the network without it, nats; negative where it loses.
+    network : BayesianNetwork
+        Learnt from there, and fitted.
+    """
+
+    name: str
+    group: tuple[str, ...]
+    states: int
+    gain: float
+    network: Any = field(repr=False)
+
+
+def proposals(face: Any, X: Any, sample_weight: Any, states: Sequence[int], most: int) -> list[HiddenProposal]:
+    """See ``LearntNetwork.propose_hidden``."""
+    search = face.edges
+    if not isinstance(search, StructureSearch) or "_learnt" not in face.__dict__:
+        raise ParameterError("give a network whose graph was learnt: BayesianNetwork.learn(...)", parameter="edges")
+    structure = face.structure_
+    if structure.gaussian:
+        raise ParameterError("hidden nodes are proposed for networks of discrete nodes", parameter="edges")
+    names, graph = structure.graph.names, structure.graph
+    name = unused("H", names)
+    latent = {names[node]: list(structure.states[node]) for node in structure.hidden}
+    found = []
+    for group in semi_cliques(graph.parents)[:most]:
+        parents = with_hidden(graph.parents, group)
+        every = (name, *names)
+        start = [(every[p], every[c]) for c, of in enumerate(parents) for p in of]
+        best: HiddenProposal | None = None
+        for number in states:
+            one = clone(face)
+            one.set_params(latent={name: count(number, "states", 2), **latent}, edges=replace(search, start=start))
+            one.fit(X, sample_weight=sample_weight)
+            gain = one.search_.score - face.search_.score
+            if best is None or gain > best.gain:
+                best = HiddenProposal(name, tuple(names[node] for node in group), int(number), gain, one)
+        if best is not None:
+            found.append(best)
+    return sorted(found, key=lambda one: -one.gain)
