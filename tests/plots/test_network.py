@@ -5,7 +5,7 @@ import pytest
 
 matplotlib.use("Agg")
 
-from emkit.plots.network import draw_network, layers_of
+from emkit.plots.network import draw_network, layers_of, with_bends
 
 DIAMOND = [(), (0,), (0,), (1, 2)]
 
@@ -39,5 +39,16 @@ def test_every_node_and_edge_is_drawn():
 @pytest.mark.parametrize("parents", [[], [()]])
 def test_next_to_nothing_can_be_drawn(parents):
     ax = draw_network([f"n{i}" for i in range(len(parents))], parents)
+    ax.figure.canvas.draw()
+    matplotlib.pyplot.close(ax.figure)
+
+
+def test_a_long_edge_runs_beside_the_node_that_it_passes():
+    layers, bends = with_bends([(), (0,), (0, 1)])
+    assert [len(layer) for layer in layers] == [1, 2, 1] and layers[1][0] != layers[1][1]
+    assert bends == {(0, 2): [3]} and 3 in layers[1]
+    ax = draw_network("abc", [(), (0,), (0, 1)], strengths={(0, 1): 1.0, (0, 2): 0.5, (1, 2): 0.25})
+    at = {text.get_text(): text.get_position() for text in ax.texts if text.get_text()}
+    assert {"1.00", "0.50", "0.25"} <= set(at) and abs(at["0.50"][0] - at["b"][0]) > 0.2
     ax.figure.canvas.draw()
     matplotlib.pyplot.close(ax.figure)

@@ -5,17 +5,12 @@ from typing import Any
 
 import numpy as np
 
+_LINE = "#33506b"
 _SWEEPS = 12  # of ordering layers by their neighbours: more changes nothing on graphs that a person can read
 
 
-def layers_of(parents: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Nodes by their distance from the roots, the longest way, each layer ordered so that few edges cross.
-
-    Roots stand right above the first of their children.
-
-    Sugiyama, Tagawa and Toda (1981), IEEE Trans. SMC 11, 109-125: each node goes to the mean place of its neighbours, layer by
-    layer, down and up.
-    """
+def depths(parents: Sequence[Sequence[int]]) -> list[int]:
+    """The layer of each node: its distance from the roots, the longest way. Roots stand right above the first of their children."""
     n = len(parents)
     depth = [0] * n
     for _ in range(n):
@@ -27,6 +22,17 @@ def layers_of(parents: Sequence[Sequence[int]]) -> list[list[int]]:
         below = [depth[child] for child in range(n) if node in parents[child]]
         if below and not parents[node]:
             depth[node] = min(below) - 1
+    return depth
+
+
+def layers_of(parents: Sequence[Sequence[int]], depth: Sequence[int] | None = None) -> list[list[int]]:
+    """Nodes by layer, each layer ordered so that few edges cross.
+
+    Sugiyama, Tagawa and Toda (1981), IEEE Trans. SMC 11, 109-125: each node goes to the mean place of its neighbours, layer by
+    layer, down and up.
+    """
+    n = len(parents)
+    depth = depths(parents) if depth is None else depth
     layers: list[list[int]] = [[] for _ in range(max(depth, default=0) + 1)]
     for node in range(n):
         layers[depth[node]].append(node)
@@ -43,6 +49,25 @@ def layers_of(parents: Sequence[Sequence[int]]) -> list[list[int]]:
             for i, node in enumerate(layer):
                 place[node] = (i + 0.5) / len(layer)
     return layers
+
+
+def with_bends(parents: Sequence[Sequence[int]]) -> tuple[list[list[int]], dict[tuple[int, int], list[int]]]:
+    """Layers in which an edge that spans several has a place of its own in each that it passes, so that it runs beside the nodes.
+
+    Returns the layers, in which numbers above the nodes' are such places, and the places of each long edge (parent, child).
+    """
+    depth, chains = depths(parents), [list(of) for of in parents]
+    bends: dict[tuple[int, int], list[int]] = {}
+    for child, of in enumerate(parents):
+        for parent in of:
+            if depth[child] - depth[parent] > 1:
+                chains[child].remove(parent)
+                passed = list(range(len(chains), len(chains) + depth[child] - depth[parent] - 1))
+                chains += [[above] for above in [parent, *passed[:-1]]]
+                chains[child].append(passed[-1])
+                depth += [depth[parent] + 1 + i for i in range(len(passed))]
+                bends[parent, child] = passed
+    return layers_of(chains, depth), bends
 
 
 def draw_network(
@@ -72,7 +97,7 @@ def draw_network(
     """
     import matplotlib.pyplot as plt
 
-    layers, notes = layers_of(parents), notes or {}
+    (layers, bends), notes = with_bends(parents), notes or {}
     wide = max((len(layer) for layer in layers), default=1)
     tall = max((note.count("\n") + 1 for note in notes.values()), default=0)
     if ax is None:
@@ -81,27 +106,30 @@ def draw_network(
         ax = plt.figure(figsize=size, layout="constrained").add_subplot()
     at = {node: ((i + 0.5) / len(layer), -float(depth)) for depth, layer in enumerate(layers) for i, node in enumerate(layer)}
     boxes = {}
-    for node, (x, y) in at.items():
-        text = f"{names[node]}\n{notes[node]}" if node in notes else names[node]
-        style = {"boxstyle": "round,pad=0.35", "fc": "#f4f1ea" if node in hidden else "#dfe9f3", "ec": "#33506b"}
+    for node, name in enumerate(names):
+        x, y = at[node]
+        text = f"{name}\n{notes[node]}" if node in notes else name
+        style = {"boxstyle": "round,pad=0.35", "fc": "#f4f1ea" if node in hidden else "#dfe9f3", "ec": _LINE}
         boxes[node] = ax.text(
             x, y, text, ha="center", va="center", fontsize=9, zorder=3, parse_math=False,
             bbox={**style, "linestyle": "--" if node in hidden else "-"},
         )  # fmt: skip
     for node, found in enumerate(parents):
         for parent in found:
+            way = [at[place] for place in (parent, *bends.get((parent, node), ()), node)]
             strength = None if strengths is None else strengths.get((parent, node))
-            if strength is not None:
-                middle = [(a + b) / 2 for a, b in zip(at[node], at[parent], strict=True)]
-                label = {"boxstyle": "round,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.8}
-                ax.text(*middle, f"{strength:.2f}", ha="center", va="center", fontsize=7, zorder=4, bbox=label)
+            thick = 1.1 if strength is None else 0.4 + 2.4 * strength
+            ax.plot(*zip(*way[:-1], strict=True), color=_LINE, lw=thick, zorder=1)  # as far as the last bend
+            ends = {"patchB": boxes[node].get_bbox_patch(), "shrinkA": 0, "shrinkB": 2}
+            if len(way) == 2:
+                ends |= {"patchA": boxes[parent].get_bbox_patch(), "shrinkA": 2}
             ax.annotate(
-                "", xy=at[node], xytext=at[parent], zorder=2,
-                arrowprops={
-                    "arrowstyle": "-|>", "color": "#33506b", "lw": 1.1 if strength is None else 0.4 + 2.4 * strength,
-                    "patchA": boxes[parent].get_bbox_patch(), "patchB": boxes[node].get_bbox_patch(), "shrinkA": 2, "shrinkB": 2,
-                },
-            )  # fmt: skip
+                "", xy=way[-1], xytext=way[-2], zorder=2, arrowprops={"arrowstyle": "-|>", "color": _LINE, "lw": thick, **ends}
+            )
+            if strength is not None:
+                x, y = np.mean(way[(len(way) - 1) // 2 : len(way) // 2 + 1], axis=0)
+                label = {"boxstyle": "round,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.8}
+                ax.text(x, y, f"{strength:.2f}", ha="center", va="center", fontsize=7, zorder=4, bbox=label)
     ax.set_xlim(-0.02, 1.02)
     ax.set_ylim(-len(layers) + 0.4, 0.6)
     ax.set_axis_off()
