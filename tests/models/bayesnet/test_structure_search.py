@@ -11,9 +11,10 @@ from emkit import ParameterError
 from emkit.models.bayesnet.structure.climbing import search
 from emkit.models.bayesnet.structure.constraints import Constraints
 from emkit.models.bayesnet.structure.counts import Rows
-from emkit.models.bayesnet.structure.equivalence import arcs_of, equivalence_class, structural_hamming_distance
+from emkit.models.bayesnet.structure.equivalence import arcs_of, directed, equivalence_class, structural_hamming_distance
 from emkit.models.bayesnet.structure.exact import best_graph
 from emkit.models.bayesnet.structure.scores import CountedFamilies, score_of
+from emkit.models.bayesnet.structure.semi_cliques import semi_cliques, with_hidden
 from emkit.models.bayesnet.structure.trees import best_tree
 
 NAMES = "abcdefgh"
@@ -153,3 +154,33 @@ def test_a_search_that_is_halted_returns_the_graph_it_has():
     scores, limits = CountedFamilies(Rows(codes, None, cards), score_of("bic", 80)), Constraints.of(NAMES[:5], cards)
     assert search(scores, limits, rng, halted=lambda: True).parents == ((),) * 5
     assert best_graph(scores, limits, halted=lambda: True) is None
+
+
+def test_semi_cliques_and_the_hidden_node_above_them():
+    # a, b, c and d are all joined but a and d; e is outside above c, and f below d.
+    parents = [(), (0,), (0, 1, 4), (1, 2), (), (3,)]
+    assert semi_cliques(parents) == [(0, 1, 2, 3)]
+    assert with_hidden(parents, (0, 1, 2, 3)) == ((5,), (0,), (0,), (0,), (0,), (), (4,))
+    assert semi_cliques([(), (0,), (1,)]) == []
+    # x descends from the group and is a parent of a member: it stays its parent, or there would be a circle.
+    assert with_hidden([(), (0,), (0, 1, 3), (0,)], (0, 1, 2)) == ((), (0,), (0,), (0, 4), (1,))
+
+
+def test_a_directed_graph_of_preferences_has_no_circles_and_no_collider_that_nobody_preferred():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        near = np.triu(rng.random((7, 7)) < 0.4, 1)
+        near = near | near.T
+        preference = np.triu(rng.random((7, 7)), 1)
+        preference = preference + np.tril(1 - preference.T, -1)
+        arcs = directed(near, preference)
+        np.testing.assert_array_equal(arcs | arcs.T, near)
+        assert not (arcs & arcs.T).any()
+        power = arcs.astype(int)
+        for _ in range(7):
+            assert not np.diagonal(power).any()
+            power = power @ arcs
+    chain = np.zeros((5, 5), bool)
+    chain[[0, 1, 2, 3], [1, 2, 3, 4]] = True
+    undecided = directed(chain | chain.T, np.full((5, 5), 0.5))
+    assert undecided.sum(axis=0).max() == 1

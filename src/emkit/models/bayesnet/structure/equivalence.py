@@ -48,9 +48,10 @@ def _spread(compelled: np.ndarray, near: np.ndarray, ways: np.ndarray) -> np.nda
     while True:
         open_ = near & ~compelled & ~compelled.T
         more = _meek(compelled, open_, near) & open_ & ways
+        more &= ~more.T  # directions that contradict each other, which no directed acyclic graph leads to
         if not more.any():
             return compelled | open_
-        compelled = compelled | (more & ~(more.T & more))
+        compelled = compelled | more
 
 
 def directed(near: np.ndarray, preference: np.ndarray) -> np.ndarray:
