@@ -322,3 +322,19 @@ def test_other_networks_are_compared_by_name(learnt, holes):
     assert learnt.distance(same) == 0 == same.distance(learnt)
     with pytest.raises(ParameterError, match="'snow' is a node of one network only"):
         learnt.distance("snow->rain")
+
+
+def test_a_fit_with_given_edges_forgets_an_earlier_search(holes):
+    net = BayesianNetwork(StructureSearch(restarts=1), random_state=0).fit(holes)
+    assert "graph learnt" in net.summary()
+    net.set_params(edges=TRUE).fit(holes)
+    assert "graph learnt" not in net.summary() and net.cut_off() is None
+    with pytest.raises(AttributeError, match="StructureSearch"):
+        _ = net.search_
+
+
+def test_a_warm_start_goes_on_with_the_graph_it_has(holes):
+    net = BayesianNetwork(StructureSearch(restarts=1), random_state=0, warm_start=True).fit(holes)
+    edges = net.structure_.graph.edges
+    net.fit(holes)
+    assert net.structure_.graph.edges == edges and net.n_iter_ <= 2

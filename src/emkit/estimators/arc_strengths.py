@@ -13,7 +13,7 @@ from emkit.core.errors import ParameterError
 from emkit.core.monitor import Monitor
 from emkit.data.rows import ArraySource
 from emkit.estimators.network_structure import Structure
-from emkit.estimators.structure_search import StructureSearch, learn
+from emkit.estimators.structure_search import Hunt, StructureSearch
 from emkit.execute.threads import Threads
 from emkit.models.bayesnet.structure.equivalence import arcs_of, directed, equivalence_class
 
@@ -100,7 +100,7 @@ class Resampling:
             source = ArraySource(self.x, times if self.weights is None else times * self.weights, self.columns, checked=True)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)  # of columns: the first search has said it
-                learnt = learn(self.search, source, self.known, Threads(1), rng, Monitor(), *self.most)
+                learnt = Hunt(self.search, source, self.known, Threads(1), rng, Monitor(), *self.most).learn()
             names = self.known.graph.names
             parents: list[list[int]] = [[] for _ in names]
             for parent, child in learnt.edges:

@@ -1,7 +1,7 @@
 """What ``BayesianNetwork`` does when its graph is to be learnt, and what it says of a graph afterwards."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -13,11 +13,12 @@ from emkit.core.columns import Columns
 from emkit.core.errors import ParameterError
 from emkit.core.monitor import Monitors
 from emkit.estimators.arc_strengths import ArcStrengths, Resampling, strengths_of
+from emkit.estimators.face import Job
 from emkit.estimators.hidden_proposals import HiddenProposal, proposals
 from emkit.estimators.network_after import AfterNetwork
 from emkit.estimators.network_structure import Structure, declared_states, pairs_of, structure
 from emkit.estimators.settings import make_rng
-from emkit.estimators.structure_search import Learnt, StructureSearch, learn
+from emkit.estimators.structure_search import Hunt, Learnt, StructureSearch
 from emkit.execute.threads import Threads
 from emkit.models.bayesnet.structure.equivalence import arcs_of, equivalence_class, structural_hamming_distance
 
@@ -61,10 +62,9 @@ class LearntNetwork(AfterNetwork):
     def _search(self, source: Any, width: Any) -> Self:
         """Learn the graph, then fit its tables, beginning with those that the search has found."""
         me: Any = self
-        known = self._known_columns(source.columns)
         watch, rng = Monitors(self._monitors()), make_rng(self.random_state)
         watch.begin()
-        learnt = learn(me.edges, source, known, self._executor(), rng, watch, *self._most())
+        learnt = Hunt(me.edges, source, self._known_columns(source.columns), self._executor(), rng, watch, *self._most()).learn()
         worker = clone(self).set_params(edges=learnt.edges)
         job = worker._prepare(source, width)
         starts = job.starts if learnt.params is None or self.fixed or self.init else [learnt.params]
@@ -72,9 +72,14 @@ class LearntNetwork(AfterNetwork):
             job.model, job.source, executor=self._executor(), algorithm=self.algorithm, starts=starts, tol=self.tol,
             max_iter=self.max_iter, monitors=[] if learnt.ended else [watch], rng=rng, checkpoint=self._store(),
         )  # fmt: skip
-        self._take_on(replace(job, asked=None), result)
-        self._learnt = learnt
+        self._take_on(job, result)
+        self._learnt, self._asked = learnt, self._asks_for(source.columns)
         return self
+
+    def _take_on(self, job: Job, result: Any) -> Self:
+        """Whatever an earlier search found is no longer of this fit."""
+        self.__dict__.pop("_learnt", None)
+        return super()._take_on(job, result)
 
     def _known_columns(self, columns: Columns) -> Structure:
         """Hidden nodes and columns with their states, without edges."""

@@ -13,12 +13,12 @@ from emkit.core.monitor import Monitor
 from emkit.core.warn import warn
 from emkit.data.rows import ArraySource
 from emkit.estimators.network_structure import Structure
-from emkit.estimators.structure_limits import limits_asked, node_called, score_asked, start_asked, warn_of_twins, without_arcs
+from emkit.estimators.structure_limits import limits_asked, score_asked, start_asked, warn_of_twins, without_arcs
 from emkit.models.bayesnet.structure.climbing import RESTARTS, Found, Parents, search
 from emkit.models.bayesnet.structure.constraints import Constraints
 from emkit.models.bayesnet.structure.counts import Rows
 from emkit.models.bayesnet.structure.exact import best_graph
-from emkit.models.bayesnet.structure.scores import CountedFamilies, Families, Penalized
+from emkit.models.bayesnet.structure.scores import CountedFamilies, Families, Penalized, Score
 from emkit.models.bayesnet.structure.trees import best_tree
 from emkit.selection.structural_em import structural_em
 from emkit.selection.structure_tables import MixedRows, StateRows
@@ -99,111 +99,120 @@ class Learnt:
     ended: str | None = None
 
 
-def learn(
-    asked: StructureSearch,
-    source: ArraySource,
-    known: Structure,
-    executor: Executor,
-    rng: np.random.Generator,
-    watch: Monitor,
-    max_table: float,
-    max_configurations: float,
-) -> Learnt:
-    """The graph of columns that were read; ``known``: their states, and hidden nodes.
+@dataclass(frozen=True)
+class Hunt:
+    """A search on data.
 
-    Raises
-    ------
-    ParameterError
-        See ``StructureSearch``.
-    KeyboardInterrupt
-        Only if it comes before any graph was found.
+    Parameters
+    ----------
+    asked : StructureSearch
+    source : ArraySource
+        Columns as they were read: numbers of states, and numbers.
+    known : Structure
+        Their states, and hidden nodes.
+    executor : Executor
+    rng : numpy Generator
+    watch : Monitor
+        Told of every better graph; may ask to stop.
+    max_table, max_configurations : float
+        As the estimator has them.
     """
-    names = known.graph.names
-    one_of(asked.method, METHODS, "method")
-    restarts = count(asked.restarts, "restarts", 0)
-    limits, start = limits_asked(asked, known), start_asked(asked, known)
-    best: list[Found] = []
 
-    def report(found: Found) -> None:
-        best.append(found)
-        watch.say(f"learning the graph: {sum(map(len, found.parents))} arcs, score {found.score:.2f}")
+    asked: StructureSearch
+    source: ArraySource
+    known: Structure
+    executor: Executor
+    rng: np.random.Generator
+    watch: Monitor
+    max_table: float
+    max_configurations: float
 
-    def halted() -> bool:
-        return watch.asked() is not None
+    def learn(self) -> Learnt:
+        """The best graph.
 
-    ended = None
-    try:
-        found = _search(
-            asked, source, known, limits, start, restarts, rng, executor, (max_table, max_configurations), halted, report
-        )
-    except KeyboardInterrupt:
-        if not best:
-            raise
-        found, ended = best[-1], "interrupted"
-    reason = watch.asked()
-    if reason is not None or ended:
-        ended = ended or (None if reason is None else reason.name.lower().replace("_", " "))
-        warn(f"the search for a graph was cut off: {ended}; the best so far is kept")
-    edges = [(names[p], names[c]) for c, of in enumerate(found.parents) for p in of]
-    return Learnt(edges, found.score, found.params, ended)
+        Raises
+        ------
+        ParameterError
+            See ``StructureSearch``.
+        KeyboardInterrupt
+            Only if it comes before any graph was found.
+        """
+        names, best = self.known.graph.names, list[Found]()
 
+        def report(found: Found) -> None:
+            best.append(found)
+            self.watch.say(f"learning the graph: {sum(map(len, found.parents))} arcs, score {found.score:.2f}")
 
-def _search(
-    asked: StructureSearch,
-    source: ArraySource,
-    known: Structure,
-    limits: Constraints,
-    start: Parents | None,
-    restarts: int,
-    rng: np.random.Generator,
-    executor: Executor,
-    most: tuple[float, float],
-    halted: Callable[[], bool],
-    report: Callable[[Found], None],
-) -> Found:
-    names, total = known.graph.names, source.total_weight
+        ended = None
+        try:
+            found = self._found(report)
+        except KeyboardInterrupt:
+            if not best:
+                raise
+            found, ended = best[-1], "interrupted"
+        reason = self.watch.asked()
+        if reason is not None and ended is None:
+            ended = reason.name.lower().replace("_", " ")
+        if ended is not None:
+            warn(f"the search for a graph was cut off: {ended}; the best so far is kept")
+        edges = [(names[p], names[c]) for c, of in enumerate(found.parents) for p in of]
+        return Learnt(edges, found.score, found.params, ended)
 
-    def inner(families: Families, begin: Parents | None, times: int, tell: Callable[[Found], None]) -> Found:
-        if asked.method == "exact":
-            found = best_graph(families, limits, halted)
-            return Found(begin, families.total(begin)) if found is None and begin is not None else found or _empty(limits, families)
-        if asked.method == "tree":
-            return best_tree(families, limits, rng, None if asked.target is None else node_called(names, asked.target, "target"))
-        return search(families, limits, rng, begin, times, halted=halted, report=tell)
+    def _halted(self) -> bool:
+        return self.watch.asked() is not None
 
-    score = score_asked(asked.score, total, known)
-    cells = np.asarray(source.x, dtype=np.float64)
-    if known.gaussian:
-        if not isinstance(score, Penalized):
-            raise ParameterError(f"score={asked.score!r}: with columns of numbers give 'bic' or 'aic'", parameter="score")
-        without_arcs(known, limits, cells, total)
-        cards = [len(states) for states in known.states]
-        rows: Any = MixedRows(source, names, cards, score, executor, rng, *most)
-        if not np.isnan(cells).any():
-            found = inner(rows.first(), start, restarts, report)
+    def _found(self, report: Callable[[Found], None]) -> Found:
+        one_of(self.asked.method, METHODS, "method")
+        restarts = count(self.asked.restarts, "restarts", 0)
+        limits, start = limits_asked(self.asked, self.known), start_asked(self.asked, self.known)
+        score = score_asked(self.asked.score, self.source.total_weight, self.known)
+        rows, whole = self._rows(score, limits)
+        if whole is not None:
+            found = self._step(limits, whole, start, restarts, report)
             report(found)
             return found
-    else:
-        hidden = known.hidden
+        few = max(restarts // 2, min(restarts, 1))
+
+        def step(families: Families, begin: Parents | None) -> Found:
+            return self._step(limits, families, begin, few, lambda found: None)
+
+        outer = restarts // 10 if self.asked.method == "climb" else 0
+        return structural_em(rows, step, limits, self.rng, start, outer, self._halted, report).found
+
+    def _step(
+        self, limits: Constraints, scores: Families, begin: Parents | None, restarts: int, tell: Callable[[Found], None]
+    ) -> Found:
+        """The best graph by these scores."""
+        method = self.asked.method
+        if method == "climb":
+            return search(scores, limits, self.rng, begin, restarts, halted=self._halted, report=tell)
+        if method == "tree":
+            target = self.asked.target
+            return best_tree(scores, limits, self.rng, None if target is None else self.known.graph.names.index(target))
+        found = best_graph(scores, limits, self._halted)
+        if found is None:  # halted: the graph to begin with, or the required arcs alone
+            parents = tuple(tuple(sorted(of)) for of in limits.start(begin))
+            found = Found(parents, scores.total(parents))
+        return found
+
+    def _rows(self, score: Score, limits: Constraints) -> tuple[Any, Families | None]:
+        """The rows as structural EM asks them, and the scores of families where nothing is missing."""
+        names, cells = self.known.graph.names, np.asarray(self.source.x, dtype=np.float64)
+        if self.known.gaussian:
+            if not isinstance(score, Penalized):
+                raise ParameterError(f"score={self.asked.score!r}: with columns of numbers give 'bic' or 'aic'", parameter="score")
+            without_arcs(self.known, limits, cells, self.source.total_weight)
+            mixed = MixedRows(
+                self.source, names, [len(states) for states in self.known.states], score, self.executor, self.rng,
+                self.max_table, self.max_configurations,
+            )  # fmt: skip
+            return mixed, None if np.isnan(cells).any() else mixed.first()
+        hidden = self.known.hidden
         codes = np.full((len(cells), len(names)), -1, np.int32)
         codes[:, len(hidden) :] = np.where(np.isnan(cells), -1, cells)
-        without_arcs(known, limits, np.where(codes < 0, np.nan, codes), total)
-        table = Rows(codes, source.weights, limits.cards)
-        warn_of_twins(table, names)
-        if table.complete:
-            found = inner(CountedFamilies(table, score), start, restarts, report)
-            report(found)
-            return found
-        rows = StateRows(table, names, score, executor, most[0], hidden, rng)
-
-    def one(families: Families, begin: Parents | None) -> Found:
-        return inner(families, begin, max(restarts // 2, min(restarts, 1)), lambda found: None)
-
-    outer = restarts // 10 if asked.method == "climb" else 0
-    return structural_em(rows, one, limits, rng, start, outer, halted, report).found
-
-
-def _empty(limits: Constraints, families: Families) -> Found:
-    """The required arcs alone."""
-    parents = tuple(tuple(sorted(of)) for of in limits.start())
-    return Found(parents, families.total(parents))
+        without_arcs(self.known, limits, np.where(codes < 0, np.nan, codes), self.source.total_weight)
+        rows = Rows(codes, self.source.weights, limits.cards)
+        warn_of_twins(rows, names)
+        if rows.complete:
+            return None, CountedFamilies(rows, score)
+        return StateRows(rows, names, score, self.executor, self.max_table, hidden, self.rng), None
