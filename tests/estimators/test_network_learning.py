@@ -329,7 +329,7 @@ def test_a_fit_with_given_edges_forgets_an_earlier_search(holes):
     assert "graph learnt" in net.summary()
     net.set_params(edges=TRUE).fit(holes)
     assert "graph learnt" not in net.summary() and net.cut_off() is None
-    with pytest.raises(AttributeError, match="StructureSearch"):
+    with pytest.raises(AttributeError, match="search_"):
         _ = net.search_
 
 

@@ -347,6 +347,6 @@ def _carry_on_best(
     for i, outcome in settled:
         same = last - outcome.objective <= max(10.0 * tol, 1e-9 * abs(best))
         if not same and best - outcome.objective <= _PER_ROW * small.source.total_weight:
-            progress.queue.append(Waiting(i, outcome.params))
+            progress.queue.append(Waiting(i, small.model.widened(outcome.params)))
         last = outcome.objective
     return stopped

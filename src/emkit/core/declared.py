@@ -155,6 +155,18 @@ class Declared(Sloped):
             values[p.name] = p.domain.put_back(values[p.name], self.held(p.name, values[p.name].shape))
         return self.made(params, values, {child.field: child.of(params) for child in self.children})
 
+    def widened(self, params: Any) -> Any:
+        """A hypothesis from a sample of the rows, for all of them: without zeros, but for what is held, or started with zeros.
+
+        Expectation-maximization never leaves a zero, and a row that the sample lacks could contradict it.
+        """
+        values = self.own(params)
+        for p in self.parameters:
+            if not (np.asarray(self.start_values.get(p.name, 1.0)) == 0).any():
+                values[p.name] = p.domain.widened(values[p.name])
+        parts = {child.field: self.part(child).widened(child.of(params)) for child in self.children}
+        return self.put_back(self.made(params, values, parts))
+
     # --- as users see them --------------------------------------------------------------------------------------------
 
     def shown(self, params: Any) -> dict[str, np.ndarray]:

@@ -18,6 +18,8 @@ from emkit.core.checks import numbers
 from emkit.core.errors import ParameterError
 from emkit.core.prior import Prior
 
+_UNSEEN = 1e-6  # the probability of what a sample of the rows did not show
+
 
 class Domain(ABC):
     """What values a parameter may have, and the unconstrained coordinates that say them."""
@@ -56,6 +58,10 @@ class Domain(ABC):
     def put_back(self, value: np.ndarray, held: np.ndarray) -> np.ndarray:
         """The value with what is held in its place."""
         return np.where(np.isnan(held), value, held)
+
+    def widened(self, value: np.ndarray) -> np.ndarray:
+        """The value without zeros that some row could contradict: nothing is impossible that only was not seen."""
+        return value
 
     def expected(self, shape: tuple[int, ...]) -> str:
         """How messages say what shape a value has to have."""
@@ -173,6 +179,10 @@ class Unit(_Elementwise):
 
     origin, low, high, words = 0.5, 0.0, 1.0, "between 0 and 1"
 
+    def widened(self, value: np.ndarray) -> np.ndarray:
+        """At least a millionth away from 0 and 1."""
+        return np.clip(value, _UNSEEN, 1.0 - _UNSEEN)
+
     def forward(self, value: np.ndarray) -> np.ndarray:
         """The log odds."""
         p = np.clip(value, simplex.TINY, 1.0 - 1e-16)
@@ -238,6 +248,13 @@ class Simplex(Domain):
     def n_free(self, held: np.ndarray) -> int:
         """One less than there are free entries, for each vector."""
         return simplex.n_free(held)
+
+    def widened(self, value: np.ndarray) -> np.ndarray:
+        """Every entry at least a millionth of an even share; vectors without smaller ones stay as they are."""
+        least = _UNSEEN / value.shape[-1]
+        small = (value < least).any(axis=-1, keepdims=True)
+        larger = np.maximum(value, least)
+        return np.where(small, larger / larger.sum(axis=-1, keepdims=True), value)
 
     def put_back(self, value: np.ndarray, held: np.ndarray) -> np.ndarray:
         """Free entries share what the held ones leave, in their proportions."""
