@@ -46,6 +46,13 @@ def main() -> None:
     nets.add_argument("--pgmpy", help="the Python that has pgmpy 1.1.2; this one by default")
     nets.add_argument("--repeats", type=int, default=3, help="times five iterations of each problem (median quoted)")
     nets.add_argument("--only", help="only problems whose name contains this")
+    graphs = commands.add_parser("structure", help="graphs of networks learnt from rows, beside pyAgrum and pgmpy; one thread")
+    graphs.add_argument("--networks", required=True, help="a folder of BIF files: asia, child, insurance, alarm")
+    graphs.add_argument("--pyagrum", help="the Python that has pyAgrum; this one by default")
+    graphs.add_argument("--pgmpy", help="the Python that has pgmpy 1.1.2; this one by default")
+    graphs.add_argument("--seeds", type=int, help="at most so many data sets of each network")
+    graphs.add_argument("--only", help="only networks whose name contains this")
+    graphs.add_argument("--save", type=Path, help="where the JSON goes, instead of benchmarks/results/structure.json")
     lrt = commands.add_parser("lrt", help="bootstrap likelihood-ratio test: time, and p values under the null hypothesis")
     lrt.add_argument("--only", choices=("time", "uniform"), help="a part")
     lrt.add_argument("--replicates", type=int, default=200, help="of the timed test")
@@ -74,6 +81,9 @@ def main() -> None:
         from benchmarks import autoclass as chosen  # type: ignore[no-redef]
     elif arguments.what == "bayes_net":
         from benchmarks import bayes_net as chosen  # type: ignore[no-redef]
+    elif arguments.what == "structure":
+        os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})
+        from benchmarks import structure as chosen  # type: ignore[no-redef]
     elif arguments.what == "lrt":
         from benchmarks import lrt as chosen  # type: ignore[no-redef]
     elif arguments.what == "select":
