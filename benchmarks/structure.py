@@ -31,7 +31,7 @@ from benchmarks import measure
 from benchmarks.bayes_net import network
 from emkit import BayesianNetwork
 from emkit.core.compiled import compiling
-from emkit.estimators import network_learning
+from emkit.estimators.structure_search import Hunt
 from emkit.models.bayesnet.sampling import sampled
 from emkit.models.bayesnet.structure.climbing import RESTARTS
 
@@ -154,13 +154,13 @@ def ours(frame: pd.DataFrame, true: Edges, seed: int, restarts: int) -> dict[str
     """A search by emkit: its time, that of its search alone, its graph, and what it says itself of its score."""
     searches: list[float] = []
 
-    def timed(*given: Any) -> Any:
-        took = measure.took(lambda: learn(*given))
+    def timed(hunt: Any) -> Any:
+        took = measure.took(lambda: learn(hunt))
         searches.append(took.cpu)
         return took.value
 
-    learn = network_learning.learn
-    with patch.object(network_learning, "learn", timed):
+    learn = Hunt.learn
+    with patch.object(Hunt, "learn", timed):
         took = measure.took(lambda: BayesianNetwork.learn(frame, random_state=seed, n_jobs=1, restarts=restarts))
     learnt = took.value.search_
     found = {"cpu": took.cpu, "search": searches[0], "edges": learnt.edges, "told": learnt.score, "restarts": restarts}

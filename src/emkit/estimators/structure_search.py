@@ -52,8 +52,8 @@ class StructureSearch:
     start : as ``edges``, optional
         The graph to begin with; hidden nodes need one.
     restarts : int
-        The search ends when so many climbs in a row have found nothing better; with holes a tenth of it is the number of graphs in
-        a row that begin a whole new structural EM in vain.
+        The search ends when so many climbs in a row have found nothing better. With holes each round of structural EM makes a fifth
+        of them, and a twenty-fifth is the number of graphs in a row that begin a whole new structural EM in vain.
 
     Raises
     ------
@@ -171,12 +171,12 @@ class Hunt:
             found = self._step(limits, whole, start, restarts, report)
             report(found)
             return found
-        few = max(restarts // 2, min(restarts, 1))
+        few = max(restarts // 5, min(restarts, 1))
 
         def step(families: Families, begin: Parents | None) -> Found:
             return self._step(limits, families, begin, few, lambda found: None)
 
-        outer = restarts // 10 if self.asked.method == "climb" else 0
+        outer = restarts // 25 if self.asked.method == "climb" else 0
         return structural_em(rows, step, limits, self.rng, start, outer, self._halted, report).found
 
     def _step(

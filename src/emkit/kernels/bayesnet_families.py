@@ -10,24 +10,31 @@ import numpy as np
 
 from emkit.kernels.jit import INLINED, kernel
 
+_ROWS = 1024  # that are counted together: their places in the table stay at hand
+
 
 @kernel()
 def count_observed(states, weights, members, strides, out):  # type: ignore[no-untyped-def]
-    """Add to a table (flat) the weights of rows that observe all of its members.
+    """Add to a table (flat, and one entry more for other rows) the weights of rows that observe all of its members.
 
-    ``states`` (N, n): -1 where a cell is missing. ``members``, ``strides``: nodes, and what a step of their state is in the table.
+    ``states`` (N, n): negative where a cell is missing. ``members``, ``strides``: nodes, and what a step of their state is in the
+    table.
     """
-    many = members.shape[0]
-    for row in range(weights.shape[0]):
-        at, whole = 0, True
-        for j in range(many):
-            state = states[members[j], row]
-            if state < 0:
-                whole = False
-                break
-            at += state * strides[j]
-        if whole:
-            out[at] += weights[row]
+    room, lacks, other = np.empty(_ROWS, np.int32), np.empty(_ROWS, np.int32), np.int32(out.shape[0] - 1)
+    for begin in range(0, weights.shape[0], _ROWS):
+        rows = min(_ROWS, weights.shape[0] - begin)
+        place, lacking, mass = room[:rows], lacks[:rows], weights[begin : begin + rows]
+        place[:] = 0
+        lacking[:] = 0
+        for j in range(members.shape[0]):
+            column, stride = states[members[j], begin : begin + rows], np.int32(strides[j])
+            for i in range(rows):  # slices and plain loops: compiled to whole registers
+                place[i] += column[i] * stride
+                lacking[i] |= column[i]  # the sign stays if any is negative
+        for i in range(rows):
+            place[i] = place[i] if lacking[i] >= 0 else other
+        for i in range(rows):
+            out[np.uint32(place[i])] += mass[i]
 
 
 @kernel()
@@ -128,14 +135,15 @@ def _marginal(row, own, own_count, members, cards, component, shape_of, shape_ke
 
 @kernel()
 def count_missing(  # type: ignore[no-untyped-def]
-    states, weights, members, strides, cards, hole_begin, hole_row, component, shape_of, shape_keys, shape_begin,
+    states, weights, members, strides, cards, hole_begin, hole_row, component, belief_of, shape_of, shape_keys, shape_begin,
     joint_begin, joint, belief_begin, belief, scratch, places, shares, room, later, out,
 ):  # fmt: skip
     """Add to a table what rows are expected to say in which some of its members are missing.
 
     Returns how many rows were left for ``later`` (their numbers), because a component of theirs has no joint posterior.
 
-    ``hole_begin``, ``hole_row``: the rows in which each node is missing. ``component`` (N, n): that of each missing cell.
+    ``hole_begin``, ``hole_row``: the rows in which each node is missing. ``component``, ``belief_of`` (N, n): of each missing
+    cell its component, and where its posterior begins in ``belief``, -1 where there is none.
     ``scratch``: 4 rows of as many integers as nodes. ``places``, ``shares``, ``room``: as large as the table, shares twice.
     """
     many, left = members.shape[0], 0
@@ -158,11 +166,16 @@ def count_missing(  # type: ignore[no-untyped-def]
                 else:
                     holes[missing] = i
                     missing += 1
-                    c = component[members[i], row]
-                    known = known and joint_begin[c + 1] > joint_begin[c]
+                    known = known and belief_of[members[i], row] >= 0
             if not known:
                 later[left] = row
                 left += 1
+                continue
+            if missing == 1:  # most rows
+                node, stride, weight = members[j], strides[j], weights[row]
+                first = belief_of[node, row]
+                for s in range(cards[node]):
+                    out[base + s * stride] += weight * belief[first + s]
                 continue
             places[0], shares[0] = base, weights[row]
             entries = 1

@@ -1,7 +1,8 @@
 """Which arcs a learnt graph must have, may have and must not have."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 
 import numpy as np
@@ -98,9 +99,18 @@ class Constraints:
         """Whether a table of this family is small enough to be tried."""
         return prod((self.cards[child], *(self.cards[p] for p in parents))) <= MOST_CELLS
 
-    def fitting(self, child: int, parents: Iterable[int]) -> np.ndarray:
-        """Which nodes may come to these parents without making the table too large to be tried, bool (N,)."""
-        return np.asarray(self.cards) <= MOST_CELLS // prod((self.cards[child], *(self.cards[p] for p in parents)))
+    def welcome(self, child: int, parents: Collection[int]) -> np.ndarray:
+        """Which nodes may come to these parents, bool (N,): allowed, not too many, and no table that is too large to be tried."""
+        if len(parents) >= self.max_parents:
+            return np.zeros(len(self.cards), np.bool_)
+        cells = prod((self.cards[child], *(self.cards[p] for p in parents)))
+        found: np.ndarray = self.allowed[:, child] & (self._sizes <= MOST_CELLS // cells)
+        found[list(parents)] = False
+        return found
+
+    @cached_property
+    def _sizes(self) -> np.ndarray:
+        return np.asarray(self.cards)
 
     def start(self, parents: Sequence[Sequence[int]] | None = None) -> list[set[int]]:
         """The required arcs, or a graph that obeys the constraints, as sets of parents that can be changed."""

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -54,8 +53,10 @@ class Rows:
 
         found = self._kept.get(members)
         if found is None:
-            found = np.zeros(prod(int(self.cards[m]) for m in members))
-            count_observed(self.states, self.weights, np.array(members), strides_of(members, self.cards), found)
+            strides = strides_of(members, self.cards)
+            room = np.zeros(int(strides[0] * self.cards[members[0]]) + 1)
+            count_observed(self.states, self.weights, np.array(members), strides, room)
+            found = room[:-1]
             if self._size + len(found) > _MOST_KEPT:
                 self._kept, self._size = {}, 0
             self._kept[members] = found
@@ -72,8 +73,8 @@ class Expected:
     rows : Rows
     model, params
         The network, whose nodes are the columns, and hidden ones before them.
-    component : int array (N, n)
-        That of each missing cell.
+    component, belief_of : int arrays (N, n)
+        Of each missing cell: its component, and where its posterior is.
     arrays : tuple of arrays
         Components, their shapes and posteriors, as the kernel reads them.
     known : dict
@@ -84,6 +85,7 @@ class Expected:
     model: Any
     params: Any
     component: np.ndarray
+    belief_of: np.ndarray
     arrays: tuple[np.ndarray, ...]
     known: dict[tuple[int, tuple[int, ...]], np.ndarray] = field(default_factory=dict)
 
@@ -109,13 +111,17 @@ class Expected:
                 np.log(params.tables), rows.cards, *layout.members, shape_keys, shape_begin, keys, begin, many,
                 joint_begin, joint, belief_begin, belief,
             )  # fmt: skip
-        component = np.full(rows.states.shape, -1, np.int32)
+        component, belief_of = (np.full(rows.states.shape, -1, kind) for kind in (np.int32, np.int64))
         nodes = shape_keys[shape_begin[:-1][: int(scanner.sizes[0])]]
         of_pair = nodes[shape_of[found]]
         at = np.repeat(shape_begin[shape_of[found]] + 1 - np.cumsum(of_pair) + of_pair, of_pair) + np.arange(of_pair.sum())
-        component[shape_keys[at], np.repeat(row, of_pair)] = np.repeat(found, of_pair)
+        which, cell = np.repeat(found, of_pair), (shape_keys[at], np.repeat(row, of_pair))
+        component[cell] = which
+        width = np.cumsum(rows.cards[cell[0]]) - rows.cards[cell[0]]  # states of all cells before, and of the component's
+        inside = width - np.repeat(width[np.cumsum(of_pair) - of_pair], of_pair)
+        belief_of[cell] = np.where(joint_begin[which + 1] > joint_begin[which], belief_begin[which] + inside, -1)
         return cls(
-            rows, model, params, component,
+            rows, model, params, component, belief_of,
             (shape_of, shape_keys, shape_begin, joint_begin, joint, belief_begin, belief),
         )  # fmt: skip
 
@@ -127,7 +133,7 @@ class Expected:
         own, strides, size = np.array(members), strides_of(members, self.rows.cards), len(out)
         later = np.empty(len(rows.weights), np.int64)
         left = count_missing(
-            rows.states, rows.weights, own, strides, rows.cards, *rows.holes, self.component, *self.arrays,
+            rows.states, rows.weights, own, strides, rows.cards, *rows.holes, self.component, self.belief_of, *self.arrays,
             np.empty((4, max(len(rows.cards), 1)), np.int64), np.empty(size, np.int64), np.empty(size), np.empty(size), later, out,
         )  # fmt: skip
         if left:
@@ -166,7 +172,11 @@ def _states(cards: np.ndarray, nodes: Sequence[int]) -> np.ndarray:
 
 def strides_of(members: Sequence[int], cards: np.ndarray) -> np.ndarray:
     """What a step of each column's state is in their table, the last varying fastest."""
-    return np.array([prod(int(cards[m]) for m in members[j + 1 :]) for j in range(len(members))], np.int64)
+    found, step = np.empty(len(members), np.int64), 1
+    for j in range(len(members) - 1, -1, -1):
+        found[j] = step
+        step *= int(cards[members[j]])
+    return found
 
 
 def _sizes(keys: np.ndarray, begin: np.ndarray, shapes: int, cards: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
