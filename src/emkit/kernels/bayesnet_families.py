@@ -40,11 +40,12 @@ def count_observed(states, weights, members, strides, out):  # type: ignore[no-u
 @kernel()
 def joints(  # type: ignore[no-untyped-def]
     log_theta, cards, fam_begin, fam_node, fam_stride, shape_keys, shape_begin, keys, begin, many,
-    joint_begin, joint, belief_begin, belief,
+    joint_begin, joint, belief_begin, belief, pair_begin, pair_place, pair_belief_begin, pair_belief,
 ):  # fmt: skip
-    """The joint posterior of every component, its last node's state varying fastest, and of each of its nodes alone.
+    """The joint posterior of every component, its last node's state varying fastest, and of each of its nodes, and pairs of nodes.
 
-    ``many``: components. One without room in ``joint`` is left out. Keys are those of the scanner's pools.
+    ``many``: components. One without room in ``joint`` is left out. Keys are those of the scanner's pools. ``pair_place``: where
+    the table of each pair of a shape's nodes is among its pairs, from ``pair_begin[shape]`` on, nodes times nodes.
     """
     for c in range(many):
         first, size = joint_begin[c], joint_begin[c + 1] - joint_begin[c]
@@ -82,20 +83,29 @@ def joints(  # type: ignore[no-untyped-def]
         for k in range(size):
             joint[first + k] = math.exp(joint[first + k] - top) if top > -np.inf else 1.0
             total += joint[first + k]
-        inner, to = 1, belief_begin[c + 1]
+        # Beliefs of nodes and of pairs, in one more pass over the configurations.
+        places = pair_begin[keys[begin[c]]]
         for k in range(size):
             joint[first + k] /= total
-        for j in range(nodes - 1, -1, -1):
-            card = cards[shape_keys[shape + 1 + j]]
-            to -= card
-            for k in range(size):
-                belief[to + k // inner % card] += joint[first + k]
-            inner *= card
+            share, to = joint[first + k], belief_begin[c]
+            for j in range(nodes):
+                belief[to + digit[j]] += share
+                card = cards[shape_keys[shape + 1 + j]]
+                to += card
+                for i in range(j):
+                    at = pair_belief_begin[c] + pair_place[places + i * nodes + j]
+                    pair_belief[at + digit[i] * card + digit[j]] += share
+            for j in range(nodes - 1, -1, -1):
+                digit[j] += 1
+                if digit[j] < cards[shape_keys[shape + 1 + j]]:
+                    break
+                digit[j] = 0
 
 
 @kernel(**INLINED)
 def _marginal(row, own, own_count, members, cards, component, shape_of, shape_keys, shape_begin,  # type: ignore[no-untyped-def]
-              joint_begin, joint, belief_begin, belief, delta, digit, room):  # fmt: skip
+              joint_begin, joint, belief_begin, belief, pair_begin, pair_place, pair_belief_begin, pair_belief,
+              delta, digit, room):  # fmt: skip
     """The posterior of some missing members of one component, ``own[:own_count]``, into ``room``, the last varying fastest."""
     c = component[members[own[0]], row]
     shape = shape_begin[shape_of[c]]
@@ -109,6 +119,18 @@ def _marginal(row, own, own_count, members, cards, component, shape_of, shape_ke
         for s in range(cards[node]):
             room[s] = belief[at + s]
         return cards[node]
+    if own_count == 2:  # nodes of a shape ascend, and so do a family's members
+        low, high = -1, -1
+        for j in range(nodes):
+            if shape_keys[shape + 1 + j] == members[own[0]]:
+                low = j
+            elif shape_keys[shape + 1 + j] == members[own[1]]:
+                high = j
+        at = pair_belief_begin[c] + pair_place[pair_begin[shape_of[c]] + low * nodes + high]
+        size = cards[members[own[0]]] * cards[members[own[1]]]
+        for s in range(size):
+            room[s] = pair_belief[at + s]
+        return size
     for j in range(nodes):
         delta[j], digit[j] = 0, 0
     size = 1
@@ -136,7 +158,8 @@ def _marginal(row, own, own_count, members, cards, component, shape_of, shape_ke
 @kernel()
 def count_missing(  # type: ignore[no-untyped-def]
     states, weights, members, strides, cards, hole_begin, hole_row, component, belief_of, shape_of, shape_keys, shape_begin,
-    joint_begin, joint, belief_begin, belief, scratch, places, shares, room, later, out,
+    joint_begin, joint, belief_begin, belief, pair_begin, pair_place, pair_belief_begin, pair_belief,
+    scratch, places, shares, room, later, out,
 ):  # fmt: skip
     """Add to a table what rows are expected to say in which some of its members are missing.
 
@@ -190,7 +213,8 @@ def count_missing(  # type: ignore[no-untyped-def]
                         holes[g] = -1
                 size = _marginal(
                     row, own, own_count, members, cards, component, shape_of, shape_keys, shape_begin,
-                    joint_begin, joint, belief_begin, belief, delta, digit, room,
+                    joint_begin, joint, belief_begin, belief, pair_begin, pair_place, pair_belief_begin, pair_belief,
+                    delta, digit, room,
                 )  # fmt: skip
                 for e in range(entries - 1, -1, -1):  # from the last, so that none is overwritten before it is read
                     place, share = places[e], shares[e]

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from emkit.models.bayesnet.compiled import Compiled
+from emkit.models.bayesnet.components import patterns
 from emkit.models.bayesnet.scanning import Scanner
 
-MOST_CONFIGURATIONS = 1 << 12  # of a component whose joint posterior is laid out
+MOST_CONFIGURATIONS = 1 << 16  # of a component whose joint posterior is laid out
 _MOST_LAID_OUT = 1 << 25  # configurations of all components
 _MOST_KEPT = 1 << 24  # cells of tables that are kept, 128 MiB
 
@@ -101,15 +102,17 @@ class Expected:
         keys, begin = scanner.components.keys, scanner.components.begin
         shape_keys, shape_begin = scanner.shapes.keys, scanner.shapes.begin
         shape_of = keys[begin[:many]]
-        sizes, beliefs = _sizes(shape_keys, shape_begin, int(scanner.sizes[0]), rows.cards)
+        sizes, beliefs, pairs, pair_begin, pair_place = _sizes(shape_keys, shape_begin, int(scanner.sizes[0]), rows.cards)
         wanted = np.where(sizes <= MOST_CONFIGURATIONS, sizes, 0)[shape_of].astype(np.int64)
         wanted[np.cumsum(wanted) > _MOST_LAID_OUT] = 0
         joint_begin, belief_begin = (np.concatenate([[0], np.cumsum(of)]) for of in (wanted, beliefs[shape_of]))
-        joint, belief = np.empty(joint_begin[-1]), np.zeros(belief_begin[-1])
+        pair_belief_begin = np.concatenate([[0], np.cumsum(np.where(wanted > 0, pairs[shape_of], 0))])
+        joint, belief, pair_belief = np.empty(joint_begin[-1]), np.zeros(belief_begin[-1]), np.zeros(pair_belief_begin[-1])
+        found_of = (joint_begin, joint, belief_begin, belief, pair_begin, pair_place, pair_belief_begin, pair_belief)
         with np.errstate(divide="ignore"):
             joints(
                 np.log(params.tables), rows.cards, *layout.members, shape_keys, shape_begin, keys, begin, many,
-                joint_begin, joint, belief_begin, belief,
+                *found_of,
             )  # fmt: skip
         component, belief_of = (np.full(rows.states.shape, -1, kind) for kind in (np.int32, np.int64))
         nodes = shape_keys[shape_begin[:-1][: int(scanner.sizes[0])]]
@@ -122,7 +125,7 @@ class Expected:
         belief_of[cell] = np.where(joint_begin[which + 1] > joint_begin[which], belief_begin[which] + inside, -1)
         return cls(
             rows, model, params, component, belief_of,
-            (shape_of, shape_keys, shape_begin, joint_begin, joint, belief_begin, belief),
+            (shape_of, shape_keys, shape_begin, *found_of),
         )  # fmt: skip
 
     def counts(self, members: tuple[int, ...]) -> np.ndarray:
@@ -142,27 +145,25 @@ class Expected:
 
     def _add_conditioned(self, later: np.ndarray, members: tuple[int, ...], strides: np.ndarray, out: np.ndarray) -> None:
         """Add rows whose components are too large to be laid out."""
-        codes = self.rows.codes
-        asked = [(int(row), tuple(m for m in members if codes[row, m] < 0)) for row in later]
-        self._condition([one for one in asked if one not in self.known])
-        place = dict(zip(members, strides.tolist(), strict=True))
-        for row, free in asked:
-            base = sum(int(codes[row, m]) * place[m] for m in members if m not in free)
-            out[base + _states(self.rows.cards, free) @ [place[m] for m in free]] += self.rows.weights[row] * self.known[row, free]
+        codes, own = self.rows.codes[later][:, list(members)], np.array(members)
+        for first, which in patterns(codes < 0):
+            lacks = codes[first] < 0
+            free, rows = tuple(own[lacks].tolist()), later[which]
+            self._condition(free, [int(row) for row in rows if (int(row), free) not in self.known])
+            base = codes[which][:, ~lacks] @ strides[~lacks]
+            shares = np.stack([self.known[int(row), free] for row in rows]) * self.rows.weights[rows][:, None]
+            np.add.at(out, base[:, None] + _states(self.rows.cards, free) @ strides[lacks], shares)
 
-    def _condition(self, asked: list[tuple[int, tuple[int, ...]]]) -> None:
-        """The joint posterior of some missing nodes of a row, by conditioning on every state of theirs; kept in ``known``."""
-        if not asked:
+    def _condition(self, free: tuple[int, ...], rows: list[int]) -> None:
+        """The joint posterior of missing nodes of these rows, by conditioning on every state of theirs; kept in ``known``."""
+        if not rows:
             return
-        states = [_states(self.rows.cards, free) for _, free in asked]
-        codes = np.repeat(self.rows.codes[[row for row, _ in asked]], list(map(len, states)), axis=0)
-        ends = np.cumsum([0, *map(len, states)])
-        for (_, free), values, begin, end in zip(asked, states, ends[:-1], ends[1:], strict=True):
-            codes[begin:end, list(free)] = values
-        logs = Compiled.of(self.model, codes).log_probability(self.params.tables)
-        for one, begin, end in zip(asked, ends[:-1], ends[1:], strict=True):
-            shares = np.exp(logs[begin:end] - logs[begin:end].max())
-            self.known[one] = shares / shares.sum()
+        states = _states(self.rows.cards, free)
+        codes = np.repeat(self.rows.codes[rows], len(states), axis=0)
+        codes[:, list(free)] = np.tile(states, (len(rows), 1))
+        logs = Compiled.of(self.model, codes).log_probability(self.params.tables).reshape(len(rows), -1)
+        shares = np.exp(logs - logs.max(axis=1, keepdims=True))
+        self.known.update({(row, free): share / share.sum() for row, share in zip(rows, shares, strict=True)})
 
 
 def _states(cards: np.ndarray, nodes: Sequence[int]) -> np.ndarray:
@@ -179,12 +180,24 @@ def strides_of(members: Sequence[int], cards: np.ndarray) -> np.ndarray:
     return found
 
 
-def _sizes(keys: np.ndarray, begin: np.ndarray, shapes: int, cards: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Configurations of each shape's nodes together, as floats, and the sum of their states."""
+def _sizes(keys: np.ndarray, begin: np.ndarray, shapes: int, cards: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Of each shape: configurations of its nodes, as floats; the sum of their states; cells of the tables of all pairs.
+
+    And where each shape's part of the last array begins: places of pairs of its nodes (i < j), nodes times nodes.
+    """
     nodes = [keys[begin[s] + 1 : begin[s] + 1 + keys[begin[s]]] for s in range(shapes)]
+    places, pairs = [np.zeros(0, np.int64)], np.zeros(shapes, np.int64)
+    for shape, of in enumerate(nodes):
+        cells = np.triu(np.outer(cards[of], cards[of]), 1).ravel()
+        ends = np.cumsum(cells)
+        places.append(ends - cells)
+        pairs[shape] = ends[-1] if len(ends) else 0
     return (
         np.array([np.prod(cards[of].astype(np.float64)) for of in nodes], dtype=np.float64),
         np.array([cards[of].sum() for of in nodes], dtype=np.int64),
+        pairs,
+        np.cumsum([0, *(len(of) ** 2 for of in nodes)]),
+        np.concatenate(places),
     )
 
 
