@@ -179,7 +179,7 @@ def test_a_search_that_runs_out_of_time_keeps_its_best_with_exit_code_3(emkit, c
     [
         ("--forbid a->b", "--forbid says how edges are learnt; add --learn"),
         ("--max-parents 2 --edges asia->tub", "--max-parents says how edges are learnt; add --learn"),
-        ("--learn --require snow->tub", "required: there is no column 'snow'"),
+        ("--learn --require snow->tub", "required: there is no column 'snow' (here: --require)"),
         ("--learn --score bicc", "score='bicc'"),
         ("--learn --latent H=2", "needs a graph to begin with"),
     ],

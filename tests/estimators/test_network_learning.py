@@ -260,6 +260,12 @@ def test_odd_columns_are_named(whole):
         ({"start": "snow->wet"}, "there is no column 'snow'"),
         ({"method": "tree", "required": "rain->wet, sprinkler->wet"}, "are no tree"),
         ({"forbidden": 3}, "forbidden"),
+        ({"start": "rain->wet", "forbidden": "rain->wet"}, "start: 'rain' -> 'wet' is forbidden"),
+        ({"start": "rain->wet, sprinkler->wet", "max_parents": 1}, "start: 'wet' has 2 parents, at most 1 are allowed"),
+        ({"start": "rain->wet, sprinkler->wet", "method": "tree"}, "start: 'wet' has 2 parents"),
+        ({"method": "tree", "max_parents": 0}, "in a tree nodes have a parent"),
+        ({"method": "tree", "target": "wet", "max_parents": 1}, "the class and one parent more"),
+        ({"score": np.array([1, 2])}, "score="),
     ],
 )
 def test_what_cannot_be_learnt_is_refused(whole, how, message):
@@ -338,3 +344,64 @@ def test_a_warm_start_goes_on_with_the_graph_it_has(holes):
     edges = net.structure_.graph.edges
     net.fit(holes)
     assert net.structure_.graph.edges == edges and net.n_iter_ <= 2
+
+
+def test_a_prior_network_that_rules_something_out_is_refused(whole):
+    certain = BayesianNetwork("rain->wet").fit(whole.assign(wet=whole["rain"]))
+    with pytest.raises(ParameterError, match="'wet' in the network of BDe holds a zero"):
+        BayesianNetwork.learn(whole, score=BDe(certain))
+
+
+def test_numbers_out_of_reach_are_refused_before_the_search():
+    rng = np.random.default_rng(0)
+    frame = numbers(rng, 100)
+    with pytest.raises(DataError, match="'c'"):
+        BayesianNetwork.learn(frame.assign(c=rng.normal(size=100) * 1e200))
+
+
+def test_rows_of_no_weight_are_not_there():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": ["u", "v", "v", "w"] * 40, "b": ["s", "t", "t", "s"] * 40, "x": rng.normal(size=160)})
+    frame.loc[::7, "b"] = None
+    net = BayesianNetwork.learn(frame, (frame["a"] != "w").to_numpy(float), random_state=0)
+    assert {frozenset(edge) for edge in net.search_.edges} == {frozenset(("a", "b"))}
+    strengths = BayesianNetwork(StructureSearch(restarts=1)).arc_strengths(frame, n_resamples=3, random_state=0)
+    assert strengths.strength[0, 1] == 1.0
+
+
+def test_whole_weights_are_rows_for_arc_strengths_too(whole):
+    counted = whole.value_counts().reset_index(name="n")
+    search = BayesianNetwork(StructureSearch(restarts=1))
+    a = search.arc_strengths(whole, n_resamples=30, random_state=0).strength
+    b = search.arc_strengths(counted[list(whole)], counted["n"].to_numpy(), n_resamples=30, random_state=0).strength
+    assert np.abs(a - b).max() < 0.35
+    mixed = search.arc_strengths(whole.iloc[:40], np.tile([0.5, 0.0, 1.25, 0.0], 10), n_resamples=3, random_state=0)
+    assert np.isfinite(mixed.direction).all()
+
+
+def test_ctrl_c_ends_arc_strengths(holes, monkeypatch):
+    from emkit.estimators import structure_search
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(structure_search, "structural_em", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        BayesianNetwork(StructureSearch()).arc_strengths(holes, n_resamples=2, n_jobs=1)
+
+
+def test_columns_of_very_many_states_cost_nothing_while_twins_are_looked_for():
+    rng = np.random.default_rng(0)
+    n = 6000
+    frame = pd.DataFrame({"p": rng.permutation(n) // 3, "q": rng.permutation(n) // 3, "r": rng.integers(0, 3, n)}).astype(str)
+    frame["twin"] = frame["p"] + "x"
+    with pytest.warns(UserWarning, match="'p' and 'twin' determine each other"):
+        BayesianNetwork.learn(frame, restarts=0)
+
+
+def test_required_tables_too_large_are_refused_with_their_size():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({name: rng.integers(0, 1300, 3000).astype(str) for name in "pqr"})
+    for setting in ("required", "start"):
+        with pytest.raises(ParameterError, match=rf"{setting}: the table of 'r' with the parents p, q has .* cells"):
+            BayesianNetwork.learn(frame, **{setting: "p->r, q->r"})

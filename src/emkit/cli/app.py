@@ -42,6 +42,9 @@ class OneLineErrors(TyperGroup):
         sys.exit(code if isinstance(code, int) else 0)
 
 
+_CALLED = {"required": "require", "forbidden": "forbid", "start": "edges"}
+
+
 def _option(parameter: str | None) -> str:
     """How the command line calls the setting that a library's message is about."""
     from inspect import signature
@@ -51,6 +54,8 @@ def _option(parameter: str | None) -> str:
 
     if parameter is None:
         return ""
+    if parameter in _CALLED:
+        return f" (here: --{_CALLED[parameter]})"
     if any(parameter in signature(module.command).parameters for module in (fit, predict)):
         return f" (here: --{parameter.replace('_', '-')})"
     return f" (here: --set {parameter}=...)" if is_setting(parameter) else ""

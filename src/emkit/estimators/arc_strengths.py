@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from emkit.core.checks import number
 from emkit.core.columns import Columns
 from emkit.core.errors import ParameterError
 from emkit.core.monitor import Monitor
@@ -63,7 +64,7 @@ class ArcStrengths:
 
         Raises ParameterError for a threshold outside of 0 to 1.
         """
-        if not 0 <= threshold <= 1:
+        if not number(threshold, "threshold", "a share from 0 to 1") <= 1:
             raise ParameterError(f"threshold={threshold!r}: give a share from 0 to 1", parameter="threshold")
         arcs = directed(self.strength > threshold, self.direction)
         return [(self.names[a], self.names[b]) for a, b in np.argwhere(arcs)]
@@ -95,18 +96,26 @@ class Resampling:
         found = []
         for seed in seeds:
             rng = np.random.default_rng(seed)
-            n = len(self.x)
-            times = rng.multinomial(n, np.full(n, 1.0 / n)).astype(np.float64)
-            source = ArraySource(self.x, times if self.weights is None else times * self.weights, self.columns, checked=True)
+            source = ArraySource(self.x, self._weights(rng), self.columns, checked=True)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)  # of columns: the first search has said it
-                learnt = Hunt(self.search, source, self.known, Threads(1), rng, Monitor(), *self.most).learn()
+                learnt = Hunt(self.search, source, self.known, Threads(1), rng, Monitor(), *self.most).learn(keep=False)
             names = self.known.graph.names
             parents: list[list[int]] = [[] for _ in names]
             for parent, child in learnt.edges:
                 parents[names.index(child)].append(names.index(parent))
             found.append(equivalence_class(arcs_of(parents), self.directions))
         return found
+
+    def _weights(self, rng: np.random.Generator) -> np.ndarray:
+        """How often each row is drawn, with its weight. Whole weights say how many rows one stands for, each drawn for itself."""
+        weights = np.ones(len(self.x)) if self.weights is None else np.asarray(self.weights, dtype=np.float64)
+        if (weights == np.round(weights)).all():
+            return rng.multinomial(int(weights.sum()), weights / weights.sum()).astype(np.float64)
+        some = np.flatnonzero(weights)
+        times = np.zeros(len(weights))
+        times[some] = rng.multinomial(len(some), np.full(len(some), 1.0 / len(some)))
+        return times * weights
 
 
 def strengths_of(asked: Resampling, n_resamples: int, seeds: np.random.SeedSequence, n_jobs: int) -> ArcStrengths:

@@ -47,7 +47,7 @@ def proposals(face: Any, X: Any, sample_weight: Any, states: Sequence[int], most
     names, graph = structure.graph.names, structure.graph
     name = unused("H", names)
     latent = {names[node]: list(structure.states[node]) for node in structure.hidden}
-    found = []
+    found: list[HiddenProposal] = []
     for group in semi_cliques(graph.parents)[:most]:
         parents = with_hidden(graph.parents, group)
         every = (name, *names)
@@ -57,6 +57,8 @@ def proposals(face: Any, X: Any, sample_weight: Any, states: Sequence[int], most
             one = clone(face)
             one.set_params(latent={name: count(number, "states", 2), **latent}, edges=replace(search, start=start))
             one.fit(X, sample_weight=sample_weight)
+            if one.cut_off() == "interrupted":
+                return sorted(found, key=lambda one: -one.gain)
             gain = one.search_.score - face.search_.score
             if best is None or gain > best.gain:
                 best = HiddenProposal(name, tuple(names[node] for node in group), int(number), gain, one)

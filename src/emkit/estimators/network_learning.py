@@ -18,6 +18,7 @@ from emkit.estimators.hidden_proposals import HiddenProposal, proposals
 from emkit.estimators.network_after import AfterNetwork
 from emkit.estimators.network_structure import Structure, declared_states, pairs_of, structure
 from emkit.estimators.settings import make_rng
+from emkit.estimators.structure_limits import limits_asked
 from emkit.estimators.structure_search import Hunt, Learnt, StructureSearch
 from emkit.execute.threads import Threads
 from emkit.models.bayesnet.structure.equivalence import arcs_of, equivalence_class, structural_hamming_distance
@@ -209,13 +210,8 @@ class LearntNetwork(AfterNetwork):
         for g in gaussian:
             known[[n for n in range(len(names)) if n not in gaussian], g] = True
         if isinstance(given, StructureSearch):
-            for parent, child in pairs_of(given.required):
-                known[names.index(parent), names.index(child)] = True
-            for parent, child in pairs_of(given.forbidden):
-                known[names.index(child), names.index(parent)] = True
-            for later, group in enumerate(given.tiers or ()):
-                for earlier in (given.tiers or ())[:later]:
-                    known[np.ix_([names.index(n) for n in earlier], [names.index(n) for n in group])] = True
+            limits = limits_asked(given, columns)
+            known |= limits.required | ~limits.allowed.T
         return known
 
     def distance(self, other: Any) -> int:

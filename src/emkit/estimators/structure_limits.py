@@ -1,6 +1,6 @@
 """What a ``StructureSearch`` asks for, in numbers of nodes: constraints, where to begin, scores, columns that get no arcs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from emkit.core.warn import warn
 from emkit.estimators.network_structure import Structure, pairs_of
 from emkit.models.bayesnet.posterior import posterior
 from emkit.models.bayesnet.structure.climbing import Parents
-from emkit.models.bayesnet.structure.constraints import Constraints
+from emkit.models.bayesnet.structure.constraints import MOST_CELLS, Constraints
 from emkit.models.bayesnet.structure.counts import Rows
 from emkit.models.bayesnet.structure.scores import BayesianDirichlet, BDe, Score, score_of
 
@@ -28,6 +28,12 @@ def score_asked(given: Any, total: float, known: Structure) -> Score:
             "all of them discrete and observed",
             parameter="score",
         )
+    for node, name in enumerate(structure.graph.names):
+        if not model.layout.table(params.tables, node).all():
+            raise ParameterError(
+                f"score: the table of {name!r} in the network of BDe holds a zero, which no data could change; fit it with a prior",
+                parameter="score",
+            )
     place = [structure.graph.names.index(name) for name in names]
     for name, node, states in zip(names, place, known.states, strict=True):
         if tuple(map(str, structure.states[node])) != tuple(map(str, states)):
@@ -40,6 +46,18 @@ def score_asked(given: Any, total: float, known: Structure) -> Score:
         return given.sample_size * posterior(model, params, nothing, [place[m] for m in members]).ravel()
 
     return BayesianDirichlet(pseudo)
+
+
+def _refuse_large(limits: Constraints, names: Sequence[str], parents: Iterable[Collection[int]], setting: str) -> None:
+    """Raise ParameterError, with the size, where a family that is asked for has a table that is too large."""
+    for child, of in enumerate(parents):
+        if not limits.fits(child, of):
+            cells = float(np.prod([limits.cards[node] for node in (*of, child)], dtype=np.float64))
+            raise ParameterError(
+                f"{setting}: the table of {names[child]!r} with the parents {', '.join(names[p] for p in of)} has {cells:.3g} "
+                f"cells; at most {MOST_CELLS} are tried",
+                parameter=setting,
+            )
 
 
 def limits_asked(asked: Any, known: Structure) -> Constraints:
@@ -62,6 +80,11 @@ def limits_asked(asked: Any, known: Structure) -> Constraints:
     for p in known.gaussian:
         for c in range(len(names)):
             limits.allowed[p, c] &= c in known.gaussian
+    _refuse_large(limits, names, limits.start(), "required")
+    least = 0 if asked.method != "tree" else 1 if asked.target is None else 2
+    if limits.max_parents < min(least, len(names) - 1):
+        what = "the class and one parent more" if asked.target else "a parent"
+        raise ParameterError(f"max_parents={asked.max_parents}: in a tree nodes have {what}", parameter="max_parents")
     if asked.target is not None:
         if asked.method != "tree":
             raise ParameterError(f"target={asked.target!r} is for method='tree'", parameter="target")
@@ -71,8 +94,8 @@ def limits_asked(asked: Any, known: Structure) -> Constraints:
     return limits
 
 
-def start_asked(asked: Any, known: Structure) -> Parents | None:
-    """The graph to begin with, and the required arcs; None where none is given. Raises ParameterError."""
+def start_asked(asked: Any, known: Structure, limits: Constraints) -> Parents | None:
+    """The graph to begin with, and the required arcs; None where none is given. Raises ParameterError where it breaks limits."""
     if asked.start is None:
         if known.hidden:
             name = known.graph.names[known.hidden[0]]
@@ -83,18 +106,26 @@ def start_asked(asked: Any, known: Structure) -> Parents | None:
         return None
     names = known.graph.names
     parents: list[list[int]] = [[] for _ in names]
-    for parent, child in _pairs(asked.start, "start"):
-        parents[node_called(names, child, "start")].append(node_called(names, parent, "start"))
-    for parent, child in _pairs(asked.required, "required"):
-        p, c = node_called(names, parent, "required"), node_called(names, child, "required")
-        if p not in parents[c]:
-            parents[c].append(p)
+    for setting in ("start", "required"):
+        for parent, child in _pairs(getattr(asked, setting), setting):
+            p, c = node_called(names, parent, setting), node_called(names, child, setting)
+            if p not in parents[c]:
+                parents[c].append(p)
     type(known.graph)(names, tuple(map(tuple, parents)))  # says what circle there is
+    most = limits.max_parents if asked.method != "tree" else min(limits.max_parents, 1 if asked.target is None else 2)
+    for node, of in enumerate(parents):
+        barred = [p for p in of if not limits.allowed[p, node]]
+        if barred:
+            why = "forbidden, against the tiers, or from a Gaussian node to a discrete one"
+            raise ParameterError(f"start: {names[barred[0]]!r} -> {names[node]!r} is {why}", parameter="start")
+        if len(of) > most:
+            raise ParameterError(f"start: {names[node]!r} has {len(of)} parents, at most {most} are allowed", parameter="start")
+    _refuse_large(limits, names, parents, "start")
     return tuple(tuple(sorted(of)) for of in parents)
 
 
 def _pairs(given: Any, setting: str) -> list[tuple[str, str]]:
-    """Arcs in any of the ways of ``edges``."""
+    """Arcs in any of the ways of ``edges``. Raises ParameterError."""
     try:
         return pairs_of(given)
     except ParameterError as error:
@@ -132,13 +163,19 @@ def without_arcs(known: Structure, limits: Constraints, cells: np.ndarray, total
         warn(f"column {names[node]!r} {said}: it gets no arcs")
 
 
-def warn_of_twins(rows: Rows, names: Sequence[str]) -> None:
+def warn_of_twins(rows: Rows, names: Sequence[str], limits: Constraints) -> None:
     """Warn of columns that determine each other: of their arcs the data say nothing beyond that."""
-    for a in range(len(names)):
-        for b in range(a + 1, len(names)):
-            if rows.cards[a] == rows.cards[b] > 1:
-                counts = rows.observed((a, b)).reshape(int(rows.cards[a]), -1) > 0
-                if counts.any() and (counts.sum(axis=0) <= 1).all() and (counts.sum(axis=1) <= 1).all():
-                    warn(
-                        f"columns {names[a]!r} and {names[b]!r} determine each other; leave one of them out, or take care with arcs"
-                    )
+    free = [node for node in range(len(names)) if limits.allowed[node].any() or limits.allowed[:, node].any()]
+    for i, a in enumerate(free):
+        for b in free[i + 1 :]:
+            if rows.cards[a] == rows.cards[b] > 1 and _determines(rows, a, b) and _determines(rows, b, a):
+                warn(f"columns {names[a]!r} and {names[b]!r} determine each other: one of them would do")
+
+
+def _determines(rows: Rows, a: int, b: int) -> bool:
+    """Whether every state of a goes with a single state of b, in the rows that observe both."""
+    first, second = rows.states[a], rows.states[b]
+    both = (first >= 0) & (second >= 0)
+    of = np.full(int(rows.cards[a]), -1)
+    of[first[both]] = second[both]
+    return bool(both.any() and (of[first[both]] == second[both]).all())

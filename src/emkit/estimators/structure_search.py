@@ -21,7 +21,7 @@ from emkit.models.bayesnet.structure.exact import best_graph
 from emkit.models.bayesnet.structure.scores import CountedFamilies, Families, Penalized, Score
 from emkit.models.bayesnet.structure.trees import best_tree
 from emkit.selection.structural_em import structural_em
-from emkit.selection.structure_tables import MixedRows, StateRows
+from emkit.selection.structure_tables import MixedRows, StateRows, with_weight
 
 METHODS = ("climb", "exact", "tree")
 
@@ -39,8 +39,8 @@ class StructureSearch:
         What a graph is worth. "bdeu" is ``BDeu(10)``; ``BDe`` is a prior network. With columns of numbers "bic" or "aic".
     method : {"climb", "exact", "tree"}
         "climb": additions, deletions and reversals of arcs, with a tabu list and restarts from disturbed optima. "exact": the best
-        graph of all, by dynamic programming, for 16 columns at most. "tree": one parent at most (Chow and Liu), and with ``target``
-        the class beside: tree-augmented naive Bayes.
+        graph of all, by dynamic programming, for 16 columns at most; with holes it is the best of each round only. "tree": one
+        parent at most (Chow and Liu), and with ``target`` the class beside: tree-augmented naive Bayes.
     required, forbidden : as ``edges``
         Arcs that the graph must have, and must not have.
     tiers : sequence of sequences of str
@@ -127,15 +127,15 @@ class Hunt:
     max_table: float
     max_configurations: float
 
-    def learn(self) -> Learnt:
-        """The best graph.
+    def learn(self, keep: bool = True) -> Learnt:
+        """The best graph; ``keep``: also where Ctrl-C cuts the search off.
 
         Raises
         ------
         ParameterError
             See ``StructureSearch``.
         KeyboardInterrupt
-            Only if it comes before any graph was found.
+            If it comes before any graph was found, or nothing is to be kept.
         """
         names, best = self.known.graph.names, list[Found]()
 
@@ -147,7 +147,7 @@ class Hunt:
         try:
             found = self._found(report)
         except KeyboardInterrupt:
-            if not best:
+            if not best or not keep:
                 raise
             found, ended = best[-1], "interrupted"
         reason = self.watch.asked()
@@ -164,7 +164,8 @@ class Hunt:
     def _found(self, report: Callable[[Found], None]) -> Found:
         one_of(self.asked.method, METHODS, "method")
         restarts = count(self.asked.restarts, "restarts", 0)
-        limits, start = limits_asked(self.asked, self.known), start_asked(self.asked, self.known)
+        limits = limits_asked(self.asked, self.known)
+        start = start_asked(self.asked, self.known, limits)
         score = score_asked(self.asked.score, self.source.total_weight, self.known)
         rows, whole = self._rows(score, limits)
         if whole is not None:
@@ -176,7 +177,7 @@ class Hunt:
         def step(families: Families, begin: Parents | None) -> Found:
             return self._step(limits, families, begin, few, lambda found: None)
 
-        outer = restarts // 25 if self.asked.method == "climb" else 0
+        outer = restarts // 25 if self.asked.method != "tree" else 0
         return structural_em(rows, step, limits, self.rng, start, outer, self._halted, report).found
 
     def _step(
@@ -203,16 +204,17 @@ class Hunt:
                 raise ParameterError(f"score={self.asked.score!r}: with columns of numbers give 'bic' or 'aic'", parameter="score")
             without_arcs(self.known, limits, cells, self.source.total_weight)
             mixed = MixedRows(
-                self.source, names, [len(states) for states in self.known.states], score, self.executor, self.rng,
+                with_weight(self.source), names, [len(states) for states in self.known.states], score, self.executor, self.rng,
                 self.max_table, self.max_configurations,
             )  # fmt: skip
+            mixed.check()
             return mixed, None if np.isnan(cells).any() else mixed.first()
         hidden = self.known.hidden
         codes = np.full((len(cells), len(names)), -1, np.int32)
         codes[:, len(hidden) :] = np.where(np.isnan(cells), -1, cells)
         without_arcs(self.known, limits, np.where(codes < 0, np.nan, codes), self.source.total_weight)
         rows = Rows(codes, self.source.weights, limits.cards)
-        warn_of_twins(rows, names)
+        warn_of_twins(rows, names, limits)
         if rows.complete:
             return None, CountedFamilies(rows, score)
         return StateRows(rows, names, score, self.executor, self.max_table, hidden, self.rng), None

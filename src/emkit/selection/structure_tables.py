@@ -154,12 +154,18 @@ class MixedRows(Incomplete):
         alone = tuple(() for _ in self.names)
         return self._from_network(*self._fit(alone)[:2])
 
-    def _fit(self, parents: Parents) -> tuple[Any, Any, float]:
-        model = ConditionalGaussianNet.of(
+    def check(self) -> None:
+        """Raise DataError for cells that no network could be fitted to."""
+        self._model(tuple(() for _ in self.names)).resolve(self.source)
+
+    def _model(self, parents: Parents) -> Any:
+        return ConditionalGaussianNet.of(
             Graph(self.names, parents), self.cards, (), None, (), False, self.max_table, (),
             gaussian_prior="weak", max_configurations=self.max_configurations,
         )  # fmt: skip
-        ended = fit(model, self.source, executor=self.executor, starts=1, tol=_TOL, max_iter=_ITERATIONS)
+
+    def _fit(self, parents: Parents) -> tuple[Any, Any, float]:
+        ended = fit(self._model(parents), self.source, executor=self.executor, starts=1, tol=_TOL, max_iter=_ITERATIONS)
         return ended.model, ended.params, ended.log_likelihood
 
     def fitted(self, parents: Parents, expected: Families) -> Fitted:
@@ -177,6 +183,14 @@ class MixedRows(Incomplete):
     def _families(self, draws: list[np.ndarray]) -> MixedFamilies:
         """Of tables without holes, which stand for the rows together."""
         return MixedFamilies(cells_of(draws, self.source.weights, self.cards), self.score)
+
+
+def with_weight(source: ArraySource) -> ArraySource:
+    """The rows that count."""
+    if source.weights is None or (source.weights > 0).all():
+        return source
+    some = np.asarray(source.weights) > 0
+    return ArraySource(source.x[some], source.weights[some], source.columns, checked=True)
 
 
 def cells_of(draws: Sequence[np.ndarray], weights: Any, cards: Sequence[int]) -> Cells:

@@ -43,6 +43,7 @@ class Neighbours:
                     found[other] = scores(child, tuple(p for p in parents if p != other)) - here
             for other in np.flatnonzero(limits.welcome(child, parents)).tolist():
                 found[other] = scores(child, tuple(sorted((*parents, other)))) - here
+            found[np.isnan(found)] = -np.inf  # of two scores that are both infinite
             self._known[child, parents] = found
         return found
 

@@ -89,15 +89,16 @@ class BDe:
 
 def score_of(given: Any, total_weight: float) -> Score:
     """From what a user gave: "bic", "aic", "k2", "bdeu", "loglik", or ``BDeu(sample_size)``. Raises ParameterError."""
-    if given == "bic":
+    name = given if isinstance(given, str) else ""
+    if name == "bic":
         return Penalized(0.5 * log(max(total_weight, 1.0)))
-    if given == "aic":
+    if name == "aic":
         return Penalized(1.0)
-    if given == "loglik":
+    if name == "loglik":
         return Penalized(0.0)
-    if given == "k2":
+    if name == "k2":
         return BayesianDirichlet(lambda members, child, cards: np.ones(1))
-    if given == "bdeu":
+    if name == "bdeu":
         given = BDeu(10.0)
     if isinstance(given, BDeu):
         rows = given.sample_size
