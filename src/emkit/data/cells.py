@@ -89,6 +89,8 @@ def read_objects(
     label = shown if name is None else name
     if like is not None and like.levels is not None:
         return _coded(values, like, unseen, shown), like
+    if _few_texts(values):
+        return _texts(values, like, shown, label, unseen, ())
     texts = [isinstance(value, str) for value in values]
     if any(texts) and all(text or is_absent(v) or v != v for text, v in zip(texts, values, strict=True)):
         return _texts(values, like, shown, label, unseen, ())
@@ -131,9 +133,10 @@ def _texts(
 ) -> tuple[np.ndarray, Column]:
     if like is not None:  # a column of numbers in the fit
         return numbers_of(values, shown, name), Column(name)
-    if any(is_time(value) for value in values):
+    few = _few_texts(values)
+    if not few and any(is_time(value) for value in values):
         _refuse_first(values, shown, name)
-    seen = {_level(value) for value in values if not (is_absent(value) or value != value)}
+    seen = {_level(value) for value in few or values if not (is_absent(value) or value != value)}
     levels = declared if seen <= set(declared) else sorted_levels(seen)
     many = len(seen) > _IDENTIFIERS and len(seen) == sum(not (is_absent(v) or v != v) for v in values)
     if many and isinstance(next(iter(seen)), str):
@@ -144,6 +147,20 @@ def _texts(
         )
     column = Column(name, "category", levels)
     return _coded(values, column, unseen, shown), column
+
+
+def _few_texts(values: Sequence[Any]) -> set[Any]:
+    """The different cells of a column of texts, missing ones among them; none where it is something else, or they are many.
+
+    What takes a look at every cell is slow, and a set of texts is made in no time.
+    """
+    try:
+        found = set(values)
+    except TypeError:  # of cells that cannot be told apart by hashing
+        return set()
+    if 4 * len(found) > len(values) or not any(isinstance(value, str) for value in found):
+        return set()
+    return found if all(isinstance(v, str) or is_absent(v) or v != v for v in found) else set()
 
 
 def _level(value: Any) -> Any:
@@ -164,6 +181,11 @@ def _coded(values: Sequence[Any], column: Column, unseen: str, shown: str) -> np
     """The number of each cell's level; NaN where missing."""
     assert column.levels is not None
     number = {level: float(i) for i, level in enumerate(column.levels)}
+    few = _few_texts(values)
+    if few:
+        codes = {value: number.get(value, np.nan) if isinstance(value, str) else np.nan for value in few}
+        if unseen == "missing" or all(value in number for value in few if isinstance(value, str)):
+            return np.fromiter(map(codes.__getitem__, values), np.float64, len(values))
     out = np.full(len(values), np.nan)
     for row, value in enumerate(values):
         if is_absent(value) or value != value:

@@ -175,7 +175,17 @@ def warn_of_twins(rows: Rows, names: Sequence[str], limits: Constraints) -> None
 def _determines(rows: Rows, a: int, b: int) -> bool:
     """Whether every state of a goes with a single state of b, in the rows that observe both."""
     first, second = rows.states[a], rows.states[b]
+    few = first[:_FEW], second[:_FEW]
+    if len(first) > 2 * _FEW and not _one_each(*few, int(rows.cards[a])):
+        return False
+    return _one_each(first, second, int(rows.cards[a])) and bool(((first >= 0) & (second >= 0)).any())
+
+
+def _one_each(first: np.ndarray, second: np.ndarray, states: int) -> bool:
     both = (first >= 0) & (second >= 0)
-    of = np.full(int(rows.cards[a]), -1)
+    of = np.full(states, -1)
     of[first[both]] = second[both]
-    return bool(both.any() and (of[first[both]] == second[both]).all())
+    return bool((of[first[both]] == second[both]).all())
+
+
+_FEW = 100  # rows that most pairs of columns are told apart by
