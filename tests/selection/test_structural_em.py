@@ -7,7 +7,7 @@ from emkit.execute.threads import Threads
 from emkit.models.bayesnet.structure.climbing import search
 from emkit.models.bayesnet.structure.constraints import Constraints
 from emkit.models.bayesnet.structure.counts import Rows
-from emkit.models.bayesnet.structure.scores import score_of
+from emkit.models.bayesnet.structure.scores import CountedFamilies, score_of
 from emkit.selection.structural_em import structural_em
 from emkit.selection.structure_tables import StateRows
 
@@ -52,3 +52,20 @@ def test_restarts_do_not_lose_the_best():
         found = structural_em(rows, lambda of, start, rng=rng: search(of, limits, rng, start, 2), limits, rng, restarts=restarts)
         scores.append(found.score)
     assert scores[1] >= scores[0]
+
+
+def test_available_cases_are_the_whole_where_nothing_is_missing_and_find_nothing_where_nothing_is():
+    codes, cards = table(3)
+    whole = np.where(codes < 0, 0, codes)
+    names = tuple(f"c{j}" for j in range(len(cards)))
+    rows = Rows(whole, None, cards)
+    first = StateRows(rows, names, score_of("bic", len(codes)), Threads(1), 2.0**20).first()
+    plain = CountedFamilies(rows, score_of("bic", len(codes)))
+    for child, parents in ((0, ()), (1, (0,)), (2, (0, 4))):
+        assert first(child, parents) == pytest.approx(plain(child, parents), abs=1e-9)
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 3, (800, 8)).astype(np.int32)
+    noise[rng.random(noise.shape) < 0.5] = -1
+    names, limits = tuple("abcdefgh"), Constraints.of("abcdefgh", [3] * 8)
+    first = StateRows(Rows(noise, None, [3] * 8), names, score_of("bic", 800), Threads(1), 2.0**20).first()
+    assert sum(map(len, search(first, limits, rng, restarts=3).parents)) <= 1

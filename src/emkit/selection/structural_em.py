@@ -93,7 +93,7 @@ def structural_em(
     best = _rounds(rows, best, search, halted, report)
     failed = 0
     while failed < restarts and len(limits.cards) > 1 and not halted():
-        walk = Walk(Neighbours(best.expected, limits), best.parents, rng)
+        walk = Walk(Neighbours(best.expected, limits, halted), best.parents, rng)
         walk.disturb()
         found = _rounds(rows, rows.fitted(walk.found.parents, best.expected), search, halted)
         if found.score > best.score + _CLOSE:

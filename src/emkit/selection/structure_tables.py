@@ -61,10 +61,11 @@ class StateRows(Incomplete):
         self.executor, self.max_table, self.rng = executor, max_table, rng
 
     def first(self) -> Families:
-        """By available cases, brought to the weight of all rows, so that families of fuller columns are not at a disadvantage."""
-        return CountedFamilies(self.rows, self.score, self._cases, of_network=False)
+        """By available cases."""
+        return AvailableCases(self.rows, self.score, self._cases, of_network=False)
 
     def _cases(self, members: tuple[int, ...]) -> np.ndarray:
+        """Counts brought to the weight of all rows; where no row observes them all, of independent columns."""
         counts = self.rows.observed(members)
         total = counts.sum()
         if total > 0:
@@ -112,6 +113,29 @@ class StateRows(Incomplete):
             used = counts > 0
             total -= float(counts[used] @ np.log(model.layout.table(ended.params.tables, child).ravel()[used]))
         return total
+
+
+class AvailableCases(CountedFamilies):
+    """Families by the rows that observe them.
+
+    What parents gain is measured on the rows that observe child and parents, with and without the parents, and brought to the
+    weight of all rows: else families of other rows would differ by chance, and emptier columns look like better parents.
+    """
+
+    def value(self, child: int, parents: tuple[int, ...]) -> float:
+        """See ``Families``."""
+        if not parents:
+            return super().value(child, parents)
+        members = tuple(sorted((*parents, child)))
+        counts = self.rows.observed(members)
+        seen = float(counts.sum())
+        if seen <= 0:
+            return -np.inf
+        shape = [int(self.cards[m]) for m in members]
+        place = members.index(child)
+        alone = np.moveaxis(counts.reshape(shape), place, 0).reshape(shape[place], -1).sum(axis=1)
+        gain = self.score.value(counts, members, child, self.cards) - self.score.value(alone, (child,), child, self.cards)
+        return self(child, ()) + gain * self.rows.total_weight / seen
 
 
 class MixedRows(Incomplete):

@@ -26,10 +26,13 @@ class Found:
 
 
 class Neighbours:
-    """What the arcs into a node would gain, for each set of parents that it has had."""
+    """What the arcs into a node would gain, for each set of parents that it has had.
 
-    def __init__(self, scores: Families, limits: Constraints):
-        self.scores, self.limits = scores, limits
+    Once ``halted`` says so, families that were not scored before gain nothing: a search then ends before it makes a move.
+    """
+
+    def __init__(self, scores: Families, limits: Constraints, halted: Callable[[], bool] = lambda: False):
+        self.scores, self.limits, self.halted = scores, limits, halted
         self._known: dict[tuple[int, tuple[int, ...]], np.ndarray] = {}
 
     def gains(self, child: int, parents: tuple[int, ...]) -> np.ndarray:
@@ -42,6 +45,8 @@ class Neighbours:
                 if not limits.required[other, child]:
                     found[other] = scores(child, tuple(p for p in parents if p != other)) - here
             for other in np.flatnonzero(limits.welcome(child, parents)).tolist():
+                if self.halted():
+                    break
                 found[other] = scores(child, tuple(sorted((*parents, other)))) - here
             found[np.isnan(found)] = -np.inf  # of two scores that are both infinite
             self._known[child, parents] = found
@@ -207,7 +212,7 @@ def search(
     """
     many = len(limits.cards)
     marks = rng.integers(1, 1 << 62, (many, many))
-    near = Neighbours(scores, limits)
+    near = Neighbours(scores, limits, halted)
     walk = Walk(near, start, rng)
     best = climb(walk, marks, patience, halted)
     report(best)
