@@ -177,8 +177,9 @@ class Hunt:
         def step(families: Families, begin: Parents | None) -> Found:
             return self._step(limits, families, begin, few, lambda found: None)
 
-        outer = restarts // 25 if self.asked.method != "tree" else 0
-        return structural_em(rows, step, limits, self.rng, start, outer, self._halted, report).found
+        free = self.asked.method != "tree"
+        outer = restarts // 25 if free else 0
+        return structural_em(rows, step, limits, self.rng, start, outer, free, self._halted, report).found
 
     def _step(
         self, limits: Constraints, scores: Families, begin: Parents | None, restarts: int, tell: Callable[[Found], None]

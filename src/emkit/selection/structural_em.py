@@ -17,6 +17,7 @@ from emkit.models.bayesnet.structure.constraints import Constraints
 from emkit.models.bayesnet.structure.scores import Families
 
 _ROUNDS = 30  # of a graph that keeps getting better
+_WEAK = 10.0  # nats that the expected score loses without an arc: of stronger ones the observed score has no doubt
 _CLOSE = 1e-6  # nats: a graph that gains less is not better
 
 Search = Callable[[Families, Parents | None], Found]
@@ -69,6 +70,7 @@ def structural_em(
     rng: np.random.Generator,
     start: Parents | None = None,
     restarts: int = 2,
+    any_arcs: bool = True,
     halted: Callable[[], bool] = lambda: False,
     report: Callable[[Found], None] = lambda found: None,
 ) -> Fitted:
@@ -84,6 +86,8 @@ def structural_em(
         The first graph; by default what a search by available cases finds.
     restarts : int
         It ends when so many graphs in a row, the best one disturbed at random, have led to none that is better.
+    any_arcs : bool
+        Whether arcs may be taken away that the search would have put in: not from a tree.
     halted, report : callables
         Whether to stop, keeping the best; told of every better graph.
     """
@@ -101,6 +105,35 @@ def structural_em(
             report(best.found)
         else:
             failed += 1
+    return _without_weak_arcs(rows, best, limits, halted, report) if any_arcs else best
+
+
+def _without_weak_arcs(
+    rows: Incomplete,
+    best: Fitted,
+    limits: Constraints,
+    halted: Callable[[], bool],
+    report: Callable[[Found], None],
+) -> Fitted:
+    """Take arcs away that the observed score does not want.
+
+    Expected counts speak for the arcs of the network that they come from, so that no search by them would.
+    """
+    tried: set[tuple[int, int]] = set()
+    while not halted():
+        losses = {
+            (p, c): best.expected(c, of) - best.expected(c, tuple(q for q in of if q != p))
+            for c, of in enumerate(best.parents) for p in of if not limits.required[p, c] and (p, c) not in tried
+        }  # fmt: skip
+        arc = min(losses, key=lambda one: losses[one], default=None)
+        if arc is None or losses[arc] > _WEAK:
+            break
+        tried.add(arc)
+        without = tuple(tuple(p for p in of if (p, c) != arc) for c, of in enumerate(best.parents))
+        found = rows.fitted(without, best.expected)
+        if found.score > best.score + _CLOSE:
+            best = found
+            report(best.found)
     return best
 
 
