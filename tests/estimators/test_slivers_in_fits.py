@@ -20,8 +20,13 @@ def sliver_fit(**settings):
     return gm, [str(w.message) for w in caught if "sliver" in str(w.message)]
 
 
-def test_it_is_named_and_warned_about_once():
-    gm, said = sliver_fit()
+@pytest.fixture(scope="module")
+def plain():
+    return sliver_fit()
+
+
+def test_it_is_named_and_warned_about_once(plain):
+    gm, said = plain
     (sliver,) = gm.result_.slivers
     assert sliver.weight == pytest.approx(gm.weights_[sliver.index], rel=0.01) and sliver.rows == pytest.approx(300 * sliver.weight)
     assert len(said) == 1
@@ -30,16 +35,17 @@ def test_it_is_named_and_warned_about_once():
     assert f"a sliver: {sliver}" in gm.summary()
 
 
-def test_the_number_follows_the_component():
+def test_the_number_follows_the_component(plain):
     """However components are numbered, the one that is named is the thin one."""
-    for order_by in (None, "auto", lambda family, params: -params.means[:, 1]):
-        gm, _ = sliver_fit(order_by=order_by)
+    assert plain[0].order_by is None
+    others = (sliver_fit(order_by=order_by) for order_by in ("auto", lambda family, params: -params.means[:, 1]))
+    for gm, _ in (plain, *others):
         (sliver,) = gm.result_.slivers
         assert sliver.index == gm.weights_.argmin()
 
 
-def test_files_remember_it(tmp_path):
-    gm, _ = sliver_fit()
+def test_files_remember_it(plain, tmp_path):
+    gm, _ = plain
     gm.save(tmp_path / "m.safetensors")
     back = emkit.load(tmp_path / "m.safetensors")
     assert back.result_.slivers == gm.result_.slivers and back.summary() == gm.summary()
