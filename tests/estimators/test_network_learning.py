@@ -405,3 +405,11 @@ def test_required_tables_too_large_are_refused_with_their_size():
     for setting in ("required", "start"):
         with pytest.raises(ParameterError, match=rf"{setting}: the table of 'r' with the parents p, q has .* cells"):
             BayesianNetwork.learn(frame, **{setting: "p->r, q->r"})
+
+
+def test_graphs_beyond_the_limits_of_tables_are_passed_over():
+    """A saturated graph needs a table of all missing columns; the search goes on with others."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({f"c{j}": rng.integers(0, 3, 300).astype(str) for j in range(9)}).mask(rng.random((300, 9)) < 0.5)
+    net = BayesianNetwork.learn(frame, score="loglik", max_parents=2, max_table=100, restarts=1, random_state=0)
+    assert np.isfinite(net.search_.score)

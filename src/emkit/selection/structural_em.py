@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from emkit.core.errors import ParameterError
 from emkit.models.bayesnet.structure.climbing import Found, Neighbours, Parents, Walk
 from emkit.models.bayesnet.structure.constraints import Constraints
 from emkit.models.bayesnet.structure.scores import Families
@@ -92,14 +93,17 @@ def structural_em(
         Whether to stop, keeping the best; told of every better graph.
     """
     families = rows.first()
-    best = rows.fitted(search(families, None).parents if start is None else start, families)
+    best = None if start is not None else _within_limits(rows, search(families, None).parents, families)
+    if best is None:
+        best = rows.fitted(tuple(tuple(sorted(of)) for of in limits.start(start)), families)
     report(best.found)
     best = _rounds(rows, best, search, halted, report)
     failed = 0
     while failed < restarts and len(limits.cards) > 1 and not halted():
         walk = Walk(Neighbours(best.expected, limits, halted), best.parents, rng)
         walk.disturb()
-        found = _rounds(rows, rows.fitted(walk.found.parents, best.expected), search, halted)
+        disturbed = _within_limits(rows, walk.found.parents, best.expected)
+        found = best if disturbed is None else _rounds(rows, disturbed, search, halted)
         if found.score > best.score + _CLOSE:
             best, failed = found, 0
             report(best.found)
@@ -137,6 +141,16 @@ def _without_weak_arcs(
     return best
 
 
+def _within_limits(rows: Incomplete, parents: Parents, expected: Families) -> Fitted | None:
+    """A graph with its tables; None where these rows need larger tables for it than ``max_table`` or its like allow."""
+    try:
+        return rows.fitted(parents, expected)
+    except ParameterError as error:
+        if error.parameter not in ("max_table", "max_configurations"):
+            raise
+        return None
+
+
 def _rounds(
     rows: Incomplete,
     fitted: Fitted,
@@ -151,8 +165,8 @@ def _rounds(
         found = search(fitted.expected, fitted.parents)
         if found.parents == fitted.parents:
             break
-        new = rows.fitted(found.parents, fitted.expected)
-        if new.score <= fitted.score + _CLOSE:
+        new = _within_limits(rows, found.parents, fitted.expected)
+        if new is None or new.score <= fitted.score + _CLOSE:
             break
         fitted = new
         report(fitted.found)
