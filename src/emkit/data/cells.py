@@ -89,8 +89,9 @@ def read_objects(
     label = shown if name is None else name
     if like is not None and like.levels is not None:
         return _coded(values, like, unseen, shown), like
-    if _few_texts(values):
-        return _texts(values, like, shown, label, unseen, ())
+    few = _few_texts(values)
+    if few:
+        return _texts(values, like, shown, label, unseen, (), few)
     texts = [isinstance(value, str) for value in values]
     if any(texts) and all(text or is_absent(v) or v != v for text, v in zip(texts, values, strict=True)):
         return _texts(values, like, shown, label, unseen, ())
@@ -129,11 +130,17 @@ def _refuse_first(values: Sequence[Any], shown: str, name: str | None) -> None:
 
 
 def _texts(
-    values: Sequence[Any], like: Column | None, shown: str, name: str, unseen: str, declared: tuple[Any, ...]
+    values: Sequence[Any],
+    like: Column | None,
+    shown: str,
+    name: str,
+    unseen: str,
+    declared: tuple[Any, ...],
+    few: set[Any] | None = None,
 ) -> tuple[np.ndarray, Column]:
     if like is not None:  # a column of numbers in the fit
         return numbers_of(values, shown, name), Column(name)
-    few = _few_texts(values)
+    few = _few_texts(values) if few is None else few
     if not few and any(is_time(value) for value in values):
         _refuse_first(values, shown, name)
     seen = {_level(value) for value in few or values if not (is_absent(value) or value != value)}
@@ -146,7 +153,7 @@ def _texts(
             column=name,
         )
     column = Column(name, "category", levels)
-    return _coded(values, column, unseen, shown), column
+    return _coded(values, column, unseen, shown, few), column
 
 
 def _few_texts(values: Sequence[Any]) -> set[Any]:
@@ -177,11 +184,11 @@ def sorted_levels(levels: set[Any]) -> tuple[Any, ...]:
         return tuple(sorted(levels, key=lambda level: (type(level).__name__, str(level))))
 
 
-def _coded(values: Sequence[Any], column: Column, unseen: str, shown: str) -> np.ndarray:
+def _coded(values: Sequence[Any], column: Column, unseen: str, shown: str, few: set[Any] | None = None) -> np.ndarray:
     """The number of each cell's level; NaN where missing."""
     assert column.levels is not None
     number = {level: float(i) for i, level in enumerate(column.levels)}
-    few = _few_texts(values)
+    few = _few_texts(values) if few is None else few
     if few:
         codes = {value: number.get(value, np.nan) if isinstance(value, str) else np.nan for value in few}
         if unseen == "missing" or all(value in number for value in few if isinstance(value, str)):
