@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import log_softmax, logsumexp
+from scipy.special import log_softmax
 from scipy.stats import norm
 
+from emkit.core.bayes import log_sum_exp
 from emkit.core.errors import DataError
 from emkit.core.warn import warn
 from emkit.inference.sandwich import Wald, sandwich, wald
@@ -97,7 +98,7 @@ class Assigned:
         value, share = np.zeros(len(log_prior)), np.zeros(log_prior.shape)
         for s in range(log_prior.shape[1]):
             part = log_prior + logs[:, s]
-            total = logsumexp(part, axis=1)
+            total = log_sum_exp(part)
             used = self.shares[:, s] > 0
             value[used] += self.shares[used, s] * total[used]
             share[used] += self.shares[used, s, None] * np.exp(part[used] - total[used, None])
