@@ -285,7 +285,7 @@ def test_numbers_are_refused_where_they_cannot_be():
     frame = numbers(np.random.default_rng(0), 100)
     for how, message in (
         ({"required": "a->group"}, "from a Gaussian node to a discrete one"),
-        ({"score": "bdeu"}, "with columns of numbers give 'bic' or 'aic'"),
+        ({"score": "bdeu"}, "with columns of numbers give 'bic', 'aic' or 'loglik'"),
         ({"method": "tree", "target": "a"}, "a class has states"),
     ):
         with pytest.raises(ParameterError, match=message):
@@ -413,3 +413,50 @@ def test_graphs_beyond_the_limits_of_tables_are_passed_over():
     frame = pd.DataFrame({f"c{j}": rng.integers(0, 3, 300).astype(str) for j in range(9)}).mask(rng.random((300, 9)) < 0.5)
     net = BayesianNetwork.learn(frame, score="loglik", max_parents=2, max_table=100, restarts=1, random_state=0)
     assert np.isfinite(net.search_.score)
+
+
+@pytest.mark.parametrize("method", ["climb", "exact", "tree"])
+def test_columns_that_no_row_observes_together(method, whole):
+    apart = whole.copy()
+    apart.loc[:700, "rain"] = None
+    apart.loc[701:, "coin"] = None
+    net = BayesianNetwork.learn(apart, required="rain->coin", method=method, random_state=0)
+    assert ("rain", "coin") in net.search_.edges and np.isfinite(net.search_.score)
+
+
+def test_hidden_nodes_beside_numbers_are_refused():
+    frame = numbers(np.random.default_rng(0), 100)
+    with pytest.raises(ParameterError, match="from columns of states only"):
+        BayesianNetwork.learn(frame, latent={"H": 2}, start="H->group")
+
+
+def test_a_class_above_columns_of_one_value(whole):
+    with pytest.warns(UserWarning, match="one value only"):
+        tree = BayesianNetwork.learn(whole.assign(same="x"), method="tree", target="wet", random_state=0)
+    assert not any("same" in pair for pair in tree.search_.edges) and len(tree.search_.edges) >= 4
+
+
+def test_what_is_no_network_is_no_prior(whole):
+    with pytest.raises(ParameterError, match="needs a BayesianNetwork"):
+        BayesianNetwork.learn(whole, score=BDe("x"))
+
+
+def test_proposals_keep_to_the_limits(whole):
+    dense = whole.assign(twice=np.where(np.random.default_rng(0).random(len(whole)) < 0.9, whole["wet"], whole["rain"]))
+    net = BayesianNetwork.learn(dense, max_parents=1, random_state=0)
+    for proposal in net.propose_hidden(dense, states=2):
+        assert max(map(len, proposal.network.structure_.graph.parents)) <= 1
+
+
+def test_each_better_graph_is_told_of_once(whole):
+    class Told(Monitor):
+        def __init__(self):
+            self.lines = []
+
+        def say(self, text):
+            self.lines += [text] if text.startswith("learning the graph") else []
+
+    for method in ("climb", "exact", "tree"):
+        told = Told()
+        BayesianNetwork.learn(whole, method=method, random_state=0, monitors=[told])
+        assert told.lines and len(set(told.lines)) == len(told.lines)

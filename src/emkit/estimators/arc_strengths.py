@@ -98,7 +98,7 @@ class Resampling:
             rng = np.random.default_rng(seed)
             source = ArraySource(self.x, self._weights(rng), self.columns, checked=True)
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # of columns: the first search has said it
+                warnings.simplefilter("ignore", UserWarning)  # of columns: not once for every resample
                 learnt = Hunt(self.search, source, self.known, Threads(1), rng, Monitor(), *self.most).learn(keep=False)
             names = self.known.graph.names
             parents: list[list[int]] = [[] for _ in names]

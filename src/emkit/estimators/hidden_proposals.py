@@ -36,7 +36,7 @@ class HiddenProposal:
     network: Any = field(repr=False)
 
 
-def proposals(face: Any, X: Any, sample_weight: Any, states: Sequence[int], most: int) -> list[HiddenProposal]:
+def proposals(face: Any, X: Any, sample_weight: Any, states: int | Sequence[int], most: int) -> list[HiddenProposal]:
     """See ``LearntNetwork.propose_hidden``."""
     search = face.edges
     if not isinstance(search, StructureSearch) or "_learnt" not in face.__dict__:
@@ -47,21 +47,27 @@ def proposals(face: Any, X: Any, sample_weight: Any, states: Sequence[int], most
     names, graph = structure.graph.names, structure.graph
     name = unused("H", names)
     latent = {names[node]: list(structure.states[node]) for node in structure.hidden}
+    numbers = [count(number, "states", 2) for number in ([states] if isinstance(states, int) else states)]
     found: list[HiddenProposal] = []
     for group in semi_cliques(graph.parents)[:most]:
         parents = with_hidden(graph.parents, group)
         every = (name, *names)
         start = [(every[p], every[c]) for c, of in enumerate(parents) for p in of]
         best: HiddenProposal | None = None
-        for number in states:
+        for number in numbers:
             one = clone(face)
-            one.set_params(latent={name: count(number, "states", 2), **latent}, edges=replace(search, start=start))
-            one.fit(X, sample_weight=sample_weight)
+            one.set_params(latent={name: number, **latent}, edges=replace(search, start=start))
+            try:
+                one.fit(X, sample_weight=sample_weight)
+            except ParameterError as error:
+                if error.parameter == "start":  # more parents than are allowed, or an arc that is forbidden
+                    continue
+                raise
             if one.cut_off() == "interrupted":
                 return sorted(found, key=lambda one: -one.gain)
             gain = one.search_.score - face.search_.score
             if best is None or gain > best.gain:
-                best = HiddenProposal(name, tuple(names[node] for node in group), int(number), gain, one)
+                best = HiddenProposal(name, tuple(names[node] for node in group), number, gain, one)
         if best is not None:
             found.append(best)
     return sorted(found, key=lambda one: -one.gain)

@@ -164,7 +164,7 @@ class LearntNetwork(AfterNetwork):
         return strengths_of(asked, count(n_resamples, "n_resamples"), seeds, Threads(n_jobs).n_jobs)
 
     def propose_hidden(
-        self, X: Any, sample_weight: Any = None, *, states: Sequence[int] = (2, 3, 4), most: int = 5
+        self, X: Any, sample_weight: Any = None, *, states: int | Sequence[int] = (2, 3, 4), most: int = 5
     ) -> list[HiddenProposal]:
         """Hidden nodes that could stand behind groups of nodes that are nearly all joined, each tried and fitted.
 
@@ -172,8 +172,8 @@ class LearntNetwork(AfterNetwork):
         ----------
         X, sample_weight
             The rows of the fit.
-        states : sequence of int
-            Numbers of states that are tried for each; the score decides.
+        states : int or sequence of int
+            Numbers of states that are tried for each; the score decides. A time limit holds for each try alone.
         most : int
             Groups at most, the largest first.
 

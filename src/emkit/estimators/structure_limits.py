@@ -8,7 +8,9 @@ import numpy as np
 from emkit.core.checks import count
 from emkit.core.errors import ParameterError
 from emkit.core.warn import warn
+from emkit.estimators.network_names import NamedNetwork
 from emkit.estimators.network_structure import Structure, pairs_of
+from emkit.models.bayesnet.graph import Graph
 from emkit.models.bayesnet.posterior import posterior
 from emkit.models.bayesnet.structure.climbing import Parents
 from emkit.models.bayesnet.structure.constraints import MOST_CELLS, Constraints
@@ -21,6 +23,8 @@ def score_asked(given: Any, total: float, known: Structure) -> Score:
     if not isinstance(given, BDe):
         return score_of(given, total)
     names, prior = known.graph.names, given.network
+    if not isinstance(prior, NamedNetwork):
+        raise ParameterError(f"score: BDe(network={prior!r}) needs a BayesianNetwork, fitted or from tables", parameter="score")
     structure, (model, params) = prior.structure_, prior._model()
     if structure.hidden or structure.gaussian or sorted(structure.graph.names) != sorted(names):
         raise ParameterError(
@@ -111,7 +115,10 @@ def start_asked(asked: Any, known: Structure, limits: Constraints) -> Parents | 
             p, c = node_called(names, parent, setting), node_called(names, child, setting)
             if p not in parents[c]:
                 parents[c].append(p)
-    type(known.graph)(names, tuple(map(tuple, parents)))  # says what circle there is
+    try:
+        Graph(names, tuple(map(tuple, parents)))
+    except ParameterError as error:
+        raise ParameterError(f"start: {error}", parameter="start") from None
     most = limits.max_parents if asked.method != "tree" else min(limits.max_parents, 1 if asked.target is None else 2)
     for node, of in enumerate(parents):
         barred = [p for p in of if not limits.allowed[p, node]]
@@ -142,10 +149,10 @@ def node_called(names: Sequence[str], name: str, setting: str) -> int:
 def without_arcs(known: Structure, limits: Constraints, cells: np.ndarray, total: float) -> None:
     """Columns with one value, or as many states as an identifier, get no arcs that are not required; a warning names them."""
     names = known.graph.names
-    free = [bool(limits.required[node].any() or limits.required[:, node].any()) for node in range(len(names))]
+    needed = [bool(limits.required[node].any() or limits.required[:, node].any()) for node in range(len(names))]
     for node in range(len(names)):
         many = len(known.states[node])
-        if free[node] or node in known.hidden:
+        if needed[node] or node in known.hidden:
             continue
         if node in known.gaussian:
             column = cells[:, node]

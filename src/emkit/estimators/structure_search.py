@@ -36,7 +36,7 @@ class StructureSearch:
     Parameters
     ----------
     score : {"bic", "aic", "bdeu", "k2", "loglik"}, BDeu or BDe
-        What a graph is worth. "bdeu" is ``BDeu(10)``; ``BDe`` is a prior network. With columns of numbers "bic" or "aic".
+        What a graph is worth. "bdeu" is ``BDeu(10)``; ``BDe`` is a prior network. With columns of numbers "bic", "aic" or "loglik".
     method : {"climb", "exact", "tree"}
         "climb": additions, deletions and reversals of arcs, with a tabu list and restarts from disturbed optima. "exact": the best
         graph of all, by dynamic programming, for 16 columns at most; with holes it is the best of each round only. "tree": one
@@ -50,7 +50,7 @@ class StructureSearch:
     target : str, optional
         With method "tree": the class, a parent of all other columns.
     start : as ``edges``, optional
-        The graph to begin with; hidden nodes need one.
+        The graph to begin with; hidden nodes need one. Without holes "exact" and "tree" have no use for it.
     restarts : int
         The search ends when so many climbs in a row have found nothing better. With holes each round of structural EM makes a fifth
         of them, and a twenty-fifth is the number of graphs in a row that begin a whole new structural EM in vain.
@@ -169,9 +169,7 @@ class Hunt:
         score = score_asked(self.asked.score, self.source.total_weight, self.known)
         rows, whole = self._rows(score, limits)
         if whole is not None:
-            found = self._step(limits, whole, start, restarts, report)
-            report(found)
-            return found
+            return self._step(limits, whole, start, restarts, report)
         few = max(restarts // 5, min(restarts, 1))
 
         def step(families: Families, begin: Parents | None) -> Found:
@@ -184,25 +182,35 @@ class Hunt:
     def _step(
         self, limits: Constraints, scores: Families, begin: Parents | None, restarts: int, tell: Callable[[Found], None]
     ) -> Found:
-        """The best graph by these scores."""
+        """The best graph by these scores; told of, too."""
         method = self.asked.method
         if method == "climb":
             return search(scores, limits, self.rng, begin, restarts, halted=self._halted, report=tell)
         if method == "tree":
             target = self.asked.target
-            return best_tree(scores, limits, self.rng, None if target is None else self.known.graph.names.index(target))
+            tree = best_tree(scores, limits, self.rng, None if target is None else self.known.graph.names.index(target))
+            tell(tree)
+            return tree
         found = best_graph(scores, limits, self._halted)
         if found is None:  # halted: the graph to begin with, or the required arcs alone
             parents = tuple(tuple(sorted(of)) for of in limits.start(begin))
             found = Found(parents, scores.total(parents))
+        tell(found)
         return found
 
     def _rows(self, score: Score, limits: Constraints) -> tuple[Any, Families | None]:
         """The rows as structural EM asks them, and the scores of families where nothing is missing."""
         names, cells = self.known.graph.names, np.asarray(self.source.x, dtype=np.float64)
         if self.known.gaussian:
+            if self.known.hidden:
+                raise ParameterError(
+                    "latent: a graph with hidden nodes is learnt from columns of states only; leave out the columns of numbers",
+                    parameter="latent",
+                )
             if not isinstance(score, Penalized):
-                raise ParameterError(f"score={self.asked.score!r}: with columns of numbers give 'bic' or 'aic'", parameter="score")
+                raise ParameterError(
+                    f"score={self.asked.score!r}: with columns of numbers give 'bic', 'aic' or 'loglik'", parameter="score"
+                )
             without_arcs(self.known, limits, cells, self.source.total_weight)
             mixed = MixedRows(
                 with_weight(self.source), names, [len(states) for states in self.known.states], score, self.executor, self.rng,

@@ -167,7 +167,7 @@ def count_missing(  # type: ignore[no-untyped-def]
 
     ``hole_begin``, ``hole_row``: the rows in which each node is missing. ``component``, ``belief_of`` (N, n): of each missing
     cell its component, and where its posterior begins in ``belief``, -1 where there is none.
-    ``scratch``: 4 rows of as many integers as nodes. ``places``, ``shares``, ``room``: as large as the table, shares twice.
+    ``scratch``: 4 rows of as many integers as nodes. ``places``, ``shares``, ``room``: each as long as the table.
     """
     many, left = members.shape[0], 0
     holes, own, delta, digit = scratch[0], scratch[1], scratch[2], scratch[3]

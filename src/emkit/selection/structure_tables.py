@@ -62,7 +62,7 @@ class StateRows(Incomplete):
 
     def first(self) -> Families:
         """By available cases."""
-        return AvailableCases(self.rows, self.score, self._cases, of_network=False)
+        return AvailableCases(self.rows, self.score, self._cases)
 
     def _cases(self, members: tuple[int, ...]) -> np.ndarray:
         """Counts brought to the weight of all rows; where no row observes them all, of independent columns."""
@@ -96,7 +96,7 @@ class StateRows(Incomplete):
         scanner = Scanner(model.layout)
         scanner.add(rows.codes, rows.weights)
         source = EvidenceSource(self._source, Plan.of(scanner, model.rank, self.max_table), model.prepared)
-        if self.hidden and not expected.of_network:  # which say nothing of hidden nodes: several random starts
+        if self.hidden and isinstance(expected, AvailableCases):  # which say nothing of hidden nodes: several random starts
             return fit(model, source, executor=self.executor, tol=_TOL, max_iter=_ITERATIONS, rng=self.rng)
         tables = np.concatenate([expected.ordered(child, of) + 0.01 / cards[child] for child, of in enumerate(parents)])
         params = BayesNetParams(tables / model.layout.sums(tables)[model.layout.row_of])
@@ -129,13 +129,17 @@ class AvailableCases(CountedFamilies):
         members = tuple(sorted((*parents, child)))
         counts = self.rows.observed(members)
         seen = float(counts.sum())
-        if seen <= 0:
-            return -np.inf
+        if seen <= 0:  # no row observes them together: independent columns, of which only the price counts
+            return super().value(child, parents)
         shape = [int(self.cards[m]) for m in members]
         place = members.index(child)
         alone = np.moveaxis(counts.reshape(shape), place, 0).reshape(shape[place], -1).sum(axis=1)
         gain = self.score.value(counts, members, child, self.cards) - self.score.value(alone, (child,), child, self.cards)
         return self(child, ()) + gain * self.rows.total_weight / seen
+
+    def bound(self, child: int, parents: Sequence[int]) -> float:
+        """None: what parents gain on some rows may be more than all rows have to lose."""
+        return np.inf
 
 
 class MixedRows(Incomplete):

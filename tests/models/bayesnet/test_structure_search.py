@@ -184,3 +184,11 @@ def test_a_directed_graph_of_preferences_has_no_circles_and_no_collider_that_nob
     chain[[0, 1, 2, 3], [1, 2, 3, 4]] = True
     undecided = directed(chain | chain.T, np.full((5, 5), 0.5))
     assert undecided.sum(axis=0).max() == 1
+
+
+def test_clear_preferences_make_colliders():
+    near = np.zeros((3, 3), bool)
+    near[[0, 1, 1, 2], [1, 0, 2, 1]] = True
+    preference = np.zeros((3, 3))
+    preference[0, 1], preference[2, 1], preference[1, 2] = 1.0, 0.9, 0.1
+    assert np.argwhere(directed(near, preference)).tolist() == [[0, 1], [2, 1]]

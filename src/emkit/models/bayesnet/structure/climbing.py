@@ -28,7 +28,7 @@ class Found:
 class Neighbours:
     """What the arcs into a node would gain, for each set of parents that it has had.
 
-    Once ``halted`` says so, families that were not scored before gain nothing: a search then ends before it makes a move.
+    Once ``halted`` says so, additions that were not scored before are not offered: a search then ends before it makes a move.
     """
 
     def __init__(self, scores: Families, limits: Constraints, halted: Callable[[], bool] = lambda: False):
@@ -146,8 +146,8 @@ class Walk:
         return np.concatenate([added.ravel(), loose.ravel(), (loose & ~self.around & welcome.T).ravel()])
 
 
-def climb(walk: Walk, marks: np.ndarray, patience: int = PATIENCE, halted: Callable[[], bool] = lambda: False) -> Found:
-    """Step to the best neighbour that was not visited, better or not, until ``patience`` steps have found nothing better.
+def climb(walk: Walk, marks: np.ndarray, halted: Callable[[], bool] = lambda: False) -> Found:
+    """Step to the best neighbour that was not visited, better or not, until 20 steps have found nothing better.
 
     Moves that gain the same are chosen among at random, so that the order of columns has no say. ``marks``: a random whole number
     for each arc; the exclusive or of a graph's arcs tells it from others.
@@ -156,7 +156,7 @@ def climb(walk: Walk, marks: np.ndarray, patience: int = PATIENCE, halted: Calla
     here = int(np.bitwise_xor.reduce(marks[walk.arcs], initial=0))
     seen, since, now = {here}, 0, best.score
     tie = _TIE * (1.0 + abs(best.score))
-    while since < patience and not halted():
+    while since < PATIENCE and not halted():
         gains = walk.moves()
         move = _next(walk, gains, seen, here, marks, tie)
         if move is None:
@@ -177,7 +177,7 @@ def _next(walk: Walk, gains: np.ndarray, seen: set[int], here: int, marks: np.nd
     gains = gains.copy()
     while True:
         top = gains.max(initial=-np.inf)
-        if top == -np.inf:
+        if not np.isfinite(top):
             return None
         level = np.flatnonzero(gains >= top - tie)
         for move in walk.rng.permutation(level):
@@ -195,7 +195,6 @@ def search(
     rng: np.random.Generator,
     start: Sequence[Sequence[int]] | None = None,
     restarts: int = RESTARTS,
-    patience: int = PATIENCE,
     halted: Callable[[], bool] = lambda: False,
     report: Callable[[Found], None] = lambda found: None,
 ) -> Found:
@@ -214,13 +213,13 @@ def search(
     marks = rng.integers(1, 1 << 62, (many, many))
     near = Neighbours(scores, limits, halted)
     walk = Walk(near, start, rng)
-    best = climb(walk, marks, patience, halted)
+    best = climb(walk, marks, halted)
     report(best)
     failed = 0 if many > 1 else restarts
     while failed < restarts and not halted():
         walk = Walk(near, best.parents, rng)
         walk.disturb()
-        found = climb(walk, marks, patience, halted)
+        found = climb(walk, marks, halted)
         if found.score > best.score + _TIE * (1.0 + abs(best.score)):
             best, failed = found, -1
             report(best)

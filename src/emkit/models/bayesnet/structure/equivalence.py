@@ -54,6 +54,9 @@ def _spread(compelled: np.ndarray, near: np.ndarray, ways: np.ndarray) -> np.nda
         compelled = compelled | more
 
 
+_EVEN = 0.05  # a preference that is no clearer says nothing
+
+
 def directed(near: np.ndarray, preference: np.ndarray) -> np.ndarray:
     """A directed acyclic graph with these adjacent pairs, whose arcs run where they are preferred as far as that goes.
 
@@ -73,7 +76,7 @@ def directed(near: np.ndarray, preference: np.ndarray) -> np.ndarray:
     for clear, a, b in pairs:
         if arcs[a, b] or arcs[b, a]:
             continue
-        if -clear <= _EVEN:
+        if clear <= _EVEN:
             found = _spread(arcs, near, np.ones_like(near))
             forced = found & ~found.T & ~arcs
             for p, c in np.argwhere(forced):
@@ -85,9 +88,6 @@ def directed(near: np.ndarray, preference: np.ndarray) -> np.ndarray:
         p, c = (a, b) if first != _leads(arcs, *((b, a) if first else (a, b))) else (b, a)
         arcs[p, c] = True
     return arcs
-
-
-_EVEN = 0.05  # a preference that is no clearer says nothing
 
 
 def _leads(arcs: np.ndarray, begin: int, end: int) -> bool:

@@ -44,7 +44,7 @@ class MixedFamilies(Families):
     """
 
     def __init__(self, cells: Cells, score: Penalized):
-        super().__init__(len(cells.cards))
+        super().__init__()
         self.cells, self.score = cells, score
         self.counted = CountedFamilies(Rows(cells.codes, cells.weights, cells.cards), score)
         self._total = float(cells.weights.sum())

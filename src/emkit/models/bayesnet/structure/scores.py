@@ -111,18 +111,8 @@ def score_of(given: Any, total_weight: float) -> Score:
 class Families(ABC):
     """Scores of families, each found once."""
 
-    def __init__(self, nodes: int):
-        self._nodes = nodes
+    def __init__(self) -> None:
         self._values: dict[tuple[int, tuple[int, ...]], float] = {}
-
-    def __len__(self) -> int:
-        """Nodes."""
-        return self._nodes
-
-    @property
-    def n_scored(self) -> int:
-        """Families that were scored so far."""
-        return len(self._values)
 
     @abstractmethod
     def value(self, child: int, parents: tuple[int, ...]) -> float:
@@ -155,20 +145,10 @@ class CountedFamilies(Families):
     counts : callable, optional
         From members, ascending, to their counts: expected ones where rows have holes. By default rows that lack a member are left
         out of its families.
-    of_network : bool
-        Whether a network has said what holes are expected to be.
     """
 
-    def __init__(
-        self,
-        rows: Rows,
-        score: Score,
-        counts: Callable[[tuple[int, ...]], np.ndarray] | None = None,
-        *,
-        of_network: bool = True,
-    ):
-        super().__init__(len(rows.cards))
-        self.of_network = of_network
+    def __init__(self, rows: Rows, score: Score, counts: Callable[[tuple[int, ...]], np.ndarray] | None = None):
+        super().__init__()
         self.rows, self.score, self.cards = rows, score, rows.cards
         self._counts = rows.observed if counts is None else counts
         self._tables: dict[tuple[int, ...], np.ndarray] = {}

@@ -29,7 +29,8 @@ def best_tree(scores: Families, limits: Constraints, rng: np.random.Generator, a
     """
     many = len(limits.cards)
     base = () if above is None else (above,)
-    nodes = [node for node in rng.permutation(many).tolist() if node != above]  # of equal trees one at random
+    apart = [not (limits.allowed[:, node].any() or limits.allowed[node].any()) for node in range(many)]  # get no arcs at all
+    nodes = [node for node in rng.permutation(many).tolist() if node != above and not apart[node]]  # of equal trees one at random
     if above is not None and any(not limits.allowed[above, node] or limits.required[node, above] for node in nodes):
         raise ParameterError("target: it is the parent of all others, which the constraints do not allow", parameter="target")
     weights = np.full((len(nodes) + 1, len(nodes) + 1), -np.inf)
@@ -41,7 +42,7 @@ def best_tree(scores: Families, limits: Constraints, rng: np.random.Generator, a
     need = limits.required[np.ix_(nodes, nodes)]
     weights[1:, 1:][need] += 1.0 + 2.0 * np.abs(weights[np.isfinite(weights)]).sum()  # more than all others together
     found = _arborescence(weights)
-    parents: list[tuple[int, ...]] = [base if node != above else () for node in range(many)]
+    parents: list[tuple[int, ...]] = [base if node in nodes else () for node in range(many)]
     for j, c in enumerate(nodes):
         if found[j + 1]:
             parents[c] = tuple(sorted((*base, nodes[found[j + 1] - 1])))
