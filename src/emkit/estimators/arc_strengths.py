@@ -3,6 +3,7 @@
 import time
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -138,12 +139,21 @@ def _shared(asked: Resampling, seeds: list[Any], n_jobs: int) -> Iterator[list[n
     from joblib.executor import get_memmapping_executor  # joblib's own pool: see emkit.selection.workers
 
     pool = get_memmapping_executor(n_jobs, timeout=60)
-    parts = [seeds[i : i + 5] for i in range(0, len(seeds), 5)]
-    futures = [pool.submit(asked.classes, part) for part in parts]
+    futures = [pool.submit(_elsewhere, asked, seeds[i : i + 5]) for i in range(0, len(seeds), 5)]
     try:
         for future in futures:
             yield future.result()
     except (KeyboardInterrupt, GeneratorExit):
         for future in futures:
             future.cancel()
+        with suppress(Exception):
+            pool.shutdown(wait=False, kill_workers=True)
         raise
+
+
+def _elsewhere(asked: Resampling, seeds: list[Any]) -> list[np.ndarray]:
+    """In a process of its own."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1):
+        return asked.classes(seeds)

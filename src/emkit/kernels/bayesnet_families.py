@@ -37,6 +37,28 @@ def count_observed(states, weights, members, strides, out):  # type: ignore[no-u
             out[np.uint32(place[i])] += mass[i]
 
 
+@kernel(**INLINED)
+def _add_beliefs(  # type: ignore[no-untyped-def]
+    c, shape_keys, shape, cards, joint_begin, joint, belief_begin, belief, pair_place, places, pair_belief_begin, pair_belief, digit
+):
+    """The posteriors of a component's nodes and of pairs of them, in one pass over its configurations; ``digit`` is all zeros."""
+    nodes = shape_keys[shape]
+    for k in range(joint_begin[c], joint_begin[c + 1]):
+        share, to = joint[k], belief_begin[c]
+        for j in range(nodes):
+            belief[to + digit[j]] += share
+            card = cards[shape_keys[shape + 1 + j]]
+            to += card
+            for i in range(j):
+                at = pair_belief_begin[c] + pair_place[places + i * nodes + j]
+                pair_belief[at + digit[i] * card + digit[j]] += share
+        for j in range(nodes - 1, -1, -1):
+            digit[j] += 1
+            if digit[j] < cards[shape_keys[shape + 1 + j]]:
+                break
+            digit[j] = 0
+
+
 @kernel()
 def joints(  # type: ignore[no-untyped-def]
     log_theta, cards, fam_begin, fam_node, fam_stride, shape_keys, shape_begin, keys, begin, many,
@@ -83,23 +105,12 @@ def joints(  # type: ignore[no-untyped-def]
         for k in range(size):
             joint[first + k] = math.exp(joint[first + k] - top) if top > -np.inf else 1.0
             total += joint[first + k]
-        # Beliefs of nodes and of pairs, in one more pass over the configurations.
-        places = pair_begin[keys[begin[c]]]
         for k in range(size):
             joint[first + k] /= total
-            share, to = joint[first + k], belief_begin[c]
-            for j in range(nodes):
-                belief[to + digit[j]] += share
-                card = cards[shape_keys[shape + 1 + j]]
-                to += card
-                for i in range(j):
-                    at = pair_belief_begin[c] + pair_place[places + i * nodes + j]
-                    pair_belief[at + digit[i] * card + digit[j]] += share
-            for j in range(nodes - 1, -1, -1):
-                digit[j] += 1
-                if digit[j] < cards[shape_keys[shape + 1 + j]]:
-                    break
-                digit[j] = 0
+        _add_beliefs(
+            c, shape_keys, shape, cards, joint_begin, joint, belief_begin, belief, pair_place, pair_begin[keys[begin[c]]],
+            pair_belief_begin, pair_belief, digit,
+        )  # fmt: skip
 
 
 @kernel(**INLINED)
@@ -153,6 +164,20 @@ def _marginal(row, own, own_count, members, cards, component, shape_of, shape_ke
             at -= delta[j] * digit[j]
             digit[j] = 0
     return size
+
+
+@kernel(**INLINED)
+def _spread(places, shares, entries, room, size, own, own_count, members, cards, strides):  # type: ignore[no-untyped-def]
+    """Each of so many places once for every state of one component's members, ``own``, its share times theirs in ``room``."""
+    for e in range(entries - 1, -1, -1):  # from the last, so that none is overwritten before it is read
+        place, share = places[e], shares[e]
+        for s in range(size - 1, -1, -1):
+            rest, to = s, place
+            for i in range(own_count - 1, -1, -1):
+                card = cards[members[own[i]]]
+                to += rest % card * strides[own[i]]
+                rest //= card
+            places[e * size + s], shares[e * size + s] = to, share * room[s]
 
 
 @kernel()
@@ -216,15 +241,7 @@ def count_missing(  # type: ignore[no-untyped-def]
                     joint_begin, joint, belief_begin, belief, pair_begin, pair_place, pair_belief_begin, pair_belief,
                     delta, digit, room,
                 )  # fmt: skip
-                for e in range(entries - 1, -1, -1):  # from the last, so that none is overwritten before it is read
-                    place, share = places[e], shares[e]
-                    for s in range(size - 1, -1, -1):
-                        rest, to = s, place
-                        for i in range(own_count - 1, -1, -1):
-                            card = cards[members[own[i]]]
-                            to += rest % card * strides[own[i]]
-                            rest //= card
-                        places[e * size + s], shares[e * size + s] = to, share * room[s]
+                _spread(places, shares, entries, room, size, own, own_count, members, cards, strides)
                 entries *= size
             for e in range(entries):
                 out[places[e]] += shares[e]
