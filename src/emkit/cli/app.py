@@ -42,20 +42,18 @@ class OneLineErrors(TyperGroup):
         sys.exit(code if isinstance(code, int) else 0)
 
 
-_CALLED = {"required": "require", "forbidden": "forbid", "start": "edges"}
-
-
 def _option(parameter: str | None) -> str:
     """How the command line calls the setting that a library's message is about."""
     from inspect import signature
 
     from emkit.cli.commands import fit, predict
     from emkit.cli.estimators import is_setting
+    from emkit.cli.networks import CALLED
 
     if parameter is None:
         return ""
-    if parameter in _CALLED:
-        return f" (here: --{_CALLED[parameter]})"
+    if parameter in CALLED:
+        return f" (here: --{CALLED[parameter]})"
     if any(parameter in signature(module.command).parameters for module in (fit, predict)):
         return f" (here: --{parameter.replace('_', '-')})"
     return f" (here: --set {parameter}=...)" if is_setting(parameter) else ""

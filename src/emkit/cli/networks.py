@@ -5,6 +5,9 @@ from typing import Any
 
 from emkit.cli.exits import Refusal
 
+CALLED = {"required": "require", "forbidden": "forbid", "start": "edges"}
+"""Options that are called otherwise than the settings of ``StructureSearch`` that they give."""
+
 
 def network_settings(structure: Path | None, edges: str | None, latent: str | None) -> dict[str, Any]:
     """Edges, states and hidden nodes as settings of an estimator; None for what is not given."""
@@ -28,8 +31,8 @@ def search_settings(settings: dict[str, Any], learn: bool, **how: Any) -> dict[s
     given = {name: value for name, value in how.items() if value is not None}
     if not learn:
         if given:
-            option = {"required": "require", "forbidden": "forbid"}.get(next(iter(given)), next(iter(given)).replace("_", "-"))
-            raise Refusal(f"--{option} says how edges are learnt; add --learn")
+            first = next(iter(given))
+            raise Refusal(f"--{CALLED.get(first, first.replace('_', '-'))} says how edges are learnt; add --learn")
         return settings
     from emkit.estimators.structure_search import StructureSearch
 

@@ -17,6 +17,7 @@ from emkit.data.rows import ArraySource
 from emkit.estimators.network_structure import Structure
 from emkit.estimators.structure_search import Hunt, StructureSearch
 from emkit.execute.threads import Threads
+from emkit.models.bayesnet.graph import Graph
 from emkit.models.bayesnet.structure.equivalence import arcs_of, directed, equivalence_class
 
 _WORTH = 5.0  # seconds of work from which processes are started
@@ -74,10 +75,9 @@ class ArcStrengths:
         """The averaged network, its arrows as thick as they are strong, by matplotlib. Returns the axes."""
         from emkit.plots.network import draw_network
 
-        place = {name: i for i, name in enumerate(self.names)}
-        edges = [(place[a], place[b]) for a, b in self.averaged(threshold)]
-        parents = [tuple(a for a, b in edges if b == node) for node in range(len(self.names))]
-        return draw_network(self.names, parents, strengths={edge: float(self.strength[edge]) for edge in edges}, ax=ax)
+        parents = Graph.of_edges(self.names, self.averaged(threshold)).parents
+        strengths = {(p, c): float(self.strength[p, c]) for c, of in enumerate(parents) for p in of}
+        return draw_network(self.names, parents, strengths=strengths, ax=ax)
 
 
 @dataclass(frozen=True)
@@ -101,11 +101,8 @@ class Resampling:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)  # of columns: not once for every resample
                 learnt = Hunt(self.search, source, self.known, Threads(1), rng, Monitor(), *self.most).learn(keep=False)
-            names = self.known.graph.names
-            parents: list[list[int]] = [[] for _ in names]
-            for parent, child in learnt.edges:
-                parents[names.index(child)].append(names.index(parent))
-            found.append(equivalence_class(arcs_of(parents), self.directions))
+            graph = Graph.of_edges(self.known.graph.names, learnt.edges)
+            found.append(equivalence_class(arcs_of(graph.parents), self.directions))
         return found
 
     def _weights(self, rng: np.random.Generator) -> np.ndarray:

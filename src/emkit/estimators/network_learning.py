@@ -21,6 +21,7 @@ from emkit.estimators.settings import make_rng
 from emkit.estimators.structure_limits import limits_asked
 from emkit.estimators.structure_search import Hunt, Learnt, StructureSearch
 from emkit.execute.threads import Threads
+from emkit.models.bayesnet.graph import Graph
 from emkit.models.bayesnet.structure.equivalence import arcs_of, equivalence_class, structural_hamming_distance
 
 
@@ -227,11 +228,12 @@ class LearntNetwork(AfterNetwork):
             Where nodes differ.
         """
         graph = self._structure().graph
-        pairs = other._structure().graph.edges if isinstance(other, LearntNetwork) else pairs_of(other)
-        names = set(other._structure().graph.names) if isinstance(other, LearntNetwork) else {n for pair in pairs for n in pair}
-        strangers = sorted(names - set(graph.names))
-        if strangers or (isinstance(other, LearntNetwork) and len(names) < len(graph)):
-            lacking = strangers or sorted(set(graph.names) - names)
-            raise ParameterError(f"{lacking[0]!r} is a node of one network only", parameter="other")
-        theirs = type(graph).of_edges(graph.names, pairs)
+        if isinstance(other, LearntNetwork):
+            pairs, lacking = other._structure().graph.edges, set(graph.names) ^ set(other._structure().graph.names)
+        else:
+            pairs = pairs_of(other)
+            lacking = {name for pair in pairs for name in pair} - set(graph.names)
+        if lacking:
+            raise ParameterError(f"{min(lacking)!r} is a node of one network only", parameter="other")
+        theirs = Graph.of_edges(graph.names, pairs)
         return structural_hamming_distance(arcs_of(graph.parents), arcs_of(theirs.parents))

@@ -84,7 +84,7 @@ def limits_asked(asked: Any, known: Structure) -> Constraints:
     for p in known.gaussian:
         for c in range(len(names)):
             limits.allowed[p, c] &= c in known.gaussian
-    _refuse_large(limits, names, limits.start(), "required")
+    _refuse_large(limits, names, limits.least, "required")
     least = 0 if asked.method != "tree" else 1 if asked.target is None else 2
     if limits.max_parents < min(least, len(names) - 1):
         what = "the class and one parent more" if asked.target else "a parent"

@@ -193,7 +193,7 @@ class Hunt:
             return tree
         found = best_graph(scores, limits, self._halted)
         if found is None:  # halted: the graph to begin with, or the required arcs alone
-            parents = tuple(tuple(sorted(of)) for of in limits.start(begin))
+            parents = limits.least if begin is None else begin
             found = Found(parents, scores.total(parents))
         tell(found)
         return found

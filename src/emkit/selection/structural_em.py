@@ -95,7 +95,7 @@ def structural_em(
     families = rows.first()
     best = None if start is not None else _within_limits(rows, search(families, None).parents, families)
     if best is None:
-        best = rows.fitted(tuple(tuple(sorted(of)) for of in limits.start(start)), families)
+        best = rows.fitted(limits.least if start is None else start, families)
     report(best.found)
     best = _rounds(rows, best, search, halted, report)
     failed = 0

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -105,8 +104,7 @@ class StateRows(Incomplete):
     def _observed(self, ended: Any, model: BayesNet, families: CountedFamilies) -> float:
         parents = model.graph.parents
         if isinstance(self.score, Penalized):
-            free = sum(prod(model.layout.shape(n)[:-1]) * (model.cards[n] - 1) for n in range(len(parents)))
-            return ended.log_likelihood - self.score.price * free
+            return ended.log_likelihood - self.score.price * model.n_free(ended.params)
         total = families.total(parents) + ended.log_likelihood
         for child, of in enumerate(parents):
             counts = families.ordered(child, of)
@@ -199,10 +197,8 @@ class MixedRows(Incomplete):
     def fitted(self, parents: Parents, expected: Families) -> Fitted:
         """See ``Incomplete``."""
         model, params, log_likelihood = self._fit(parents)
-        assert isinstance(expected, MixedFamilies)
-        free = sum(expected.free(child, of) for child, of in enumerate(parents))
-        families = self._from_network(model, params)
-        return Fitted(parents, model, params, log_likelihood - self.score.price * free, families)
+        score = log_likelihood - self.score.price * model.n_free(params)
+        return Fitted(parents, model, params, score, self._from_network(model, params))
 
     def _from_network(self, model: Any, params: Any) -> MixedFamilies:
         codes, z = model.cells(self.source.x)

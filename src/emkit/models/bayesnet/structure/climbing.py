@@ -62,7 +62,7 @@ class Walk:
 
     def __init__(self, near: Neighbours, parents: Sequence[Sequence[int]] | None, rng: np.random.Generator):
         self.near, self.rng = near, rng
-        self.parents = near.limits.start(parents)
+        self.parents = [set(of) for of in (near.limits.least if parents is None else parents)]
         many = len(self.parents)
         self.arcs = np.zeros((many, many), np.bool_)
         self.gain = np.full((many, many), -np.inf)
@@ -93,12 +93,9 @@ class Walk:
 
     def moves(self) -> np.ndarray:
         """Gains of all moves, flat (3 N N): additions, deletions, reversals; minus infinity where there is none."""
-        arcs = self.arcs
-        free = ~(arcs | arcs.T | self.reach.T)
-        added = np.where(free, self.gain, -np.inf)
-        removed = np.where(arcs, self.gain, -np.inf)
-        turned = np.where(arcs & ~self.around, self.gain + self.gain.T, -np.inf)
-        return np.concatenate([added.ravel(), removed.ravel(), turned.ravel()])
+        toggled = self.gain.ravel()  # minus infinity already where an arc must not come or go
+        gains = np.concatenate([toggled, toggled, (self.gain + self.gain.T).ravel()])
+        return np.where(self._legal(np.True_, self.arcs), gains, -np.inf)
 
     def toggled(self, move: int) -> list[tuple[int, int]]:
         """The arcs (parent, child) that a move puts in or takes away."""
@@ -139,7 +136,7 @@ class Walk:
         for child in sorted(changed):
             self._renew(child)
 
-    def _legal(self, welcome: np.ndarray, loose: np.ndarray) -> np.ndarray:
+    def _legal(self, welcome: np.ndarray | np.bool_, loose: np.ndarray) -> np.ndarray:
         """Which moves there are, flat (3 N N): ``welcome`` parents may come in, ``loose`` arcs may go."""
         arcs = self.arcs
         added = welcome & ~(arcs | arcs.T | self.reach.T)
@@ -173,8 +170,7 @@ def climb(walk: Walk, marks: np.ndarray, halted: Callable[[], bool] = lambda: Fa
 
 
 def _next(walk: Walk, gains: np.ndarray, seen: set[int], here: int, marks: np.ndarray, tie: float) -> int | None:
-    """The best move to a graph that was not visited; one of the best at random."""
-    gains = gains.copy()
+    """The best move to a graph that was not visited; one of the best at random. Those that were become minus infinity."""
     while True:
         top = gains.max(initial=-np.inf)
         if not np.isfinite(top):

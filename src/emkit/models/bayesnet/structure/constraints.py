@@ -112,11 +112,10 @@ class Constraints:
     def _sizes(self) -> np.ndarray:
         return np.asarray(self.cards)
 
-    def start(self, parents: Sequence[Sequence[int]] | None = None) -> list[set[int]]:
-        """The required arcs, or a graph that obeys the constraints, as sets of parents that can be changed."""
-        if parents is not None:
-            return [set(of) for of in parents]
-        return [set(map(int, np.flatnonzero(self.required[:, child]))) for child in range(len(self.cards))]
+    @property
+    def least(self) -> tuple[tuple[int, ...], ...]:
+        """The graph of the required arcs alone: parents of each node, ascending."""
+        return tuple(tuple(np.flatnonzero(self.required[:, child]).tolist()) for child in range(len(self.cards)))
 
 
 def _marks(pairs: Iterable[tuple[str, str]], setting: str, place: Mapping[str, int]) -> np.ndarray:

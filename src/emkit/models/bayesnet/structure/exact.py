@@ -27,16 +27,16 @@ def best_graph(scores: Families, limits: Constraints, halted: Callable[[], bool]
             parameter="method",
         )
     best, choice = np.empty((many, 1 << many)), np.zeros((many, 1 << many), np.int32)
+    sets = np.arange(1 << many)
+    sizes = sum((sets >> node) & 1 for node in range(many))
+    levels = [sets[sizes == size] for size in range(many + 1)]
     for child in range(many):
         if halted():
             return None
-        best[child], choice[child] = _best_parents(scores, limits, child)
+        best[child], choice[child] = _best_parents(scores, limits, child, levels)
     value, last = np.full(1 << many, -np.inf), np.full(1 << many, -1, np.int8)
     value[0] = 0.0
-    sets = np.arange(1 << many)
-    sizes = sum((sets >> node) & 1 for node in range(many))
-    for size in range(1, many + 1):
-        level = sets[sizes == size]
+    for level in levels[1:]:
         for child in range(many):
             own = level[(level >> child) & 1 == 1]
             rest = own & ~(1 << child)
@@ -53,16 +53,13 @@ def best_graph(scores: Families, limits: Constraints, halted: Callable[[], bool]
     return Found(tuple(parents), scores.total(parents))
 
 
-def _best_parents(scores: Families, limits: Constraints, child: int) -> tuple[np.ndarray, np.ndarray]:
-    """For every set of nodes the best parents among them: their score, and the parents as bits."""
+def _best_parents(scores: Families, limits: Constraints, child: int, levels: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """For every set of nodes the best parents among them: their score, and the parents as bits; ``levels``: sets by size."""
     many = len(limits.cards)
     best, choice = np.full(1 << many, -np.inf), np.zeros(1 << many, np.int32)
     barred = sum(1 << p for p in range(many) if not limits.allowed[p, child])
     need = sum(1 << p for p in range(many) if limits.required[p, child])
-    sets = np.arange(1 << many)
-    sizes = sum((sets >> node) & 1 for node in range(many))
-    for size in range(many + 1):
-        level = sets[sizes == size]
+    for size, level in enumerate(levels):
         for other in range(many):
             own = level[(level >> other) & 1 == 1]
             better = best[own ^ (1 << other)] > best[own]
