@@ -37,6 +37,7 @@ def both(monkeypatch, values, like=None, unseen="error"):
         ([*FEW, True], Column("x", "category", ("a", "b", "c", True)), "error"),
         ([*FEW, pd.Timestamp(0)], None, "error"),
         ([*FEW, [1]], None, "error"),
+        ([*FEW, pd.NaT], None, "error"),
         ([1, 2, None] * 20, None, "error"),
         (["a", "b"], None, "error"),
         ([None, None, None, None, None], None, "error"),

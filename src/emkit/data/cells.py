@@ -167,7 +167,7 @@ def _few_texts(values: Sequence[Any]) -> set[Any]:
         return set()
     if 4 * len(found) > len(values) or not any(isinstance(value, str) for value in found):
         return set()
-    return found if all(isinstance(v, str) or is_absent(v) or v != v for v in found) else set()
+    return found if all(isinstance(v, str) or is_absent(v) or (v != v and not is_time(v)) for v in found) else set()
 
 
 def _level(value: Any) -> Any:
