@@ -460,3 +460,55 @@ def test_each_better_graph_is_told_of_once(whole):
         told = Told()
         BayesianNetwork.learn(whole, method=method, random_state=0, monitors=[told])
         assert told.lines and len(set(told.lines)) == len(told.lines)
+
+
+def test_proposals_are_measured_on_the_rows_they_are_given(learnt, holes):
+    grown = BayesianNetwork.learn(
+        holes, required="rain->sprinkler, rain->wet, sprinkler->wet, wet->shoes, rain->shoes", random_state=0
+    )
+    strangers = pd.DataFrame({name: STATES[np.random.default_rng(7 + i).integers(0, 2, 300)] for i, name in enumerate(holes)})
+    assert all(one.gain < 0 for one in grown.propose_hidden(strangers, states=2))
+    weights = np.full(len(holes), 0.25)
+    assert all(one.gain < 5 for one in grown.propose_hidden(holes, weights, states=2))
+
+
+def test_seeds_agree_on_a_small_table_with_many_holes():
+    rng = np.random.default_rng(104)
+    states = rng.integers(0, 3, (250, 6)).astype(float)
+    for j in range(1, 6):
+        states[:, j] = np.where(rng.random(250) < 0.6, states[:, rng.integers(0, j)], states[:, j])
+    states[rng.random(states.shape) < 0.25 + 0.2 * (states == 0)] = np.nan
+    frame = pd.DataFrame(states, columns=list("abcdef")).astype("Int64")
+    found = [BayesianNetwork.learn(frame, max_parents=2, random_state=seed).search_.score for seed in range(3)]
+    assert max(found) - min(found) < 0.3
+
+
+def test_a_hidden_node_costs_no_more_than_its_own_table():
+    rng = np.random.default_rng(0)
+    whole = rng.integers(0, 3, 400)
+    states = np.where(rng.random((400, 5)) < 0.5, whole[:, None], rng.integers(0, 3, (400, 5))).astype(float)
+    states[rng.random(states.shape) < 0.1 + 0.15 * (states == 2)] = np.nan
+    frame = pd.DataFrame(states, columns=list("abcde")).astype("Int64")
+    without = BayesianNetwork.learn(frame, random_state=0, restarts=10).search_.score
+    hidden = BayesianNetwork.learn(frame, random_state=0, restarts=10, latent={"H": 2}, start="H->a, H->b").search_.score
+    assert hidden > without - 0.5 * np.log(400) - 0.3  # a hidden node without arcs has one free number
+
+
+@pytest.mark.parametrize("odd", [3.0, 7, b"no"])
+def test_an_odd_cell_among_texts_is_named_or_missing(learnt, holes, odd):
+    new = holes.head(3).astype(object).fillna("no")
+    new.loc[1, "wet"] = odd
+    with pytest.raises(DataError, match=r"'wet' row 1 is .*no state of that node"):
+        learnt.score_samples(new)
+    lenient = BayesianNetwork(TRUE, unseen="missing").fit(holes)
+    want = new.copy()
+    want.loc[1, "wet"] = None
+    assert_allclose(lenient.score_samples(new), lenient.score_samples(want))
+    with pytest.raises(DataError, match=r"'wet' row 1 is .*among texts"):
+        BayesianNetwork(TRUE).fit(new)
+
+
+def test_a_search_for_a_graph_is_no_candidate_of_select(holes):
+    grid = {"edges": [StructureSearch(), StructureSearch("aic")]}
+    with pytest.raises(ParameterError, match="a graph to be learnt is no candidate"):
+        emkit.select(BayesianNetwork(), holes, grid=grid)

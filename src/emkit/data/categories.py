@@ -24,6 +24,7 @@ def read_categories(
     min_rows: int = 1,
     every_column: bool = True,
     real: Callable[[str, np.ndarray], bool] | None = None,
+    written: Callable[[str], bool] = lambda name: False,
 ) -> Table:
     """Rows as float64 numbers of levels, 0, 1, ..., NaN where a cell is missing, with the levels in the schema.
 
@@ -42,6 +43,8 @@ def read_categories(
         Whether every column must have an observed cell.
     real : callable, optional
         Says of a column of numbers, by its name and its cells, that these are no levels: they stay what they are.
+    written : callable
+        Says of a column, by its name, that where texts stand among others, these are levels as they are written.
 
     Raises
     ------
@@ -57,7 +60,7 @@ def read_categories(
     for j, (cells, former) in enumerate(zip(raw, known, strict=True)):
         name = f"x{j}" if labels is None else labels[j]
         shown = str(j) if labels is None else repr(name)
-        codes[:, j], column = _coded(cells, former, unseen, shown, name, real)
+        codes[:, j], column = _coded(cells, former, unseen, shown, name, real, written)
         items.append(replace(column, name=name))
         if like is None and column.levels is not None:
             _doubt(codes[:, j], items[-1], shown)
@@ -102,9 +105,15 @@ def _from_lists(x: Any) -> Any:
 
 
 def _coded(
-    cells: Any, former: Column | None, unseen: str, shown: str, name: str, real: Callable[[str, np.ndarray], bool] | None
+    cells: Any,
+    former: Column | None,
+    unseen: str,
+    shown: str,
+    name: str,
+    real: Callable[[str, np.ndarray], bool] | None,
+    written: Callable[[str], bool],
 ) -> tuple[np.ndarray, Column]:
-    """The numbers of one column's levels, and the column; ``former``: what it was in the fit; ``real``: see ``read_categories``."""
+    """The numbers of one column's levels, and the column; ``former``: what it was in the fit. See ``read_categories``."""
     if not isinstance(cells, np.ndarray):
         cells, declared = _objects(cells)
         if all(is_absent(value) or value != value or isinstance(value, int | float | np.number | np.bool_) for value in cells):
@@ -116,6 +125,8 @@ def _coded(
                 codes, column = _numbered(cells, shown, name)
                 return codes, replace(column, levels=tuple(bool(level) for level in column.levels or ()))
         else:
+            if written(name):
+                cells = [v if isinstance(v, str) or is_absent(v) or v != v else str(v) for v in cells]
             codes, column = read_objects(cells, former, unseen, shown, name)
             if former is None and declared:
                 codes, column = _in_order(codes, column, declared)

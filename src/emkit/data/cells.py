@@ -95,6 +95,13 @@ def read_objects(
     texts = [isinstance(value, str) for value in values]
     if any(texts) and all(text or is_absent(v) or v != v for text, v in zip(texts, values, strict=True)):
         return _texts(values, like, shown, label, unseen, ())
+    if 2 * sum(texts) > sum(not (is_absent(v) or v != v) for v in values):
+        row = next(i for i, (text, v) in enumerate(zip(texts, values, strict=True)) if not (text or is_absent(v) or v != v))
+        raise DataError(
+            f"column {shown} row {row} is {values[row]!r}, of type {type(values[row]).__name__}, among texts; write it as a text, "
+            "or mark it missing",
+            column=name, row=row,
+        )  # fmt: skip
     return numbers_of(values, shown, name), Column(label)
 
 

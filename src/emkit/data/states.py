@@ -86,7 +86,9 @@ def read_states(
         seen = cells[np.isfinite(cells)]
         return name in numbers or bool(((seen != np.round(seen)) | (np.abs(seen) > _WHOLE)).any())
 
-    table = read_categories(x, min_rows=min_rows, every_column=every_column, real=real)
+    table = read_categories(
+        x, min_rows=min_rows, every_column=every_column, real=real, written=lambda name: like is not None or name in declared
+    )
     if like is None:
         out, items = table.x, []
         for j, column in enumerate(table.columns.items):

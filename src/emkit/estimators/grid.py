@@ -124,6 +124,12 @@ def _cells(template: Face, grid: Any) -> Iterator[Cell]:
         cell = Cell(clone(template).set_params(**settings), settings)
         if cell.estimator._searches():
             name = template.size_setting
+            if not name:
+                raise ParameterError(
+                    "a graph to be learnt is no candidate: each search has a score of its own, which need not be that of the "
+                    "table; learn the graphs, and give their edges, grid={'edges': [first.search_.edges, second.search_.edges]}",
+                    parameter="grid",
+                )
             raise ParameterError(
                 f"{name}='auto' is no candidate: give the numbers to try, grid={{{name!r}: range(1, 10)}}", parameter="grid"
             )

@@ -24,7 +24,7 @@ class HiddenProposal:
         The nodes that it was put above, which were nearly all joined.
     states : int
     gain : float
-        What the graph's score gains over that of the network without it, nats; negative where it loses.
+        What the graph's score gains over that of the network without it, learnt from the same rows, nats; negative where it loses.
     network : BayesianNetwork
         Learnt from there, and fitted.
     """
@@ -49,11 +49,14 @@ def proposals(face: Any, X: Any, sample_weight: Any, states: int | Sequence[int]
     latent = {names[node]: list(structure.states[node]) for node in structure.hidden}
     numbers = [count(number, "states", 2) for number in ([states] if isinstance(states, int) else states)]
     found: list[HiddenProposal] = []
+    base: float | None = None
     for group in semi_cliques(graph.parents)[:most]:
         parents = with_hidden(graph.parents, group)
         every = (name, *names)
         start = [(every[p], every[c]) for c, of in enumerate(parents) for p in of]
         best: HiddenProposal | None = None
+        if base is None:  # from these rows, which need not be those of the fit
+            base = _score(face, replace(search, start=graph.edges), X, sample_weight)
         for number in numbers:
             one = clone(face)
             one.set_params(latent={name: number, **latent}, edges=replace(search, start=start))
@@ -65,9 +68,15 @@ def proposals(face: Any, X: Any, sample_weight: Any, states: int | Sequence[int]
                 raise
             if one.cut_off() == "interrupted":
                 return sorted(found, key=lambda one: -one.gain)
-            gain = one.search_.score - face.search_.score
+            gain = one.search_.score - base
             if best is None or gain > best.gain:
                 best = HiddenProposal(name, tuple(names[node] for node in group), number, gain, one)
         if best is not None:
             found.append(best)
     return sorted(found, key=lambda one: -one.gain)
+
+
+def _score(face: Any, search: StructureSearch, X: Any, sample_weight: Any) -> float:
+    """What a search comes to on these rows."""
+    one = clone(face).set_params(edges=search).fit(X, sample_weight=sample_weight)
+    return float(one.search_.score)

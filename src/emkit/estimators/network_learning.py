@@ -172,7 +172,7 @@ class LearntNetwork(AfterNetwork):
         Parameters
         ----------
         X, sample_weight
-            The rows of the fit.
+            As in ``fit``. They need not be the rows of the fit: the network without a hidden node is learnt from them anew.
         states : int or sequence of int
             Numbers of states that are tried for each; the score decides. A time limit holds for each try alone.
         most : int

@@ -23,6 +23,7 @@ from emkit.models.bayesnet.structure.trees import best_tree
 from emkit.selection.structural_em import structural_em
 from emkit.selection.structure_tables import MixedRows, StateRows, with_weight
 
+_SMALL = 30_000  # cells of a table, below which more graphs are tried
 METHODS = ("climb", "exact", "tree")
 
 
@@ -53,7 +54,8 @@ class StructureSearch:
         The graph to begin with; hidden nodes need one. Without holes "exact" and "tree" have no use for it.
     restarts : int
         The search ends when so many climbs in a row have found nothing better. With holes each round of structural EM makes a fifth
-        of them, and a twenty-fifth is the number of graphs in a row that begin a whole new structural EM in vain.
+        of them, and a twenty-fifth is the number of graphs in a row that begin a whole new structural EM in vain, up to a fifth in
+        small tables.
 
     Raises
     ------
@@ -176,7 +178,7 @@ class Hunt:
             return self._step(limits, families, begin, few, lambda found: None)
 
         free = self.asked.method != "tree"
-        outer = restarts // 25 if free else 0
+        outer = max(restarts // 25, min(restarts // 5, _SMALL // max(self.source.x.size, 1))) if free else 0
         return structural_em(rows, step, limits, self.rng, start, outer, free, self._halted, report).found
 
     def _step(

@@ -18,7 +18,8 @@ from emkit.models.bayesnet.structure.constraints import Constraints
 from emkit.models.bayesnet.structure.scores import Families
 
 _ROUNDS = 30  # of a graph that keeps getting better
-_WEAK = 10.0  # nats that the expected score loses without an arc: of stronger ones the observed score has no doubt
+_WEAK = 10.0  # nats that the expected score loses by a move: of those that lose more the observed score has no doubt
+_IN_VAIN = 20  # moves in a row that the observed score did not want either
 _CLOSE = 1e-6  # nats: a graph that gains less is not better
 
 Search = Callable[[Families, Parents | None], Found]
@@ -53,7 +54,15 @@ class Fitted:
 
 
 class Incomplete(ABC):
-    """Rows with holes, as structural EM asks them."""
+    """Rows with holes, as structural EM asks them.
+
+    Attributes
+    ----------
+    hidden : sequence of int
+        Nodes without any cell.
+    """
+
+    hidden: tuple[int, ...] = ()
 
     @abstractmethod
     def first(self) -> Families:
@@ -84,7 +93,8 @@ def structural_em(
         From scores of families, and a graph to begin with or None, to the best graph.
     limits : Constraints
     start : parents of each node, optional
-        The first graph; by default what a search by available cases finds.
+        The first graph; by default what a search by available cases finds. Where a search by available cases cannot find arcs that
+        it has, as those of hidden nodes, both together are tried too, and the latter alone.
     restarts : int
         It ends when so many graphs in a row, the best one disturbed at random, have led to none that is better.
     any_arcs : bool
@@ -92,12 +102,7 @@ def structural_em(
     halted, report : callables
         Whether to stop, keeping the best; told of every better graph.
     """
-    families = rows.first()
-    best = None if start is not None else _within_limits(rows, search(families, None).parents, families)
-    if best is None:
-        best = rows.fitted(limits.least if start is None else start, families)
-    report(best.found)
-    best = _rounds(rows, best, search, halted, report)
+    best = _begun(rows, search, limits, start, halted, report)
     failed = 0
     while failed < restarts and len(limits.cards) > 1 and not halted():
         walk = Walk(Neighbours(best.expected, limits, halted), best.parents, rng)
@@ -109,35 +114,75 @@ def structural_em(
             report(best.found)
         else:
             failed += 1
-    return _without_weak_arcs(rows, best, limits, halted, report) if any_arcs else best
+    return _by_observed_score(rows, best, limits, rng, halted, report) if any_arcs else best
 
 
-def _without_weak_arcs(
+def _begun(
     rows: Incomplete,
-    best: Fitted,
+    search: Search,
     limits: Constraints,
+    start: Parents | None,
     halted: Callable[[], bool],
     report: Callable[[Found], None],
 ) -> Fitted:
-    """Take arcs away that the observed score does not want.
+    """The best graph of rounds from each that there is to begin with."""
+    families = rows.first()
+    best = None if start is None else rows.fitted(start, families)
+    if best is not None:
+        report(best.found)
+        best = _rounds(rows, best, search, halted, report)
+    if start is None or (rows.hidden and not halted()):
+        found = search(families, None).parents
+        for parents in (found,) if start is None else (limits.joined(found, start), found):
+            begun = _within_limits(rows, parents, families)
+            if begun is None:
+                continue
+            begun = _rounds(rows, begun, search, halted)
+            if best is None or begun.score > best.score + _CLOSE:
+                best = begun
+                report(best.found)
+    if best is None:
+        best = _rounds(rows, rows.fitted(limits.least, families), search, halted)
+        report(best.found)
+    return best
 
-    Expected counts speak for the arcs of the network that they come from, so that no search by them would.
+
+def _by_observed_score(
+    rows: Incomplete,
+    best: Fitted,
+    limits: Constraints,
+    rng: np.random.Generator,
+    halted: Callable[[], bool],
+    report: Callable[[Found], None],
+) -> Fitted:
+    """Moves of one arc that the expected score does not want, or hardly, judged by the observed score.
+
+    Expected counts speak for the arcs of the network that they come from, and against all others, so that no search by them would
+    make these moves.
     """
-    tried: set[tuple[int, int]] = set()
+    tried: set[Parents] = set()
+    failed = 0
     while not halted():
-        losses = {
-            (p, c): best.expected(c, of) - best.expected(c, tuple(q for q in of if q != p))
-            for c, of in enumerate(best.parents) for p in of if not limits.required[p, c] and (p, c) not in tried
-        }  # fmt: skip
-        arc = min(losses, key=lambda one: losses[one], default=None)
-        if arc is None or losses[arc] > _WEAK:
-            break
-        tried.add(arc)
-        without = tuple(tuple(p for p in of if (p, c) != arc) for c, of in enumerate(best.parents))
-        found = rows.fitted(without, best.expected)
-        if found.score > best.score + _CLOSE:
-            best = found
-            report(best.found)
+        walk = Walk(Neighbours(best.expected, limits, halted), best.parents, rng)
+        gains = walk.moves()
+        order = np.argsort(-gains, kind="stable")
+        better = None
+        for move in order[gains[order] > -_WEAK].tolist():
+            parents = walk.after(move)
+            if failed >= _IN_VAIN or halted():
+                return best
+            if parents in tried:
+                continue
+            tried.add(parents)
+            failed += 1
+            found = _within_limits(rows, parents, best.expected)
+            if found is not None and found.score > best.score + _CLOSE:
+                better = found
+                break
+        if better is None:
+            return best
+        best, failed = better, 0
+        report(best.found)
     return best
 
 

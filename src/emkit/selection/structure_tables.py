@@ -10,6 +10,7 @@ from emkit.algorithms.auto import algorithm_of
 from emkit.algorithms.starts import fit, problem_of
 from emkit.core.executor import Executor
 from emkit.core.fit import Rules, run
+from emkit.core.prior import Dirichlet
 from emkit.data.rows import ArraySource
 from emkit.models.bayesnet import mixed_answers
 from emkit.models.bayesnet.conditional_gaussian import ConditionalGaussianNet
@@ -22,7 +23,7 @@ from emkit.models.bayesnet.scanning import Scanner
 from emkit.models.bayesnet.structure.climbing import Parents
 from emkit.models.bayesnet.structure.counts import Expected, Rows
 from emkit.models.bayesnet.structure.linear_scores import Cells, MixedFamilies
-from emkit.models.bayesnet.structure.scores import CountedFamilies, Families, Penalized, Score
+from emkit.models.bayesnet.structure.scores import BayesianDirichlet, CountedFamilies, Families, Penalized, Score
 from emkit.selection.structural_em import Fitted, Incomplete
 
 _TOL, _ITERATIONS = 0.1, 200  # of the tables of each graph, in nats: gains that decide are larger
@@ -56,7 +57,8 @@ class StateRows(Incomplete):
         hidden: Sequence[int] = (),
         rng: np.random.Generator | None = None,
     ):
-        self.rows, self.names, self.score, self.hidden = rows, tuple(names), score, tuple(hidden)
+        self.rows, self.names, self.score = rows, tuple(names), score
+        self.hidden: tuple[int, ...] = tuple(hidden)
         self.executor, self.max_table, self.rng = executor, max_table, rng
 
     def first(self) -> Families:
@@ -85,10 +87,22 @@ class StateRows(Incomplete):
         """Tables begin with the expected counts, and a little of everything: no row may be impossible."""
         assert isinstance(expected, CountedFamilies)
         rows, cards = self.rows, self.rows.cards
-        model = BayesNet(Graph(self.names, parents), tuple(map(int, cards)), self.hidden, max_table=self.max_table)
+        prior = self._prior(parents) if isinstance(self.score, BayesianDirichlet) else None
+        model = BayesNet(Graph(self.names, parents), tuple(map(int, cards)), self.hidden, prior, max_table=self.max_table)
         ended = self._fit(model, expected)
         families = CountedFamilies(rows, self.score, Expected.of(rows, model, ended.params).counts)
         return Fitted(parents, model, ended.params, self._observed(ended, model, families), families)
+
+    def _prior(self, parents: Parents) -> dict[str, Dirichlet]:
+        """A Bayesian score's own, so that what it is taken at is unique where the likelihood has a ridge, as with hidden nodes."""
+        score, cards, found = self.score, self.rows.cards, {}
+        assert isinstance(score, BayesianDirichlet)
+        for child, of in enumerate(parents):
+            members = tuple(sorted((*of, child)))
+            shape = [int(cards[m]) for m in members]
+            pseudo = np.broadcast_to(score.pseudo(members, child, cards), [int(np.prod(shape))]).reshape(shape)
+            found[self.names[child]] = Dirichlet(1.0 + np.moveaxis(pseudo, members.index(child), -1))
+        return found
 
     def _fit(self, model: BayesNet, expected: CountedFamilies) -> Any:
         rows, cards, parents = self.rows, self.rows.cards, model.graph.parents

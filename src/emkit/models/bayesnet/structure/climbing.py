@@ -104,6 +104,13 @@ class Walk:
         parent, child = divmod(rest, many)
         return [(parent, child)] if kind < 2 else [(parent, child), (child, parent)]
 
+    def after(self, move: int) -> Parents:
+        """The graph that a move would lead to."""
+        changed = {}
+        for parent, child in self.toggled(move):
+            changed[child] = tuple(sorted(self.parents[child] ^ {parent}))
+        return tuple(changed.get(child, tuple(sorted(of))) for child, of in enumerate(self.parents))
+
     def make(self, move: int) -> None:
         """Make a move."""
         self._toggle(move)

@@ -112,10 +112,30 @@ class Constraints:
     def _sizes(self) -> np.ndarray:
         return np.asarray(self.cards)
 
+    def joined(self, first: Sequence[Iterable[int]], second: Sequence[Iterable[int]]) -> tuple[tuple[int, ...], ...]:
+        """The second graph, which obeys the constraints, and of the first what can be had beside it."""
+        parents = [set(of) for of in second]
+        for child, of in enumerate(first):
+            for parent in of:
+                if self.welcome(child, parents[child])[parent] and not _leads(parents, parent, child):
+                    parents[child].add(parent)
+        return tuple(tuple(sorted(of)) for of in parents)
+
     @property
     def least(self) -> tuple[tuple[int, ...], ...]:
         """The graph of the required arcs alone: parents of each node, ascending."""
         return tuple(tuple(np.flatnonzero(self.required[:, child]).tolist()) for child in range(len(self.cards)))
+
+
+def _leads(parents: Sequence[Collection[int]], node: int, ancestor: int) -> bool:
+    """Whether arcs lead from ``ancestor`` to ``node``."""
+    seen, left = {node}, [node]
+    while left:
+        for parent in parents[left.pop()]:
+            if parent not in seen:
+                seen.add(parent)
+                left.append(parent)
+    return ancestor in seen
 
 
 def _marks(pairs: Iterable[tuple[str, str]], setting: str, place: Mapping[str, int]) -> np.ndarray:
