@@ -27,7 +27,8 @@ from emkit.models.bayesnet.structure.scores import BayesianDirichlet, CountedFam
 from emkit.selection.structural_em import Fitted, Incomplete
 
 _TOL, _ITERATIONS = 0.1, 200  # of the tables of each graph, in nats: gains that decide are larger
-_DRAWS = 10  # of the missing cells of a row, where there are numbers
+_DRAWS = 10  # of the missing cells of a row, where there are numbers; in large tables fewer say as much
+_FEWEST, _DRAWN = 3, 50_000
 
 
 class StateRows(Incomplete):
@@ -216,7 +217,8 @@ class MixedRows(Incomplete):
 
     def _from_network(self, model: Any, params: Any) -> MixedFamilies:
         codes, z = model.cells(self.source.x)
-        return self._families(list(mixed_answers.drawn_values(model, params, codes, z, self.rng, _DRAWS)))
+        times = min(_DRAWS, max(_FEWEST, _DRAWN // max(len(z), 1)))
+        return self._families(list(mixed_answers.drawn_values(model, params, codes, z, self.rng, times)))
 
     def _families(self, draws: list[np.ndarray]) -> MixedFamilies:
         """Of tables without holes, which stand for the rows together."""

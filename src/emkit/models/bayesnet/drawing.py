@@ -20,10 +20,12 @@ def drawn(
     rng: np.random.Generator,
     times: int = 1,
     soft: Mapping[int, np.ndarray] | None = None,
+    first: int | None = None,
 ) -> np.ndarray:
     """Rows (n, N), each completed ``times`` times by draws from P(missing | observed), int32 (times, n, N).
 
     What has observed descendants is drawn from a sweep up, the node that is eliminated last first; the rest from its parents.
+    With ``first``, only so many nodes at the beginning are, none of which has a parent among the others; those stay missing.
 
     Raises
     ------
@@ -40,13 +42,14 @@ def drawn(
     by_component = np.argsort(compiled.which, kind="stable")
     pair_begin = np.searchsorted(compiled.which[by_component], np.arange(plan.n_components + 1))
     rows = compiled.rows[by_component]
-    topological, cards = np.array(model.graph.topological, np.int64), np.asarray(model.cards, np.int64)
-    missing = int((compiled.codes < 0).sum())
+    wanted = [node for node in model.graph.topological if first is None or node < first]
+    topological, cards = np.array(wanted, np.int64), np.asarray(model.cards, np.int64)
+    missing = int((compiled.codes[:, :first] < 0).sum())
     out = np.repeat(compiled.codes[None], times, axis=0)
     tables, messages, buckets = plan.tapes.room
     step = max(_AT_ONCE // max(missing, 1), 1)
-    for first in range(0, times, step):
-        part = out[first : first + step]
+    for begin in range(0, times, step):
+        part = out[begin : begin + step]
         uniform = rng.random(missing * len(part))
         used = draw(
             params.tables, *compiled.tape, np.empty(tables), np.empty(messages), np.empty(buckets), np.empty(buckets, np.int64),

@@ -160,7 +160,7 @@ def drawn_values(
     """
     given = as_states(model, params, codes, z)
     gaussian = ~np.asarray(model.cards, np.bool_)
-    for states in drawn(given.net, given.params, given.codes, rng, times):
+    for states in drawn(given.net, given.params, given.codes, rng, times, first=len(model.discrete)):
         full, best = model.spread_out(states[:, : len(model.discrete)]), z.copy()
         for part in parts(len(codes)):
             asked = _Asked.of(model, params, full[part], z[part], gaussian)
