@@ -68,6 +68,11 @@ def main() -> None:
     classes.add_argument("--only", choices=("cars", "simulated"), help="a part")
     classes.add_argument("--budget", type=float, nargs="+", default=[10.0, 60.0], help="seconds of a search")
     classes.add_argument("--seeds", type=int, default=5, help="searches of each length")
+    rbf = commands.add_parser("rbf", help="RBF networks on ten problems, beside seven of scikit-learn's; one thread")
+    rbf.add_argument("--only", help="only problems whose name contains this")
+    rbf.add_argument("--seeds", type=int, default=8, help="data sets of each problem")
+    rbf.add_argument("--peer-seeds", type=int, default=8, help="of these, data sets that the peers get")
+    rbf.add_argument("--save", type=Path, help="where the JSON goes, instead of benchmarks/results/rbf.json")
     arguments = parser.parse_args()
     if arguments.what == "mixture":
         from benchmarks import mixture as chosen
@@ -89,6 +94,9 @@ def main() -> None:
     elif arguments.what == "select":
         os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})
         from benchmarks import select as chosen  # type: ignore[no-redef]
+    elif arguments.what == "rbf":
+        os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})
+        from benchmarks import rbf as chosen  # type: ignore[no-redef]
     elif arguments.what == "shapes":
         os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})
         from benchmarks import shapes as chosen  # type: ignore[no-redef]

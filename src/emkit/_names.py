@@ -18,6 +18,7 @@ NAMES: tuple[tuple[str, str, str], ...] = (
     ("estimators", "VariationalGaussianHMM", "emkit.estimators.variational"),
     ("estimators", "BayesianNetwork", "emkit.estimators.bayesian_network"),
     ("estimators", "AutoClass", "emkit.estimators.autoclass"),
+    ("regressors", "RBFRegressor", "emkit.estimators.rbf"),
     ("models", "FiniteMixture", "emkit.models.mixture"),
     ("models", "HiddenMarkov", "emkit.models.hmm.model"),
     ("models", "BayesNet", "emkit.models.bayesnet.model"),

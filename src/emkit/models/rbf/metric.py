@@ -6,6 +6,7 @@ their weights (r the residuals, m and S mean and relative covariance of the weig
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -102,9 +103,7 @@ def improve(
     theta = np.concatenate([units.log_omega, units.log_factor]) if own_factors else units.log_omega
     reach = [(s - _REACH, s + _REACH) for s in start] + [(-5.0, 5.0)] * (len(theta) - d)
     options = {"maxfun": evaluations, "maxiter": evaluations, "ftol": 1e-7, "gtol": 1e-3}
-    try:
+    with suppress(_Stop):  # the best so far is kept
         minimize(objective, theta.copy(), jac=True, method="L-BFGS-B", bounds=reach, options=options)
-    except _Stop:
-        pass  # the best so far is kept
     value, found, log_lambda = best[0]
     return found, value, log_lambda

@@ -89,6 +89,6 @@ def distinct_sample(x: Array, y: Array, weights: Array | None, most: int, seed: 
             used = few
     ordered = used[np.argsort(keys[used], kind="stable")]
     _, first, label = np.unique(keys[ordered], return_index=True, return_inverse=True)
-    total = np.bincount(label, mass[ordered])
+    total = np.bincount(label, mass[ordered]).astype(np.float64)
     picked = ordered[first[:most]]
     return x[picked], y[picked], total[:most]

@@ -128,9 +128,7 @@ def search(
         for k in sizes:
             if best is not None and halted():
                 break
-            found = fit_one(
-                sample, start, k, kind, begin=begin, widths=widths, centers=centers, seed=seed, halted=halted
-            )
+            found = fit_one(sample, start, k, kind, begin=begin, widths=widths, centers=centers, seed=seed, halted=halted)
             begin = found.units.log_omega
             table.append(Tried(k, kind, found.readout.log_evidence + shift, determined(found)))
             if report is not None:
