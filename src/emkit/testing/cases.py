@@ -29,7 +29,7 @@ def draw(
     subject : Family or Model
     rows, columns : int
     missing : float
-        Share of cells that are missing; one row is then wholly so.
+        Share of cells that are missing; one row is then wholly so. What a family conditions on is not missing elsewhere.
     weighted : bool
         Whether units have weights, one of them 0.
     """
@@ -37,12 +37,21 @@ def draw(
     block = subject.draw(rng, rows, columns)
     x = np.array(block.x, dtype=np.float64)
     if missing:
-        x[rng.random(x.shape) < missing] = np.nan
+        gone = rng.random(x.shape) < missing
+        gone[:, list(_given(subject, x.shape[1]))] = False
+        x[gone] = np.nan
         x[min(5, len(x) - 1)] = np.nan
     weights = rng.gamma(2.0, size=block.units) if weighted else None
     if weights is not None:
         weights[1 % len(weights)] = 0.0
     return BlockSource([replace(block, x=x, weights=weights, missing=missing > 0, source_rows=len(x))])
+
+
+def _given(subject: Declared, columns: int) -> tuple[int, ...]:
+    """Numbers of the columns that a family, or the first part that is one, conditions on and does not describe."""
+    if isinstance(subject, Family):
+        return subject.given(subject.over(tuple(range(columns))))
+    return _given(subject.part(subject.children[0]), columns) if subject.children else ()
 
 
 def pick(block: Block, index: np.ndarray, weights: np.ndarray | None) -> Block:
