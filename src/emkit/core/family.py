@@ -226,6 +226,13 @@ class Family(Declared):
         seen = self._resolved()
         return self.support.embed(np.asarray(x), seen.mean, seen.variance)
 
+    def partition(self, x: np.ndarray, weights: np.ndarray | None, k: int, rng: np.random.Generator) -> np.ndarray | None:
+        """Responsibilities (n, k) of a guess of its own, drawn at random, where distances between rows say little; None: no such.
+
+        It takes the place of partitions about rows drawn from the data.
+        """
+        return None
+
     def seeded(self, k: int) -> int:
         """Into how many groups of rows a first guess for ``k`` components parts them."""
         return k

@@ -17,13 +17,13 @@ class Coefficients(Real):
 
     def _free(self, held: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Own entries that are free, (K, q), and shared columns that are, (q,)."""
-        free = np.isnan(held.reshape(len(held), -1))
+        free = np.isnan(held if held.ndim > 1 else held[:, None])
         shared = self.shared if len(self.shared) else np.zeros(free.shape[1], dtype=bool)
         return free & ~shared, shared & free.any(axis=0)
 
     def check(self, value: np.ndarray, name: str, parameter: str) -> np.ndarray:
         """Given values of a shared coefficient agree, and are all components'."""
-        out = np.array(value).reshape(len(value), -1)
+        out = np.array(value if value.ndim > 1 else value[:, None])
         for j in np.flatnonzero(self.shared):
             given = out[~np.isnan(out[:, j]), j]
             if len(given):

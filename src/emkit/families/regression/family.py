@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from emkit.core.block import Block, Source
-from emkit.core.checks import number, one_of
+from emkit.core.checks import number, numbers, one_of
 from emkit.core.columns import Columns
 from emkit.core.errors import CollapseError, DataError, ParameterError
 from emkit.core.family import Family, differences
@@ -19,8 +19,9 @@ from emkit.families.regression.drawing import drawn_covariates, two_lines
 from emkit.families.regression.frame import Cells, Frame
 from emkit.families.regression.quadratic import Penalty, Quadratic, directions, guarded_step, newton_step, weighted_products
 from emkit.families.regression.responses import RESPONSES, Response
+from emkit.families.regression.starting import lines
 
-_WEAK_RIDGE, _WEAK_ROWS = 1.0, 2.0  # pseudo-rows of the weak priors, divided by the number of rows
+_WEAK_RIDGE, _WEAK_ROWS = 0.1, 2.0  # pseudo-rows of the weak priors, divided by the number of rows
 _COLLAPSED = 1e-12  # of the response's variance: without a prior, a component as narrow as that has collapsed
 _FIRST_STEPS = 6  # Newton steps from the pooled mean to a first guess, of responses that are not normal
 _ROUNDS = 100  # of coefficients given variances and variances given coefficients, where components share the former
@@ -55,9 +56,9 @@ class Regression(Family):
         A column that is added to the linear predictor.
     trials : column, optional
         Numbers of trials, for "binomial".
-    ridge : "weak" or float
-        Pseudo-rows behind each slope, which pull it to 0: the log prior of a standardised slope b is -ridge unit b^2 / 2, where
-        unit is the information of one row, 1 / variance for a normal response. Intercepts are free. "weak": 1/n. 0: none.
+    ridge : "weak", float, or array of shape (q,)
+        Pseudo-rows behind each slope, or all, which pull it to 0: the log prior of a standardised slope b is -ridge unit b^2 / 2, where
+        unit is the information of one row, 1 / variance for a normal response. Intercepts are free. "weak": 0.1/n. 0: none.
     prior : "weak", float or None
         Pseudo-rows behind the variance of each component of a normal response, with the residual variance of one regression of all
         rows. "weak": 2/n, as for ``Gaussian``. None: maximum likelihood.
@@ -97,8 +98,13 @@ class Regression(Family):
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, (value,) if isinstance(value, str) else tuple(value))
-        if self.ridge != "weak":
-            object.__setattr__(self, "ridge", number(self.ridge, "ridge", "'weak' or a number of pseudo-rows"))
+        if not isinstance(self.ridge, str):
+            ridge = numbers(self.ridge, "ridge")
+            if ridge.ndim > 1 or (ridge < 0).any():
+                raise ParameterError(f"ridge={self.ridge!r}: give 'weak', or pseudo-rows, at least 0", parameter="ridge")
+            object.__setattr__(self, "ridge", ridge if ridge.ndim else float(ridge))
+        elif self.ridge != "weak":
+            raise ParameterError(f"ridge={self.ridge!r}: give 'weak', or a number of pseudo-rows", parameter="ridge")
         if self.prior is not None and self.prior != "weak":
             object.__setattr__(self, "prior", number(self.prior, "prior", "'weak', None or a number of pseudo-rows"))
         if self.trials is None and self.kind.takes_trials and self.places is None:
@@ -187,7 +193,9 @@ class Regression(Family):
         places = self._there(source.columns)
         frame = Frame.of(source, places, self.kind)
         rows = max(frame.rows, 1.0)
-        ridge = _WEAK_RIDGE / rows if self.ridge == "weak" else self.ridge
+        ridge = _WEAK_RIDGE / rows if isinstance(self.ridge, str) else self.ridge
+        if np.ndim(ridge) and len(ridge) != len(places.on):
+            raise ParameterError(f"ridge has {len(ridge)} entries for {len(places.on)} covariates", parameter="ridge")
         prior = _WEAK_ROWS / rows if self.prior == "weak" else self.prior
         found = replace(self, places=places, frame=frame, ridge=ridge, prior=prior)
         if not self.kind.has_variance:
@@ -200,7 +208,7 @@ class Regression(Family):
                     column=source.columns[places.target].name,
                 )
             return found
-        alone = replace(found, fixed={}, start_values={}, shared=(), ridge=max(float(ridge), 1.0 / rows), prior=None)
+        alone = replace(found, fixed={}, start_values={}, shared=(), ridge=np.maximum(ridge, 1.0 / rows), prior=None)
         alone = replace(alone, places=replace(places, shared=(False,) * (1 + len(places.on))))
         stats: Any = None
         for block in source:
@@ -281,8 +289,8 @@ class Regression(Family):
     def penalty(self, k: int) -> Penalty:
         """The log prior of the slopes of K components."""
         _, frame = self.known
-        weights = np.full((k, 1 + len(frame.centre)), self.ridge * frame.unit)
-        weights[:, 0] = 0.0
+        weights = np.zeros((k, 1 + len(frame.centre)))
+        weights[:, 1:] = self.ridge * frame.unit
         return Penalty(weights)
 
     def _along(self, k: int) -> np.ndarray | None:
@@ -353,7 +361,7 @@ class Regression(Family):
 
     def first_guess(self, stats: Quadratic) -> RegressionParams:
         """An M-step with at least one pseudo-row of each prior."""
-        calm = replace(self, ridge=max(self.ridge, 1.0), prior=max(self.prior or 0.0, 1.0))
+        calm = replace(self, ridge=np.maximum(self.ridge, 1.0), prior=max(self.prior or 0.0, 1.0))
         return calm.m_step(stats, self.anchor(len(stats.mass), 0))
 
     def from_partition(self, x: np.ndarray, resp: np.ndarray, rng: np.random.Generator) -> RegressionParams:
@@ -463,6 +471,14 @@ class Regression(Family):
         own = self.kind.support.embed(y, np.array([frame.mean]), np.array([frame.variance]))
         return np.concatenate([np.nan_to_num((x[:, list(places.on)] - frame.centre) / frame.scale), own], axis=1)
 
+    def partition(self, x: np.ndarray, weights: np.ndarray | None, k: int, rng: np.random.Generator) -> np.ndarray:
+        """By the line that each row lies nearest, of lines through a few rows: see ``emkit.families.regression.starting``."""
+        cells = self._cells(x)
+        w = cells.told * (1.0 if weights is None else weights)
+        if not w.any():
+            return np.full((len(x), k), 1.0 / k)
+        return lines(cells.z, (self.kind.linear(cells.y, cells.trials) - cells.offset)[:, 0], w, k, rng)
+
     # --- in words -----------------------------------------------------------------------------------------------------
 
     def profile(self, params: Any, weights: np.ndarray, columns: Columns) -> list[tuple[np.ndarray, list[str]]]:
@@ -482,7 +498,8 @@ class Regression(Family):
 
     def priors_in_words(self) -> list[str]:
         """Name and weight of each."""
-        out = [f"ridge of {self.ridge:.3g} pseudo-rows"] if isinstance(self.ridge, float) and self.ridge else []
+        rows = 0.0 if isinstance(self.ridge, str) else float(np.max(self.ridge, initial=0.0))
+        out = [f"ridge of {rows:.3g} pseudo-rows"] if rows else []
         if self.kind.has_variance and isinstance(self.prior, float) and self.prior:
             out.append(f"prior of residual variances, {self.prior:.3g} pseudo-rows")
         return out

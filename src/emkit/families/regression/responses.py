@@ -43,6 +43,10 @@ class Response(ABC):
     def link(self, mean: float, trials: float) -> float:
         """The linear predictor with that mean, away from the edge of what is possible."""
 
+    @abstractmethod
+    def linear(self, y: np.ndarray, trials: np.ndarray) -> np.ndarray:
+        """Each response on the scale of the linear predictor, half a count away from the edges: for first guesses."""
+
     def variance(self, eta: np.ndarray, trials: np.ndarray, variances: Any) -> np.ndarray:
         """Variance of the response: of all but the normal one the derivative of its mean."""
         return self.bend(eta, trials)
@@ -82,6 +86,10 @@ class NormalResponse(Response):
         """The mean."""
         return mean
 
+    def linear(self, y: np.ndarray, trials: np.ndarray) -> np.ndarray:
+        """As it is."""
+        return y
+
 
 class PoissonResponse(Response):
     """Counts whose rate is the exponential of the linear predictor."""
@@ -110,6 +118,10 @@ class PoissonResponse(Response):
     def link(self, mean: float, trials: float) -> float:
         """Its logarithm."""
         return float(np.log(max(mean, 1e-3)))
+
+    def linear(self, y: np.ndarray, trials: np.ndarray) -> np.ndarray:
+        """The logarithm."""
+        return np.asarray(np.log(np.maximum(y, 0.0) + 0.5))
 
 
 class BinomialResponse(Response):
@@ -148,6 +160,10 @@ class BinomialResponse(Response):
         """The log odds."""
         share = min(max(mean / max(trials, 1e-300), 1e-3), 1.0 - 1e-3)
         return float(np.log(share / (1.0 - share)))
+
+    def linear(self, y: np.ndarray, trials: np.ndarray) -> np.ndarray:
+        """Empirical log odds: Cox (1970), Analysis of Binary Data, section 3.2."""
+        return np.asarray(np.log(np.maximum(y, 0.0) + 0.5) - np.log(np.maximum(trials - y, 0.0) + 0.5))
 
 
 class BernoulliResponse(BinomialResponse):
