@@ -40,7 +40,7 @@ class Family(Declared):
     imputation), ``filled`` and ``drawn`` (imputation, where columns depend on each other or a mean says little), ``cdf``
     (pseudo-residuals), ``complete_marginal`` (Cheeseman and Stutz's criterion), ``slivers`` (what is degenerate), ``remarks``
     (values that ran away), ``ready`` (defaults that depend on data), ``examples`` (configurations for the conformance kit), and
-    compiled twins of ``joint_pass``, ``log_prob_block`` and ``stats_block``; ``over``, ``given``, ``settled`` and ``responses``
+    compiled twins of ``joint_pass``, ``log_prob_block`` and ``stats_block``; ``over``, ``given``, ``complete``, ``settled`` and ``responses``
     (columns that it conditions on and does not describe).
     """
 
@@ -154,6 +154,10 @@ class Family(Declared):
         A family that has some is a conditional distribution, such as a regression; it needs methods ``settled`` and ``responses``.
         """
         return ()
+
+    def complete(self, columns: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Which of the columns that it is shown may not be missing: by default what it conditions on."""
+        return self.given(columns)
 
     def settled(self, columns: tuple[Any, ...]) -> Self:
         """With the columns that it names known by their places among ``columns``, those that it is shown."""

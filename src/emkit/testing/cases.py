@@ -29,7 +29,7 @@ def draw(
     subject : Family or Model
     rows, columns : int
     missing : float
-        Share of cells that are missing; one row is then wholly so. What a family conditions on is not missing elsewhere.
+        Share of cells that are missing; one row is then wholly so. What a family conditions on is missing nowhere else.
     weighted : bool
         Whether units have weights, one of them 0.
     """
@@ -38,7 +38,7 @@ def draw(
     x = np.array(block.x, dtype=np.float64)
     if missing:
         gone = rng.random(x.shape) < missing
-        gone[:, list(_given(subject, x.shape[1]))] = False
+        gone[:, list(_complete(subject, x.shape[1]))] = False
         x[gone] = np.nan
         x[min(5, len(x) - 1)] = np.nan
     weights = rng.gamma(2.0, size=block.units) if weighted else None
@@ -47,11 +47,11 @@ def draw(
     return BlockSource([replace(block, x=x, weights=weights, missing=missing > 0, source_rows=len(x))])
 
 
-def _given(subject: Declared, columns: int) -> tuple[int, ...]:
-    """Numbers of the columns that a family, or the first part that is one, conditions on and does not describe."""
+def _complete(subject: Declared, columns: int) -> tuple[int, ...]:
+    """Numbers of the columns that may not be missing, as a family, or the first part that is one, says."""
     if isinstance(subject, Family):
-        return subject.given(subject.over(tuple(range(columns))))
-    return _given(subject.part(subject.children[0]), columns) if subject.children else ()
+        return subject.complete(subject.over(tuple(range(columns))))
+    return _complete(subject.part(subject.children[0]), columns) if subject.children else ()
 
 
 def pick(block: Block, index: np.ndarray, weights: np.ndarray | None) -> Block:
