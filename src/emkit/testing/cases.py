@@ -29,7 +29,7 @@ def draw(
     subject : Family or Model
     rows, columns : int
     missing : float
-        Share of cells that are missing; one row is then wholly so. What a family conditions on is missing nowhere else.
+        Share of cells that are missing; one row is then wholly so. Columns that must be complete are.
     weighted : bool
         Whether units have weights, one of them 0.
     """
@@ -38,20 +38,13 @@ def draw(
     x = np.array(block.x, dtype=np.float64)
     if missing:
         gone = rng.random(x.shape) < missing
-        gone[:, list(_complete(subject, x.shape[1]))] = False
+        gone[min(5, len(x) - 1)] = True
+        gone[:, list(subject.complete(tuple(range(x.shape[1]))))] = False
         x[gone] = np.nan
-        x[min(5, len(x) - 1)] = np.nan
     weights = rng.gamma(2.0, size=block.units) if weighted else None
     if weights is not None:
         weights[1 % len(weights)] = 0.0
     return BlockSource([replace(block, x=x, weights=weights, missing=missing > 0, source_rows=len(x))])
-
-
-def _complete(subject: Declared, columns: int) -> tuple[int, ...]:
-    """Numbers of the columns that may not be missing, as a family, or the first part that is one, says."""
-    if isinstance(subject, Family):
-        return subject.complete(subject.over(tuple(range(columns))))
-    return _complete(subject.part(subject.children[0]), columns) if subject.children else ()
 
 
 def pick(block: Block, index: np.ndarray, weights: np.ndarray | None) -> Block:
