@@ -40,7 +40,7 @@ class Family(Declared):
     imputation), ``filled`` and ``drawn`` (imputation, where columns depend on each other or a mean says little), ``cdf``
     (pseudo-residuals), ``complete_marginal`` (Cheeseman and Stutz's criterion), ``slivers`` (what is degenerate), ``remarks``
     (values that ran away), ``ready`` (defaults that depend on data), ``examples`` (configurations for the conformance kit), and
-    compiled twins of ``joint_pass``, ``log_prob_block`` and ``stats_block``; ``over``, ``given``, ``complete``, ``settled`` and ``responses``
+    compiled twins of ``joint_pass``, ``log_prob_block`` and ``stats_block``; ``over``, ``given``, ``settled`` and ``responses``
     (columns that it conditions on and does not describe).
     """
 

@@ -69,7 +69,9 @@ def log_priors(design: np.ndarray, standard: np.ndarray) -> np.ndarray:
     return np.asarray(eta - log_sum_exp(eta)[:, None])
 
 
-def logit_stats(design: np.ndarray, log_prior: np.ndarray, posterior: np.ndarray, weights: np.ndarray, pivot: np.ndarray) -> LogitStats:
+def logit_stats(
+    design: np.ndarray, log_prior: np.ndarray, posterior: np.ndarray, weights: np.ndarray, pivot: np.ndarray
+) -> LogitStats:
     """Of units with designs (n, p), log priors and posteriors (n, K), and weights (n,)."""
     prior, (k, p) = np.exp(log_prior), pivot.shape
     slope = (weights[:, None] * (posterior - prior)).T @ design

@@ -57,8 +57,12 @@ def placed(
             return int(column)
         raise DataError(f"there is no column {column!r} for a regression; its columns are {', '.join(map(repr, columns[:8]))}")
 
-    response = 0 if target is None else place(target)
     extras = [None if column is None else place(column) for column in (offset, trials)]
+    taken = {*extras, *(place(column) for column in on or ())}
+    free = [j for j in range(len(columns)) if j not in taken]
+    if target is None and not free:
+        raise DataError("a regression needs a column that is its response, beside those that it is regressed on")
+    response = free[0] if target is None else place(target)
     if on is None:
         covariates = [j for j in range(len(columns)) if j != response and j not in extras]
     else:

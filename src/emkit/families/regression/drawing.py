@@ -29,7 +29,8 @@ def two_lines(places: Places, response: Response, rng: np.random.Generator, n: i
         out[:, places.offset] = 0.3 * rng.normal(size=n)
     trials = np.ones(n)
     if places.trials is not None:
-        trials = out[:, places.trials] = rng.integers(1, 9, size=n)
+        trials = rng.integers(1, 9, size=n).astype(np.float64)
+        out[:, places.trials] = trials
     eta = np.where(label == 0, 1.0 + 0.5 * x.sum(axis=1), -0.5 - 0.7 * x.sum(axis=1))
     if places.offset is not None:
         eta = eta + out[:, places.offset]

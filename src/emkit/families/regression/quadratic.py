@@ -81,9 +81,7 @@ class Penalty:
         return -self.weights * coefficients
 
 
-def directions(
-    held: np.ndarray, shared: np.ndarray, centre: np.ndarray, scale: np.ndarray
-) -> np.ndarray | None:
+def directions(held: np.ndarray, shared: np.ndarray, centre: np.ndarray, scale: np.ndarray) -> np.ndarray | None:
     """Along what the standardised coefficients can move, (K, p, m); None if each can on its own.
 
     Parameters

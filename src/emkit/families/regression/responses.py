@@ -127,7 +127,8 @@ class PoissonResponse(Response):
 class BinomialResponse(Response):
     """Successes out of so many trials; the linear predictor is the log odds of one."""
 
-    word, support, takes_trials = "binomial", Counts(), True
+    word, takes_trials = "binomial", True
+    support: ClassVar[Support] = Counts()
 
     def log_density(self, y: np.ndarray, eta: np.ndarray, trials: np.ndarray, variances: Any) -> np.ndarray:
         """The binomial one; -inf for what is not a count of at most so many."""
@@ -169,7 +170,8 @@ class BinomialResponse(Response):
 class BernoulliResponse(BinomialResponse):
     """0 or 1: one trial."""
 
-    word, support, takes_trials = "bernoulli", Binary(), False
+    word, takes_trials = "bernoulli", False
+    support: ClassVar[Support] = Binary()
 
 
 RESPONSES: dict[str, Response] = {
