@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from emkit.core.block import Source
+from emkit.core.block import Block, Source
 from emkit.core.checks import count, number, one_of
 from emkit.core.child import Child
 from emkit.core.contrasts import Contrasts
