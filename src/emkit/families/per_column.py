@@ -17,39 +17,9 @@ from emkit.core.records import Params, Stats
 from emkit.core.selected import SelectedColumns, columns_of
 from emkit.core.support import Support
 from emkit.families.coded import Piece, coded_joint, worth_it
+from emkit.families.column_parts import ColumnPart, in_order, listed
 from emkit.families.sums import sum_if_known
 from emkit.families.supports import SupportOfParts
-
-
-@dataclass(frozen=True)
-class ColumnPart:
-    """``family`` over ``columns``, their names or numbers; the part's parameters are called ``name``_means and so on."""
-
-    name: str
-    columns: tuple[Any, ...]
-    family: Family
-
-    @property
-    def shown(self) -> tuple[Any, ...]:
-        """The columns that the family is shown: ``columns``, and what else it names."""
-        return self.family.over(self.columns)
-
-    @property
-    def given(self) -> tuple[Any, ...]:
-        """Those of them that it only conditions on."""
-        return self.family.given(self.shown)
-
-    @property
-    def own(self) -> tuple[Any, ...]:
-        """Those that it describes: of each column one family does."""
-        given = self.given
-        return tuple(column for column in self.shown if column not in given)
-
-    @property
-    def places(self) -> list[int]:
-        """Where its own columns are among those that it is shown."""
-        own = self.own
-        return [i for i, column in enumerate(self.shown) if column in own]
 
 
 @dataclass(frozen=True)
@@ -96,9 +66,9 @@ class PerColumn(Family):
         seen: Any = None,
         **columns: Family,
     ):
-        listed = list(parts) if not isinstance(parts, Mapping) else _listed(parts)
-        listed += _listed(columns)
-        object.__setattr__(self, "parts", tuple(listed))
+        found = list(parts) if not isinstance(parts, Mapping) else listed(parts)
+        found += listed(columns)
+        object.__setattr__(self, "parts", tuple(found))
         for name, value, empty in (("fixed", fixed, {}), ("start_values", start_values, {}), ("seen", seen, None)):
             object.__setattr__(self, name, empty if value is None else value)
         self.__post_init__()
@@ -221,7 +191,7 @@ class PerColumn(Family):
 
     def complete(self, columns: tuple[Any, ...]) -> tuple[Any, ...]:
         """What some part needs to know, though another may describe it."""
-        needed = {part.columns[i] for part in self._among(columns) for i in _places_of_complete(part)}
+        needed = {part.columns[i] for part in self._among(columns) for i in part.places_of_complete}
         return tuple(columns[j] for j in sorted(needed))
 
     def _among(self, columns: tuple[Any, ...]) -> tuple[ColumnPart, ...]:
@@ -451,40 +421,5 @@ class PerColumn(Family):
         return Block(out)
 
 
-def in_order(parts: Sequence[ColumnPart]) -> list[ColumnPart]:
-    """The parts, each after those that describe what it conditions on. Raises ParameterError where they go round in a circle."""
-    left, out = list(parts), []
-    while left:
-        to_come = {column for part in left for column in part.own}
-        now = [part for part in left if not to_come & set(part.given)]  # nobody conditions on a column of its own
-        if not now:
-            raise ParameterError("columns are regressed on each other in a circle: some family must come first")
-        out += now
-        left = [part for part in left if to_come & set(part.given)]
-    return out
-
-
-def _places_of_complete(part: ColumnPart) -> list[int]:
-    complete = part.family.complete(part.columns)
-    return [i for i, column in enumerate(part.columns) if column in complete]
-
-
 def _number(child: Child) -> int:
     return int(child.field.partition(".")[2])
-
-
-def _listed(parts: Mapping[Any, Family]) -> list[ColumnPart]:
-    """From columns to families: a part is called by its column, or by its family if it has several."""
-    out: list[ColumnPart] = []
-    for columns, family in parts.items():
-        several = columns if isinstance(columns, tuple) else (columns,)
-        if not isinstance(family, Family):
-            raise ParameterError(f"column {columns!r} has {family!r}; give a family, such as emkit.Gaussian()")
-        if not several:
-            raise ParameterError(f"{family.called} has no column: a tuple names at least one")
-        word = type(family).__name__.lower()
-        name = str(next(iter(several))) if len(several) == 1 else word
-        while name in (part.name for part in out):
-            name += "_"
-        out.append(ColumnPart(name, tuple(several), family))
-    return out

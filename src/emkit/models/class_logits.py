@@ -28,7 +28,7 @@ class LogitStats(Stats):
 
 
 @dataclass(frozen=True)
-class Units:
+class ClassUnits:
     """Centres and scales of the concomitant columns, (c,) each, and the ranges of the standardised ones."""
 
     centre: np.ndarray
@@ -37,12 +37,12 @@ class Units:
     high: np.ndarray
 
     @classmethod
-    def empty(cls, c: int) -> "Units":
+    def empty(cls, c: int) -> "ClassUnits":
         """Where there are no data."""
         return cls(np.zeros(c), np.ones(c), np.zeros(c), np.zeros(c))
 
     @classmethod
-    def of(cls, mean: np.ndarray, variance: np.ndarray, low: np.ndarray, high: np.ndarray) -> "Units":
+    def of(cls, mean: np.ndarray, variance: np.ndarray, low: np.ndarray, high: np.ndarray) -> "ClassUnits":
         """Of columns with these moments and ranges; a constant one has scale 1."""
         told = variance > (1e-10 * mean) ** 2
         scale = np.sqrt(np.where(told, variance, 1.0))
@@ -83,7 +83,7 @@ def logit_stats(
     return LogitStats(slope, bends, pivot)
 
 
-def directions(k: int, held: np.ndarray, units: Units) -> np.ndarray:
+def directions(k: int, held: np.ndarray, units: ClassUnits) -> np.ndarray:
     """Along what the standardised coefficients can move, (K, p, m), without what all classes have in common.
 
     ``held`` (p,): coefficients in the user's units that are held; an intercept that is held ties slopes to the standardised one.
@@ -100,7 +100,7 @@ def directions(k: int, held: np.ndarray, units: Units) -> np.ndarray:
     return np.concatenate(found, axis=2) if found else np.zeros((k, p, 0))
 
 
-def newton(stats: LogitStats, ridge: float, along: np.ndarray, units: Units) -> np.ndarray:
+def newton(stats: LogitStats, ridge: float, along: np.ndarray, units: ClassUnits) -> np.ndarray:
     """New standardised coefficients by one Newton step that cannot lower the objective: see ``emkit.families.guarded``.
 
     ``ridge`` is the weight of the log prior -ridge / 2 times the squared standardised slopes.

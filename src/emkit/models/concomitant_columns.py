@@ -18,7 +18,7 @@ from emkit.core.records import Params
 from emkit.core.seeding import KINDS_OF_START
 from emkit.core.selected import SelectedColumns
 from emkit.core.support import Reals
-from emkit.models.class_logits import Units
+from emkit.models.class_logits import ClassUnits
 
 _WEAK = 0.1  # of the weak ridge, divided by the number of units
 
@@ -52,7 +52,7 @@ class ConcomitantColumns(Model):
     ridge: Any = "weak"
     seeding: str = "auto"
     layout: Layout | None = field(default=None, repr=False)
-    units: Units | None = field(default=None, repr=False)
+    units: ClassUnits | None = field(default=None, repr=False)
 
     Params = ConcomitantParams
     parameters = (Parameter("class_intercepts", "K", Contrasts()), Parameter("class_coefficients", "K c", Contrasts()))
@@ -96,7 +96,7 @@ class ConcomitantColumns(Model):
         return replace(self, layout=layout, family=self.family.settled(shown))
 
     @property
-    def known(self) -> tuple[Layout, Units]:
+    def known(self) -> tuple[Layout, ClassUnits]:
         """Columns and their units. Raises ParameterError before they are resolved."""
         if self.layout is None or self.units is None:
             raise ParameterError("this ConcomitantMixture is not resolved: call resolve(source) first (fit does)")
@@ -111,7 +111,7 @@ class ConcomitantColumns(Model):
         assert found.layout is not None
         found._check_concomitant(source)
         summary, at = source.summary, list(found.layout.concomitant)
-        units = Units.of(summary.mean[at], summary.variance[at], summary.low[at], summary.high[at])
+        units = ClassUnits.of(summary.mean[at], summary.variance[at], summary.low[at], summary.high[at])
         ridge = _WEAK / max(sum(_total(block) for block in source), 1.0) if self.ridge == "weak" else self.ridge
         family = found.family.resolve(SelectedColumns(source, found.layout.family), self.n_hidden)
         return replace(found, family=family, units=units, ridge=ridge).with_values(self.n_hidden, source.n_features)
@@ -172,7 +172,7 @@ class ConcomitantColumns(Model):
         c = len(self.concomitant)
         layout = self.layout or Layout(tuple(range(inner, inner + c)), tuple(range(inner)), d)
         changes = {"fixed": {}, "start_values": {}, "family": family, "layout": layout, "ridge": 0.0}
-        return self.changed({**changes, "units": self.units or Units.empty(c)})
+        return self.changed({**changes, "units": self.units or ClassUnits.empty(c)})
 
     def columns_of(self, values: Mapping[str, Any]) -> int | None:
         """The family's and the concomitant ones."""
