@@ -110,7 +110,9 @@ def test_constant_experts():
     source = ArraySource(np.concatenate([x, RNG.normal(size=(20, 3))]))
     model = experts(given).resolve(source)
     params = model.init(source, RNG)
-    np.testing.assert_allclose(model.infer(params, Block(x), "log_likelihood").log_likelihood, given["log_joint_density"], rtol=1e-10)
+    np.testing.assert_allclose(
+        model.infer(params, Block(x), "log_likelihood").log_likelihood, given["log_joint_density"], rtol=1e-10
+    )
     for hidden, mean in (([2], given["mean"]), ([1, 2], given["mean_when_x1_is_missing"])):
         blank = x.copy()
         blank[:, hidden] = np.nan
@@ -248,7 +250,8 @@ def test_values_of_a_shared_coefficient_must_agree():
 
 
 @pytest.mark.parametrize(
-    "setting", [{"response": "gamma"}, {"ridge": -1.0}, {"ridge": "much"}, {"prior": -2.0}, {"response": "binomial"}, {"trials": "m"}]
+    "setting",
+    [{"response": "gamma"}, {"ridge": -1.0}, {"ridge": "much"}, {"prior": -2.0}, {"response": "binomial"}, {"trials": "m"}],
 )
 def test_settings_refused(setting):
     with pytest.raises(ParameterError):
@@ -275,7 +278,9 @@ def test_constant_and_repeated_columns():
     for ridge in (0.0, 1e-6):
         found = fitted(FiniteMixture(Regression("poisson", ridge=ridge), 1), ArraySource(wide), tol=1e-9)
         assert found.log_likelihood == pytest.approx(plain.log_likelihood, abs=1e-6)
-        np.testing.assert_allclose(found.params.components.coefficients[0, :2].sum(), plain.params.components.coefficients[0, 0], atol=1e-4)
+        np.testing.assert_allclose(
+            found.params.components.coefficients[0, :2].sum(), plain.params.components.coefficients[0, 0], atol=1e-4
+        )
         assert found.params.components.coefficients[0, 2] == 0.0
 
 
@@ -317,7 +322,11 @@ def test_nothing_falls_on_data_that_are_hard():
         if q > 1 and seed % 3 == 0:
             x[:, 1] = x[:, 0] if seed % 2 else 3.0
         kind = ("poisson", "bernoulli", "gaussian")[seed % 3]
-        y = {"poisson": rng.poisson(np.exp(rng.normal(size=n) * 2)), "bernoulli": rng.random(n) < 0.3, "gaussian": rng.normal(size=n)}
+        y = {
+            "poisson": rng.poisson(np.exp(rng.normal(size=n) * 2)),
+            "bernoulli": rng.random(n) < 0.3,
+            "gaussian": rng.normal(size=n),
+        }
         weights = rng.integers(0, 3, size=n) + (np.arange(n) <= k)
         source = ArraySource(np.column_stack([y[kind], x]).astype(float), weights.astype(float))
         task = problem_of(FiniteMixture(Regression(kind, ridge=(0.0, 1.0)[seed % 2]), k, seeding="random"), source)

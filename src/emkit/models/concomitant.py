@@ -46,7 +46,8 @@ class ConcomitantMixture(ConcomitantColumns):
     ridge : "weak" or float
         Pseudo-units behind each slope of the class weights: the log prior of standardised slopes, which add up to 0 over classes,
         is -ridge/8 times their squares, an even choice between two classes having information 1/4. "weak": 0.1/n. 0: none.
-    seeding : as for ``FiniteMixture``
+    seeding : str
+        As for ``FiniteMixture``.
     fixed, start_values : mapping, optional
         "class_intercepts" (K,), "class_coefficients" (K, c): columns are held whole. Values are centred over classes, so that log
         odds against some class may be given.

@@ -51,8 +51,8 @@ class ConcomitantColumns(Model):
     columns: Any = None
     ridge: Any = "weak"
     seeding: str = "auto"
-    layout: Layout | None = field(default=None, repr=False)
-    units: ClassUnits | None = field(default=None, repr=False)
+    layout: Layout | None = field(default=None, kw_only=True, repr=False)
+    units: ClassUnits | None = field(default=None, kw_only=True, repr=False)
 
     Params = ConcomitantParams
     parameters = (Parameter("class_intercepts", "K", Contrasts()), Parameter("class_coefficients", "K c", Contrasts()))

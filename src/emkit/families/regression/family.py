@@ -266,6 +266,16 @@ class Regression(ConfiguredRegression):
         variance[:, places.target] = self.kind.variance(eta, trials, params.variances)
         return mean, variance
 
+    def cdf(self, params: RegressionParams, x: np.ndarray, *, upper: bool = False) -> tuple[np.ndarray, np.ndarray] | None:
+        """Of a normal response that is alone, without covariates; of others it does not say."""
+        if params.variances is None or self.known[0].given:
+            return None
+        from scipy.special import ndtr
+
+        z = (x - params.intercepts) / np.sqrt(params.variances)
+        value = ndtr(-z if upper else z)
+        return value, value
+
     def embed(self, x: Any) -> np.ndarray:
         """Standardised covariates, and the response as its kind has it; missing cells sit in the middle."""
         places, frame = self.known
