@@ -20,3 +20,13 @@ def iris():
 def earthquakes():
     """Major earthquakes in each year from 1900 to 2006, (107, 1)."""
     return np.loadtxt(FOLDER / "earthquakes.csv", delimiter=",", skiprows=1, ndmin=2)[:, -1:]
+
+
+def npreg():
+    """The artificial data of R's flexmix, (200, 3): x, a response that is normal about two curves, and a Poisson one."""
+    return np.loadtxt(FOLDER / "npreg.csv", delimiter=",", skiprows=1)
+
+
+def co2():
+    """Gross national product and emissions of carbon dioxide a head of 28 countries in 1996, (28, 2)."""
+    return np.loadtxt(FOLDER / "co2data.csv", delimiter=",", skiprows=1)

@@ -277,6 +277,10 @@ class Declared(Sloped):
     def check(self, source: Any) -> None:
         """Raise DataError for the first cell of a Source that it cannot describe."""
 
+    def complete(self, columns: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Which of these columns, names or numbers, may not be missing; by default as its first part has it."""
+        return self.part(self.children[0]).complete(columns) if self.children else ()
+
     # --- in words, for summaries --------------------------------------------------------------------------------------
 
     @property

@@ -40,7 +40,8 @@ class Family(Declared):
     imputation), ``filled`` and ``drawn`` (imputation, where columns depend on each other or a mean says little), ``cdf``
     (pseudo-residuals), ``complete_marginal`` (Cheeseman and Stutz's criterion), ``slivers`` (what is degenerate), ``remarks``
     (values that ran away), ``ready`` (defaults that depend on data), ``examples`` (configurations for the conformance kit), and
-    compiled twins of ``joint_pass``, ``log_prob_block`` and ``stats_block``.
+    compiled twins of ``joint_pass``, ``log_prob_block`` and ``stats_block``; ``over``, ``given``, ``settled`` and ``responses``
+    (columns that it conditions on and does not describe).
     """
 
     seen: Seen | None = field(default=None, kw_only=True, repr=False)
@@ -143,6 +144,29 @@ class Family(Declared):
                 "or say independent = True"
             )
 
+    def over(self, columns: tuple[Any, ...]) -> tuple[Any, ...]:
+        """What columns, names or numbers, it is shown where it is given these: by default these."""
+        return columns
+
+    def given(self, columns: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Which of the columns that it is shown it only conditions on: by default none.
+
+        A family that has some is a conditional distribution, such as a regression; it needs methods ``settled`` and ``responses``.
+        """
+        return ()
+
+    def complete(self, columns: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Which of the columns that it is shown may not be missing: by default what it conditions on."""
+        return self.given(columns)
+
+    def settled(self, columns: tuple[Any, ...]) -> Self:
+        """With the columns that it names known by their places among ``columns``, those that it is shown."""
+        return self
+
+    def responses(self, params: Any, component: np.ndarray, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Rows (n, d) with its own columns drawn given those that it conditions on, which ``x`` (n, d) has."""
+        return self.sample(params, component, rng)
+
     def blocks(self, columns: Columns) -> tuple[tuple[tuple[int, ...], "Family"], ...]:
         """Numbers of columns that are independent of all others given the component, and the family of each such block.
 
@@ -205,6 +229,13 @@ class Family(Declared):
         """Rows as points for seeding by k-means++; None if there is no such thing."""
         seen = self._resolved()
         return self.support.embed(np.asarray(x), seen.mean, seen.variance)
+
+    def partition(self, x: np.ndarray, weights: np.ndarray | None, k: int, rng: np.random.Generator) -> np.ndarray | None:
+        """Responsibilities (n, k) of a guess of its own, drawn at random, where distances between rows say little; None: no such.
+
+        It takes the place of partitions about rows drawn from the data.
+        """
+        return None
 
     def seeded(self, k: int) -> int:
         """Into how many groups of rows a first guess for ``k`` components parts them."""

@@ -67,7 +67,9 @@ class SideBySide(ABC):
         k = self.model.n_hidden
 
         def some(value: np.ndarray) -> np.ndarray:
-            return value.reshape(-1, k, *value.shape[1:])[index].reshape(-1, *value.shape[1:])
+            shape = value.shape[1:]  # which may have an axis of length 0
+            found = value.reshape(len(value) // k, k, *shape)[index]
+            return np.asarray(found.reshape(found.shape[0] * k, *shape))
 
         return self._mapped(lambda value: value[index], some, record)
 

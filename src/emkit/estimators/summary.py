@@ -58,7 +58,7 @@ def labels(face: Any, model: Any, params: Any) -> list[str]:
     head, rows = model.label_table(params)
     moments = model.moments(params)
     columns = face.columns_.items
-    shown = [] if moments is None else face._columns_by_moments()
+    shown = [] if moments is None else [j for j in face._columns_by_moments() if not np.isnan(moments[0][:, j]).all()]
     names = [columns[j].name for j in shown][:_COLUMNS]
     mean, variance = (np.zeros((len(rows), 0)),) * 2 if moments is None else (moment[:, shown] for moment in moments)
     more = "   ..." if mean.shape[1] > _COLUMNS else ""

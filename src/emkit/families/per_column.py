@@ -1,6 +1,6 @@
 """A table of columns of different kinds: each column, or block of columns, has a family, independent given the component."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -17,17 +17,9 @@ from emkit.core.records import Params, Stats
 from emkit.core.selected import SelectedColumns, columns_of
 from emkit.core.support import Support
 from emkit.families.coded import Piece, coded_joint, worth_it
+from emkit.families.column_parts import ColumnPart, in_order, listed
 from emkit.families.sums import sum_if_known
 from emkit.families.supports import SupportOfParts
-
-
-@dataclass(frozen=True)
-class ColumnPart:
-    """``family`` over ``columns``, their names or numbers; the part's parameters are called ``name``_means and so on."""
-
-    name: str
-    columns: tuple[Any, ...]
-    family: Family
 
 
 @dataclass(frozen=True)
@@ -52,7 +44,8 @@ class PerColumn(Family):
     ----------
     parts : mapping, optional
         From a column's name (or its number, where columns have no names), or a tuple of several, to a family. Columns in a tuple
-        share the family: ``{("height", "weight"): Gaussian("full")}`` are correlated.
+        share the family: ``{("height", "weight"): Gaussian("full")}`` are correlated. A regression conditions on columns that it
+        does not describe, so that another family may: ``{("a", "b"): Gaussian(), "y": Regression(on=("a", "b"))}``.
     **columns : Family
         The same, for columns whose names can be written so.
 
@@ -73,9 +66,9 @@ class PerColumn(Family):
         seen: Any = None,
         **columns: Family,
     ):
-        listed = list(parts) if not isinstance(parts, Mapping) else _listed(parts)
-        listed += _listed(columns)
-        object.__setattr__(self, "parts", tuple(listed))
+        found = list(parts) if not isinstance(parts, Mapping) else listed(parts)
+        found += listed(columns)
+        object.__setattr__(self, "parts", tuple(found))
         for name, value, empty in (("fixed", fixed, {}), ("start_values", start_values, {}), ("seen", seen, None)):
             object.__setattr__(self, name, empty if value is None else value)
         self.__post_init__()
@@ -85,7 +78,7 @@ class PerColumn(Family):
             raise ParameterError("PerColumn needs a family for each column: PerColumn(age=Gaussian(), visits=Poisson())")
         taken: set[Any] = set()
         for part in self.parts:
-            for column in part.columns:
+            for column in part.own:
                 if column in taken:
                     raise ParameterError(f"column {column!r} has two families")
                 taken.add(column)
@@ -93,12 +86,14 @@ class PerColumn(Family):
 
     @classmethod
     def examples(cls) -> list[Self]:
-        """Real columns and counts; a block of two columns; some values fixed."""
+        """Real columns and counts; a block of two columns; some values fixed; a mixture of experts."""
         from emkit.families.gaussian.family import Gaussian
         from emkit.families.poisson import GammaPrior, Poisson
+        from emkit.families.regression.family import Regression
 
         fixed = Poisson(GammaPrior(2.0, 0.5), fixed={"rates": [[2.0], [np.nan]]})
-        return [cls({0: Gaussian(), 1: Poisson()}), cls({(0, 1): Gaussian("full")}), cls({1: Gaussian("diag"), 0: fixed})]
+        experts = cls({0: Gaussian(), 1: Regression(on=(0,))})
+        return [cls({0: Gaussian(), 1: Poisson()}), cls({(0, 1): Gaussian("full")}), cls({1: Gaussian("diag"), 0: fixed}), experts]
 
     # --- its parts ----------------------------------------------------------------------------------------------------
 
@@ -141,11 +136,11 @@ class PerColumn(Family):
 
     def sizes_of(self, child: Child) -> int:
         """How many columns a part has."""
-        return len(self.parts[_number(child)].columns)
+        return len(self.parts[_number(child)].shown)
 
     def null(self, k: int, d: int) -> PerColumnParams:
         """Each part over its own columns."""
-        return PerColumnParams(tuple(part.family.null(k, len(part.columns)) for part in self.parts))
+        return PerColumnParams(tuple(part.family.null(k, len(part.shown)) for part in self.parts))
 
     def unshown(self, values: Mapping[str, Any], k: int, d: int) -> PerColumnParams:
         """Each part's values over its own columns."""
@@ -158,8 +153,8 @@ class PerColumn(Family):
         return self.changed({"fixed": {}, "start_values": {}, **each})
 
     def columns_of(self, values: Mapping[str, Any]) -> int | None:
-        """As many as have a family."""
-        return sum(len(part.columns) for part in self.parts)
+        """As many as some family is shown."""
+        return self._width
 
     # --- columns ------------------------------------------------------------------------------------------------------
 
@@ -169,25 +164,50 @@ class PerColumn(Family):
         parts, taken = [], set()
         for part in self.parts:
             places = []
-            for column in part.columns:
+            for column in part.shown:
                 place = names.get(column, column if isinstance(column, int | np.integer) else -1)
                 if not 0 <= place < len(columns):
                     there = ", ".join(map(repr, list(columns.names)[:8])) if columns.named else f"0 to {len(columns) - 1}"
                     raise DataError(f"there is no column {column!r} for {part.family.called}; the columns are {there}")
                 places.append(int(place))
+            if len(set(places)) < len(places):
+                raise ParameterError(f"{part.family.called} has a column twice, once by its name and once by its number")
             taken.update(places)
-            parts.append(replace(part, columns=tuple(places)))
-        if len(taken) < sum(len(part.columns) for part in parts):
+            parts.append(replace(part, columns=tuple(places), family=part.family.settled(part.shown)))
+        if len({j for part in parts for j in part.own}) < sum(len(part.own) for part in parts):
             raise ParameterError("a column has two families, once by its name and once by its number")
         for j in range(len(columns)):
             if j not in taken:
                 raise DataError(f"{columns.called(j)} has no family; give it one, or drop it", column=columns[j].name)
-        return replace(self, parts=tuple(parts))
+        found = replace(self, parts=tuple(parts))
+        in_order(found.parts)  # refuses circles
+        return found
+
+    def given(self, columns: tuple[Any, ...]) -> tuple[Any, ...]:
+        """What parts condition on and no part describes."""
+        parts = self._among(columns)
+        own = {j for part in parts for j in part.own}
+        return tuple(columns[j] for j in sorted({j for part in parts for j in part.given} - own))
+
+    def complete(self, columns: tuple[Any, ...]) -> tuple[Any, ...]:
+        """What some part needs to know, though another may describe it."""
+        needed = {part.columns[i] for part in self._among(columns) for i in part.places_of_complete}
+        return tuple(columns[j] for j in sorted(needed))
+
+    def _among(self, columns: tuple[Any, ...]) -> tuple[ColumnPart, ...]:
+        named = len(columns) > 0 and isinstance(columns[0], str)
+        return self.numbered(Columns.of_names(columns) if named else Columns.numbered(len(columns))).parts
+
+    @property
+    def _width(self) -> int:
+        return len({column for part in self.parts for column in part.shown})
 
     def blocks(self, columns: Columns) -> tuple[tuple[tuple[int, ...], Family], ...]:
         """The parts', in the order of their first columns."""
         found = []
         for part in self.numbered(columns).parts:
+            if part.given:
+                raise ParameterError(f"{part.family.called} ties columns of other families together, so that none stands alone")
             for inner, family in part.family.blocks(columns.some(part.columns)):
                 found.append((tuple(part.columns[j] for j in inner), family))
         return tuple(sorted(found, key=lambda block: block[0]))
@@ -207,7 +227,7 @@ class PerColumn(Family):
     @property
     def support(self) -> Support:  # type: ignore[override]
         """What all of them allow."""
-        return SupportOfParts([(list(part.columns), part.family) for part in self.parts])
+        return SupportOfParts([(list(part.columns), part.family) for part in in_order(self.parts)])
 
     @property
     def separable(self) -> bool:
@@ -229,10 +249,14 @@ class PerColumn(Family):
         x = np.asarray(x)
         return [(part, np.ascontiguousarray(x[:, list(part.columns)])) for part in self.parts]
 
-    def _joined(self, cells: Iterable[np.ndarray]) -> np.ndarray:
-        """The inverse: each part's columns in their places."""
-        places = np.argsort(np.concatenate([part.columns for part in self.parts]))
-        return np.concatenate(list(cells), axis=1).astype(np.float64, copy=False)[:, places]
+    def _changed(self, x: np.ndarray, change: Callable[[ColumnPart, Any, np.ndarray], np.ndarray], params: Any) -> np.ndarray:
+        """Rows (n, d) with each part's own columns as ``change`` has them; what it conditions on has been changed before."""
+        out = np.array(x, dtype=np.float64)
+        own = {part.own: found for part, found in zip(self.parts, params.parts, strict=True)}
+        for part in in_order(self.parts):
+            cells = np.ascontiguousarray(out[:, list(part.columns)])
+            out[:, list(part.own)] = change(part, own[part.own], cells)[:, part.places]
+        return out
 
     # --- the mathematics ----------------------------------------------------------------------------------------------
 
@@ -264,19 +288,26 @@ class PerColumn(Family):
         return PerColumnParams(tuple(part.family.anchor(k, len(part.columns)) for part in self.parts))
 
     def sample(self, params: PerColumnParams, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Each part's columns in their places."""
-        each = zip(self.parts, params.parts, strict=True)
-        return self._joined(part.family.sample(own, component, rng) for part, own in each)
+        """Each part's columns in their places; what a part conditions on and no part describes is as its own sample has it."""
+        described = {j for part in self.parts for j in part.own}
+
+        def one(part: ColumnPart, own: Any, cells: np.ndarray) -> np.ndarray:
+            return part.family.responses(own, component, cells, rng) if part.given else part.family.sample(own, component, rng)
+
+        x = np.full((len(component), self._width), np.nan)
+        for part, own in zip(self.parts, params.parts, strict=True):
+            nobodys = [j for j in part.given if j not in described and np.isnan(x[:, j]).all()]
+            if nobodys:
+                x[:, nobodys] = part.family.sample(own, component, rng)[:, [part.columns.index(j) for j in nobodys]]
+        return self._changed(x, one, params)
 
     def filled(self, params: PerColumnParams, x: np.ndarray, resp: np.ndarray) -> np.ndarray:
         """Each part's columns in their places."""
-        each = zip(self._cut(x), params.parts, strict=True)
-        return self._joined(part.family.filled(own, cells, resp) for (part, cells), own in each)
+        return self._changed(x, lambda part, own, cells: part.family.filled(own, cells, resp), params)
 
     def drawn(self, params: PerColumnParams, x: np.ndarray, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Each part's columns in their places."""
-        each = zip(self._cut(x), params.parts, strict=True)
-        return self._joined(part.family.drawn(own, cells, component, rng) for (part, cells), own in each)
+        return self._changed(x, lambda part, own, cells: part.family.drawn(own, cells, component, rng), params)
 
     def q(self, stats: PerColumnStats, params: PerColumnParams) -> float | None:
         """Sum over the parts."""
@@ -302,14 +333,13 @@ class PerColumn(Family):
 
     def moments(self, params: PerColumnParams) -> tuple[np.ndarray, np.ndarray] | None:
         """Of all columns; those of a part that does not say are NaN."""
-        each = [(part.columns, part.family.moments(own)) for part, own in zip(self.parts, params.parts, strict=True)]
-        known = [(columns, found) for columns, found in each if found is not None]
+        each = [(part, part.family.moments(own)) for part, own in zip(self.parts, params.parts, strict=True)]
+        known = [(part, found) for part, found in each if found is not None]
         if not known:
             return None
-        d = sum(len(part.columns) for part in self.parts)
-        mean, variance = (np.full((len(known[0][1][0]), d), np.nan) for _ in range(2))
-        for columns, found in known:
-            mean[:, list(columns)], variance[:, list(columns)] = found
+        mean, variance = (np.full((len(known[0][1][0]), self._width), np.nan) for _ in range(2))
+        for part, found in known:
+            mean[:, list(part.own)], variance[:, list(part.own)] = (value[:, part.places] for value in found)
         return mean, variance
 
     def profile(self, params: PerColumnParams, weights: np.ndarray, columns: Columns) -> list[tuple[np.ndarray, list[str]]]:
@@ -360,16 +390,20 @@ class PerColumn(Family):
     # --- in words -----------------------------------------------------------------------------------------------------
 
     def column_words(self, d: int) -> list[str]:
-        """Of the part that each column is in."""
-        words = [word for part in self.parts for word in part.family.column_words(len(part.columns))]
-        return [words[i] for i in np.argsort(np.concatenate([part.columns for part in self.parts]))]
+        """Of the part that describes each column; "given" for one that parts only condition on."""
+        words = ["given"] * d
+        for part in self.parts:
+            of_part = part.family.column_words(len(part.columns))
+            for column, place in zip(part.own, part.places, strict=True):
+                words[column] = of_part[place]
+        return words
 
     @property
     def in_words(self) -> str:
         """As "table (gaussian: 3 columns; poisson: 1 column)"."""
         counts: dict[str, int] = {}
         for part in self.parts:
-            counts[part.family.in_words] = counts.get(part.family.in_words, 0) + len(part.columns)
+            counts[part.family.in_words] = counts.get(part.family.in_words, 0) + len(part.own)
         return f"table ({', '.join(f'{n} {word}' for word, n in counts.items())})"
 
     def mixture_in_words(self, k: int) -> str:
@@ -378,28 +412,14 @@ class PerColumn(Family):
 
     def draw(self, rng: np.random.Generator, n: int, d: int) -> Block:
         """Each column as its family draws it."""
-        out = np.empty((n, d))
-        for part in self.parts:
-            out[:, list(part.columns)] = part.family.draw(rng, n, len(part.columns)).x
+        out = np.full((n, d), np.nan)
+        for part in in_order(self.numbered(Columns.numbered(d)).parts):
+            cells = part.family.draw(rng, n, len(part.shown)).x
+            for column, drawn in zip(part.shown, cells.T, strict=True):
+                if column in part.own or np.isnan(out[:, column]).all():
+                    out[:, column] = drawn
         return Block(out)
 
 
 def _number(child: Child) -> int:
     return int(child.field.partition(".")[2])
-
-
-def _listed(parts: Mapping[Any, Family]) -> list[ColumnPart]:
-    """From columns to families: a part is called by its column, or by its family if it has several."""
-    out: list[ColumnPart] = []
-    for columns, family in parts.items():
-        several = columns if isinstance(columns, tuple) else (columns,)
-        if not isinstance(family, Family):
-            raise ParameterError(f"column {columns!r} has {family!r}; give a family, such as emkit.Gaussian()")
-        if not several:
-            raise ParameterError(f"{family.called} has no column: a tuple names at least one")
-        word = type(family).__name__.lower()
-        name = str(next(iter(several))) if len(several) == 1 else word
-        while name in (part.name for part in out):
-            name += "_"
-        out.append(ColumnPart(name, tuple(several), family))
-    return out

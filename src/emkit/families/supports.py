@@ -23,7 +23,7 @@ class SupportOfParts(Support):
         """As each part has it."""
         out = np.ones(x.shape, dtype=bool)
         for columns, family in self.parts:
-            out[:, columns] = family.support.holds(x[:, columns])
+            out[:, columns] &= family.support.holds(x[:, columns])
         return out
 
     def draw(self, rng: np.random.Generator, n: int, d: int) -> np.ndarray:

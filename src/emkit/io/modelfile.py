@@ -16,12 +16,16 @@ from emkit.core.errors import ModelFileError
 from emkit.core.family import Seen
 from emkit.core.result import Result, Run, Start, StopReason
 from emkit.core.slivers import Sliver
+from emkit.families.column_parts import ColumnPart
 from emkit.families.ignored import Ignored
-from emkit.families.per_column import ColumnPart
+from emkit.families.regression.columns import Places
+from emkit.families.regression.frame import Frame
 from emkit.io.container import read, write
 from emkit.models.bayesnet.graph import Graph
 from emkit.models.bayesnet.linear import Units
 from emkit.models.bayesnet.priors import Penalty
+from emkit.models.class_logits import ClassUnits
+from emkit.models.concomitant_columns import Layout
 
 
 @dataclass(frozen=True)
@@ -112,9 +116,11 @@ def _columns(schema: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Col
 
 
 _BUILT = ("families", "models", "variational", "priors", "algorithms")  # groups of names that a file may name
+_PARTS = (Seen, ColumnPart, Ignored, Places, Frame, Graph, Units, Penalty, ClassUnits, Layout)  # what these are made of
 _FORMERLY = {  # what files of earlier versions call some classes
     "emkit.models.mixture:Mixture": "emkit.models.mixture:FiniteMixture",
     "emkit.families.poisson:Gamma": "emkit.families.poisson:GammaPrior",
+    "emkit.families.per_column:ColumnPart": "emkit.families.column_parts:ColumnPart",
     "emkit.families.bernoulli:Beta": "emkit.families.bernoulli:BetaPrior",
 }
 
@@ -122,7 +128,7 @@ _FORMERLY = {  # what files of earlier versions call some classes
 def known_classes(more: Sequence[type] = ()) -> dict[str, type]:
     """Classes that a file may name: emkit's families, models, priors and algorithms (variational ones too), and ``more``."""
     own = [getattr(import_module(module), name) for group, name, module in NAMES if group in _BUILT]
-    known = {name_of(kind): kind for kind in (Seen, ColumnPart, Ignored, Graph, Units, Penalty, *own, *more)}
+    known = {name_of(kind): kind for kind in (*_PARTS, *own, *more)}
     return known | {former: known[now] for former, now in _FORMERLY.items()}
 
 

@@ -187,6 +187,10 @@ class FiniteMixture(Model):
         """Responsibilities (n, K) of a first guess; "related" is what a mixture of a related family makes of one."""
         x, k = np.asarray(block.x), self.family.seeded(self.n_hidden)
         weights = None if block.weights is None else np.asarray(block.weights, dtype=np.float64)
+        if kind in ("random_from_data", "plain k-means++"):
+            own = self.family.partition(x, weights, k, rng)
+            if own is not None:
+                return self.family.apportioned(own)
         points = self.family.embed(x) if points is None else points
         if kind != "related":
             return self.family.apportioned(seed_labels(points, len(x), weights, k, rng, kind, turn))

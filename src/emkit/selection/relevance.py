@@ -17,7 +17,7 @@ from emkit.core.executor import Executor
 from emkit.core.family import Family
 from emkit.core.records import Params, Stats
 from emkit.core.selected import columns_of
-from emkit.families.per_column import ColumnPart
+from emkit.families.column_parts import ColumnPart
 
 
 @dataclass(frozen=True)

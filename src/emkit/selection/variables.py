@@ -17,7 +17,8 @@ from emkit.core.model import Infer
 from emkit.core.result import Result
 from emkit.core.seeding import seed_labels
 from emkit.core.selected import SelectedColumns
-from emkit.families.per_column import ColumnPart, PerColumn, PerColumnParams
+from emkit.families.column_parts import ColumnPart
+from emkit.families.per_column import PerColumn, PerColumnParams
 from emkit.families.tied import Tied
 from emkit.models.mixture import FiniteMixture
 from emkit.selection.criteria import bic_price

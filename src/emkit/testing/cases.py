@@ -29,7 +29,7 @@ def draw(
     subject : Family or Model
     rows, columns : int
     missing : float
-        Share of cells that are missing; one row is then wholly so.
+        Share of cells that are missing; one row is then wholly so. Columns that must be complete are.
     weighted : bool
         Whether units have weights, one of them 0.
     """
@@ -37,8 +37,10 @@ def draw(
     block = subject.draw(rng, rows, columns)
     x = np.array(block.x, dtype=np.float64)
     if missing:
-        x[rng.random(x.shape) < missing] = np.nan
-        x[min(5, len(x) - 1)] = np.nan
+        gone = rng.random(x.shape) < missing
+        gone[min(5, len(x) - 1)] = True
+        gone[:, list(subject.complete(tuple(range(x.shape[1]))))] = False
+        x[gone] = np.nan
     weights = rng.gamma(2.0, size=block.units) if weighted else None
     if weights is not None:
         weights[1 % len(weights)] = 0.0

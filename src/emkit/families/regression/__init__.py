@@ -1,0 +1,1 @@
+"""Regressions as a family: one column given others."""

@@ -1,0 +1,115 @@
+"""What a regression takes from the data before it begins: units of the covariates, and what all rows together tell."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from emkit.core.block import Source
+from emkit.families.regression.columns import Places
+from emkit.families.regression.responses import Response
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Units and totals.
+
+    Attributes
+    ----------
+    centre, scale : arrays of shape (q,)
+        Means and standard deviations of the covariates; a constant one has scale 1.
+    low, high : arrays of shape (q,)
+        Ranges of the standardised covariates.
+    mean, variance : float
+        Of the response.
+    start : float
+        The linear predictor that has this mean.
+    unit : float
+        Information of a row at the mean: see ``Response.unit``.
+    offset, trials : float
+        Means of these columns; 0 and 1 without them.
+    pooled : float
+        Residual variance of one regression of all rows, of a normal response.
+    rows : float
+        Total weight of the rows whose response is observed.
+    """
+
+    centre: np.ndarray
+    scale: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    mean: float = 0.0
+    variance: float = 1.0
+    start: float = 0.0
+    unit: float = 1.0
+    offset: float = 0.0
+    trials: float = 1.0
+    pooled: float = 1.0
+    rows: float = 0.0
+
+    @classmethod
+    def empty(cls, q: int) -> "Frame":
+        """Where there are no data."""
+        return cls(np.zeros(q), np.ones(q), np.zeros(q), np.zeros(q))
+
+    @classmethod
+    def of(cls, source: Source, places: Places, response: Response) -> "Frame":
+        """From the columns' summary; ``pooled`` is the variance of the response as yet."""
+        summary, on, y = source.summary, list(places.on), places.target
+        centre, variance = np.nan_to_num(summary.mean[on]), np.nan_to_num(summary.variance[on])
+        told = variance > (1e-10 * centre) ** 2
+        scale = np.sqrt(np.where(told, variance, 1.0))
+        low, high = ((np.where(told, end[on], centre) - centre) / scale for end in (summary.low, summary.high))
+        mean, spread = float(np.nan_to_num(summary.mean[y])), float(np.nan_to_num(summary.variance[y]))
+        trials = 1.0 if places.trials is None else float(summary.mean[places.trials])
+        offset = 0.0 if places.offset is None else float(summary.mean[places.offset])
+        start = response.link(mean, trials) - offset
+        return cls(centre, scale, low, high, mean, spread, start, response.unit(mean, trials), offset, trials, spread,
+                   float(summary.weight[y]))  # fmt: skip
+
+    def standard(self, intercepts: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+        """Coefficients of [1, (x - centre) / scale], (K, 1 + q), from those of [1, x]."""
+        return np.concatenate([(intercepts + coefficients @ self.centre)[:, None], coefficients * self.scale], axis=1)
+
+    def plain(self, standard: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The inverse: intercepts (K,) and coefficients (K, q)."""
+        coefficients = standard[:, 1:] / self.scale
+        return standard[:, 0] - coefficients @ self.centre, coefficients
+
+    def pulled(self, slope: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Derivatives in intercepts and coefficients from those in standardised ones."""
+        return slope[:, 0], slope[:, 1:] * self.scale + slope[:, :1] * self.centre
+
+    def pulled_information(self, bends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Diagonal of the information about intercepts and coefficients from that about standardised ones, (K, p, p)."""
+        own = np.einsum("kjj->kj", bends)
+        of_slopes = own[:, 1:] * self.scale**2 + 2.0 * self.scale * self.centre * bends[:, 0, 1:] + own[:, :1] * self.centre**2
+        return own[:, 0], of_slopes
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Rows as a regression sees them: z (n, 1 + q), and (n, 1) each of y, offset, trials and whether the row says anything.
+
+    A row whose response is missing says nothing; of one with a missing covariate all is set to zero too (``check`` refuses it).
+    """
+
+    z: np.ndarray
+    y: np.ndarray
+    offset: np.ndarray
+    trials: np.ndarray
+    told: np.ndarray
+
+    @classmethod
+    def of(cls, x: np.ndarray, places: Places, frame: Frame) -> "Cells":
+        """From rows (n, d)."""
+        x = np.asarray(x, dtype=np.float64)
+        told = ~np.isnan(x[:, [places.target, *places.given]]).any(axis=1)
+        if not told.all():
+            x = np.where(told[:, None], x, 0.0)
+        z = np.empty((len(x), 1 + len(places.on)))
+        z[:, 0] = 1.0
+        z[:, 1:] = (x[:, list(places.on)] - frame.centre) / frame.scale
+        none = np.zeros((len(x), 1))
+        offset = none if places.offset is None else x[:, [places.offset]]
+        trials = none + 1.0 if places.trials is None else x[:, [places.trials]]
+        return cls(z, x[:, [places.target]], offset, trials, told)

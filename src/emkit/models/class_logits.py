@@ -1,0 +1,120 @@
+"""Class weights as a multinomial logit of concomitant columns: what additive statistics say of the coefficients."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from emkit.core.bayes import log_sum_exp
+from emkit.core.records import Stats
+from emkit.families.guarded import guarded_length, solved
+
+
+@dataclass(frozen=True)
+class LogitStats(Stats):
+    """Sums over units, with weights, about standardised coefficients; K classes, p coefficients, the intercept first.
+
+    ``slope`` (K, p): sum of (posterior - prior) u; ``bends`` (K, p, K, p): sum of (diag(prior) - prior prior') times u u';
+    ``pivot`` (K, p): the coefficients that the priors were taken at.
+    """
+
+    slope: np.ndarray
+    bends: np.ndarray
+    pivot: np.ndarray = field(metadata={"additive": False})
+
+    def gain(self, coefficients: np.ndarray) -> float:
+        """What Q at other coefficients is above that at the pivot, to second order."""
+        by = coefficients - self.pivot
+        return float((by * self.slope).sum() - 0.5 * np.einsum("ki,kilj,lj->", by, self.bends, by))
+
+
+@dataclass(frozen=True)
+class ClassUnits:
+    """Centres and scales of the concomitant columns, (c,) each, and the ranges of the standardised ones."""
+
+    centre: np.ndarray
+    scale: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    @classmethod
+    def empty(cls, c: int) -> "ClassUnits":
+        """Where there are no data."""
+        return cls(np.zeros(c), np.ones(c), np.zeros(c), np.zeros(c))
+
+    @classmethod
+    def of(cls, mean: np.ndarray, variance: np.ndarray, low: np.ndarray, high: np.ndarray) -> "ClassUnits":
+        """Of columns with these moments and ranges; a constant one has scale 1."""
+        told = variance > (1e-10 * mean) ** 2
+        scale = np.sqrt(np.where(told, variance, 1.0))
+        return cls(mean, scale, *((np.where(told, end, mean) - mean) / scale for end in (low, high)))
+
+    def design(self, u: np.ndarray) -> np.ndarray:
+        """[1, standardised columns], (n, 1 + c)."""
+        return np.concatenate([np.ones((len(u), 1)), (np.asarray(u, dtype=np.float64) - self.centre) / self.scale], axis=1)
+
+    def standard(self, intercepts: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+        """Coefficients of the design, (K, 1 + c)."""
+        return np.concatenate([(intercepts + coefficients @ self.centre)[:, None], coefficients * self.scale], axis=1)
+
+    def plain(self, standard: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The inverse, centred to the last bit: intercepts (K,) and coefficients (K, c)."""
+        coefficients = standard[:, 1:] / self.scale
+        intercepts = standard[:, 0] - coefficients @ self.centre
+        return intercepts - intercepts.mean(), coefficients - coefficients.mean(axis=0)
+
+
+def log_priors(design: np.ndarray, standard: np.ndarray) -> np.ndarray:
+    """Log class probabilities of each unit, (n, K)."""
+    eta = design @ standard.T
+    return np.asarray(eta - log_sum_exp(eta)[:, None])
+
+
+def logit_stats(
+    design: np.ndarray, log_prior: np.ndarray, posterior: np.ndarray, weights: np.ndarray, pivot: np.ndarray
+) -> LogitStats:
+    """Of units with designs (n, p), log priors and posteriors (n, K), and weights (n,)."""
+    prior, (k, p) = np.exp(log_prior), pivot.shape
+    slope = (weights[:, None] * (posterior - prior)).T @ design
+    crossed = (prior[:, :, None] * design[:, None, :]).reshape(len(design), k * p)
+    bends = -(crossed * weights[:, None]).T @ crossed
+    bends = bends.reshape(k, p, k, p)
+    for class_ in range(k):
+        bends[class_, :, class_, :] += (design * (weights * prior[:, class_])[:, None]).T @ design
+    return LogitStats(slope, bends, pivot)
+
+
+def directions(k: int, held: np.ndarray, units: ClassUnits) -> np.ndarray:
+    """Along what the standardised coefficients can move, (K, p, m), without what all classes have in common.
+
+    ``held`` (p,): coefficients in the user's units that are held; an intercept that is held ties slopes to the standardised one.
+    """
+    p, lift = len(held), np.concatenate([[0.0], units.centre / units.scale])
+    contrasts = np.linalg.qr(np.concatenate([np.eye(k)[:, :-1] - 1.0 / k], axis=1))[0] if k > 1 else np.zeros((1, 0))
+    found = []
+    for j in np.flatnonzero(~held):
+        along = np.zeros((k, p, k - 1))
+        along[:, j] = contrasts
+        if j and held[0]:
+            along[:, 0] = lift[j] * contrasts
+        found.append(along)
+    return np.concatenate(found, axis=2) if found else np.zeros((k, p, 0))
+
+
+def newton(stats: LogitStats, ridge: float, along: np.ndarray, units: ClassUnits) -> np.ndarray:
+    """New standardised coefficients by one Newton step that cannot lower the objective: see ``emkit.families.guarded``.
+
+    ``ridge`` is the weight of the log prior -ridge / 2 times the squared standardised slopes.
+    """
+    if not along.shape[2]:
+        return stats.pivot
+    weights = np.full(stats.pivot.shape, ridge)
+    weights[:, 0] = 0.0
+    slope = stats.slope - weights * stats.pivot
+    inner = np.einsum("kim,kilj,ljn->mn", along, stats.bends, along, optimize=True)
+    inner += np.einsum("kim,ki,kin->mn", along, weights, along)
+    step = along @ solved(inner, np.einsum("kim,ki->m", along, slope))
+    between = step[:, None] - step[None]
+    furthest = between[..., 0] + np.maximum(between[..., 1:] * units.low, between[..., 1:] * units.high).sum(axis=2)
+    bend = np.einsum("ki,kilj,lj->", step, stats.bends, step)
+    length = guarded_length(np.array([bend]), np.array([(weights * step**2).sum()]), np.array([furthest.max()]))
+    return np.asarray(stats.pivot + length * step)
