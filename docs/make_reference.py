@@ -19,6 +19,7 @@ from emkit.estimators.settings import Settings
 
 TITLES = {
     "estimators": "Estimators",
+    "regressors": "Regression",
     "models": "Models",
     "families": "Families",
     "variational": "Variational Bayes",
