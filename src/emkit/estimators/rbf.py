@@ -40,7 +40,7 @@ class RBFRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     centers : {"metric", "input", "joint"} or array (K, d)
         Clusters in the metric of the widths, in that of the standardised columns, or of columns and target together; or given.
     noise : {"local", "constant"}
-        Whether each unit has a noise variance of its own, drawn to the common one by 8 pseudo-rows.
+        Whether each unit has a noise variance of its own; how far they differ is found by the evidence.
     random_state : int, RandomState, Generator or None
         Of the seeds of clusters, and of the sample of rows where there are more than 4,000.
     monitors : list of Monitor, optional
@@ -144,7 +144,7 @@ class RBFRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         with threadpool_limits(1, user_api="blas"):  # matrices are small: threads of BLAS would take 50 times the CPU time
             network, tried = fit_network(
                 x, target, weights, n_units=self._sizes(), kinds=kinds, widths=self.widths, centers=self._centers(x.shape[1]),
-                local_noise=self.noise == "local", seed=int(make_rng(self.random_state).integers(0, 2**31)),
+                noise_by_place=self.noise == "local", seed=int(make_rng(self.random_state).integers(0, 2**31)),
                 halted=lambda: watch.asked() is not None, report=report,
             )  # fmt: skip
         self._take_on(network, tried, table.columns, flat)

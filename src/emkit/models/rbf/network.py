@@ -8,12 +8,12 @@ import numpy as np
 from emkit.models.rbf.evidence import Gram, Readout, gram, maximise
 from emkit.models.rbf.features import Array, Units, design, exponents, shares_of, values
 from emkit.models.rbf.metric import Sample
+from emkit.models.rbf.noise import local_noise
 from emkit.models.rbf.scaling import Scaling, distinct_sample, moments, scaling_of
 from emkit.models.rbf.search import KINDS, Found, Tried, first_metric, search, sizes_for
 
 MOST_SAMPLED = 4_000  # distinct rows that widths and number of units are chosen by
 FEWEST_ROWS = 8  # below which the network is linear
-_PSEUDO_ROWS = 8.0  # of the common noise, in that of each unit
 _BLOCK = 4_096  # rows at a time
 _MODERATE = 20_000  # rows that are sorted
 _CONSTANT = 1e-13  # sd of a target, in its largest size, that is rounding
@@ -34,7 +34,7 @@ class Network:
     readout : Readout
         The posterior of [b, w, v], in standardised units.
     noise : array (K, p)
-        Noise variance about each unit; the same for all where it is constant.
+        Noise variance about each unit, the same for all where it is constant. Between units its logarithm is their mean.
     constant : bool array (p,)
         Outputs that had one value.
     relevance : array (d,)
@@ -71,9 +71,15 @@ class Network:
             psi, shares = self.features(z)
             means.append(psi @ self.readout.mean)
             unsure = np.einsum("nm,nm->n", psi @ self.readout.inverse, psi)[:, None] * self.readout.noise
-            variances.append(unsure + (shares @ self.noise if self.units.count else self.readout.noise))
+            variances.append(unsure + self.noise_at(shares))
         std = np.sqrt(np.maximum(np.concatenate(variances), 0.0)) * self.scale
         return self._natural(np.concatenate(means)), np.where(self.constant, 0.0, std)
+
+    def noise_at(self, shares: Array) -> Array:
+        """Noise variance, (n, p), where the units have ``shares`` (n, K)."""
+        if not self.units.count:
+            return np.broadcast_to(self.readout.noise, (len(shares), len(self.readout.noise)))
+        return np.asarray(np.exp(shares @ np.log(np.maximum(self.noise, np.finfo(float).tiny))))
 
     def _natural(self, y: Array) -> Array:
         out: Array = self.shift + self.scale * y
@@ -116,7 +122,7 @@ def fit_network(
     kinds: Sequence[str] = KINDS,
     widths: str = "columns",
     centers: str | Array = "metric",
-    local_noise: bool = True,
+    noise_by_place: bool = True,
     seed: int = 0,
     halted: Callable[[], bool] = lambda: False,
     report: Callable[[Tried], None] | None = None,
@@ -135,7 +141,7 @@ def fit_network(
     widths : {"columns", "units"}
     centers : {"metric", "input", "joint"} or array (K, d)
         In the columns' units.
-    local_noise : bool
+    noise_by_place : bool
         Whether each unit has a noise variance of its own.
     seed : int
     halted, report : callables
@@ -165,7 +171,7 @@ def fit_network(
     network = Network(scaling, shift, scale, found.units, found.readout, np.zeros((0, y.shape[1])), constant, np.zeros(x.shape[1]))
     if len(x) > len(sample.x):
         network = replace(network, readout=_all_rows(network, x, y, weights))
-    noise = _noise(network, x, y, weights, local_noise)
+    noise = _noise(network, sample, noise_by_place)
     return replace(network, noise=noise, relevance=_relevance(network, sample)), table
 
 
@@ -224,19 +230,15 @@ def _all_rows(network: Network, x: Array, y: Array, weights: Array | None) -> Re
     return maximise(total, network.units.count, network.readout.log_lambda)
 
 
-def _noise(network: Network, x: Array, y: Array, weights: Array | None, local: bool) -> Array:
-    """The noise variance of each unit, (K, p): what its rows expect of it, and 8 pseudo-rows of the common one.
+def _noise(network: Network, sample: Sample, local: bool) -> Array:
+    """The noise variance about each unit, (K, p): see ``local_noise``.
 
     A row's expected squared deviation is its residual's square and the variance of the prediction.
     """
     k, readout = network.units.count, network.readout
-    common = np.broadcast_to(readout.noise, (k, len(readout.noise))).copy()
     if not local or not k:
-        return common
-    rows, squares = np.zeros(k), np.zeros_like(common)
-    for psi, shares, target, mass in _parts(network, x, y, weights):
-        unsure = np.einsum("nm,nm->n", psi @ readout.inverse, psi)[:, None] * readout.noise
-        shares = shares * mass[:, None]
-        rows += shares.sum(axis=0)
-        squares += shares.T @ ((target - psi @ readout.mean) ** 2 + unsure)
-    return np.asarray((squares + _PSEUDO_ROWS * readout.noise) / (rows + _PSEUDO_ROWS)[:, None])
+        return np.broadcast_to(readout.noise, (k, len(readout.noise))).copy()
+    psi, shares = network.features(sample.x)
+    unsure = np.einsum("nm,nm->n", psi @ readout.inverse, psi)[:, None] * readout.noise
+    squares = (sample.y - psi @ readout.mean) ** 2 + unsure
+    return np.exp(np.column_stack([local_noise(shares, of_output, sample.mass) for of_output in squares.T]))
