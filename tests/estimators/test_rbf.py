@@ -58,7 +58,7 @@ def test_noise_that_differs_from_place_to_place():
         held.append(np.mean((y[200:] > low) & (y[200:] < high)))
         std = model.predict([[0.05], [0.95]], return_std=True)[1]
         assert 3 < std[1] / std[0] < 16  # the noise is 0.051 here and 0.5 there
-    assert 0.87 < np.mean(held) < 0.94
+    assert 0.86 < np.mean(held) < 0.94
 
 
 def test_attributes_say_what_predict_does(fitted):

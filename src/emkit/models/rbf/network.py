@@ -239,6 +239,10 @@ def _noise(network: Network, sample: Sample, local: bool) -> Array:
     if not local or not k:
         return np.broadcast_to(readout.noise, (k, len(readout.noise))).copy()
     psi, shares = network.features(sample.x)
-    unsure = np.einsum("nm,nm->n", psi @ readout.inverse, psi)[:, None] * readout.noise
-    squares = (sample.y - psi @ readout.mean) ** 2 + unsure
-    return np.exp(np.column_stack([local_noise(shares, of_output, sample.mass) for of_output in squares.T]))
+    leverage = np.einsum("nm,nm->n", psi @ readout.inverse, psi)[:, None]
+    residuals, here, log_noise = (sample.y - psi @ readout.mean) ** 2, readout.noise, np.zeros((k, len(readout.noise)))
+    for _ in range(2):  # at first as if the noise were the same everywhere
+        squares = residuals + leverage * here
+        log_noise = np.column_stack([local_noise(shares, of_output, sample.mass) for of_output in squares.T])
+        here = np.exp(shares @ log_noise)
+    return np.exp(log_noise)
