@@ -1,12 +1,13 @@
 """The weights of a radial basis function network, integrated out: evidence on the Gram matrix of [1, phi, x].
 
-y = b + phi w + x v + noise of variance s2, with w ~ N(0, s2 / lambda_w), v ~ N(0, s2 / lambda_v), b ~ N(0, s2 / 0.001): precisions
-are told in units of the noise precision, so that the best s2 has a closed form and two numbers are left to search. The evidence is
-log N(y; 0, s2 (I + Psi Lambda^-1 Psi')), MacKay 1992 ("Bayesian interpolation"), with several outputs sharing lambda but not s2.
-Everything needed from the data is the Gram matrix, its product with y, and y'y: sums over rows.
+y = b + phi w + x v + noise of variance s2, with w ~ N(0, s2 / lambda_w), v ~ N(0, s2 / lambda_v), b ~ N(0, s2 /
+0.001): precisions are told in units of the noise precision, so that the best s2 has a closed form and two numbers are
+left to search. The evidence is log N(y; 0, s2 (I + Psi Lambda^-1 Psi')), MacKay 1992 ("Bayesian interpolation"), with
+several outputs sharing lambda but not s2. Everything needed from the data is the Gram matrix, its product with y, and
+y'y: sums over rows.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -17,7 +18,7 @@ from emkit.models.rbf.features import Array
 INTERCEPT = 1e-3  # lambda of the intercept: a thousandth of a row at the mean of the target
 _LEAST, _MOST = -23.0, 18.0  # bounds of log lambda beyond the logarithm of the mean squared feature times the rows
 _NOISE = 1e-12  # least share of noise in the sum of squares of the target
-_STEPS, _TOL = 100, 1e-10
+_STEPS, _TOL = 100, 1e-8
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class Gram:
     """Sum of the weights."""
 
     def __add__(self, other: Self) -> "Gram":
-        return Gram(self.matrix + other.matrix, self.cross + other.cross, self.square + other.square, self.rows + other.rows)
+        matrix, cross = self.matrix + other.matrix, self.cross + other.cross
+        return Gram(matrix, cross, self.square + other.square, self.rows + other.rows)
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,9 @@ def solve(sums: Gram, n_units: int, log_lambda: Array) -> Readout:
         factor, info = lapack.dpotrf(posterior, lower=1, overwrite_a=1)
     mean = lapack.dpotrs(factor, sums.cross, lower=1)[0].reshape(m, p)
     log_det = 2.0 * float(np.log(factor.diagonal()).sum())
-    inverse = lapack.dpotri(factor, lower=1)[0]
-    inverse = np.tril(inverse) + np.tril(inverse, -1).T
+    inverse = lapack.dpotri(factor, lower=1)[0]  # its upper triangle is 0, as dpotrf leaves it
+    inverse = inverse + inverse.T
+    inverse.flat[:: m + 1] *= 0.5
     # y'y - y' Psi m loses digits where the fit is close; as a sum of two squares it does not.
     misfit = sums.square - 2.0 * (sums.cross * mean).sum(0) + (mean * (sums.matrix @ mean)).sum(0)
     rest = np.maximum(misfit + lam @ (mean * mean), _NOISE * sums.square + np.finfo(float).tiny)
@@ -114,47 +117,59 @@ def slopes(readout: Readout, n_units: int) -> tuple[Array, Array]:
     parts = (slice(1, 1 + n_units), slice(1 + n_units, m))
     lam, n = np.exp(readout.log_lambda), readout.rows
     scaled = readout.mean / np.sqrt(n * readout.noise)  # m_o / sqrt(q_o)
-    gradient, hessian = np.zeros(2), np.zeros((2, 2))
-    sizes = np.array([(scaled[part] ** 2).sum(0) for part in parts])  # (2, p)
-    for a, part in enumerate(parts):
-        trace = float(readout.inverse.diagonal()[part].sum())
-        gradient[a] = 0.5 * p * (part.stop - part.start - lam[a] * trace) - 0.5 * n * lam[a] * float(sizes[a].sum())
-        hessian[a, a] = -0.5 * lam[a] * (p * trace + n * float(sizes[a].sum()))
-        for b, other in enumerate(parts):
-            block = readout.inverse[part, other]
-            bent = 2.0 * float(((block @ scaled[other]) * scaled[part]).sum()) + float(sizes[a] @ sizes[b])
-            hessian[a, b] += 0.5 * lam[a] * lam[b] * (p * float((block * block).sum()) + n * bent)
+    first, second = scaled[parts[0]], scaled[parts[1]]
+    sizes = np.stack(((first * first).sum(0), (second * second).sum(0)))  # (2, p)
+    diagonal = readout.inverse.diagonal()
+    traces = np.array([diagonal[part].sum() for part in parts])
+    counts = np.array([n_units, m - 1 - n_units])
+    pull = n * sizes.sum(1)
+    gradient: Array = 0.5 * (p * (counts - lam * traces) - lam * pull)
+    hessian = np.empty((2, 2))
+    for a, b in ((0, 0), (1, 0), (1, 1)):
+        block = readout.inverse[parts[a], parts[b]]
+        bent = 2.0 * np.vdot(scaled[parts[a]], block @ scaled[parts[b]]) + sizes[a] @ sizes[b]
+        hessian[a, b] = hessian[b, a] = 0.5 * lam[a] * lam[b] * (p * np.vdot(block, block) + n * bent)
+    hessian.flat[::3] -= 0.5 * lam * (p * traces + pull)
     return gradient, hessian
 
 
+def newton_step(gradient: Array, hessian: Array, low: Array, high: Array, at: Array) -> Array:
+    """An uphill step (2,) of at most 4 per entry; an entry at its bound, and pushed against it, stays.
+
+    Where the surface bends upwards, or hardly at all, eigenvalues of the Hessian are turned and kept above a quarter
+    of the slope.
+    """
+    free = ~(((at <= low) & (gradient < 0)) | ((at >= high) & (gradient > 0)))
+    if not free.all():
+        hessian = np.where(np.outer(free, free), hessian, -np.eye(2))
+        gradient = np.where(free, gradient, 0.0)
+    values, vectors = np.linalg.eigh(hessian)
+    least = 0.25 * max(float(np.abs(gradient).max()), 1e-12)
+    step: Array = vectors @ ((vectors.T @ gradient) / np.maximum(np.abs(values), least))
+    return np.clip(step, -4.0, 4.0)
+
+
 def bounds(sums: Gram, n_units: int) -> tuple[Array, Array]:
-    """Least and largest log lambda of units and linear part: (2,) each. Features that are all 0 keep the widest prior."""
+    """Least and largest log lambda of units and linear part: (2,) each."""
     diagonal = sums.matrix.diagonal()
     middle = [float(part.mean()) if part.size else 1.0 for part in (diagonal[1 : 1 + n_units], diagonal[1 + n_units :])]
     centre = np.log(np.maximum(middle, 1e-12 * sums.rows))
     return centre + _LEAST, centre + _MOST
 
 
-def maximise(sums: Gram, n_units: int, start: Array | None = None, steps: int = _STEPS) -> Readout:
+def maximise(sums: Gram, n_units: int, start: Array | None = None, tol: float = _TOL) -> Readout:
     """The precisions and the noise that make the evidence largest, to the end: guarded Newton steps on log lambda.
 
-    Each step is halved until the evidence does not fall. Where the Hessian is not negative definite its eigenvalues are turned.
+    Each step is halved until the evidence does not fall; a step that promises less than ``tol`` nats is not made.
     At the optimum this is the fixed point of evidence EM (lambda_w = (K - lambda_w tr S_ww) s2 / |w|^2).
     """
     low, high = bounds(sums, n_units)
     at = np.clip(np.log(sums.rows) * np.ones(2) - 4.0 if start is None else start, low, high)
     now = solve(sums, n_units, at)
-    for _ in range(steps):
+    for _ in range(_STEPS):
         gradient, hessian = slopes(now, n_units)
-        # a precision at its bound, pushed against it, stays there
-        free = ~(((now.log_lambda <= low) & (gradient < 0)) | ((now.log_lambda >= high) & (gradient > 0)))
-        step = np.zeros(2)
-        if free.any():
-            values, vectors = np.linalg.eigh(hessian[np.ix_(free, free)])
-            turned = vectors.T @ gradient[free] / np.maximum(np.abs(values), 1e-3 * (1.0 + np.abs(gradient[free]).max()))
-            step[free] = np.clip(vectors @ turned, -4.0, 4.0)
-        gain = float(gradient @ step)
-        if gain < _TOL * (1.0 + abs(now.log_evidence) * 1e-3):
+        step = newton_step(gradient, hessian, low, high, now.log_lambda)
+        if float(gradient @ step) < tol:
             break
         for _ in range(20):
             then = solve(sums, n_units, np.clip(now.log_lambda + step, low, high))
@@ -167,6 +182,24 @@ def maximise(sums: Gram, n_units: int, start: Array | None = None, steps: int = 
     return now
 
 
-def with_noise(readout: Readout, noise: Array) -> Readout:
-    """The same posterior mean with another noise variance (p,)."""
-    return replace(readout, noise=noise)
+def expected_log_likelihood(sums: Gram, readout: Readout) -> float:
+    """Log likelihood of rows expected over the weights' posterior, from their sums.
+
+    An E-step's value, additive over rows: the sum over rows and outputs of log N(y; psi m, s2) - 1/2 psi' S psi.
+    """
+    mean, p = readout.mean, readout.mean.shape[1]
+    misfit = sums.square - 2.0 * (sums.cross * mean).sum(0) + (mean * (sums.matrix @ mean)).sum(0)
+    value = -0.5 * float((sums.rows * np.log(2.0 * np.pi * readout.noise) + misfit / readout.noise).sum())
+    return value - 0.5 * p * float(np.vdot(readout.inverse, sums.matrix))
+
+
+def divergence(readout: Readout, n_units: int) -> float:
+    """KL divergence of the weights' posterior from their prior, at least 0.
+
+    ``expected_log_likelihood`` of all rows less this is the free energy; at the optimum it is the log evidence.
+    """
+    m, p = readout.mean.shape
+    lam = prior_precisions(readout.log_lambda, n_units, m)
+    log_det = float(np.linalg.slogdet(readout.inverse)[1]) + float(np.log(lam).sum())
+    size = float(((lam @ (readout.mean * readout.mean)) / readout.noise).sum())
+    return 0.5 * (p * (float(lam @ readout.inverse.diagonal()) - m - log_det) + size)
