@@ -67,7 +67,7 @@ def test_attributes_say_what_predict_does(fitted):
     phi = np.exp(-0.5 * (((new[:, None] - model.centers_[None]) / model.widths_) ** 2).sum(axis=2))
     phi /= phi.sum(axis=1, keepdims=True)
     assert_allclose(model.intercept_ + phi @ model.weights_ + new @ model.linear_, model.predict(new), rtol=1e-6)
-    assert model.log_evidence_ == max(one["log_evidence"] for one in model.candidates_)
+    assert model.log_evidence_ > max(one["log_evidence"] for one in model.candidates_) - 1e-6
     assert len(model.candidates_) == 8 and f"{model.n_units_} normalised units" in model.summary()
     assert np.all(model.noise_std_ > 0.5) and np.all(model.noise_std_ < 2)
 
@@ -94,7 +94,7 @@ def test_settings_are_what_they_say():
     x, y = wave(0)
     assert RBFRegressor(7, units="plain", random_state=0).fit(x, y).n_units_ == 7
     given = np.linspace(0, 1, 9)[:, None]
-    assert_allclose(RBFRegressor(centers=given, random_state=0).fit(x, y).centers_, given)
+    assert_allclose(RBFRegressor(centers=given, random_state=0).fit(x, y).centers_, given, atol=1e-6)
     own = RBFRegressor(10, widths="units", units="normalised", random_state=0).fit(x, y)
     assert own.widths_.shape == (10, 1) and np.ptp(own.widths_) > 0
     constant = RBFRegressor(10, noise="constant", random_state=0).fit(x, y)
@@ -102,7 +102,7 @@ def test_settings_are_what_they_say():
     for centers in ("input", "joint"):
         assert r2_score(np.sin(4 * np.pi * x[:, 0]), RBFRegressor(centers=centers, random_state=0).fit(x, y).predict(x)) > 0.9
     many = RBFRegressor(60, random_state=0).fit(x, y)
-    assert "more units than a quarter" in many.summary()
+    assert "60 units are more than a quarter" in many.summary()
 
 
 def test_odd_data_are_no_trouble():
@@ -111,9 +111,9 @@ def test_odd_data_are_no_trouble():
         warnings.simplefilter("error")
         flat = RBFRegressor(random_state=0).fit(x, np.full(100, 4.0))
         mean, std = flat.predict([[0.3]], return_std=True)
-        assert mean == 4.0 and std == 0.0 and "the target is constant" in flat.summary()
+        assert mean == 4.0 and std == 0.0 and "a constant target" in flat.summary()
         few = RBFRegressor(random_state=0).fit(x[:6], 2 * x[:6, 0] + 1)
-        assert few.units_ == "linear" and "too few distinct rows" in few.summary()
+        assert few.units_ == "linear" and "fewer than 8 rows" in few.summary()
         assert_allclose(few.predict([[0.5]]), 2.0, atol=0.02)
         odd = RBFRegressor(random_state=0).fit(np.column_stack([x, np.ones(100), x]), y)
         assert_allclose(odd.relevance_, [1, 0, 0])

@@ -14,10 +14,12 @@ from emkit.core.monitor import Monitor, Monitors
 from emkit.data.tables import read_table
 from emkit.data.validate import check_weights
 from emkit.estimators.settings import make_rng
-from emkit.models.rbf.network import Network, fit_network
+from emkit.models.rbf.described import described
+from emkit.models.rbf.network import Params, fit_network, predict
 from emkit.models.rbf.search import KINDS, Tried
 
 WIDTHS, CENTERS, NOISE = ("columns", "units"), ("metric", "input", "joint"), ("local", "constant")
+READOUTS = ("evidence", "ridge", "em")
 
 
 class RBFRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
@@ -39,6 +41,9 @@ class RBFRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         "units": besides, each unit has a factor of its own, for targets with jumps.
     centers : {"metric", "input", "joint"} or array (K, d)
         Clusters in the metric of the widths, in that of the standardised columns, or of columns and target together; or given.
+    readout : {"evidence", "ridge", "em"}
+        How weights are found: with the precisions of largest evidence; with one, by generalised cross-validation; "em": units are
+        gates and weights what each of them says, a mixture of constant experts.
     noise : {"local", "constant"}
         Whether each unit has a noise variance of its own; how far they differ is found by the evidence.
     random_state : int, RandomState, Generator or None
@@ -63,7 +68,7 @@ class RBFRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     relevance_ : array (d,)
         Share of each column in how the prediction changes: the mean square of its derivative, of standardised columns.
     log_evidence_ : float
-        Of the network that was chosen, on the rows that it was chosen by, nats.
+        Of the network that was chosen, on all rows, nats; not a number for a constant target, or with readout="em".
     candidates_ : list of dict
         Every network that was tried: n_units, units, log_evidence, effective_weights.
     n_features_in_, feature_names_in_
@@ -101,6 +106,7 @@ class RBFRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         units: str = "auto",
         widths: str = "columns",
         centers: Any = "metric",
+        readout: str = "evidence",
         noise: str = "local",
         random_state: Any = None,
         monitors: Sequence[Monitor] | None = None,
@@ -109,6 +115,7 @@ class RBFRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.units = units
         self.widths = widths
         self.centers = centers
+        self.readout = readout
         self.noise = noise
         self.random_state = random_state
         self.monitors = monitors
@@ -129,7 +136,8 @@ class RBFRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
         one_of(self.widths, WIDTHS, "widths")
         one_of(self.noise, NOISE, "noise")
-        kinds = KINDS if one_of(self.units, ("auto", *KINDS), "units") == "auto" else (self.units,)
+        one_of(self.units, ("auto", *KINDS), "units")
+        one_of(self.readout, READOUTS, "readout")
         table = read_table(X)
         x = _complete(table.x, table.columns)
         target, flat = self._target(y, len(x))
@@ -141,28 +149,28 @@ class RBFRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         def report(tried: Tried) -> None:
             watch.say(f"{tried.n_units} {tried.units} units: log evidence {tried.log_evidence:.2f}")
 
+        rng = np.random.default_rng(make_rng(self.random_state).integers(0, 2**31))
         with threadpool_limits(1, user_api="blas"):  # matrices are small: threads of BLAS would take 50 times the CPU time
-            network, tried = fit_network(
-                x, target, weights, n_units=self._sizes(), kinds=kinds, widths=self.widths, centers=self._centers(x.shape[1]),
-                noise_by_place=self.noise == "local", seed=int(make_rng(self.random_state).integers(0, 2**31)),
-                halted=lambda: watch.asked() is not None, report=report,
+            network = fit_network(
+                x, target, weights, n_units=self._size(), units=self.units, widths=self.widths, centers=self._centers(x.shape[1]),
+                readout=self.readout, noise=self.noise, rng=rng, halted=lambda: watch.asked() is not None, report=report,
             )  # fmt: skip
-        self._take_on(network, tried, table.columns, flat)
+        self._take_on(network, table.columns, flat)
         return self
 
-    def _take_on(self, network: Network, tried: list[Tried], columns: Columns, flat: bool) -> None:
+    def _take_on(self, network: Params, columns: Columns, flat: bool) -> None:
         self.__dict__.pop("feature_names_in_", None)
         self.n_features_in_, self._columns, self._flat, self._network = len(columns), columns, flat, network
         if columns.named:
             self.feature_names_in_ = np.array(columns.names, dtype=object)
-        best = max(tried, key=lambda one: one.log_evidence)
-        self.n_units_, self.units_, self.log_evidence_ = best.n_units, best.units, best.log_evidence
-        self.candidates_ = [dict(vars(one)) for one in tried]
+        self.n_units_ = network.units.count
+        self.units_ = "linear" if not self.n_units_ else "normalised" if network.units.normalised else "plain"
+        self.log_evidence_ = network.log_evidence
+        self.candidates_ = [dict(vars(one)) for one in network.table]
 
-    def _sizes(self) -> int | None:
+    def _size(self) -> int | str:
         if isinstance(self.n_units, str):
-            one_of(self.n_units, ("auto",), "n_units")
-            return None
+            return one_of(self.n_units, ("auto",), "n_units")
         return count(self.n_units, "n_units")
 
     def _centers(self, d: int) -> Any:
@@ -193,7 +201,7 @@ class RBFRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     # --- after the fit ------------------------------------------------------------------------------------------------
 
-    def _fitted(self) -> Network:
+    def _fitted(self) -> Params:
         from sklearn.utils.validation import check_is_fitted
 
         check_is_fitted(self, "_network")
@@ -225,10 +233,8 @@ class RBFRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             about the weights.
         """
         network = self._fitted()
-        if not return_std:
-            return self._shaped(network.predict(self._rows(X)))
-        mean, std = network.predict_with_std(self._rows(X))
-        return self._shaped(mean), self._shaped(std)
+        mean, std = predict(network, self._rows(X), return_std=return_std)
+        return self._shaped(mean) if std is None else (self._shaped(mean), self._shaped(std))
 
     def predict_interval(self, X: Any, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
         """Low and high ends of an interval that holds a new observation with probability ``level``."""
@@ -244,50 +250,37 @@ class RBFRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     @property
     def centers_(self) -> np.ndarray:
         """Centres in the columns' units, (K, d)."""
-        network = self._fitted()
-        scaling = network.scaling
-        out = np.repeat(scaling.mean[None], network.units.count, axis=0)
-        out[:, scaling.kept] += scaling.sd[scaling.kept] * network.units.centers
-        return out
+        return described(self._fitted()).centers
 
     @property
     def widths_(self) -> np.ndarray:
         """Widths in the columns' units, (d,) or (K, d)."""
-        network = self._fitted()
-        kept, widths = network.scaling.kept, network.widths
-        out = np.full((*widths.shape[:-1], self.n_features_in_), np.inf)
-        if network.units.count:
-            out[..., kept] = widths
-        return out
+        found = described(self._fitted())
+        return found.widths if self.widths == "columns" else found.factors[:, None] * found.widths
 
     @property
     def weights_(self) -> np.ndarray:
         """Posterior means of the units' weights, (K,) or (K, p)."""
-        network = self._fitted()
-        return self._shaped(network.readout.mean[1 : 1 + network.units.count] * network.scale)
+        return self._shaped(described(self._fitted()).weights)
 
     @property
     def linear_(self) -> np.ndarray:
         """Posterior means of the slopes, (d,) or (d, p)."""
-        network = self._fitted()
-        scaling, out = network.scaling, np.zeros((self.n_features_in_, len(network.scale)))
-        slopes = network.readout.mean[1 + network.units.count :] * network.scale
-        out[scaling.kept] = slopes / scaling.sd[scaling.kept][:, None]
-        return self._shaped(out)
+        return self._shaped(described(self._fitted()).linear)
 
     @property
     def intercept_(self) -> Any:
         """Posterior mean of the intercept, a float or (p,)."""
-        network = self._fitted()
-        linear = self.linear_.reshape(self.n_features_in_, -1)
-        found = network.shift + network.scale * network.readout.mean[0] - network.scaling.mean @ linear
+        found = described(self._fitted()).intercept
         return float(found[0]) if self._flat else found
 
     @property
     def noise_std_(self) -> np.ndarray:
         """Standard deviation of the noise about each unit, (K,) or (K, p)."""
         network = self._fitted()
-        return self._shaped(np.where(network.constant, 0.0, np.sqrt(network.noise) * network.scale))
+        noise = np.zeros((network.units.count, len(network.y_mean)))
+        noise[:, network.outputs] = network.readout.noise if network.unit_noise is None else network.unit_noise
+        return self._shaped(np.sqrt(noise) * network.y_sd)
 
     @property
     def relevance_(self) -> np.ndarray:
@@ -300,13 +293,7 @@ class RBFRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         names = list(self._columns.names)
         head = "linear model" if not self.n_units_ else f"{self.n_units_} {self.units_} units"
         lines = [f"Radial basis function network: {head}", f"  log evidence {self.log_evidence_:.2f}"]
-        if not self.n_units_:
-            why = "the target is constant" if network.constant.all() else "too few distinct rows, or no column that varies"
-            lines.append(f"  no units: {why}")
-        elif self.n_units_ > network.readout.rows / 4:
-            lines.append(
-                f"  more units than a quarter of the {network.readout.rows:g} rows: the evidence keeps their weights small"
-            )
+        lines += [f"  {note}" for note in network.notes]
         for j in np.argsort(-self.relevance_, kind="stable")[:10]:
             width = self.widths_[..., j].mean()
             lines.append(f"  {names[j]}: relevance {self.relevance_[j]:.3f}, width {width:.4g}")

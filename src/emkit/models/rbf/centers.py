@@ -8,9 +8,10 @@ _ROUNDS = 50
 
 
 def seed_centers(x: Array, weights: Array, k: int, rng: np.random.Generator) -> Array:
-    """K-means++ (Arthur & Vassilvitskii 2007): each next row drawn by weight times squared distance to the nearest so far.
+    """K-means++ (Arthur & Vassilvitskii 2007): rows drawn by weight times squared distance to the nearest so far.
 
-    A row is drawn where a uniform number falls into the running sum of the masses, so a weight of 2 is the row twice in its place.
+    A row is drawn where a uniform number falls into the running sum of the masses, so a weight of 2 is the row twice
+    in its place.
     """
     norms = (x * x).sum(1)
     chosen = np.empty((k, x.shape[1]))

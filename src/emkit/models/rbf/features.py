@@ -1,7 +1,7 @@
 """Units of a radial basis function network, and how their values change with their widths.
 
-phi_k(x) = exp(-1/2 tau_k sum_j omega_j (x_j - c_kj)^2), plain or divided by the sum over the units (Moody & Darken 1989). One
-omega_j per column, shared by all units; tau_k is 1 unless the units have widths of their own.
+phi_k(x) = exp(-1/2 tau_k sum_j omega_j (x_j - c_kj)^2), plain or divided by the sum over the units (Moody & Darken
+1989). One omega_j per column, shared by all units; tau_k is 1 unless the units have widths of their own.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,8 @@ class Units:
 def squared_distances(x: Array, centers: Array, omega: Array) -> Array:
     """Sum over columns of omega_j (x_nj - c_kj)^2: (n, K).
 
-    The square is expanded into a matrix product. Rounding may then give -1e-16 times the squared norms, which is cut off at 0.
+    The square is expanded into a matrix product. Rounding may then give -1e-16 times the squared norms, which is cut
+    off at 0.
     """
     scaled = centers * omega
     out: Array = x @ (-2.0 * scaled.T)
@@ -52,7 +53,8 @@ def exponents(x: Array, units: Units) -> Array:
 def shares_of(exponent: Array) -> tuple[Array, Array]:
     """Values of the units divided by their sum, (n, K), and the logarithm of that sum, (n,).
 
-    The largest value of a row is taken out first, so that far from all units the nearest one has share 1 and nothing is 0 / 0.
+    The largest value of a row is taken out first, so that far from all units the nearest one has share 1 and nothing
+    is 0 / 0.
     """
     least = exponent.min(1)
     shares = np.exp(least[:, None] - exponent)
@@ -79,8 +81,9 @@ def design(phi: Array, x: Array) -> Array:
 def pull_back(slope: Array, phi: Array, exponent: Array, x: Array, units: Units) -> tuple[Array, Array]:
     """Gradients with respect to log omega, (d,), and log tau, (K,), from those with respect to phi, ``slope`` (n, K).
 
-    d phi_nk / d log omega_j = -1/2 tau_k omega_j (x_nj - c_kj)^2 phi_nk for plain units. Divided by their sum, the mean of that
-    derivative over the units, weighted by phi, comes off. The squares are expanded, so that everything is a matrix product.
+    d phi_nk / d log omega_j = -1/2 tau_k omega_j (x_nj - c_kj)^2 phi_nk for plain units. Divided by their sum, the
+    mean of that derivative over the units, weighted by phi, comes off. The squares are expanded, so that everything
+    is a matrix product.
     """
     pull = slope * phi
     if units.normalised:

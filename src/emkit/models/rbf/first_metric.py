@@ -1,7 +1,8 @@
 """A first guess of the widths: the gates of a small mixture of linear experts (Xu, Jordan & Hinton 1995), fitted by EM.
 
-Gate k is a Gaussian over the inputs with its own mean and diagonal variances shared by all gates; expert k is a linear regression.
-Columns along which the target bends get narrow gates, so their shared variance says how wide units should be.
+Gate k is a Gaussian over the inputs with its own mean and diagonal variances shared by all gates; expert k is a
+linear regression. Columns along which the target bends get narrow gates, so their shared variance says how wide units
+should be.
 """
 
 import numpy as np
@@ -15,7 +16,7 @@ _ROWS = 2.0  # pseudo-rows of pooled variance
 
 
 def _experts(psi: Array, y: Array, resp: Array) -> tuple[Array, Array]:
-    """Squared residuals (n, K, p) of the K weighted regressions of y (n, p) on psi (n, 1 + d), and residual variances (K, p)."""
+    """Squared residuals (n, K, p) and residual variances (K, p) of K weighted regressions of y on psi (n, 1 + d)."""
     k, m = resp.shape[1], psi.shape[1]
     ridge = np.diag(np.r_[1e-6, np.full(m - 1, _RIDGE)])
     outer = (psi[:, :, None] * psi[:, None, :]).reshape(len(psi), -1)

@@ -1,8 +1,8 @@
 """The widths of the units: one per column, by the largest evidence.
 
-L-BFGS on the log evidence over log omega, the weights integrated out and precisions and noise at their best for every omega. By the
-envelope theorem the gradient is that at fixed precisions: with D = d evidence / d Psi = sum_o r_o m_o' / s2_o - p Psi S, rows times
-their weights (r the residuals, m and S mean and relative covariance of the weights).
+L-BFGS on the log evidence over log omega, the weights integrated out and precisions and noise at their best for every
+omega. By the envelope theorem the gradient is that at fixed precisions: with D = d evidence / d Psi = sum_o r_o m_o'
+/ s2_o - p Psi S, rows times their weights (r the residuals, m and S mean and relative covariance of the weights).
 """
 
 from collections.abc import Callable
@@ -54,6 +54,13 @@ def evidence_and_slope(sample: Sample, units: Units, start: Array | None) -> tup
     if sample.weights is not None:
         slope *= sample.weights[:, None]
     return (readout, *pull_back(slope, phi, exponent, sample.x, units))
+
+
+def worth(sample: Sample, units: Units, start: Array) -> float:
+    """Log evidence plus log prior of log omega about ``start`` (d,), without constants."""
+    off = (units.log_omega - start) / SPREAD
+    psi = design(values(exponents(sample.x, units), units.normalised), sample.x)
+    return maximise(gram(psi, sample.y, sample.weights), units.count).log_evidence - 0.5 * float(off @ off)
 
 
 def improve(

@@ -9,15 +9,14 @@ from emkit.models.rbf.centers import cluster
 from emkit.models.rbf.evidence import Readout
 from emkit.models.rbf.features import Array, Units
 from emkit.models.rbf.first_metric import gate_variances
-from emkit.models.rbf.metric import Sample, evidence_and_slope, improve
+from emkit.models.rbf.metric import Sample, evidence_and_slope, improve, worth
 
 SIZES = (4, 10, 25, 60)
-KINDS = ("plain", "normalised")
-_FIRST, _THEN = 40, 40  # evaluations of the evidence before and after the centres are put by the new metric
-
-
-class Halted(Exception):
-    """The user asked to stop."""
+KINDS = ("normalised", "plain")
+_FIRST, _THEN = 20, 40  # evaluations of the evidence before and after the centres are put by the new metric
+_DRAWS, _POLISH = 8, 15  # most further draws of the centres of the winner, evaluations for each
+_NEAR = 8.0  # largest sum of omega over the columns to start from
+_DRAWN = 3000  # rows in all of those draws: few rows need them more, and many make them dear
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def fit_one(
     k: int,
     kind: str,
     *,
-    begin: Array | None = None,
+    begins: Sequence[Array] = (),
     widths: str = "columns",
     centers: str | Array = "metric",
     seed: int = 0,
@@ -71,10 +70,12 @@ def fit_one(
 ) -> Found:
     """Units of one kind and number: widths, then centres in that metric, then widths again.
 
-    ``start`` (d,) centres the prior of log omega; ``begin`` (d,) is where the search begins, ``start`` if None.
+    ``start`` (d,) centres the prior of log omega; the search begins there or at one of ``begins``, where the
+    evidence is largest: with many columns all units may vanish at the start, and no slope leads away from it.
     """
-    log_omega = start if begin is None else begin
-    units = Units(place(sample, log_omega, k, centers, seed), log_omega, np.zeros(k), kind == "normalised")
+    factors, normalised = np.zeros(k), kind == "normalised"
+    places = [Units(place(sample, at, k, centers, seed), at, factors, normalised) for at in (start, *begins)]
+    units = max(places, key=lambda at: worth(sample, at, start)) if begins else places[0]
     units, value, warm = improve(sample, units, start, _FIRST, halted=halted)
     if isinstance(centers, str) and centers != "input":
         moved = replace(units, centers=place(sample, units.log_omega, k, centers, seed))
@@ -86,10 +87,38 @@ def fit_one(
     return Found(units, evidence_and_slope(sample, units, warm)[0], value)
 
 
+def polish(
+    sample: Sample,
+    found: Found,
+    start: Array,
+    *,
+    centers: str = "metric",
+    seed: int = 0,
+    halted: Callable[[], bool] = lambda: False,
+) -> Found:
+    """The same number and kind of units after a few more draws of the clusters in the best metric so far.
+
+    The best is kept. Where the target jumps, it matters which of several clusterings puts its borders near the jump.
+    """
+    for again in range(1, 1 + min(_DRAWS, max(1, _DRAWN // len(sample.x)))):
+        if halted():
+            break
+        at = found.units
+        moved = replace(at, centers=place(sample, at.log_omega, at.count, centers, seed + again))
+        units, value, warm = improve(sample, moved, start, _POLISH, halted=halted)
+        if value > found.value:
+            found = Found(units, evidence_and_slope(sample, units, warm)[0], value)
+    return found
+
+
 def first_metric(sample: Sample, seed: int) -> Array:
-    """Log omega (d,) to start from: a quarter of the inverse gate variances of a mixture of linear experts."""
+    """Log omega (d,) to start from: a quarter of the inverse gate variances of a mixture of linear experts.
+
+    With many columns these are scaled down to a sum of 8: a row would be too far from every unit for any slope to show.
+    """
     rng = np.random.default_rng([seed, 0])
-    return np.asarray(-np.log(4.0 * gate_variances(sample.x, sample.y, sample.mass, rng)))
+    omega = 0.25 / gate_variances(sample.x, sample.y, sample.mass, rng)
+    return np.asarray(np.log(omega * min(1.0, _NEAR / float(omega.sum()))))
 
 
 def sizes_for(rows: float) -> list[int]:
@@ -123,17 +152,23 @@ def search(
     """
     best: Found | None = None
     table: list[Tried] = []
+    earlier: dict[tuple[str, int], Array] = {}
     for kind in kinds:
-        begin: Array | None = None
-        for k in sizes:
+        for i, k in enumerate(sizes):
             if best is not None and halted():
                 break
-            found = fit_one(sample, start, k, kind, begin=begin, widths=widths, centers=centers, seed=seed, halted=halted)
-            begin = found.units.log_omega
+            near = [earlier.get(pair) for pair in ((kind, sizes[i - 1]), (kinds[0], k)) if pair != (kind, k)]
+            begins = [at for at in near if at is not None]
+            found = fit_one(
+                sample, start, k, kind, begins=begins, widths=widths, centers=centers, seed=seed, halted=halted
+            )  # fmt: skip
+            earlier[kind, k] = found.units.log_omega
             table.append(Tried(k, kind, found.readout.log_evidence + shift, determined(found)))
             if report is not None:
                 report(table[-1])
             if best is None or found.readout.log_evidence > best.readout.log_evidence:
                 best = found
     assert best is not None
+    if widths == "columns" and isinstance(centers, str) and centers != "input":
+        best = polish(sample, best, start, centers=centers, seed=seed, halted=halted)
     return best, table
