@@ -1,5 +1,6 @@
 """BayesianNetwork.learn: graphs learnt from rows with holes, what is said of them, and what bad input gets."""
 
+import time
 import warnings
 
 import numpy as np
@@ -512,3 +513,32 @@ def test_a_search_for_a_graph_is_no_candidate_of_select(holes):
     grid = {"edges": [StructureSearch(), StructureSearch("aic")]}
     with pytest.raises(ParameterError, match="a graph to be learnt is no candidate"):
         emkit.select(BayesianNetwork(), holes, grid=grid)
+
+
+def test_what_has_no_weight_does_not_make_a_column_vary(whole):
+    weights = np.ones(len(whole))
+    weights[0] = 0
+    odd = whole.assign(rare=np.where(np.arange(len(whole)) == 0, "rare", "common"))
+    with pytest.warns(UserWarning, match="'rare' has one value only"):
+        BayesianNetwork.learn(odd, weights, random_state=0, restarts=0)
+
+
+def test_twins_beside_numbers_are_named(whole):
+    rng = np.random.default_rng(0)
+    table = whole[["rain"]].assign(again=np.where(whole["rain"] == "yes", "y", "n"), number=rng.normal(size=len(whole)))
+    with pytest.warns(UserWarning, match="'rain' and 'again' determine each other"):
+        BayesianNetwork.learn(table, random_state=0, restarts=0)
+
+
+def test_without_a_search_search_says_so(holes):
+    with pytest.raises(AttributeError, match="give a StructureSearch as edges"):
+        _ = BayesianNetwork(TRUE).fit(holes).search_
+
+
+def test_small_tables_of_numbers_with_holes_are_not_slow():
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame(rng.normal(size=(10, 4)), columns=list("abcd"))
+    holes = rows.mask(rng.random(rows.shape) < 0.2)
+    begin = time.process_time()
+    BayesianNetwork.learn(holes, random_state=0, restarts=10)
+    assert time.process_time() - begin < 20

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 from sklearn.base import clone
 
 from emkit.core.checks import count
@@ -47,7 +48,7 @@ def proposals(face: Any, X: Any, sample_weight: Any, states: int | Sequence[int]
     names, graph = structure.graph.names, structure.graph
     name = unused("H", names)
     latent = {names[node]: list(structure.states[node]) for node in structure.hidden}
-    numbers = [count(number, "states", 2) for number in ([states] if isinstance(states, int) else states)]
+    numbers = [count(number, "states", 2) for number in ([states] if isinstance(states, int | np.integer) else states)]
     found: list[HiddenProposal] = []
     base: float | None = None
     for group in semi_cliques(graph.parents)[:most]:

@@ -40,6 +40,9 @@ class State(ABC):
             value = self._value(name[:-1])
             if value is not None:
                 return value
+        own = getattr(type(self), name, None)
+        if isinstance(own, property) and own.fget is not None:  # it was that which raised, and says why
+            return own.fget(self)
         raise AttributeError(f"{self._name()!r} object has no attribute {name!r}")
 
     def __setattr__(self, name: str, value: Any) -> None:

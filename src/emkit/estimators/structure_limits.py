@@ -154,14 +154,12 @@ def without_arcs(known: Structure, limits: Constraints, cells: np.ndarray, total
         many = len(known.states[node])
         if needed[node] or node in known.hidden:
             continue
-        if node in known.gaussian:
-            column = cells[:, node]
-            column = column[~np.isnan(column)]
-            if len(column) and column.min() < column.max():
-                continue
+        column = cells[:, node]
+        column = column[~np.isnan(column)]
+        if not len(column) or column.min() == column.max():
             said = "has one value only"
-        elif many == 1:
-            said = "has one value only"
+        elif node in known.gaussian:
+            continue
         elif many > 20 and many > total / 2:
             said = f"has {many} states in {total:g} rows, as an identifier has"
         else:

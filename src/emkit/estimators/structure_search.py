@@ -178,7 +178,9 @@ class Hunt:
             return self._step(limits, families, begin, few, lambda found: None)
 
         free = self.asked.method != "tree"
-        outer = max(restarts // 25, min(restarts // 5, _SMALL // max(self.source.x.size, 1))) if free else 0
+        outer = restarts // 25 if free else 0
+        if free and not self.known.gaussian:  # whose fits cost more than graphs of states
+            outer = max(outer, min(restarts // 5, _SMALL // max(self.source.x.size, 1)))
         return structural_em(rows, step, limits, self.rng, start, outer, free, self._halted, report).found
 
     def _step(
@@ -200,6 +202,11 @@ class Hunt:
         tell(found)
         return found
 
+    def _counts(self, n: int) -> np.ndarray:
+        """Which rows have a weight, (n,)."""
+        weights = self.source.weights
+        return np.ones(n, np.bool_) if weights is None else np.asarray(weights) > 0
+
     def _rows(self, score: Score, limits: Constraints) -> tuple[Any, Families | None]:
         """The rows as structural EM asks them, and the scores of families where nothing is missing."""
         names, cells = self.known.graph.names, np.asarray(self.source.x, dtype=np.float64)
@@ -213,7 +220,11 @@ class Hunt:
                 raise ParameterError(
                     f"score={self.asked.score!r}: with columns of numbers give 'bic', 'aic' or 'loglik'", parameter="score"
                 )
-            without_arcs(self.known, limits, cells, self.source.total_weight)
+            without_arcs(self.known, limits, cells[self._counts(len(cells))], self.source.total_weight)
+            states = np.where(
+                np.isnan(cells) | (np.arange(len(names)) == np.array(self.known.gaussian)[:, None]).any(axis=0), -1, cells
+            )
+            warn_of_twins(Rows(states, self.source.weights, limits.cards), names, limits)
             mixed = MixedRows(
                 with_weight(self.source), names, [len(states) for states in self.known.states], score, self.executor, self.rng,
                 self.max_table, self.max_configurations,
@@ -223,7 +234,8 @@ class Hunt:
         hidden = self.known.hidden
         codes = np.full((len(cells), len(names)), -1, np.int32)
         codes[:, len(hidden) :] = np.where(np.isnan(cells), -1, cells)
-        without_arcs(self.known, limits, np.where(codes < 0, np.nan, codes), self.source.total_weight)
+        there = codes[self._counts(len(cells))]
+        without_arcs(self.known, limits, np.where(there < 0, np.nan, there), self.source.total_weight)
         rows = Rows(codes, self.source.weights, limits.cards)
         warn_of_twins(rows, names, limits)
         if rows.complete:
