@@ -542,3 +542,14 @@ def test_small_tables_of_numbers_with_holes_are_not_slow():
     begin = time.process_time()
     BayesianNetwork.learn(holes, random_state=0, restarts=10)
     assert time.process_time() - begin < 20
+
+
+def test_two_arcs_that_pay_only_together_are_found_in_a_small_table():
+    """Found by brute force: the best of the eleven classes of three columns is a collider, neither of whose arcs pays alone."""
+    rng = np.random.default_rng(3)
+    a, b = rng.integers(0, 2, 100), rng.integers(0, 2, 100)
+    c = np.where(rng.random(100) < 0.75, a ^ b, rng.integers(0, 2, 100))
+    frame = pd.DataFrame({"a": a, "b": b, "c": c}).astype(float).mask(rng.random((100, 3)) < 0.2).astype("Int64")
+    want = -BayesianNetwork("a->c, b->c", random_state=0).fit(frame).bic() / 2
+    for seed in range(4):
+        assert BayesianNetwork.learn(frame, random_state=seed).search_.score > want - 0.3

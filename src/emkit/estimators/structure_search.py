@@ -179,9 +179,10 @@ class Hunt:
 
         free = self.asked.method != "tree"
         outer = restarts // 25 if free else 0
-        if free and not self.known.gaussian:  # whose fits cost more than graphs of states
-            outer = max(outer, min(restarts // 5, _SMALL // max(self.source.x.size, 1)))
-        return structural_em(rows, step, limits, self.rng, start, outer, free, self._halted, report).found
+        more = min(restarts // 5, _SMALL // max(self.source.x.size, 1))
+        small = free and more > outer and not self.known.gaussian  # graphs of numbers cost more to fit
+        many, thorough = more if small else outer, small and not self.known.hidden
+        return structural_em(rows, step, limits, self.rng, start, many, free, thorough, self._halted, report).found
 
     def _step(
         self, limits: Constraints, scores: Families, begin: Parents | None, restarts: int, tell: Callable[[Found], None]

@@ -81,6 +81,7 @@ def structural_em(
     start: Parents | None = None,
     restarts: int = 2,
     any_arcs: bool = True,
+    thorough: bool = False,
     halted: Callable[[], bool] = lambda: False,
     report: Callable[[Found], None] = lambda found: None,
 ) -> Fitted:
@@ -99,6 +100,8 @@ def structural_em(
         It ends when so many graphs in a row, the best one disturbed at random, have led to none that is better.
     any_arcs : bool
         Whether arcs may be taken away that the search would have put in: not from a tree.
+    thorough : bool
+        Whether moves are judged by the observed score after each of these, not only at the end: for small tables.
     halted, report : callables
         Whether to stop, keeping the best; told of every better graph.
     """
@@ -109,6 +112,8 @@ def structural_em(
         walk.disturb()
         disturbed = _within_limits(rows, walk.found.parents, best.expected)
         found = best if disturbed is None else _rounds(rows, disturbed, search, halted)
+        if thorough and any_arcs and found is not best:
+            found = _by_observed_score(rows, found, limits, rng, halted, lambda found: None)
         if found.score > best.score + _CLOSE:
             best, failed = found, 0
             report(best.found)

@@ -206,7 +206,7 @@ class MixedRows(Incomplete):
         )  # fmt: skip
 
     def _fit(self, parents: Parents) -> tuple[Any, Any, float]:
-        ended = fit(self._model(parents), self.source, executor=self.executor, starts=1, tol=_TOL, max_iter=_ITERATIONS)
+        ended = fit(self._model(parents), self.source, executor=self.executor, starts=1, tol=0.1 * _TOL, max_iter=_ITERATIONS)
         return ended.model, ended.params, ended.log_likelihood
 
     def fitted(self, parents: Parents, expected: Families) -> Fitted:
