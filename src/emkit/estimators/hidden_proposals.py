@@ -50,14 +50,13 @@ def proposals(face: Any, X: Any, sample_weight: Any, states: int | Sequence[int]
     latent = {names[node]: list(structure.states[node]) for node in structure.hidden}
     numbers = [count(number, "states", 2) for number in ([states] if isinstance(states, int | np.integer) else states)]
     found: list[HiddenProposal] = []
-    base: float | None = None
-    for group in semi_cliques(graph.parents)[:most]:
+    groups = semi_cliques(graph.parents)[:most]
+    base = _score(face, replace(search, start=graph.edges), X, sample_weight) if groups else 0.0  # the rows may be others
+    for group in groups:
         parents = with_hidden(graph.parents, group)
         every = (name, *names)
         start = [(every[p], every[c]) for c, of in enumerate(parents) for p in of]
         best: HiddenProposal | None = None
-        if base is None:  # from these rows, which need not be those of the fit
-            base = _score(face, replace(search, start=graph.edges), X, sample_weight)
         for number in numbers:
             one = clone(face)
             one.set_params(latent={name: number, **latent}, edges=replace(search, start=start))

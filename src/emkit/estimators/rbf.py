@@ -11,6 +11,7 @@ from emkit.core.checks import count, one_of
 from emkit.core.columns import Columns
 from emkit.core.errors import DataError, ParameterError
 from emkit.core.monitor import Monitor, Monitors
+from emkit.data.names import check_columns
 from emkit.data.tables import read_table
 from emkit.data.validate import check_weights
 from emkit.estimators.settings import make_rng
@@ -210,16 +211,10 @@ class RBFRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     def _rows(self, X: Any) -> np.ndarray:
         """New rows, their columns compared with those of the fit."""
         table = read_table(X, like=self._columns, every_column=False)
-        names = table.columns.names
-        if self._columns.named and table.columns.named and names != self._columns.names:
-            if set(names) != set(self._columns.names):
-                odd = sorted(set(names) ^ set(self._columns.names))[0]
-                raise DataError(f"The feature names should match those that were passed during fit: {odd!r} is on one side only")
-            return _complete(table.x, table.columns)[:, [names.index(name) for name in self._columns.names]]
-        if table.x.shape[1] != self.n_features_in_:
-            raise DataError(
-                f"X has {table.x.shape[1]} features, but {type(self).__name__} is expecting {self.n_features_in_} features as input"
-            )
+        names, known = (columns.names if columns.named else None for columns in (table.columns, self._columns))
+        if names is not None and known is not None and set(names) == set(known):  # in any order
+            return _complete(table.x, table.columns)[:, [names.index(name) for name in known]]
+        check_columns(names, len(table.columns), known, self.n_features_in_, type(self).__name__)
         return _complete(table.x, table.columns)
 
     def predict(self, X: Any, return_std: bool = False) -> Any:

@@ -203,14 +203,10 @@ class Hunt:
         tell(found)
         return found
 
-    def _counts(self, n: int) -> np.ndarray:
-        """Which rows have a weight, (n,)."""
-        weights = self.source.weights
-        return np.ones(n, np.bool_) if weights is None else np.asarray(weights) > 0
-
     def _rows(self, score: Score, limits: Constraints) -> tuple[Any, Families | None]:
         """The rows as structural EM asks them, and the scores of families where nothing is missing."""
-        names, cells = self.known.graph.names, np.asarray(self.source.x, dtype=np.float64)
+        names, source = self.known.graph.names, with_weight(self.source)
+        cells = np.asarray(source.x, dtype=np.float64)
         if self.known.gaussian:
             if self.known.hidden:
                 raise ParameterError(
@@ -221,23 +217,21 @@ class Hunt:
                 raise ParameterError(
                     f"score={self.asked.score!r}: with columns of numbers give 'bic', 'aic' or 'loglik'", parameter="score"
                 )
-            without_arcs(self.known, limits, cells[self._counts(len(cells))], self.source.total_weight)
-            states = np.where(
-                np.isnan(cells) | (np.arange(len(names)) == np.array(self.known.gaussian)[:, None]).any(axis=0), -1, cells
-            )
-            warn_of_twins(Rows(states, self.source.weights, limits.cards), names, limits)
+            without_arcs(self.known, limits, cells, source.total_weight)
+            states = np.where(np.isnan(cells), -1, cells)
+            states[:, list(self.known.gaussian)] = -1
+            warn_of_twins(Rows(states, source.weights, limits.cards), names, limits)
             mixed = MixedRows(
-                with_weight(self.source), names, [len(states) for states in self.known.states], score, self.executor, self.rng,
+                source, names, [len(states) for states in self.known.states], score, self.executor, self.rng,
                 self.max_table, self.max_configurations,
             )  # fmt: skip
             mixed.check()
             return mixed, None if np.isnan(cells).any() else mixed.first()
         hidden = self.known.hidden
-        codes = np.full((len(cells), len(names)), -1, np.int32)
-        codes[:, len(hidden) :] = np.where(np.isnan(cells), -1, cells)
-        there = codes[self._counts(len(cells))]
-        without_arcs(self.known, limits, np.where(there < 0, np.nan, there), self.source.total_weight)
-        rows = Rows(codes, self.source.weights, limits.cards)
+        every = np.full((len(cells), len(names)), np.nan)
+        every[:, len(hidden) :] = cells
+        without_arcs(self.known, limits, every, source.total_weight)
+        rows = Rows(np.where(np.isnan(every), -1, every), source.weights, limits.cards)
         warn_of_twins(rows, names, limits)
         if rows.complete:
             return None, CountedFamilies(rows, score)
