@@ -1,0 +1,33 @@
+"""Expected values of functions of a few standard normal numbers, by sums over fixed nodes."""
+
+from functools import lru_cache
+
+import numpy as np
+
+_STEPS = {1: (0.25, 34), 2: (0.5, 13)}  # step, and steps on either side
+_POINTS = 1024
+
+
+@lru_cache(maxsize=32)
+def nodes(r: int) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes (J, r) and log weights (J,), which add up to 1.
+
+    For r of 1 or 2 the trapezoidal rule, whose error for a logistic function of such a number times s is of the order of
+    exp(-2 pi^2 / (s step)): Trefethen and Weideman (2014), SIAM Review 56, 385-458. It is far below that of Gauss and Hermite's
+    rule where s is large. For more, 1,024 of Sobol's points, symmetric and with unit covariance: errors of about 1e-3.
+    """
+    if r == 0:
+        return np.zeros((1, 0)), np.zeros(1)
+    if r > 2:
+        from scipy.special import ndtri
+        from scipy.stats import qmc
+
+        half = ndtri(np.clip(qmc.Sobol(r, scramble=True, rng=0).random(_POINTS // 2), 1e-12, 1.0 - 1e-12))
+        points = np.concatenate([half, -half])
+        root = np.linalg.cholesky(points.T @ points / len(points))
+        return np.linalg.solve(root, points.T).T, np.full(len(points), -np.log(len(points)))
+    step, many = _STEPS[r]
+    line = step * np.arange(-many, many + 1)
+    points = np.stack(np.meshgrid(*[line] * r, indexing="ij"), axis=-1).reshape(-1, r)
+    log_weights = -0.5 * (points**2).sum(axis=1)
+    return points, log_weights - np.log(np.exp(log_weights).sum())
