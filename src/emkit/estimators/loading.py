@@ -30,7 +30,7 @@ def load(path: str | os.PathLike[str], *, classes: Sequence[type] = ()) -> Any:
     own = {kind.__name__: kind for kind in classes if issubclass(kind, Face)}
     saved = load_model(path, classes)
     name = saved.estimator
-    if name not in own and name not in group("estimators"):
+    if name not in own and name not in (*group("estimators"), *group("regressors")):
         raise ModelFileError(
             f"{os.fspath(path)!r} holds a {name!r}, which is not part of this emkit; pass the class to load(path, classes=[...]) "
             "if it is yours, or upgrade emkit"

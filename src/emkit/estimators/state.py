@@ -120,7 +120,7 @@ class State(ABC):
         if not changed:
             return result
         exact = result.model.shown(result.params)
-        params = result.model.unshown({**exact, **changed}, result.model.n_hidden or 1, self.n_features_in_)
+        params = result.model.unshown({**exact, **changed}, result.model.n_hidden or 1, len(self.columns_))
         return Result.by_hand(result.model, params)
 
     def _from_hand(self, values: Mapping[str, Any]) -> Result:

@@ -276,7 +276,7 @@ class _Lines:
         u, sizes, v = np.linalg.svd(slopes @ root, full_matrices=False)
         told = sizes > 1e-9
         inputs = root @ v[told].T
-        points, log_weights = nodes(int(told.sum()))
+        points, log_weights = nodes(int(told.sum()), float(sizes.max(initial=0.0)))
         rest = covariance - inputs @ inputs.T
         return cls(params.intercepts[k], slopes, u[:, told] * sizes[told], inputs, rest, points, log_weights)
 

@@ -1,0 +1,116 @@
+"""What mixtures of experts have in common, whether they predict numbers or classes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from emkit.core.bayes import log_sum_exp, posterior
+from emkit.core.checks import one_of
+from emkit.core.columns import Columns
+from emkit.core.result import Result
+from emkit.estimators.supervised import Supervised
+from emkit.families.experts.expert import Expert
+from emkit.families.experts.family import Experts
+from emkit.families.gaussian.family import Gaussian
+from emkit.models.mixture import FiniteMixture
+
+EXPERTS = ("linear", "constant")
+_SHOWN = 6  # columns of a summary
+
+
+@dataclass(eq=False, repr=False)
+class MixtureOfExperts(Supervised):
+    """Base of the two estimators. You implement ``_expert``."""
+
+    finds_size = True
+    size_setting = "n_experts"
+    shown_as: ClassVar[str] = "expert"
+
+    n_experts: Any = "auto"
+    expert: str = "linear"
+    covariance_type: str = "tied-diag"
+
+    def _expert(self, target: int, columns: Columns | None) -> Expert:
+        """The expert's family; ``target`` is the number of its column."""
+        raise NotImplementedError
+
+    def _gate_prior(self) -> Any:
+        raise NotImplementedError
+
+    def build(self, columns: Columns | None) -> FiniteMixture:
+        """A FiniteMixture over gate and expert."""
+        constant = one_of(self.expert, EXPERTS, "expert") == "constant"
+        d = self._width_by_hand() if columns is None else len(columns) - 1
+        gate = Gaussian(self.covariance_type, self._gate_prior())
+        family = Experts.of(gate, self._expert(d, columns), range(d), target=d, constant=constant)
+        weights_prior = self.get_params(deep=False)["weights_prior"]
+        return self._with_values(FiniteMixture(family, self._size(), weights_prior, self.init_params))  # type: ignore[return-value]
+
+    def _width_by_hand(self) -> int:
+        """Inputs of parameters that were set by hand."""
+        shape = np.shape(self.__dict__.get("_values", {}).get("gate_means", 0.0))
+        return shape[1] if len(shape) == 2 else 1
+
+    @property
+    def n_experts_(self) -> int:
+        """K as it was given, or found."""
+        return self._size_of(self.model_)
+
+    # --- the gate -----------------------------------------------------------------------------------------------------
+
+    def _groups(self, X: Any) -> Iterator[tuple[np.ndarray, np.ndarray, Any]]:
+        """For groups of rows: their numbers, the probabilities of the experts given the inputs, and what each predicts."""
+        source, current = self._rows(X), self._current()
+        model: Any = current.model
+        log_weights = current.params.log_weights
+        for rows, log_prob, predicted in model.family.predicted(current.params.components, source.x):
+            joint = log_prob + log_weights
+            found = posterior(joint, log_sum_exp(joint))
+            lost = ~(found.sum(axis=1) > 0)  # so far away that no gate has a density there
+            found[lost] = current.params.weights
+            yield rows, found, predicted
+
+    def gate(self, X: Any) -> np.ndarray:
+        """Probability of each expert given the observed inputs, (n, K), before the target is known."""
+        groups = list(self._groups(X))
+        out = np.empty((sum(len(rows) for rows, _, _ in groups), self._size_of(self._current().model)))
+        for rows, found, _ in groups:
+            out[rows] = found
+        return out
+
+    def responsibilities(self, X: Any, y: Any) -> np.ndarray:
+        """Probability of each expert given inputs and target, (n, K)."""
+        found = self._infer(self._rows(X, y), "marginals").marginals
+        assert found is not None
+        return found
+
+    # --- in words -----------------------------------------------------------------------------------------------------
+
+    def _in_words(self, result: Result) -> str:
+        k = result.model.n_hidden or 1
+        return f"Mixture of {k} {self.expert} expert{'s' * (k > 1)}, {self.covariance_type} gate"
+
+    def _labels_in_words(self, result: Result) -> list[str]:
+        """Where each expert is asked, and what it says."""
+        model: Any = result.model
+        part = model.family.gate
+        mean, variance = part.family.moments(result.params.components.parts[0])
+        names = [self.columns_[j].name for j in part.columns]
+        more = "   ..." if len(names) > _SHOWN else ""
+        lines = ["  " + "   ".join(["expert   weight", *(f"{name[:16]:>16}" for name in names[:_SHOWN])]) + more]
+        for k, weight in enumerate(result.params.weights):
+            cells = [f"{m:.4g} ({s:.3g})" for m, s in zip(mean[k, :_SHOWN], np.sqrt(variance[k, :_SHOWN]), strict=True)]
+            lines.append("  " + "   ".join([f"{k:>6}   {weight:.4f}", *(f"{cell:>16}" for cell in cells)]))
+        return [*lines, "  where each expert is asked: means of the inputs, standard deviations in brackets"]
+
+    def _more_in_words(self, result: Result) -> list[str]:
+        """Inputs that were left out."""
+        model: Any = result.model
+        idle = [self.columns_[j].name for part in model.family.parts[2:] for j in part.columns]
+        return [f"  inputs that have one value are left out: {', '.join(idle)}"] if idle else []
+
+    def _columns_by_moments(self) -> list[int]:
+        """Of the gate."""
+        return []

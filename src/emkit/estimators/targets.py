@@ -1,0 +1,71 @@
+"""Reading a target: numbers, or classes, one for each row."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import DataConversionWarning
+
+from emkit.core.errors import DataError, ParameterError
+from emkit.core.warn import warn
+from emkit.data.tables import is_table, read_frame
+from emkit.data.validate import unmask
+
+
+def column_of_target(y: Any, n: int) -> tuple[np.ndarray, str | None]:
+    """The target as an array (n,), and its name, if it has one. Raises DataError if it is not one column with a cell a row."""
+    if y is None:
+        raise ParameterError("requires y to be passed, but the target y is None: give the target, fit(X, y)", parameter="y")
+    name = getattr(y, "name", None)
+    if is_table(y):
+        frame = read_frame(y)
+        if len(frame.columns) != 1:
+            raise DataError(f"y should be a 1d array: the target has {len(frame.columns)} columns; give one")
+        name, array = frame.columns[0], frame[frame.columns[0]].to_numpy()
+    else:
+        found = unmask(y)
+        array = np.asarray(found if hasattr(found, "__array__") else list(found) if np.iterable(found) else found)
+    if array.ndim == 2 and array.shape[1] == 1:
+        if not is_table(y):
+            warn("A column-vector y was passed when a 1d array was expected: its one column is taken", DataConversionWarning)
+        array = array[:, 0]
+    if array.ndim != 1:
+        raise DataError(f"y should be a 1d array, got an array of shape {array.shape}")
+    if len(array) != n:
+        raise DataError(f"X has {n} rows and y has {len(array)}: inconsistent numbers of samples; give one target for each row")
+    return array, name if isinstance(name, str) else None
+
+
+def read_numbers(y: Any, n: int, what: str = "the target y") -> tuple[np.ndarray, str | None]:
+    """Numbers (n,), float64, and a name. Raises DataError, naming the row, for a missing one and for infinity."""
+    array, name = column_of_target(y, n)
+    if np.iscomplexobj(array):
+        raise DataError(f"Complex data not supported: {what} is complex")
+    try:
+        numbers = np.asarray(array, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{what} holds something that is no number: {error}") from error
+    bad = np.flatnonzero(~np.isfinite(numbers))
+    if len(bad):
+        value = "missing (NaN)" if np.isnan(numbers[bad[0]]) else "infinity"
+        raise DataError(f"{what} is {value} in row {bad[0]}: leave the row out", row=int(bad[0]))
+    return numbers, name
+
+
+def read_classes(y: Any, n: int) -> tuple[np.ndarray, np.ndarray, str | None]:
+    """Numbers of the classes (n,), the classes in order, and a name. Raises DataError for missing ones, and for fractions."""
+    from sklearn.utils.multiclass import check_classification_targets
+
+    array, name = column_of_target(y, n)
+    gone = np.array([value is None or value != value for value in array.tolist()], dtype=bool)
+    if gone.any():
+        row = int(np.flatnonzero(gone)[0])
+        raise DataError(f"the target y is missing (NaN) in row {row}: leave the row out", row=row)
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        row = int(np.flatnonzero(~np.isfinite(array))[0])
+        raise DataError(f"the target y is infinity in row {row}: leave the row out", row=row)
+    try:
+        check_classification_targets(array)
+        classes, codes = np.unique(array, return_inverse=True)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"the target y does not hold classes: {error}") from error
+    return codes.ravel(), classes, name
