@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from emkit.core.bayes import log_sum_exp, posterior
+from emkit.core.block import BlockSource
 from emkit.core.checks import one_of
 from emkit.core.columns import Columns
+from emkit.core.errors import DataError
 from emkit.core.result import Result
+from emkit.estimators.face import Job
 from emkit.estimators.supervised import Supervised
 from emkit.families.experts.expert import Expert
 from emkit.families.experts.family import Experts
@@ -26,7 +29,6 @@ class MixtureOfExperts(Supervised):
 
     finds_size = True
     size_setting = "n_experts"
-    shown_as: ClassVar[str] = "expert"
 
     n_experts: Any = "auto"
     expert: str = "linear"
@@ -47,6 +49,12 @@ class MixtureOfExperts(Supervised):
         family = Experts.of(gate, self._expert(d, columns), range(d), target=d, constant=constant)
         weights_prior = self.get_params(deep=False)["weights_prior"]
         return self._with_values(FiniteMixture(family, self._size(), weights_prior, self.init_params))  # type: ignore[return-value]
+
+    def _prepare(self, source: BlockSource, width: Any, distinct: BlockSource | None = None) -> Job:
+        k = self._size()
+        if source.n_rows < k:
+            raise DataError(f"n_experts={k} is more than the {source.n_rows} row(s) of the data: n_samples={source.n_rows}")
+        return super()._prepare(source, width, distinct)
 
     def _width_by_hand(self) -> int:
         """Inputs of parameters that were set by hand."""

@@ -120,7 +120,9 @@ class MixtureOfExpertsClassifier(ClassifierMixin, MixtureOfExperts):  # type: ig
         if len(there) < 2:
             one = classes[there[0]] if len(there) else None
             what = "has one class" if len(classes) < 2 else "has one class where weights are above 0"
-            raise ParameterError(f"the target {what}, {one!r}: there is nothing to tell apart; give at least two classes", parameter="y")
+            raise ParameterError(
+                f"the target {what}, {one!r}: there is nothing to tell apart; give at least two classes", parameter="y"
+            )
         self._new_classes = classes
         return codes.astype(np.float64), Column(name or "y", "category", tuple(classes.tolist()))
 
@@ -158,7 +160,8 @@ class MixtureOfExpertsClassifier(ClassifierMixin, MixtureOfExperts):  # type: ig
 
     def predict(self, X: Any) -> np.ndarray:
         """The most probable class of each row, (n,)."""
-        return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
+        best = self.predict_proba(X).argmax(axis=1)
+        return np.asarray(self.classes_[best])
 
     def table(self, X: Any) -> dict[str, np.ndarray]:
         """Columns that a prediction adds: ``label``, the most probable class, and ``p_`` and a class, the probability of each."""
@@ -173,10 +176,8 @@ class MixtureOfExpertsClassifier(ClassifierMixin, MixtureOfExperts):  # type: ig
         model: Any = result.model
         family, (gate, own) = model.family, result.params.components.parts[:2]
         sel = family._inputs
-        d = gate.means.shape[1]
         known = np.repeat(gate.means[None], len(gate.means), axis=0)[:, :, sel], np.zeros((len(gate.means), len(sel), len(sel)))
         p = family.expert.predicted(own, *known)
-        assert d
         levels = [str(level)[:12] for level in (self.columns_[-1].levels or ())][:6]
         lines = [*super()._labels_in_words(result), "", "  " + "   ".join(["expert", *(f"{name:>12}" for name in levels)])]
         for k in range(len(p)):

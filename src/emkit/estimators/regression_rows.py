@@ -80,9 +80,11 @@ def without_groups(X: Any, column: Any) -> tuple[Any, Any]:
         import narwhals as nw
 
         frame = read_frame(X)
-        name = column if isinstance(column, str) else frame.columns[column] if 0 <= column < len(frame.columns) else None
+        name: Any = column if isinstance(column, str) else frame.columns[column] if 0 <= column < len(frame.columns) else None
         if name not in frame.columns:
-            raise ParameterError(f"groups={column!r} is no column of X; these are {', '.join(frame.columns[:8])}", parameter="groups")
+            raise ParameterError(
+                f"groups={column!r} is no column of X; these are {', '.join(frame.columns[:8])}", parameter="groups"
+            )
         return frame.with_columns(nw.lit(0.0).alias(name)).to_native(), frame[name].to_numpy()
     array = np.asarray(X)
     if array.ndim != 2 or isinstance(column, str) or not 0 <= column < array.shape[1]:

@@ -15,7 +15,17 @@ from emkit.data.rows import ArraySource
 from emkit.data.tables import read_table
 from emkit.data.validate import check_weights
 from emkit.estimators.predictive import PredictiveDistribution
-from emkit.estimators.regression_rows import CONCOMITANT, GROUPS, OFFSET, TRIALS, Beside, Grouped, group_codes, place, without_groups
+from emkit.estimators.regression_rows import (
+    CONCOMITANT,
+    GROUPS,
+    OFFSET,
+    TRIALS,
+    Beside,
+    Grouped,
+    group_codes,
+    place,
+    without_groups,
+)
 from emkit.estimators.supervised import TARGET, Supervised, with_more
 from emkit.estimators.targets import read_numbers
 from emkit.families.regression.family import Regression
@@ -130,7 +140,7 @@ class MixtureOfRegressions(RegressorMixin, Supervised):  # type: ignore[misc]
         key: Any = columns.names if columns.named else range(len(columns))
         target = columns.role(TARGET)[0]
         shared = tuple(c if c == "intercept" else key[place(c, columns, "shared")] for c in _listed(self.shared))
-        named = {role: None if j is None else key[j] for role, j in used.items()}
+        named: dict[str, Any] = {role: None if j is None else key[j] for role, j in used.items()}
         family = Regression(self.response, on=tuple(key[j] for j in on), target=key[target], shared=shared, **named, **more)
         needed = [*on, *(j for j in used.values() if j is not None), target]
         if concomitant or group or columns.role(GROUPS) or len(needed) < len(columns):
@@ -198,6 +208,7 @@ class MixtureOfRegressions(RegressorMixin, Supervised):  # type: ignore[misc]
         extra, items = beside.columns(len(table.x), table.columns.names)
         columns = with_more(table.columns, [*items, Column(column.name, column.kind, role=TARGET)])
         x = np.column_stack([table.x.astype(np.float64, copy=False), *extra, cells])
+        self._refuse_holes(x, columns)
         return self._source(x, weights, columns, groups)[0], np.float64
 
     def _split(self, X: Any, beside: Beside) -> tuple[Any, Any]:
@@ -226,7 +237,9 @@ class MixtureOfRegressions(RegressorMixin, Supervised):  # type: ignore[misc]
         given = [item.role for item in items if item.role != GROUPS]
         if given != wanted:
             need = ", ".join(dict.fromkeys(wanted)) or "nothing beside X"
-            raise ParameterError(f"the fit was given {need}; give the same here, of as many columns", parameter=(wanted or given)[0])
+            raise ParameterError(
+                f"the fit was given {need}; give the same here, of as many columns", parameter=(wanted or given)[0]
+            )
         if known.role(GROUPS) and groups is None and y is not None:
             raise ParameterError("the fit was given groups; give them here too", parameter="groups")
         n = len(table.x)

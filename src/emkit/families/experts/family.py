@@ -91,10 +91,11 @@ class Experts(PerColumn):
             return super().ready(source, k)
         expert = numbered.parts[1]
         keep = tuple(j for j in expert.columns if j not in idle)
-        blank = replace(self.parts[1].family, places=None)  # type: ignore[call-arg]
+        blank: Any = replace(expert.family, places=None)  # type: ignore[call-arg]
+        family = replace(blank, target=numbered.target) if len(keep) > 1 else blank
         parts = [
             replace(gate, columns=tuple(told)),
-            replace(expert, columns=keep, family=replace(blank, target=numbered.target) if len(keep) > 1 else blank),
+            replace(expert, columns=keep, family=family),
             ColumnPart("idle", idle, Ignored()),
         ]
         return super(Experts, replace(self, parts=tuple(parts))).ready(source, k)
