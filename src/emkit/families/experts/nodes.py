@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 
 _STEPS = {1: (0.25, 8.5, 4), 2: (0.5, 6.5, 1)}  # step, how far it goes on either side, how often the step may be halved
-_LARGEST = {1: 1.0, 2: 1.5}  # of step times the standard deviation of log odds
+_LARGEST = {1: 0.8, 2: 1.5}  # of step times the standard deviation of log odds
 _POINTS = 1024
 
 
