@@ -118,7 +118,7 @@ class MixtureOfExpertsClassifier(ClassifierMixin, MixtureOfExperts):  # type: ig
         codes, classes, name = read_classes(y, n)
         there = np.unique(codes if weights is None else codes[weights > 0])
         if len(there) < 2:
-            one = classes[there[0]] if len(there) else None
+            one = classes.tolist()[there[0]] if len(there) else None
             what = "has one class" if len(classes) < 2 else "has one class where weights are above 0"
             raise ParameterError(
                 f"the target {what}, {one!r}: there is nothing to tell apart; give at least two classes", parameter="y"

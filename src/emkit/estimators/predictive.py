@@ -46,7 +46,8 @@ class PredictiveDistribution:
     @property
     def mean(self) -> np.ndarray:
         """Expected target, (n,)."""
-        return np.asarray((self.weights * self.means).sum(axis=1))
+        first = self.means[:, :1]  # cases that agree are exactly what they say
+        return np.asarray(first[:, 0] + (self.weights * (self.means - first)).sum(axis=1))
 
     @property
     def variance(self) -> np.ndarray:

@@ -113,19 +113,22 @@ class ConfiguredLogit(Expert):
     def ready(self, source: Source, k: int) -> Self:
         """Finds its columns, their units, and the shares of the classes."""
         places = self._there(source)
-        found, counts = replace(self, places=places), np.zeros(self.n_classes)
+        on, summary = list(places.on), source.summary
+        counts, low, high = np.zeros(self.n_classes), np.full(len(on), np.inf), np.full(len(on), -np.inf)
         for block in source:
-            y = np.asarray(block.x)[:, places.target]
             w = np.ones(block.n) if block.row_weights is None else np.asarray(block.row_weights, dtype=np.float64)
+            x = np.asarray(block.x)[w > 0]
+            y, w = x[:, places.target], w[w > 0]
             seen = ~np.isnan(y)
             counts += np.bincount(y[seen].astype(np.int64), w[seen], self.n_classes)
-        on, s = list(places.on), source.summary
-        centre, variance = np.nan_to_num(s.mean[on]), np.nan_to_num(s.variance[on])
+            low = np.fmin(low, np.fmin.reduce(x[:, on], axis=0, initial=np.inf))
+            high = np.fmax(high, np.fmax.reduce(x[:, on], axis=0, initial=-np.inf))
+        centre, variance = np.nan_to_num(summary.mean[on]), np.nan_to_num(summary.variance[on])
         told = variance > (1e-10 * centre) ** 2
         scale = np.sqrt(np.where(told, variance, 1.0))
-        low, high = ((np.where(told, end[on], centre) - centre) / scale for end in (s.low, s.high))
+        low, high = ((np.where(told, end, centre) - centre) / scale for end in (low, high))
         shares = (counts + 1.0 / self.n_classes) / (counts.sum() + 1.0)
-        return replace(found, frame=Frame(centre, scale, low, high, rows=float(counts.sum())), shares=shares)
+        return replace(self, places=places, frame=Frame(centre, scale, low, high, rows=float(counts.sum())), shares=shares)
 
     def sizes(self, k: int, d: int) -> dict[str, int]:
         """As many log odds as classes but one."""
