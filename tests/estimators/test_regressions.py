@@ -216,7 +216,7 @@ def test_bad_input_is_named():
     bad[3] = np.nan
     with pytest.raises(DataError, match=r"target y is missing \(NaN\) in row 3"):
         MixtureOfRegressions(2).fit(plain, bad)
-    with pytest.raises(DataError, match="'y' row .* expected a count"):
+    with pytest.raises(DataError, match=r"'y' row .* expected a count"):
         MixtureOfRegressions(2, response="poisson").fit(plain, y)
     with pytest.raises(DataError, match="groups: row 1 has none"):
         MixtureOfRegressions(2).fit(plain.iloc[:3], y[:3], groups=["a", None, "b"])

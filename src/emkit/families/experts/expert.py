@@ -33,6 +33,8 @@ class Expert(Family):
     (K, n, q) and covariance ``covariances[k]`` (K, q, q), which is 0 for what is observed.
     """
 
+    made_of_others = True  # no column's family by a word: it stands beside a gate
+
     @property
     @abstractmethod
     def inputs(self) -> tuple[int, ...]:
