@@ -28,15 +28,12 @@ class Unseen:
         Expected inputs given the observed cells, which are themselves.
     covariances : array of shape (K, d, d)
         Of the inputs given the observed cells: 0 where one of the two is observed.
-    complete : bool
-        Whether nothing is missing.
     """
 
     rows: np.ndarray
     log_prob: np.ndarray
     means: np.ndarray
     covariances: np.ndarray
-    complete: bool
 
 
 def as_matrices(params: GaussianParams) -> GaussianParams:
@@ -67,7 +64,9 @@ def unseen(params: GaussianParams, x: np.ndarray) -> Iterator[Unseen]:
             means = np.empty((k, len(part), d))
             means[:, :, observed] = x[part][:, observed]
             means[:, :, gone] = pattern.conditional_means(centred) * scale[gone]
-            yield Unseen(part, pattern.log_prob(centred) - constant, means, covariances, not len(gone))
+            with np.errstate(over="ignore"):  # rows beyond all densities
+                log_prob = pattern.log_prob(centred) - constant
+            yield Unseen(part, log_prob, means, covariances)
 
 
 def gate_stats(params: GaussianParams, resp: np.ndarray, means: np.ndarray, spread: np.ndarray, second: bool) -> GaussianStats:
