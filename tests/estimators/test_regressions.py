@@ -164,6 +164,14 @@ def test_a_group_that_counts_twice_is_there_twice():
         MixtureOfRegressions(2, **settings).fit(frame, y, weights)
 
 
+def test_perfect_separation_leaves_slopes_finite():
+    x = np.linspace(-2, 2, 60)[:, None]
+    model = MixtureOfRegressions(2, response="bernoulli", n_init=2, random_state=0).fit(x, x[:, 0] > 0.1)
+    assert np.abs(model.coef_).max() < 1e3 and np.isfinite(model.predict(x)).all()
+    tried = MixtureOfRegressions(1, response="binomial").fit(x, 5.0 * (x[:, 0] > 0.1), trials=np.full(60, 5))
+    assert 1.0 < tried.coef_[0, 0] < 1e3
+
+
 # --- files, tables, bad input ----------------------------------------------------------------------------------------
 
 
@@ -218,6 +226,8 @@ def test_bad_input_is_named():
         MixtureOfRegressions(2).fit(plain, bad)
     with pytest.raises(DataError, match=r"'y' row .* expected a count"):
         MixtureOfRegressions(2, response="poisson").fit(plain, y)
+    with pytest.raises(DataError, match="the target y is 2 in all rows"):
+        MixtureOfRegressions(2).fit(plain, np.full(len(plain), 2.0))
     with pytest.raises(DataError, match="groups: row 1 has none"):
         MixtureOfRegressions(2).fit(plain.iloc[:3], y[:3], groups=["a", None, "b"])
     model = MixtureOfRegressions(2, n_init=1, random_state=0).fit(plain, y)

@@ -1,5 +1,6 @@
 """What mixtures of experts have in common, whether they predict numbers or classes."""
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +26,7 @@ _SHOWN = 6  # columns of a summary
 
 @dataclass(eq=False, repr=False)
 class MixtureOfExperts(Supervised):
-    """Base of the two estimators. You implement ``_expert``."""
+    """Base of the two estimators. You implement ``_expert``, ``_gate_prior`` and ``_target``."""
 
     finds_size = True
     size_setting = "n_experts"
@@ -34,12 +35,13 @@ class MixtureOfExperts(Supervised):
     expert: str = "linear"
     covariance_type: str = "tied-diag"
 
+    @abstractmethod
     def _expert(self, target: int, columns: Columns | None) -> Expert:
         """The expert's family; ``target`` is the number of its column."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _gate_prior(self) -> Any:
-        raise NotImplementedError
+        """The prior of the gate's means and covariances."""
 
     def build(self, columns: Columns | None) -> FiniteMixture:
         """A FiniteMixture over gate and expert."""

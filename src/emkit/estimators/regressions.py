@@ -205,6 +205,10 @@ class MixtureOfRegressions(RegressorMixin, Supervised):  # type: ignore[misc]
         table = read_table(X, min_rows=2)
         weights = check_weights(sample_weight, len(table.x))
         cells, column = self._target(y, len(table.x), weights)
+        if self.response == "gaussian" and np.ptp(cells) == 0 and "variances" not in (self.fixed or {}):
+            raise DataError(
+                f"the target y is {cells[0]:g} in all rows: there is nothing to regress; fix the variances, or leave it"
+            )
         extra, items = beside.columns(len(table.x), table.columns.names)
         columns = with_more(table.columns, [*items, Column(column.name, column.kind, role=TARGET)])
         x = np.column_stack([table.x.astype(np.float64, copy=False), *extra, cells])

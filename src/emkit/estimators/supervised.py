@@ -1,5 +1,6 @@
 """Estimators with a target, a column of the rows that has that role: what they have in common, whatever their models."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -40,9 +41,9 @@ class Supervised(Face):
         """
         return self._fit(*self._for_fit(X, y, sample_weight))
 
+    @abstractmethod
     def _target(self, y: Any, n: int, weights: np.ndarray | None) -> tuple[np.ndarray, Column]:
         """The target's cells (n,), as numbers, and its column."""
-        raise NotImplementedError
 
     def _for_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> tuple[BlockSource, Any]:
         table = read_table(X, min_rows=2)
