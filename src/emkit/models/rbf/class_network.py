@@ -20,6 +20,7 @@ from emkit.models.rbf.scaling import Scaling
 from emkit.models.rbf.search import KINDS, Tried, first_metric, fit_one, sizes_for
 
 FEWEST = 8  # rows below which there is a linear part only
+_WORTH = 1.0  # nats that units must gain over a plane: their widths were chosen after seeing the rows
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def _choose(
             table.append(Tried(k, kind, readout.log_evidence, readout.determined))
             if report is not None:
                 report(table[-1])
-            if best is None or readout.log_evidence > best[0]:
+            if best is None or readout.log_evidence > best[0] + (_WORTH if not best[1].count else 0.0):
                 best = readout.log_evidence, found.units
     assert best is not None
     if sum(one.n_units > 0 for one in table) < len(sizes) * len(kinds):
