@@ -19,6 +19,8 @@ NAMES: tuple[tuple[str, str, str], ...] = (
     ("estimators", "BayesianNetwork", "emkit.estimators.bayesian_network"),
     ("estimators", "AutoClass", "emkit.estimators.autoclass"),
     ("regressors", "RBFRegressor", "emkit.estimators.rbf"),
+    ("regressors", "RBFClassifier", "emkit.estimators.rbf_classes"),
+    ("regressors", "GaussianMixtureRegressor", "emkit.estimators.gaussian_mixture_regressor"),
     ("regressors", "MixtureOfExpertsRegressor", "emkit.estimators.experts"),
     ("regressors", "MixtureOfExpertsClassifier", "emkit.estimators.experts_classes"),
     ("regressors", "MixtureOfRegressions", "emkit.estimators.regressions"),

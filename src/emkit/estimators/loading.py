@@ -8,7 +8,9 @@ from typing import Any
 from emkit._names import MODULES, group
 from emkit.core.errors import ModelFileError
 from emkit.estimators.face import Face
+from emkit.io.container import kind_of
 from emkit.io.modelfile import load_model
+from emkit.io.recordfile import KIND, load_record
 
 
 def load(path: str | os.PathLike[str], *, classes: Sequence[type] = ()) -> Any:
@@ -27,6 +29,8 @@ def load(path: str | os.PathLike[str], *, classes: Sequence[type] = ()) -> Any:
     ModelFileError
         If the file is damaged, truncated, not emkit's, or from a newer emkit.
     """
+    if kind_of(path) == KIND:
+        return _of_record(path, classes)
     own = {kind.__name__: kind for kind in classes if issubclass(kind, Face)}
     saved = load_model(path, classes)
     name = saved.estimator
@@ -37,5 +41,16 @@ def load(path: str | os.PathLike[str], *, classes: Sequence[type] = ()) -> Any:
         )
     try:
         return (own[name] if name in own else getattr(import_module(MODULES[name]), name))._from_saved(saved)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelFileError(f"{os.fspath(path)!r}: its settings do not make sense to this emkit ({error!r})") from error
+
+
+def _of_record(path: str | os.PathLike[str], classes: Sequence[type]) -> Any:
+    """An estimator that is no engine model."""
+    name, record, settings, columns, more, _ = load_record(path, classes)
+    if name not in group("regressors"):
+        raise ModelFileError(f"{os.fspath(path)!r} holds a {name!r}, which is not part of this emkit; upgrade emkit")
+    try:
+        return getattr(import_module(MODULES[name]), name)._from_record(record, settings, columns, more)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelFileError(f"{os.fspath(path)!r}: its settings do not make sense to this emkit ({error!r})") from error

@@ -5,25 +5,19 @@ from typing import Any, Self
 
 import numpy as np
 from scipy.special import ndtri
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import RegressorMixin
 
-from emkit.core.checks import count, one_of
-from emkit.core.columns import Columns
+from emkit.core.checks import one_of
 from emkit.core.errors import DataError, ParameterError
-from emkit.core.monitor import Monitor, Monitors
-from emkit.data.names import check_columns
-from emkit.data.tables import read_table
-from emkit.data.validate import check_weights
-from emkit.estimators.settings import make_rng
-from emkit.models.rbf.described import described
+from emkit.core.monitor import Monitor
+from emkit.estimators.rbf_base import RBFNetwork
+from emkit.models.rbf.described import Described, described
 from emkit.models.rbf.network import Params, fit_network, predict
-from emkit.models.rbf.search import KINDS, Tried
 
-WIDTHS, CENTERS, NOISE = ("columns", "units"), ("metric", "input", "joint"), ("local", "constant")
-READOUTS = ("evidence", "ridge", "em")
+NOISE, READOUTS = ("local", "constant"), ("evidence", "ridge", "em")
 
 
-class RBFRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class RBFRegressor(RegressorMixin, RBFNetwork):  # type: ignore[misc]
     """Regression by a radial basis function network.
 
     y = b + sum_k w_k phi_k(x) + v'x + noise, with phi_k(x) = exp(-1/2 sum_j omega_j (x_j - c_kj)^2), plain or divided by the sum of
@@ -127,62 +121,37 @@ class RBFRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : data frame or array (n, d)
-            Numbers, none missing.
+            Numbers, NaN where a cell is missing: the features expected given the row's observed cells stand in, under a mixture of
+            Gaussians of the inputs.
         y : array (n,) or (n, p)
             Several outputs share units and widths, and have weights and noise of their own.
         sample_weight : array (n,), optional
             Nonnegative; weight 2 means the row twice.
         """
-        from threadpoolctl import threadpool_limits
-
-        one_of(self.widths, WIDTHS, "widths")
         one_of(self.noise, NOISE, "noise")
-        one_of(self.units, ("auto", *KINDS), "units")
         one_of(self.readout, READOUTS, "readout")
-        table = read_table(X)
-        x = _complete(table.x, table.columns)
-        target, flat = self._target(y, len(x))
-        weights = check_weights(sample_weight, len(x))
-        weights = None if weights is None else np.asarray(weights, np.float64)
-        watch = Monitors(list(self.monitors or ()))
-        watch.begin()
+        flat: list[bool] = []
 
-        def report(tried: Tried) -> None:
-            watch.say(f"{tried.n_units} {tried.units} units: log evidence {tried.log_evidence:.2f}")
+        def read(n: int, weights: np.ndarray | None) -> np.ndarray:
+            target, is_flat = self._target(y, n)
+            flat.append(is_flat)
+            return target
 
-        rng = np.random.default_rng(make_rng(self.random_state).integers(0, 2**31))
-        with threadpool_limits(1, user_api="blas"):  # matrices are small: threads of BLAS would take 50 times the CPU time
-            network = fit_network(
-                x, target, weights, n_units=self._size(), units=self.units, widths=self.widths, centers=self._centers(x.shape[1]),
-                readout=self.readout, noise=self.noise, rng=rng, halted=lambda: watch.asked() is not None, report=report,
-            )  # fmt: skip
-        self._take_on(network, table.columns, flat)
+        self._fit_rows(X, read, sample_weight)
+        self._flat = flat[0]
         return self
 
-    def _take_on(self, network: Params, columns: Columns, flat: bool) -> None:
-        self.__dict__.pop("feature_names_in_", None)
-        self.n_features_in_, self._columns, self._flat, self._network = len(columns), columns, flat, network
-        if columns.named:
-            self.feature_names_in_ = np.array(columns.names, dtype=object)
-        self.n_units_ = network.units.count
-        self.units_ = "linear" if not self.n_units_ else "normalised" if network.units.normalised else "plain"
-        self.log_evidence_ = network.log_evidence
-        self.candidates_ = [dict(vars(one)) for one in network.table]
+    def _fit_network(self, x: np.ndarray, target: Any, weights: np.ndarray | None, how: dict[str, Any]) -> Params:
+        return fit_network(x, target, weights, readout=self.readout, noise=self.noise, **how)
 
-    def _size(self) -> int | str:
-        if isinstance(self.n_units, str):
-            return one_of(self.n_units, ("auto",), "n_units")
-        return count(self.n_units, "n_units")
+    def _described(self, network: Params) -> Described:
+        return described(network)
 
-    def _centers(self, d: int) -> Any:
-        if isinstance(self.centers, str):
-            return one_of(self.centers, CENTERS, "centers")
-        given = np.asarray(self.centers, dtype=np.float64)
-        if given.ndim != 2 or given.shape[1] != d or not len(given) or not np.isfinite(given).all():
-            raise ParameterError(f"centers: give an array (K, {d}) of finite numbers, or one of {CENTERS}", parameter="centers")
-        if not isinstance(self.n_units, str) and self.n_units != len(given):
-            raise ParameterError(f"n_units={self.n_units}, but there are {len(given)} centers", parameter="n_units")
-        return given
+    def _more_to_save(self) -> dict[str, Any]:
+        return {**super()._more_to_save(), "flat": self._flat}
+
+    def _take_more(self, more: dict[str, Any]) -> None:
+        self._flat = more["flat"]
 
     def _target(self, y: Any, n: int) -> tuple[np.ndarray, bool]:
         """The outputs (n, p), and whether they were given as (n,)."""
@@ -200,32 +169,16 @@ class RBFRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             raise DataError(f"the target y is {value} in row {bad[0][0]}: leave the row out", row=int(bad[0][0]))
         return target.reshape(n, -1), target.ndim == 1
 
-    # --- after the fit ------------------------------------------------------------------------------------------------
-
-    def _fitted(self) -> Params:
-        from sklearn.utils.validation import check_is_fitted
-
-        check_is_fitted(self, "_network")
-        return self._network
-
-    def _rows(self, X: Any) -> np.ndarray:
-        """New rows, their columns compared with those of the fit."""
-        table = read_table(X, like=self._columns, every_column=False)
-        names, known = (columns.names if columns.named else None for columns in (table.columns, self._columns))
-        if names is not None and known is not None and set(names) == set(known):  # in any order
-            return _complete(table.x, table.columns)[:, [names.index(name) for name in known]]
-        check_columns(names, len(table.columns), known, self.n_features_in_, type(self).__name__)
-        return _complete(table.x, table.columns)
-
     def predict(self, X: Any, return_std: bool = False) -> Any:
         """The mean of the target at each row, (n,) or (n, p).
 
         Parameters
         ----------
         X : data frame or array (n, d)
+            Cells may be missing, if some were in the fit.
         return_std : bool
-            Whether the standard deviation of a new observation there comes with it: of the noise, and of what the data leave open
-            about the weights.
+            Whether the standard deviation of a new observation there comes with it: of the noise, of what the data leave open about
+            the weights, and of what missing inputs do.
         """
         network = self._fitted()
         mean, std = predict(network, self._rows(X), return_std=return_std)
@@ -241,17 +194,6 @@ class RBFRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     def _shaped(self, values: np.ndarray) -> np.ndarray:
         return values[:, 0] if self._flat else values
-
-    @property
-    def centers_(self) -> np.ndarray:
-        """Centres in the columns' units, (K, d)."""
-        return described(self._fitted()).centers
-
-    @property
-    def widths_(self) -> np.ndarray:
-        """Widths in the columns' units, (d,) or (K, d)."""
-        found = described(self._fitted())
-        return found.widths if self.widths == "columns" else found.factors[:, None] * found.widths
 
     @property
     def weights_(self) -> np.ndarray:
@@ -277,38 +219,20 @@ class RBFRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         noise[:, network.outputs] = network.readout.noise if network.unit_noise is None else network.unit_noise
         return self._shaped(np.sqrt(noise) * network.y_sd)
 
-    @property
-    def relevance_(self) -> np.ndarray:
-        """Share of each column, (d,)."""
-        return self._fitted().relevance
-
-    def summary(self) -> str:
-        """What was found, in a few lines."""
-        network = self._fitted()
-        names = list(self._columns.names)
-        head = "linear model" if not self.n_units_ else f"{self.n_units_} {self.units_} units"
-        lines = [f"Radial basis function network: {head}", f"  log evidence {self.log_evidence_:.2f}"]
-        lines += [f"  {note}" for note in network.notes]
-        for j in np.argsort(-self.relevance_, kind="stable")[:10]:
-            width = self.widths_[..., j].mean()
-            lines.append(f"  {names[j]}: relevance {self.relevance_[j]:.3f}, width {width:.4g}")
-        return "\n".join(lines)
+    def table(self, X: Any) -> dict[str, np.ndarray]:
+        """Columns that a prediction adds: ``mean``, ``std``, and ``low`` and ``high`` of an interval of 90 %; of several outputs
+        with their numbers after them.
+        """
+        mean, std = (np.atleast_2d(np.asarray(value).T).T for value in self.predict(X, return_std=True))
+        half = float(ndtri(0.95))
+        out: dict[str, np.ndarray] = {}
+        for o in range(mean.shape[1]):
+            after = "" if mean.shape[1] == 1 else str(o)
+            out |= {f"mean{after}": mean[:, o], f"std{after}": std[:, o]}
+            out |= {f"low{after}": mean[:, o] - half * std[:, o], f"high{after}": mean[:, o] + half * std[:, o]}
+        return out
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
-        tags.input_tags.allow_nan = False
         return tags
-
-
-def _complete(x: np.ndarray, columns: Columns) -> np.ndarray:
-    """Rows as float64. Raises DataError for the first missing cell."""
-    missing = np.argwhere(np.isnan(x))
-    if len(missing):
-        row, j = map(int, missing[0])
-        raise DataError(
-            f"{columns.called(j)} row {row} is missing (NaN): an RBF network needs all inputs; impute the table first, "
-            "such as by GaussianMixture(...).fit(X).impute(X)",
-            column=columns[j].name, row=row,
-        )  # fmt: skip
-    return np.asarray(x, dtype=np.float64)

@@ -77,6 +77,17 @@ def _default_permissions(path: str) -> None:
     os.chmod(path, 0o666 & ~mask)
 
 
+def kind_of(path: str | os.PathLike[str]) -> str | None:
+    """What kind of file it is, as ``write`` was told; None for what cannot be read: ``read`` says why."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return str(json.loads((file.metadata() or {})[_KEY])["kind"])
+    except (SafetensorError, ValueError, OSError, KeyError, TypeError):
+        return None
+
+
 def read(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Header and arrays of a file that ``write`` made with ``header["kind"] == kind``.
 

@@ -57,8 +57,8 @@ def save_model(
         "kind": "model",
         "emkit_version": __version__,
         "estimator": estimator,
-        "settings": {name: describe(_kept(value), arrays, f"settings.{name}") for name, value in settings.items()},
-        "columns": _schema(columns, arrays),
+        "settings": {name: describe(storable(value), arrays, f"settings.{name}") for name, value in settings.items()},
+        "columns": schema_of(columns, arrays),
         "width": width,
         "as_asked": as_asked,
         "model": describe(result.model, arrays, "model"),
@@ -82,13 +82,13 @@ def save_model(
     write(path, header, {**arrays, **result.params.flatten("params.")})
 
 
-def _kept(value: Any) -> Any:
+def storable(value: Any) -> Any:
     """A setting as a file can have it: functions and generators belong to one session and are left out."""
     out_of_place = isinstance(value, Callable | np.random.Generator | np.random.RandomState)  # type: ignore[arg-type]
     return None if out_of_place and not hasattr(value, "__dataclass_fields__") else value
 
 
-def _schema(columns: Columns, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+def schema_of(columns: Columns, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     """Columns as JSON, short where all are alike: data may have a hundred thousand."""
     return {
         "count": len(columns),
@@ -105,8 +105,8 @@ def _short(values: list[str]) -> str | list[str]:
     return values[0] if len(set(values)) == 1 else values
 
 
-def _columns(schema: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Columns:
-    """Inverse of ``_schema``."""
+def columns_from(schema: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Columns:
+    """Inverse of ``schema_of``."""
     d = int(schema["count"])
     names = schema["names"] or [f"x{j}" for j in range(d)]
     kinds, roles = (value if isinstance(value, list) else [value] * d for value in (schema["kinds"], schema["roles"]))
@@ -144,7 +144,7 @@ def load_model(path: str | os.PathLike[str], classes: Sequence[type] = ()) -> Sa
     try:
         known = known_classes(classes)
         model = rebuild(header["model"], arrays, known)
-        columns = _columns(header["columns"], arrays)
+        columns = columns_from(header["columns"], arrays)
         params = model.null(model.n_hidden or 1, len(columns)).replace_arrays(arrays, "params.")
         settings = {name: rebuild(value, arrays, known) for name, value in header["settings"].items()}
         kept = header["result"]

@@ -1,11 +1,12 @@
 """A fitted network in the user's units."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from emkit.models.rbf.features import Array
+from emkit.models.rbf.features import Array, Units
 from emkit.models.rbf.network import Params
+from emkit.models.rbf.scaling import Scaling
 
 
 @dataclass(frozen=True)
@@ -28,18 +29,22 @@ class Described:
 
 def described(params: Params) -> Described:
     """Centres, widths and weights as the user's columns and target are measured."""
-    scaling, units, kept = params.scaling, params.units, params.scaling.kept
-    d, p, k = len(scaling.mean), len(params.y_mean), units.count
+    out, p = params.outputs, len(params.y_mean)
+    mean = np.zeros((len(params.readout.mean), p))
+    mean[:, out] = params.readout.mean * params.y_sd[out]
+    found = in_units(params.scaling, params.units, mean)
+    return replace(found, intercept=found.intercept + params.y_mean)
+
+
+def in_units(scaling: Scaling, units: Units, mean: Array) -> Described:
+    """The same of outputs that are as the user has them: ``mean`` (M, p) are weights of standardised columns."""
+    kept, d, k = scaling.kept, len(scaling.mean), units.count
     centers = np.tile(scaling.mean, (k, 1))
     centers[:, kept] += units.centers * scaling.sd[kept]
     widths = np.full(d, np.inf)
     if k:
         widths[kept] = np.exp(-0.5 * units.log_omega) * scaling.sd[kept]
-    out, mean = params.outputs, params.readout.mean
-    sd = params.y_sd[out]
-    weights, linear, intercept = np.zeros((k, p)), np.zeros((d, p)), params.y_mean.copy()
-    weights[:, out] = mean[1 : 1 + k] * sd
-    linear[np.ix_(kept, out)] = mean[1 + k :] * sd / scaling.sd[kept][:, None]
-    intercept[out] += mean[0] * sd
-    intercept -= scaling.mean @ linear
-    return Described(centers, widths, np.exp(-0.5 * units.log_factor), weights, intercept, linear)
+    linear = np.zeros((d, mean.shape[1]))
+    linear[kept] = mean[1 + k :] / scaling.sd[kept][:, None]
+    intercept = mean[0] - scaling.mean @ linear
+    return Described(centers, widths, np.exp(-0.5 * units.log_factor), mean[1 : 1 + k], intercept, linear)

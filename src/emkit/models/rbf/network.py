@@ -13,10 +13,13 @@ import numpy.typing as npt
 
 from emkit.models.rbf.evidence import Readout, maximise
 from emkit.models.rbf.features import Array, Units, exponents
+from emkit.models.rbf.inputs import Inputs
 from emkit.models.rbf.metric import Sample
 from emkit.models.rbf.passes import (
     BLOCK,
+    Piece,
     Rows,
+    expected,
     features,
     least_activity,
     noise_at,
@@ -25,13 +28,14 @@ from emkit.models.rbf.passes import (
     unit_noise,
     whole_gram,
 )
+from emkit.models.rbf.prepared import Prepared, different, no_units, prepare
 from emkit.models.rbf.readouts import experts, ridge
 from emkit.models.rbf.sampling import distinct_sample, on_grid
-from emkit.models.rbf.scaling import Scaling, constant_columns, moments, scaling_of
+from emkit.models.rbf.scaling import Scaling
 from emkit.models.rbf.search import KINDS, Tried, first_metric, search, sizes_for
 
 FEWEST = 8  # rows below which there is a linear part only
-MODERATE = 20_000  # rows that are sorted
+_AGAIN = 3  # fits of the weights where inputs are missing, each with what the one before says of the rows
 
 
 @dataclass(frozen=True)
@@ -56,66 +60,24 @@ class Params:
     log_evidence: float
     """Of all rows, in the target's units."""
     table: tuple[Tried, ...]
+    inputs: Inputs | None
+    """The distribution of the kept columns, where cells may be missing."""
     notes: tuple[str, ...]
     """What a user should know: few rows, a constant target, more units than a quarter of the rows, a search stopped."""
 
 
-@dataclass(frozen=True)
-class _Prepared:
-    """What is known of the data before anything is fitted."""
-
-    scaling: Scaling
-    outputs: npt.NDArray[np.intp]
-    y_mean: Array
-    y_sd: Array
-    rows: Rows
-    total: float
-
-
-def _prepare(x: Array, y: Array, weights: Array | None) -> _Prepared:
-    """Scalings of columns and outputs, and the rows as they are to be read."""
-    scaling = scaling_of(x, weights)
-    constant = constant_columns(y, weights)
-    y_mean, y_sd = moments(y, weights)
-    first = 0 if weights is None else int(np.argmax(weights > 0))
-    y_mean, y_sd = np.where(constant, y[first], y_mean), np.where(constant, 1.0, y_sd)
-    kept, out = scaling.kept, np.flatnonzero(~constant)
-    few = x if len(kept) == x.shape[1] else x[:, kept]
-    rows = Rows(few, y[:, out], weights, scaling.mean[kept], scaling.sd[kept], y_mean[out], y_sd[out])
-    return _Prepared(scaling, out, y_mean, y_sd, rows, float(len(x)) if weights is None else float(weights.sum()))
-
-
-def _different(x: Array, y: Array, weights: Array | None) -> tuple[Array, Array, Array | None]:
-    """Rows that count; in tables of moderate size each different one once, in an order of their own.
-
-    Sums over them then are the same to the last bit whether a row stands there twice or has weight 2, and wherever it
-    stands.
-    """
-    if weights is not None and not weights.all():
-        x, y, weights = x[weights > 0], y[weights > 0], weights[weights > 0]
-    if len(x) > MODERATE:
-        return x, y, weights
-    rows, which = np.unique(np.column_stack([x, y]), axis=0, return_inverse=True)
-    mass = np.bincount(np.ravel(which), weights, len(rows)).astype(float)
-    return np.ascontiguousarray(rows[:, : x.shape[1]]), np.ascontiguousarray(rows[:, x.shape[1] :]), mass
-
-
-def _no_units(d: int) -> Units:
-    return Units(np.empty((0, d)), np.zeros(d), np.empty(0), False)
-
-
-def _constant(of: _Prepared, note: str) -> Params:
+def _constant(of: Prepared, note: str) -> Params:
     """No output varies: their values, without noise."""
     d, m = len(of.scaling.mean), 1 + len(of.scaling.kept)
     readout = Readout(np.zeros((m, 0)), np.zeros((m, m)), np.zeros(2), np.empty(0), float("nan"), of.total)
     return Params(
-        of.scaling, of.outputs, of.y_mean, of.y_sd, _no_units(m - 1), readout, None, 0.0, np.zeros(d),
-        float("nan"), (), (note,),
+        of.scaling, of.outputs, of.y_mean, of.y_sd, no_units(m - 1), readout, None, 0.0, np.zeros(d),
+        float("nan"), (), None, (note,),
     )  # fmt: skip
 
 
 def _find_units(
-    of: _Prepared,
+    of: Prepared,
     sample: Sample,
     seed: int,
     n_units: int | str,
@@ -128,7 +90,7 @@ def _find_units(
     """The units, the table of what was tried, and what to say about it."""
     kept = of.scaling.kept
     if of.total < FEWEST or not len(kept):
-        return _no_units(len(kept)), [], [f"a linear model: {'fewer than 8 rows' if len(kept) else 'no column varies'}"]
+        return no_units(len(kept)), [], [f"a linear model: {'fewer than 8 rows' if len(kept) else 'no column varies'}"]
     sizes = sizes_for(of.total) if isinstance(n_units, str) else [n_units]
     if not isinstance(centers, str):
         centers = on_grid(of.scaling.apply(np.asarray(centers, float)))
@@ -158,8 +120,9 @@ def fit_network(
     rng: np.random.Generator,
     halted: Callable[[], bool] = lambda: False,
     report: Callable[[Tried], None] | None = None,
+    inputs: Inputs | None = None,
 ) -> Params:
-    """Fit a network to complete, finite rows.
+    """Fit a network to finite rows.
 
     Parameters
     ----------
@@ -184,9 +147,12 @@ def fit_network(
         Asked between evaluations whether to stop; the best so far is then returned.
     report : callable, optional
         Told each pair of number and kind when it has been fitted.
+    inputs : Inputs, optional
+        The distribution of the columns that vary; without it no cell of X may be missing.
     """
     mass = None if weights is None else np.asarray(weights, float)
-    of = _prepare(*_different(np.asarray(X, float), np.asarray(y, float).reshape(len(X), -1), mass))
+    x, y, mass = different(np.asarray(X, float), np.asarray(y, float).reshape(len(X), -1), mass)
+    of = prepare(x if inputs is None else inputs.fill(x), y, mass)
     seed = int(rng.integers(2**62))
     constant = len(of.outputs) < len(of.y_mean)
     notes = ["a constant target is predicted as it is, with standard deviation 0"] if constant else []
@@ -195,15 +161,22 @@ def fit_network(
     sample = distinct_sample(of.rows, seed)
     kinds = (("normalised",) if readout == "em" else KINDS) if units == "auto" else (units,)
     found, table, said = _find_units(of, sample, seed, n_units, kinds, widths, centers, halted, report)
-    final = _read(of.rows, sample, found, readout)
-    local = noise == "local" and found.count > 0
-    around = unit_noise(sample.x, sample.y, sample.mass, found, final) if local else None
+    inputs = None if inputs is None else inputs.some(of.scaling.kept)
+    rows = of.rows.with_holes(x[:, of.scaling.kept], inputs)
+    final = _read(rows, sample, found, readout)
+    around = None
+    if noise == "local" and found.count > 0:
+        if inputs is None:
+            around = unit_noise(Piece(*features(sample.x, found)), sample.y, sample.mass, found, final)
+        else:
+            piece, target, weighed = next(rows.pieces(found))
+            around = unit_noise(piece, target, np.ones(len(target)) if weighed is None else weighed, found, final)
     shares = np.zeros(len(of.scaling.mean))
     shares[of.scaling.kept] = relevance(sample.x, sample.mass, found, final)
     return Params(
         of.scaling, of.outputs, of.y_mean, of.y_sd, found, final,
-        around, least_activity(of.rows, found), shares,
-        final.log_evidence - float(np.log(of.rows.y_sd).sum()) * of.total, tuple(table), (*notes, *said),
+        around, least_activity(rows, found), shares,
+        final.log_evidence - float(np.log(of.rows.y_sd).sum()) * of.total, tuple(table), inputs, (*notes, *said),
     )  # fmt: skip
 
 
@@ -215,8 +188,12 @@ def _read(rows: Rows, sample: Sample, units: Units, readout: str) -> Readout:
         inverse = np.zeros((1 + units.count + d,) * 2)
         inverse[: 1 + units.count, : 1 + units.count] = found.inverse
         return replace(found, mean=np.concatenate([found.mean, np.zeros((d, found.mean.shape[1]))]), inverse=inverse)
-    sums = whole_gram(rows, units)
-    return ridge(sums, units.count) if readout == "ridge" else maximise(sums, units.count)
+    known: Readout | None = None
+    for _ in range(1 if rows.inputs is None else _AGAIN):
+        sums = whole_gram(rows, units, known)
+        known = ridge(sums, units.count) if readout == "ridge" else maximise(sums, units.count)
+    assert known is not None
+    return known
 
 
 def predict(params: Params, X: Array, *, return_std: bool = False) -> tuple[Array, Array | None]:
@@ -229,16 +206,25 @@ def predict(params: Params, X: Array, *, return_std: bool = False) -> tuple[Arra
     X = np.asarray(X, float)
     mean = np.tile(params.y_mean, (len(X), 1))
     std = np.zeros_like(mean) if return_std else None
-    scaling, units, readout = params.scaling, params.units, params.readout
+    units, readout = params.units, params.readout
     out, sd = params.outputs, params.y_sd[params.outputs]
     for i in range(0, len(X) if len(out) else 0, BLOCK):
         part = slice(i, i + BLOCK)
-        psi, shares, activity = features(scaling.apply(X[part]), units)
-        mean[part, out] += (psi @ readout.mean) * sd
+        piece = piece_of(params, X[part])
+        mean[part, out] += (piece.psi @ readout.mean) * sd
         if std is None:
             continue
-        local = readout.noise if params.unit_noise is None else noise_at(shares, params.unit_noise)
-        far = -np.expm1(np.minimum(activity - params.least_activity, 0.0)) if units.count else np.zeros(len(psi))
-        known = spread_of_mean(psi, readout) + far * np.exp(-readout.log_lambda[0])
-        std[part, out] = np.sqrt(local + known[:, None] * readout.noise) * sd
+        local = readout.noise if params.unit_noise is None else noise_at(piece.shares, params.unit_noise)
+        far = -np.expm1(np.minimum(piece.activity - params.least_activity, 0.0)) if units.count else np.zeros(len(piece.psi))
+        known = spread_of_mean(piece.psi, readout) + far * np.exp(-readout.log_lambda[0])
+        std[part, out] = np.sqrt(local + known[:, None] * readout.noise + piece.spread(readout.mean)) * sd
     return mean, std
+
+
+def piece_of(params: Params, x: Array) -> Piece:
+    """Features of rows in the user's units, expected ones where inputs are missing."""
+    scaling = params.scaling
+    if params.inputs is None:
+        return Piece(*features(scaling.apply(x), params.units))
+    kept = scaling.kept
+    return expected(x[:, kept], scaling.mean[kept], scaling.sd[kept], params.units, params.inputs)

@@ -1,0 +1,214 @@
+"""What both RBF networks have in common, whether they predict numbers or classes: reading, attributes, files."""
+
+import os
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from emkit.core.checks import count, one_of
+from emkit.core.columns import Columns
+from emkit.core.errors import DataError, ParameterError
+from emkit.core.monitor import Monitors
+from emkit.core.result import StopReason
+from emkit.data.names import check_columns
+from emkit.data.tables import read_table
+from emkit.data.validate import check_weights
+from emkit.estimators.asked import AskedByPrograms
+from emkit.estimators.rbf_inputs import inputs_of
+from emkit.estimators.settings import make_rng
+from emkit.models.rbf.described import Described
+from emkit.models.rbf.search import KINDS, Tried
+
+WIDTHS, CENTERS = ("columns", "units"), ("metric", "input", "joint")
+
+
+class RBFNetwork(AskedByPrograms, BaseEstimator):  # type: ignore[misc]
+    """Base of the estimators. You implement ``_fit_network``, ``_described`` and the predictions."""
+
+    n_units: Any
+    units: Any
+    widths: Any
+    centers: Any
+    random_state: Any
+    monitors: Any
+
+    @abstractmethod
+    def _fit_network(self, x: np.ndarray, target: Any, weights: np.ndarray | None, how: dict[str, Any]) -> Any:
+        """The network; ``how`` are the settings that both kinds have."""
+
+    @abstractmethod
+    def _described(self, network: Any) -> Described:
+        """Centres, widths and weights in the user's units."""
+
+    def _fit_rows(self, X: Any, read: Callable[[int, np.ndarray | None], Any], sample_weight: Any) -> Self:
+        """Fit to rows; ``read`` makes the target from the number of rows and their weights."""
+        from threadpoolctl import threadpool_limits
+
+        one_of(self.widths, WIDTHS, "widths")
+        one_of(self.units, ("auto", *KINDS), "units")
+        table = read_table(X)
+        x = table.x.astype(np.float64, copy=False)
+        weights = check_weights(sample_weight, len(x))
+        weights = None if weights is None else np.asarray(weights, np.float64)
+        target = read(len(x), weights)
+        watch = Monitors(list(self.monitors or ()))
+        watch.begin()
+        cut: list[StopReason] = []
+
+        def report(tried: Tried) -> None:
+            watch.say(f"{tried.n_units} {tried.units} units: log evidence {tried.log_evidence:.2f}")
+
+        def halted() -> bool:
+            asked = watch.asked()
+            if asked is not None and not cut:
+                cut.append(asked)
+            return asked is not None
+
+        rng = np.random.default_rng(make_rng(self.random_state).integers(0, 2**31))
+        with threadpool_limits(1, user_api="blas"):  # matrices are small: threads of BLAS would take 50 times the CPU time
+            how = {
+                "n_units": self._size(), "units": self.units, "widths": self.widths, "centers": self._centers(x.shape[1]),
+                "rng": rng, "halted": halted, "report": report, "inputs": inputs_of(x, weights),
+            }  # fmt: skip
+            network = self._fit_network(x, target, weights, how)
+        self._take_on(network, table.columns)
+        self._cut_off = cut[0].value if cut else None
+        return self
+
+    def _take_on(self, network: Any, columns: Columns) -> None:
+        self.__dict__.pop("feature_names_in_", None)
+        self.n_features_in_, self._columns, self._network = len(columns), columns, network
+        if columns.named:
+            self.feature_names_in_ = np.array(columns.names, dtype=object)
+        self.n_units_ = network.units.count
+        self.units_ = "linear" if not self.n_units_ else "normalised" if network.units.normalised else "plain"
+        self.log_evidence_ = network.log_evidence
+        self.candidates_ = [dict(vars(one)) for one in network.table]
+
+    def _size(self) -> int | str:
+        if isinstance(self.n_units, str):
+            return one_of(self.n_units, ("auto",), "n_units")
+        return count(self.n_units, "n_units")
+
+    def _centers(self, d: int) -> Any:
+        if isinstance(self.centers, str):
+            return one_of(self.centers, CENTERS, "centers")
+        given = np.asarray(self.centers, dtype=np.float64)
+        if given.ndim != 2 or given.shape[1] != d or not len(given) or not np.isfinite(given).all():
+            raise ParameterError(f"centers: give an array (K, {d}) of finite numbers, or one of {CENTERS}", parameter="centers")
+        if not isinstance(self.n_units, str) and self.n_units != len(given):
+            raise ParameterError(f"n_units={self.n_units}, but there are {len(given)} centers", parameter="n_units")
+        return given
+
+    # --- after the fit ------------------------------------------------------------------------------------------------
+
+    def _fitted(self) -> Any:
+        from sklearn.utils.validation import check_is_fitted
+
+        check_is_fitted(self, "_network")
+        return self._network
+
+    def _rows(self, X: Any) -> np.ndarray:
+        """New rows, their columns compared with those of the fit."""
+        network = self._fitted()
+        table = read_table(X, like=self._columns, every_column=False)
+        x = table.x.astype(np.float64, copy=False)
+        names, known = (columns.names if columns.named else None for columns in (table.columns, self._columns))
+        if names is not None and known is not None and set(names) == set(known):  # in any order
+            x = x[:, [names.index(name) for name in known]]
+        else:
+            check_columns(names, len(table.columns), known, self.n_features_in_, type(self).__name__)
+        if network.inputs is None and np.isnan(x).any():
+            row, j = map(int, np.argwhere(np.isnan(x))[0])
+            raise DataError(
+                f"{self._columns.called(j)} row {row} is missing (NaN), and in the fit no cell was, so that nothing is known of "
+                "how inputs hang together: fit to rows with missing cells, or impute the row",
+                column=self._columns[j].name, row=row,
+            )  # fmt: skip
+        return x
+
+    @property
+    def columns_(self) -> Columns:
+        """The schema of the inputs."""
+        self._fitted()
+        return self._columns
+
+    @property
+    def centers_(self) -> np.ndarray:
+        """Centres in the columns' units, (K, d)."""
+        return self._described(self._fitted()).centers
+
+    @property
+    def widths_(self) -> np.ndarray:
+        """Widths in the columns' units, (d,) or (K, d)."""
+        found = self._described(self._fitted())
+        return found.widths if self.widths == "columns" else found.factors[:, None] * found.widths
+
+    @property
+    def relevance_(self) -> np.ndarray:
+        """Share of each column, (d,)."""
+        return np.asarray(self._fitted().relevance)
+
+    def cut_off(self) -> str | None:
+        """Why the search ended before it was done; None if it did not."""
+        self._fitted()
+        found: str | None = self._cut_off
+        return found
+
+    def summary(self) -> str:
+        """What was found, in a few lines."""
+        network = self._fitted()
+        names = list(self._columns.names)
+        head = "linear model" if not self.n_units_ else f"{self.n_units_} {self.units_} units"
+        lines = [f"{self._in_words()}: {head}", f"  log evidence {self.log_evidence_:.2f}"]
+        lines += [f"  {note}" for note in network.notes]
+        for j in np.argsort(-self.relevance_, kind="stable")[:10]:
+            width = self.widths_[..., j].mean()
+            lines.append(f"  {names[j]}: relevance {self.relevance_[j]:.3f}, width {width:.4g}")
+        return "\n".join(lines)
+
+    def _in_words(self) -> str:
+        return "Radial basis function network"
+
+    # --- files --------------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network to one ``.safetensors`` file; ``emkit.load`` reads it.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        OSError
+            If the file cannot be written; an older one survives.
+        """
+        from emkit.io.recordfile import save_record
+
+        network = self._fitted()
+        settings = {name: value for name, value in self.get_params(deep=False).items() if name != "monitors"}
+        save_record(
+            path, network, estimator=type(self).__name__, settings=settings, columns=self._columns, more=self._more_to_save()
+        )
+
+    def _more_to_save(self) -> dict[str, Any]:
+        """What there is besides the network."""
+        return {"cut_off": self._cut_off}
+
+    @classmethod
+    def _from_record(cls, record: Any, settings: dict[str, Any], columns: Columns, more: dict[str, Any]) -> Self:
+        face = cls(**settings)
+        face._take_on(record, columns)
+        face._cut_off = more["cut_off"]
+        face._take_more(more)
+        return face
+
+    def _take_more(self, more: dict[str, Any]) -> None:
+        """Take back what ``_more_to_save`` gave."""
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags

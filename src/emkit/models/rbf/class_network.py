@@ -1,0 +1,199 @@
+"""A radial basis function network whose output is a class.
+
+The metric and the units are those of a regression on the classes' indicators, whose evidence has a closed form; which number and
+kind of units, and the weights, are those of the largest Laplace evidence of the logits (``logits``).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from emkit.models.rbf.features import Array, Units
+from emkit.models.rbf.inputs import Inputs
+from emkit.models.rbf.logits import Blocks, Logits, maximise, moderated, probabilities
+from emkit.models.rbf.metric import Sample
+from emkit.models.rbf.passes import BLOCK, Piece, Rows, expected, features, least_activity, slopes_of
+from emkit.models.rbf.prepared import Prepared, different, no_units, prepare
+from emkit.models.rbf.sampling import distinct_sample, on_grid
+from emkit.models.rbf.scaling import Scaling
+from emkit.models.rbf.search import KINDS, Tried, first_metric, fit_one, sizes_for
+
+FEWEST = 8  # rows below which there is a linear part only
+_WORTH = 1.0  # nats that units must gain over a plane: their widths were chosen after seeing the rows
+
+
+@dataclass(frozen=True)
+class ClassParams:
+    """A fitted network, in standardised columns.
+
+    ``relevance`` (all columns,): shares in the mean squared slopes of the logits. The other fields are as those of a regression.
+    """
+
+    scaling: Scaling
+    units: Units
+    readout: Logits
+    least_activity: float
+    relevance: Array
+    log_evidence: float
+    table: tuple[Tried, ...]
+    inputs: Inputs | None
+    notes: tuple[str, ...]
+
+
+def fit_classes(
+    X: Array,
+    codes: Array,
+    n_classes: int,
+    weights: Array | None = None,
+    *,
+    n_units: int | str = "auto",
+    units: str = "auto",
+    widths: str = "columns",
+    centers: str | Array = "metric",
+    rng: np.random.Generator,
+    halted: Callable[[], bool] = lambda: False,
+    report: Callable[[Tried], None] | None = None,
+    inputs: Inputs | None = None,
+) -> ClassParams:
+    """Fit a network to rows.
+
+    Parameters
+    ----------
+    X : (n, d) array
+    codes : (n,) array
+        Numbers of the classes, from 0.
+    n_classes : int
+        At least 2, each of which has a row that counts.
+    weights, n_units, units, widths, centers, rng, halted, report, inputs
+        As in ``network.fit_network``.
+    """
+    indicators = np.eye(n_classes)[np.asarray(codes, dtype=np.intp)]
+    y = indicators[:, 1:] if n_classes == 2 else indicators
+    mass = None if weights is None else np.asarray(weights, float)
+    x, y, mass = different(np.asarray(X, float), y, mass)
+    of = prepare(x if inputs is None else inputs.fill(x), y, mass)
+    inputs = None if inputs is None else inputs.some(of.scaling.kept)
+    seed = int(rng.integers(2**62))
+    sample = distinct_sample(of.rows, seed)
+    kinds = KINDS if units == "auto" else (units,)
+    chosen, table, notes = _choose(of, sample, seed, n_units, kinds, widths, centers, halted, report)
+    rows = of.rows.with_holes(x[:, of.scaling.kept], inputs)
+    readout = maximise(_of_rows(rows, chosen), chosen.count)
+    shares = np.zeros(len(of.scaling.mean))
+    shares[of.scaling.kept] = relevance(sample, chosen, readout)
+    return ClassParams(
+        of.scaling, chosen, readout, least_activity(rows, chosen), shares, readout.log_evidence, tuple(table), inputs, tuple(notes)
+    )
+
+
+def _choose(
+    of: Prepared,
+    sample: Sample,
+    seed: int,
+    n_units: int | str,
+    kinds: Sequence[str],
+    widths: str,
+    centers: str | Array,
+    halted: Callable[[], bool],
+    report: Callable[[Tried], None] | None,
+) -> tuple[Units, list[Tried], list[str]]:
+    """The units with the largest Laplace evidence on the sample, the table of what was tried, and what to say about it."""
+    kept = of.scaling.kept
+    if of.total < FEWEST or not len(kept):
+        return no_units(len(kept)), [], [f"a linear model: {'fewer than 8 rows' if len(kept) else 'no column varies'}"]
+    sizes = sizes_for(of.total) if isinstance(n_units, str) else [n_units]
+    if not isinstance(centers, str):
+        centers = on_grid(of.scaling.apply(np.asarray(centers, float)))
+        sizes = [len(centers)]
+    notes = [f"{sizes[-1]} units are more than a quarter of the rows"] if sizes[-1] > of.total / 4 else []
+    start = first_metric(sample, seed)
+    best: tuple[float, Units] | None = None
+    table: list[Tried] = []
+    earlier: dict[tuple[str, int], Array] = {}
+    if isinstance(n_units, str) and isinstance(centers, str):  # where classes are told apart by a plane, units only cost
+        plane = no_units(len(kept))
+        readout = maximise(_of_sample(of, sample, plane), 0)
+        best = readout.log_evidence, plane
+        table.append(Tried(0, "linear", readout.log_evidence, readout.determined))
+    for kind in kinds:
+        for i, k in enumerate(sizes):
+            if table and halted():
+                break
+            near = [earlier[pair] for pair in ((kind, sizes[i - 1]), (kinds[0], k)) if pair in earlier]
+            found = fit_one(sample, start, k, kind, begins=near, widths=widths, centers=centers, seed=seed, halted=halted)
+            earlier[kind, k] = found.units.log_omega
+            readout = maximise(_of_sample(of, sample, found.units), k)
+            table.append(Tried(k, kind, readout.log_evidence, readout.determined))
+            if report is not None:
+                report(table[-1])
+            if best is None or readout.log_evidence > best[0] + (_WORTH if not best[1].count else 0.0):
+                best = readout.log_evidence, found.units
+    assert best is not None
+    if sum(one.n_units > 0 for one in table) < len(sizes) * len(kinds):
+        notes.append("the search over the number of units was stopped")
+    return best[1], table, notes
+
+
+def _indicators(y: Array, mean: Array, sd: Array) -> Array:
+    """Standardised indicators as ones and zeros again."""
+    return np.asarray(np.rint(y * sd + mean))
+
+
+def _of_sample(of: Prepared, sample: Sample, units: Units) -> Blocks:
+    psi, y = features(sample.x, units)[0], _indicators(sample.y, of.rows.y_mean, of.rows.y_sd)
+    return lambda: iter([(psi, y, sample.mass)])
+
+
+def _of_rows(rows: Rows, units: Units) -> Blocks:
+    """All rows, block by block; features of moderate data are kept from one Newton step to the next."""
+
+    def made() -> Iterator[tuple[Array, Array, Array]]:
+        for piece, y, weights in rows.pieces(units):
+            yield piece.psi, _indicators(y, rows.y_mean, rows.y_sd), np.ones(len(y)) if weights is None else weights
+
+    if len(rows.x) > 20 * BLOCK:
+        return made
+    kept = list(made())
+    return lambda: iter(kept)
+
+
+def piece_of(params: ClassParams, x: Array) -> Piece:
+    """Features of rows in the user's units."""
+    scaling = params.scaling
+    if params.inputs is None:
+        return Piece(*features(scaling.apply(x), params.units))
+    kept = scaling.kept
+    return expected(x[:, kept], scaling.mean[kept], scaling.sd[kept], params.units, params.inputs)
+
+
+def predict_logits(params: ClassParams, X: Array) -> tuple[Array, Array]:
+    """Logits (n, L) and their variances: of the weights, of what missing inputs leave open, and far from all units of the prior."""
+    X = np.asarray(X, float)
+    n_logits = params.readout.mean.shape[1]
+    logits, variances = np.empty((len(X), n_logits)), np.empty((len(X), n_logits))
+    for i in range(0, len(X), BLOCK):
+        part = slice(i, i + BLOCK)
+        piece = piece_of(params, X[part])
+        logits[part] = params.readout.logits(piece.psi)
+        known = params.readout.variances(piece.psi) + piece.spread(params.readout.mean)
+        if params.units.count:
+            far = -np.expm1(np.minimum(piece.activity - params.least_activity, 0.0))
+            known += (far * np.exp(-params.readout.log_lambda[0]))[:, None]
+        variances[part] = known
+    return logits, variances
+
+
+def predict_proba(params: ClassParams, X: Array) -> Array:
+    """Probabilities of the classes (n, C), averaged over what is not known of the logits."""
+    return moderated(*predict_logits(params, X))
+
+
+def relevance(sample: Sample, units: Units, readout: Logits) -> Array:
+    """Share of each column in the mean squared slopes of the logits, weighted by how undecided the row is: (d,)."""
+    x, size = sample.x, np.zeros(sample.x.shape[1])
+    p = probabilities(readout.logits(features(x, units)[0]))
+    undecided = sample.mass * (1.0 - (p**2).sum(axis=1))
+    for slope in slopes_of(x, units, readout.mean):
+        size += undecided @ (slope * slope)
+    return np.asarray(size / size.sum()) if size.sum() > 0 else size

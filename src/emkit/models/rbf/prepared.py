@@ -1,0 +1,60 @@
+"""What is known of the data before anything is fitted: scales, and rows that count in an order of their own."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from emkit.models.rbf.features import Array, Units
+from emkit.models.rbf.passes import Rows
+from emkit.models.rbf.scaling import Scaling, constant_columns, moments, scaling_of
+
+MODERATE = 20_000  # rows that are sorted
+_HOLE = float(np.finfo(np.float64).max)  # stands for a missing cell where rows are compared
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What is known of the data before anything is fitted."""
+
+    scaling: Scaling
+    outputs: npt.NDArray[np.intp]
+    y_mean: Array
+    y_sd: Array
+    rows: Rows
+    total: float
+
+
+def prepare(x: Array, y: Array, weights: Array | None) -> Prepared:
+    """Scalings of columns and outputs, and the rows as they are to be read."""
+    scaling = scaling_of(x, weights)
+    constant = constant_columns(y, weights)
+    y_mean, y_sd = moments(y, weights)
+    first = 0 if weights is None else int(np.argmax(weights > 0))
+    y_mean, y_sd = np.where(constant, y[first], y_mean), np.where(constant, 1.0, y_sd)
+    kept, out = scaling.kept, np.flatnonzero(~constant)
+    few = x if len(kept) == x.shape[1] else x[:, kept]
+    rows = Rows(few, y[:, out], weights, scaling.mean[kept], scaling.sd[kept], y_mean[out], y_sd[out])
+    return Prepared(scaling, out, y_mean, y_sd, rows, float(len(x)) if weights is None else float(weights.sum()))
+
+
+def different(x: Array, y: Array, weights: Array | None) -> tuple[Array, Array, Array | None]:
+    """Rows that count; in tables of moderate size each different one once, in an order of their own.
+
+    Sums over them then are the same to the last bit whether a row stands there twice or has weight 2, and wherever it
+    stands.
+    """
+    if weights is not None and not weights.all():
+        x, y, weights = x[weights > 0], y[weights > 0], weights[weights > 0]
+    if len(x) > MODERATE:
+        return x, y, weights
+    told = np.where(np.isnan(x), _HOLE, x)
+    rows, which = np.unique(np.column_stack([told, y]), axis=0, return_inverse=True)
+    rows[rows == _HOLE] = np.nan
+    mass = np.bincount(np.ravel(which), weights, len(rows)).astype(float)
+    return np.ascontiguousarray(rows[:, : x.shape[1]]), np.ascontiguousarray(rows[:, x.shape[1] :]), mass
+
+
+def no_units(d: int) -> Units:
+    """A linear part alone, over d columns."""
+    return Units(np.empty((0, d)), np.zeros(d), np.empty(0), False)

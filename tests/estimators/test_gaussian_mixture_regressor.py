@@ -1,0 +1,231 @@
+"""Parts of a mixture of Gaussians, and regression by them: exact numbers, quadrature, what users do."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import emkit
+from emkit import DataError, GaussianMixture, GaussianMixtureRegressor, ParameterError
+
+DATA = Path(__file__).parents[1] / "support" / "data"
+TYPES = ["full", "tied", "diag", "spherical", "tied-diag", "tied-spherical", "VEV", "VEI"]
+
+
+@pytest.fixture(scope="module")
+def exact():
+    return json.loads((DATA / "conditional.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def known(exact):
+    found = GaussianMixture(2)
+    found.weights_, found.means_, found.covariances_ = exact["weights"], exact["means"], exact["covariances"]
+    return found
+
+
+def rows(n=200, d=3, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n, d)) @ rng.normal(size=(d, d)) + 3 * rng.integers(2, size=n)[:, None]
+
+
+@pytest.fixture(scope="module", params=TYPES)
+def fitted(request):
+    return GaussianMixture(2, covariance_type=request.param, random_state=0, n_init=2).fit(rows())
+
+
+@pytest.fixture(scope="module")
+def corner():
+    rng = np.random.default_rng(0)
+    x = pd.DataFrame(rng.uniform(-3, 3, (400, 2)), columns=["a", "b"])
+    return x, pd.Series(np.abs(x["a"]) + rng.normal(0, 0.1, 400), name="height")
+
+
+@pytest.fixture(scope="module")
+def regressor(corner):
+    return GaussianMixtureRegressor(2, random_state=0).fit(*corner)
+
+
+def test_the_conditional_has_the_exact_numbers(known, exact):
+    left = known.conditional({0: 1.514, 2: 2.024})
+    np.testing.assert_allclose(left.weights_, exact["component_weights"], rtol=1e-10)
+    np.testing.assert_allclose(left.means_.ravel(), exact["component_means"], rtol=1e-10)
+    np.testing.assert_allclose(left.covariances_.ravel(), exact["component_variances"], rtol=1e-10)
+    np.testing.assert_allclose(np.exp(left.score_samples([[0.0]])), exact["density_at_0"], rtol=1e-10)
+    np.testing.assert_allclose(known.marginal([0, 2]).score_samples([[1.514, 2.024]]), exact["log_density_of_given"], rtol=1e-10)
+
+
+def test_the_regressor_has_the_exact_numbers(exact):
+    model = GaussianMixtureRegressor(2).fit(rows(), None)
+    model.weights_, model.means_, model.covariances_ = exact["weights"], exact["means"], exact["covariances"]
+    filled, std = model.complete([[1.514, np.nan, 2.024]], return_std=True)
+    np.testing.assert_allclose([filled[0, 1], std[0, 1] ** 2], [exact["mean"], exact["variance"]], rtol=1e-10)
+
+
+def test_quantiles_have_the_exact_numbers(exact):
+    order = [0, 2, 1]
+    model = GaussianMixtureRegressor(2, order_by=None).fit(rows()[:, :2], rows()[:, 2])
+    model.weights_, model.means_ = exact["weights"], np.array(exact["means"])[:, order]
+    model.covariances_ = np.array(exact["covariances"])[:, order][:, :, order]
+    found = model.predict_dist([[1.514, 2.024]])
+    np.testing.assert_allclose(found.quantiles([0.05, 0.5, 0.95])[0], list(exact["quantiles"].values()), rtol=1e-9)
+    np.testing.assert_allclose(found.cdf(found.quantiles(0.3)), 0.3, rtol=1e-12)
+
+
+def test_joint_is_marginal_times_conditional(fitted):
+    x = rows(5, seed=1)
+    x[:, 1] = 0.3
+    apart = fitted.conditional({1: 0.3}).score_samples(x[:, [0, 2]]) + fitted.marginal([1]).score_samples(x[:, [1]])
+    np.testing.assert_allclose(apart, fitted.score_samples(x), rtol=1e-12)
+
+
+def test_the_conditional_mean_is_quadrature(fitted):
+    grid = np.linspace(-40, 40, 20001)
+    x = np.full((len(grid), 3), 0.5)
+    x[:, 1], x[:, 2] = grid, -1.0
+    density = np.exp(fitted.score_samples(x))
+    left = fitted.conditional({0: 0.5, 2: -1.0})
+    mean = (density * grid).sum() / density.sum()
+    np.testing.assert_allclose(left.weights_ @ left.means_.ravel(), mean, rtol=1e-8)
+    np.testing.assert_allclose(fitted.impute(x[:1] * [1, np.nan, 1])[0, 1], mean, rtol=1e-8)
+
+
+def test_a_marginal_is_the_integral_over_the_other_columns(fitted):
+    grid = np.linspace(-40, 40, 20001)
+    x = np.full((len(grid), 3), 0.5)
+    x[:, 2] = grid
+    total = np.exp(fitted.score_samples(x)).sum() * (grid[1] - grid[0])
+    np.testing.assert_allclose(np.exp(fitted.marginal([1, 0]).score_samples([[0.5, 0.5]])), total, rtol=1e-8)
+
+
+def test_what_components_share_stays_shared(fitted):
+    kinds = {"VEV": "full", "VEI": "diag"}
+    assert fitted.marginal([2]).covariance_type == kinds.get(fitted.covariance_type, fitted.covariance_type)
+    assert fitted.conditional({0: 1.0}).covariance_type == kinds.get(fitted.covariance_type, fitted.covariance_type)
+
+
+def test_parts_keep_names_and_can_be_saved(tmp_path):
+    frame = pd.DataFrame(rows(), columns=["a", "b", "c"])
+    left = GaussianMixture(2, random_state=0).fit(frame).conditional({"b": 1.0})
+    assert list(left.feature_names_in_) == ["a", "c"]
+    left.save(tmp_path / "left.safetensors")
+    np.testing.assert_array_equal(
+        emkit.load(tmp_path / "left.safetensors").score_samples(frame[["a", "c"]]), left.score_samples(frame[["a", "c"]])
+    )
+    assert left.sample(3)[0].shape == (3, 2)
+    np.testing.assert_allclose(left.means_, GaussianMixture(2, random_state=0).fit(frame).conditional([np.nan, 1.0, np.nan]).means_)
+
+
+def test_parts_that_cannot_be_are_refused(known):
+    for given, error, words in [
+        ({"a": 1.0}, ParameterError, "no column 'a'"), ({}, ParameterError, "no column is given"), ({3: 1.0}, ParameterError, "3"),
+        ({0: 1.0, 1: 1.0, 2: 1.0}, ParameterError, "no column is left"), ({0: np.nan}, DataError, "column 0"),
+        ({0: "x"}, DataError, "'x'"), ([1.0], ParameterError, "shape"),
+    ]:  # fmt: skip
+        with pytest.raises(error, match=words):
+            known.conditional(given)
+    for columns in ([], [0, 0], [7], ["a"], True):
+        with pytest.raises(ParameterError):
+            known.marginal(columns)
+    with pytest.raises(ParameterError, match="noise"):
+        GaussianMixture(1, noise=True, random_state=0).fit(rows()).marginal([0])
+
+
+# --- the regressor ----------------------------------------------------------------------------------------------------
+
+
+def test_a_corner_is_two_lines(regressor, corner):
+    x, y = corner
+    assert regressor.score(x, y) > 0.98
+    low, high = regressor.predict_interval(x, 0.9)
+    assert 0.85 < ((low <= y) & (y <= high)).mean() < 0.95
+    mean, std = regressor.predict(x, return_std=True)
+    np.testing.assert_allclose(mean, regressor.predict_dist(x).mean, rtol=1e-12)
+    np.testing.assert_allclose(std, regressor.predict_dist(x).std, rtol=1e-9)
+    assert list(regressor.feature_names_in_) == ["a", "b"] and regressor.columns_.names == ("a", "b", "height")
+
+
+def test_rows_with_other_holes_are_as_one_by_one(regressor, corner):
+    x = corner[0].to_numpy().copy()[:40]
+    x[np.random.default_rng(0).random(x.shape) < 0.4] = np.nan
+    frame = pd.DataFrame(x, columns=["a", "b"])
+    mean, std = regressor.predict(frame, return_std=True)
+    for i in range(40):
+        one, sd = regressor.predict(frame.iloc[[i]], return_std=True)
+        np.testing.assert_allclose([mean[i], std[i]], [one[0], sd[0]], rtol=1e-12)
+    blank = regressor.predict(pd.DataFrame({"a": [np.nan], "b": [np.nan]}))
+    np.testing.assert_allclose(blank, regressor.weights_ @ regressor.means_[:, 2], rtol=1e-12)
+
+
+def test_any_column_given_any_others(regressor, corner):
+    x, y = corner
+    table = x.assign(height=y).iloc[:5].copy()
+    table.loc[0, ["a", "height"]], table.loc[1, "height"] = [np.nan, 2.0], np.nan
+    filled, std = regressor.complete(table, return_std=True)
+    np.testing.assert_allclose(filled[1, 2], regressor.predict(x.iloc[[1]])[0], rtol=1e-12)
+    assert std[0, 0] > 1.0 and (std[2:] == 0).all()  # two answers for a
+    np.testing.assert_array_equal(filled[2:], table.to_numpy()[2:])
+    np.testing.assert_allclose(filled, regressor.mixture_.impute(table).to_numpy(), rtol=1e-12)
+
+
+def test_several_targets_and_their_covariance():
+    x = rows(300, 2)
+    y = np.column_stack([x.sum(axis=1), x[:, 0]]) + 0.3 * np.random.default_rng(0).normal(size=(300, 2)) @ [[1, 1], [0, 1]]
+    model = GaussianMixtureRegressor(2, random_state=0).fit(x, y)
+    mean, covariance = model.predict(x[:2]), model.predict_covariance(x[:2])
+    drawn = model.sample(x[:2], 20000)
+    np.testing.assert_allclose(drawn.mean(axis=1), mean, atol=0.02)
+    np.testing.assert_allclose(np.cov(drawn[0].T), covariance[0], atol=0.01)
+    np.testing.assert_allclose(model.predict_dist(x[:2], 1).mean, mean[:, 1], rtol=1e-12)
+    assert model.predict_interval(x[:2])[0].shape == (2, 2) and set(model.table(x[:2])) >= {"x2_mean", "x3_high"}
+    with pytest.raises(ParameterError, match="2 targets"):
+        model.predict_dist(x)
+
+
+def test_units_of_columns_do_not_matter(corner):
+    x, y = corner[0].to_numpy(), corner[1].to_numpy()
+    plain = GaussianMixtureRegressor(2, random_state=0).fit(x, y).predict(x)
+    scaled = GaussianMixtureRegressor(2, random_state=0).fit(x * [1e6, 1e-6], y * 1e3).predict(x * [1e6, 1e-6])
+    np.testing.assert_allclose(scaled / 1e3, plain, atol=1e-6)
+
+
+def test_weight_two_is_the_row_twice(corner):
+    x, y = corner[0].to_numpy()[:80], corner[1].to_numpy()[:80]
+    how = {
+        "random_state": 0,
+        "n_init": 1,
+        "tol": 1e-9,
+        "init": {"means": [[-1.5, 0, 1.5], [1.5, 0, 1.5]], "weights": [0.5, 0.5], "covariances": 1.0},
+    }
+    weighted = GaussianMixtureRegressor(2, **how).fit(x, y, np.r_[np.full(40, 2), np.ones(40)])
+    twice = GaussianMixtureRegressor(2, **how).fit(np.r_[x, x[:40]], np.r_[y, y[:40]])
+    np.testing.assert_allclose(weighted.predict(x), twice.predict(x), rtol=1e-6)
+
+
+def test_saved_is_loaded_with_the_same_bits(regressor, corner, tmp_path):
+    regressor.save(tmp_path / "m.safetensors")
+    again = emkit.load(tmp_path / "m.safetensors")
+    np.testing.assert_array_equal(again.predict(corner[0]), regressor.predict(corner[0]))
+    assert list(again.feature_names_in_) == ["a", "b"] and again.n_features_in_ == 2
+
+
+def test_bad_input_is_refused(regressor, corner):
+    x, y = corner
+    with pytest.raises(DataError, match="row 3"):
+        GaussianMixtureRegressor(2).fit(x, y.where(np.arange(400) != 3))
+    with pytest.raises(DataError, match="features"):
+        regressor.predict(x.to_numpy()[:, :1])
+    with pytest.raises(ParameterError, match="complete"):
+        GaussianMixtureRegressor(1).fit(x).predict(x)
+    with pytest.raises(ParameterError, match="level"):
+        regressor.predict_interval(x, 90)
+    with pytest.raises(DataError, match="constant"):
+        GaussianMixtureRegressor(1).fit(x, np.ones(400))
+
+
+@parametrize_with_checks([GaussianMixtureRegressor(2, covariance_type="tied", n_init=24, tol=1e-9), GaussianMixtureRegressor(1)])
+def test_estimator_check(estimator, check):
+    check(estimator)
