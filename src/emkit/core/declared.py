@@ -147,13 +147,14 @@ class Declared(Sloped):
         return self.Params(**values, **parts)
 
     def put_back(self, params: Any) -> Any:
-        """The same hypothesis with what is held at its values."""
-        if not self.fixed:
+        """The same hypothesis with what is held, by it or by a part, at its values; ``params`` itself if nothing is."""
+        parts = {child.field: self.part(child).put_back(child.of(params)) for child in self.children}
+        if not self.fixed and all(parts[child.field] is child.of(params) for child in self.children):
             return params
         values = self.own(params)
         for p in self.parameters:
             values[p.name] = p.domain.put_back(values[p.name], self.held(p.name, values[p.name].shape))
-        return self.made(params, values, {child.field: child.of(params) for child in self.children})
+        return self.made(params, values, parts)
 
     def widened(self, params: Any) -> Any:
         """A hypothesis from a sample of the rows, for all of them: without zeros, but for what is held, or started with zeros.
