@@ -179,6 +179,13 @@ class Declared(Sloped):
                 out[self.outer(child, name)] = self.show_part(child, name, value)
         return out
 
+    def interval_scales(self) -> dict[str, str]:
+        """On which scale intervals of each shown parameter are symmetric: see ``Domain.scale``."""
+        out = {p.name: p.domain.scale for p in self.parameters}
+        for child in self.children:
+            out |= {self.outer(child, name): scale for name, scale in self.part(child).interval_scales().items()}
+        return out
+
     def unshown(self, values: Mapping[str, Any], k: int, d: int) -> Any:
         """Inverse of ``shown``: values that a user set, checked. Raises ParameterError naming the parameter."""
         sizes = self.sizes(k, d)

@@ -230,6 +230,10 @@ class HMM(AfterTheFit, Face):
         source = self._source(self._read(X, lengths), sample_weight, states)
         return source, source.x.dtype.type
 
+    def _again(self, X: Any, sample_weight: Any = None, lengths: Any = None, states: Any = None) -> SequenceSource:
+        """The data of the fit, read again."""
+        return self._source(self._new(X, lengths), sample_weight, states)
+
     def fit_rows(self, X: Any, weights: Any, labels: Any) -> Self:
         """``fit`` with weights and known states, whatever the model calls them."""
         return self.fit(X, sample_weight=weights, states=labels)

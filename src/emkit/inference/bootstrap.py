@@ -51,6 +51,7 @@ class Replicate:
         agree = np.zeros((k, k))
         for block in self.sample:
             mine, theirs = (Infer(self.model, p, "marginals")(block).marginals for p in (self.params, params))
+            assert mine is not None and theirs is not None
             agree += np.nan_to_num(mine).T @ np.nan_to_num(theirs)
         order = linear_sum_assignment(-agree)[1]
         return params if np.array_equal(order, np.arange(k)) else self.model.permute(params, order)

@@ -1,13 +1,12 @@
 """A hypothesis as a vector of its free parameters, and how what users see follows from it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from emkit.core.declared import Declared
 from emkit.core.model import EStep, Model
 
 _STEP = 3e-3  # of a parameter's standard error, were nothing hidden: differences of slopes are then good to about 1e-8
@@ -105,8 +104,8 @@ class Coordinates:
     @cached_property
     def scales(self) -> np.ndarray:
         """For each entry the scale on which an interval is symmetric: "", "log" or "logit", (S,)."""
-        found = dict(_scales(self.model))
-        parts = [_spread(found.get(name, ""), value) for name, value in self.shown.items()]
+        found = self.model.interval_scales()
+        parts = [_spread(found[name], value) for name, value in self.shown.items()]
         return np.concatenate([np.zeros(0, dtype="<U5"), *parts])
 
 
@@ -124,15 +123,6 @@ def unflattened(vector: np.ndarray, like: Mapping[str, np.ndarray]) -> dict[str,
     return out
 
 
-def _scales(owner: Declared) -> Iterator[tuple[str, str]]:
-    """The scale of each parameter's domain, by the name that users see."""
-    for p in owner.parameters:
-        yield p.name, p.domain.scale
-    for child in owner.children:
-        for name, scale in _scales(owner.part(child)):
-            yield owner.outer(child, name), scale
-
-
 def _spread(scale: str, value: np.ndarray) -> np.ndarray:
     """A scale for each entry; of matrices of covariances the diagonals alone are variances."""
     if scale != "matrix":
@@ -142,9 +132,7 @@ def _spread(scale: str, value: np.ndarray) -> np.ndarray:
     return np.where(diagonal, "log", "").ravel()
 
 
-def _width(
-    model: Model, params: Any, at: np.ndarray, i: int, first: float, evaluate: Callable[[Any], tuple[Any, float]]
-) -> float:
+def _width(model: Model, params: Any, at: np.ndarray, i: int, first: float, evaluate: Callable[[Any], tuple[Any, float]]) -> float:
     """A standard error of coordinate ``i``, the others held: how far away the objective is half a nat lower, about."""
     size = 1e-2 * max(1.0, abs(float(at[i])))
     for _ in range(6):

@@ -24,19 +24,19 @@ def observed_information(coordinates: Coordinates, evaluate: Evaluate) -> np.nda
     p = len(coordinates.at)
     if p == 0:
         return np.zeros((0, 0))
-    if _score(coordinates, coordinates.params, evaluate) is None:
+    if score(coordinates, coordinates.params, evaluate) is None:
         return _by_values(coordinates, evaluate)
     rows = []
     for i in range(p):
         above, below, apart = coordinates.beside(i)
-        high, low = _score(coordinates, above, evaluate), _score(coordinates, below, evaluate)
+        high, low = score(coordinates, above, evaluate), score(coordinates, below, evaluate)
         assert high is not None and low is not None
         rows.append((low - high) / apart)
     found = np.array(rows)
     return np.asarray(0.5 * (found + found.T))
 
 
-def _score(coordinates: Coordinates, params: Any, evaluate: Evaluate) -> np.ndarray | None:
+def score(coordinates: Coordinates, params: Any, evaluate: Evaluate) -> np.ndarray | None:
     """The slope of the objective: what the model says of it, or differences of its Q, which need no data."""
     model = coordinates.model
     stats, _ = evaluate(params)

@@ -1,7 +1,7 @@
 """The profile likelihood of one parameter: what the others can make of each value that it is held at."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,12 +79,7 @@ def profile(
     ----------
     Venzon and Moolgavkar (1988), Applied Statistics 37, 87-94.
     """
-    shown = model.shown(params)
-    if name not in shown:
-        raise ParameterError(f"{name!r} is no parameter; there are {', '.join(map(repr, shown))}", parameter=name)
-    place, start = Place(name, index), np.asarray(shown[name], dtype=np.float64)
-    if len(index) != start.ndim or any(not -size <= i < size for i, size in zip(index, start.shape, strict=True)):
-        raise ParameterError(f"{place} is not there: {name} has the shape {start.shape}", parameter=name)
+    start = np.asarray(model.shown(params)[check_place(model.shown(params), name, index).name], dtype=np.float64)
     curve = _Curve(model, params, source, executor, name, index, max_iter)
     top, estimate = curve(float(start[index])), float(start[index])
     fall = 0.5 * float(chi2.ppf(level, 1))
@@ -94,7 +89,19 @@ def profile(
 
     ends = [_end(beyond, estimate, side * step, bound) for side, bound in zip((-1.0, 1.0), bounds, strict=True)]
     values = np.array(sorted(curve.known))
-    return Profile(str(place), estimate, ends[0], ends[1], values, np.array([curve.known[v][0] for v in values]), level)
+    return Profile(
+        str(Place(name, index)), estimate, ends[0], ends[1], values, np.array([curve.known[v][0] for v in values]), level
+    )
+
+
+def check_place(shown: Mapping[str, Any], name: str, index: tuple[int, ...]) -> Place:
+    """The entry. Raises ParameterError if it is not there."""
+    if name not in shown:
+        raise ParameterError(f"{name!r} is no parameter; there are {', '.join(map(repr, shown))}", parameter=name)
+    form = np.shape(shown[name])
+    if len(index) != len(form) or any(not 0 <= i < size for i, size in zip(index, form, strict=True)):
+        raise ParameterError(f"{Place(name, index)} is not there: {name} has the shape {form}", parameter=name)
+    return Place(name, index)
 
 
 class _Curve:

@@ -14,12 +14,14 @@ from emkit.core.errors import ParameterError
 from emkit.core.executor import Executor
 from emkit.core.model import Model
 from emkit.inference.coordinates import Coordinates, Place, evaluator, unflattened
-from emkit.inference.information import observed_information, squared_scores
+from emkit.inference.information import observed_information, score, squared_scores
 from emkit.inference.sandwich import Wald, wald
 
 METHODS = ("observed", "sandwich")
-_SINGULAR = 1e-9  # of the information, scaled to unit diagonal: a direction with less is not identified
+_SINGULAR = 1e-6  # of the information, scaled to unit diagonal: a direction with less is not identified
+_GAIN = 0.1  # nats
 _TOUCHED = 1e-3  # share of an entry's movement that such a direction may have
+_ZERO, _NEAR = 1e-12, 0.05  # of probabilities
 _EDGE = 5.0  # standard error of a log odds: less than 0.04 of an observation stands behind the entry
 
 
@@ -64,7 +66,9 @@ class StandardErrors:
             raise ParameterError(f"level={level!r}: give a probability between 0 and 1", parameter="level")
         tails = (0.5 - 0.5 * level, 0.5 + 0.5 * level)
         if self.replicates is not None:
-            ends = {name: np.stack([np.quantile(r, tail, axis=0) for tail in tails], axis=-1) for name, r in self.replicates.items()}
+            ends = {
+                name: np.stack([np.quantile(r, tail, axis=0) for tail in tails], axis=-1) for name, r in self.replicates.items()
+            }
             return {name: np.where(np.isnan(self.errors[name])[..., None], np.nan, value) for name, value in ends.items()}
         half = float(ndtri(tails[1]))
         return {name: _wald_ends(self.estimates[name], self.errors[name], self.scales[name], half) for name in self.errors}
@@ -146,16 +150,32 @@ def standard_errors(model: Model, params: Any, source: Source, executor: Executo
     evaluate = evaluator(model, source, executor)
     coordinates = Coordinates.of(model, params, evaluate)
     information = observed_information(coordinates, evaluate)
-    meat = squared_scores(coordinates, source, executor) if method == "sandwich" else None
-    return _from_information(coordinates, information, meat, method)
-
-
-def _from_information(coordinates: Coordinates, information: np.ndarray, meat: np.ndarray | None, method: str) -> StandardErrors:
     root, lost, notes = _root_of_inverse(information, coordinates.steps)
-    if meat is not None:
+    notes += _not_at_the_maximum(coordinates, evaluate, root)
+    if method == "sandwich":
+        units = sum(block.units if block.weights is None else int((np.asarray(block.weights) > 0).sum()) for block in source)
+        if units < 2 * len(coordinates.at):
+            what = "rows" if next(iter(source)).lengths is None else "sequences"
+            notes.append(f"{units} {what} for {len(coordinates.at)} parameters: the sandwich needs many more {what} to be right")
         bread = root @ root.T
-        values, vectors = np.linalg.eigh(bread @ meat @ bread)
+        values, vectors = np.linalg.eigh(bread @ squared_scores(coordinates, source, executor) @ bread)
         root = vectors * np.sqrt(np.maximum(values, 0.0))
+    return _of_entries(coordinates, root, lost, notes, method)
+
+
+def _not_at_the_maximum(coordinates: Coordinates, evaluate: Any, root: np.ndarray) -> list[str]:
+    """What is to be said where a Newton step would still gain something: other data than those of the fit, or a fit cut off."""
+    slope = score(coordinates, coordinates.params, evaluate)
+    gain = 0.0 if slope is None else 0.5 * float(((slope @ root) ** 2).sum())
+    if not gain > _GAIN:
+        return []
+    return [
+        f"the objective of these data can still gain about {gain:.3g} nats: are they the data of the fit, and has it converged?"
+    ]
+
+
+def _of_entries(coordinates: Coordinates, root: np.ndarray, lost: np.ndarray, notes: list[str], method: str) -> StandardErrors:
+    """The delta method: the covariance of the coordinates is root root'."""
     jacobian, flat = coordinates.jacobian, coordinates.flat(coordinates.params)
     spread = jacobian @ root
     errors = np.sqrt((spread**2).sum(axis=1))
@@ -165,8 +185,11 @@ def _from_information(coordinates: Coordinates, information: np.ndarray, meat: n
     unidentified = ~fixed & (along > _TOUCHED * moves)
     with np.errstate(divide="ignore", invalid="ignore"):
         odds = errors / (flat * (1.0 - flat))
-    probability = coordinates.scales == "logit"
-    edge = probability & ((flat < 1e-12) | (flat > 1.0 - 1e-12) | (odds > _EDGE)) & ~unidentified & (~fixed | (moves == 0) & _free(coordinates))
+    at_end = ((flat < _ZERO) | (flat > 1.0 - _ZERO)) & _free(coordinates)
+    probability, near = coordinates.scales == "logit", (flat < _NEAR) | (flat > 1.0 - _NEAR)
+    vague = probability & ~fixed & (odds > _EDGE)
+    edge = probability & (at_end | (vague & near & ~unidentified))
+    unidentified = (unidentified | vague) & ~edge
     errors = np.where(fixed | edge | unidentified, np.nan, errors)
     notes += _named(coordinates, edge, "at the edge of what is possible, where no standard error holds")
     notes += _named(coordinates, unidentified, "not identified by the data: other values fit as well")
