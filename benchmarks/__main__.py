@@ -73,6 +73,9 @@ def main() -> None:
     rbf.add_argument("--seeds", type=int, default=8, help="data sets of each problem")
     rbf.add_argument("--peer-seeds", type=int, default=8, help="of these, data sets that the peers get")
     rbf.add_argument("--save", type=Path, help="where the JSON goes, instead of benchmarks/results/rbf.json")
+    coverage = commands.add_parser("coverage", help="how often 95 % intervals hold the truth, of three models; one thread")
+    coverage.add_argument("--times", type=int, default=500, help="data sets of each model")
+    coverage.add_argument("--save", type=Path, help="where the JSON goes, instead of benchmarks/results/coverage.json")
     arguments = parser.parse_args()
     if arguments.what == "mixture":
         from benchmarks import mixture as chosen
@@ -97,6 +100,9 @@ def main() -> None:
     elif arguments.what == "rbf":
         os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})
         from benchmarks import rbf as chosen  # type: ignore[no-redef]
+    elif arguments.what == "coverage":
+        os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})
+        from benchmarks import coverage as chosen  # type: ignore[no-redef]
     elif arguments.what == "shapes":
         os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})
         from benchmarks import shapes as chosen  # type: ignore[no-redef]

@@ -21,6 +21,8 @@ class HasErrors:
     """Part of every estimator. You implement ``_again``: the data of the fit as a source, read with the columns of the fit."""
 
     _again: Callable[..., BlockSource]
+    labels_word = "labels"
+    """What ``fit`` calls what is known of labels."""
 
     def standard_errors(
         self: Any,
@@ -137,6 +139,12 @@ class HasErrors:
             self._executor(), step=step, level=level, bounds=bounds,
         )  # fmt: skip
 
+    def standard_errors_of_rows(self: Any, X: Any, weights: Any, labels: Any, **how: Any) -> StandardErrors:
+        """``standard_errors`` with weights and known labels, whatever the model calls them."""
+        known = {} if labels is None else {self.labels_word: labels}
+        found: StandardErrors = self.standard_errors(X, weights, **known, **how)
+        return found
+
     def _errors_in_words(self: Any, result: Result) -> list[str]:
         """Lines of the summary with the standard errors that were asked for last. Raises ParameterError if none were."""
         last = self.__dict__.get("_sure")
@@ -149,6 +157,11 @@ class ErrorsOfInner:
     """Part of faces with an estimator inside that does the work; parameters have the names of that one."""
 
     _inner: Callable[[], Any]
+
+    def standard_errors_of_rows(self, X: Any, weights: Any, labels: Any, **how: Any) -> StandardErrors:
+        """As ``HMM``'s."""
+        found: StandardErrors = self._inner().standard_errors_of_rows(X, weights, labels, **how)
+        return found
 
     def standard_errors(self, X: Any, lengths: Any = None, sample_weight: Any = None, **how: Any) -> StandardErrors:
         """As ``HMM.standard_errors``."""

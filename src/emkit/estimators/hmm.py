@@ -102,6 +102,7 @@ class HMM(AfterTheFit, Face):
     """
 
     size_setting = "n_states"
+    labels_word = "states"
     reading_settings = ("sequence", "order", "gaps", "unseen")
 
     n_states: int = 2

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -96,10 +95,9 @@ class StandardErrors:
         slopes = np.array(moved).T if moved else np.zeros((len(at), 0))
         return wald(at, slopes @ slopes.T)
 
-    @cached_property
-    def table(self) -> list[tuple[str, float, float, float, float]]:
-        """A line for each entry that has a standard error: name, estimate, standard error, 95 % interval."""
-        ends, lines = self.conf_int(), []
+    def table(self, level: float = 0.95) -> list[tuple[str, float, float, float, float]]:
+        """A line for each entry that has a standard error: name, estimate, standard error, ends of its interval."""
+        ends, lines = self.conf_int(level), []
         for name, errors in self.errors.items():
             for index in np.ndindex(errors.shape):
                 if np.isfinite(errors[index]):
@@ -107,12 +105,17 @@ class StandardErrors:
                     lines.append((str(Place(name, index)), float(self.estimates[name][index]), float(errors[index]), low, high))
         return lines
 
-    def __str__(self) -> str:
+    def as_text(self, level: float = 0.95) -> str:
         """A table, with what has no standard error after it."""
-        width = max([9, *(len(line[0]) for line in self.table)])
-        head = f"{'parameter':<{width}}  {'estimate':>12}  {'std. error':>12}  {'95 % interval':>26}"
-        lines = [f"{name:<{width}}  {v:>12.6g}  {e:>12.4g}  {a:>12.6g}  {b:>12.6g}" for name, v, e, a, b in self.table]
-        return "\n".join([f"standard errors by {_IN_WORDS[self.method]}", head, *lines, *(f"note: {note}" for note in self.notes)])
+        rows = self.table(level)
+        width = max([9, *(len(row[0]) for row in rows)])
+        head = f"{'parameter':<{width}}  {'estimate':>12}  {'std. error':>12}  {f'{100 * level:g} % interval':>26}"
+        lines = [f"{name:<{width}}  {v:>12.6g}  {e:>12.4g}  {a:>12.6g}  {b:>12.6g}" for name, v, e, a, b in rows]
+        notes = [f"note: {note}" for note in self.notes]
+        return "\n".join([f"standard errors by {_IN_WORDS[self.method]}", head, *lines, *notes])
+
+    def __str__(self) -> str:
+        return self.as_text()
 
 
 _IN_WORDS = {
