@@ -77,6 +77,9 @@ def main() -> None:
     gmr.add_argument("--rows", type=int, default=20_000)
     gmr.add_argument("--repeats", type=int, default=3, help="paired runs (median quoted)")
     gmr.add_argument("--save", type=Path, help="where the JSON goes, instead of benchmarks/results/gmr.json")
+    coverage = commands.add_parser("coverage", help="how often 95 % intervals hold the truth, of three models; one thread")
+    coverage.add_argument("--times", type=int, default=500, help="data sets of each model")
+    coverage.add_argument("--save", type=Path, help="where the JSON goes, instead of benchmarks/results/coverage.json")
     arguments = parser.parse_args()
     if arguments.what == "mixture":
         from benchmarks import mixture as chosen
@@ -104,6 +107,9 @@ def main() -> None:
     elif arguments.what == "gmr":
         os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})
         from benchmarks import gmr as chosen  # type: ignore[no-redef]
+    elif arguments.what == "coverage":
+        os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})
+        from benchmarks import coverage as chosen  # type: ignore[no-redef]
     elif arguments.what == "shapes":
         os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})
         from benchmarks import shapes as chosen  # type: ignore[no-redef]

@@ -41,7 +41,9 @@ def compare(name: str, d: int, p: int, k: int, n: int, repeats: int) -> dict[str
     result: dict[str, Any] = {"problem": name, "rows": n}
     result["difference"] = float(np.abs(ours - other).max())
     result["difference_with_holes"] = float(np.abs(model.predict(holes).reshape(-1, p) - row_by_row()).max())
-    result["complete"] = measure.side_by_side({"emkit": lambda: model.predict(asked), "gmr": lambda: theirs.predict(known, asked)}, repeats)
+    result["complete"] = measure.side_by_side(
+        {"emkit": lambda: model.predict(asked), "gmr": lambda: theirs.predict(known, asked)}, repeats
+    )
     result["holes"] = measure.side_by_side({"emkit": lambda: model.predict(holes), "gmr": row_by_row}, 1)
     return result
 

@@ -20,6 +20,7 @@ from emkit.estimators.settings import Settings
 TITLES = {
     "estimators": "Estimators",
     "regressors": "Regression",
+    "inference": "Standard errors",
     "models": "Models",
     "families": "Families",
     "variational": "Variational Bayes",

@@ -82,6 +82,8 @@ NAMES: tuple[tuple[str, str, str], ...] = (
     ("selection", "ArcStrengths", "emkit.estimators.arc_strengths"),
     ("selection", "likelihood_ratio_test", "emkit.estimators.likelihood_ratio"),
     ("selection", "LikelihoodRatioTest", "emkit.selection.likelihood_ratio"),
+    ("inference", "StandardErrors", "emkit.inference.standard_errors"),
+    ("inference", "Profile", "emkit.inference.profile"),
     ("engine", "fit", "emkit.algorithms.starts"),
     ("engine", "iterate", "emkit.core.fit"),
     ("engine", "Problem", "emkit.core.fit"),

@@ -87,7 +87,7 @@ def test_perfect_separation_stays_finite():
 def test_far_from_all_rows_odds_are_less_sure(fitted):
     far = fitted.predict_proba([[30.0, 30.0, 0.0]])[0]
     near = fitted.predict_proba([[2.0, 2.0, 0.0]])[0]
-    assert np.isfinite(far).all() and abs(far[1] - 0.5) <= abs(near[1] - 0.5) + 1e-6 or fitted.units_ == "normalised"
+    assert (np.isfinite(far).all() and abs(far[1] - 0.5) <= abs(near[1] - 0.5) + 1e-6) or fitted.units_ == "normalised"
 
 
 def test_weight_two_is_the_row_twice_and_weight_zero_none():

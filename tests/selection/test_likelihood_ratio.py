@@ -7,8 +7,8 @@ import pytest
 from scipy.stats import kstest
 
 import emkit
+from emkit.inference.redraw import Form
 from emkit.selection.likelihood_ratio import Hypothesis, likelihood_ratio_test
-from emkit.selection.redraw import Form
 
 THREADS = emkit.Threads(1)
 

@@ -253,6 +253,10 @@ class BlockSource(Source):
             found = replace(found, x=found.x[begin : begin + n], labels=labels, lengths=np.array([n]))
         return self._of(found)
 
+    def of_block(self, block: Block) -> "BlockSource":
+        """A source of this kind over rows, or sequences, of its own."""
+        return self._of(block)
+
     def _of(self, block: Block) -> "BlockSource":
         missing = bool(np.isnan(np.asarray(block.x)).any()) if block.missing else False
         return BlockSource([replace(block, start=0, missing=missing, source_rows=block.n)])

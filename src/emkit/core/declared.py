@@ -147,13 +147,14 @@ class Declared(Sloped):
         return self.Params(**values, **parts)
 
     def put_back(self, params: Any) -> Any:
-        """The same hypothesis with what is held at its values."""
-        if not self.fixed:
+        """The same hypothesis with what is held, by it or by a part, at its values; ``params`` itself if nothing is."""
+        parts = {child.field: self.part(child).put_back(child.of(params)) for child in self.children}
+        if not self.fixed and all(parts[child.field] is child.of(params) for child in self.children):
             return params
         values = self.own(params)
         for p in self.parameters:
             values[p.name] = p.domain.put_back(values[p.name], self.held(p.name, values[p.name].shape))
-        return self.made(params, values, {child.field: child.of(params) for child in self.children})
+        return self.made(params, values, parts)
 
     def widened(self, params: Any) -> Any:
         """A hypothesis from a sample of the rows, for all of them: without zeros, but for what is held, or started with zeros.
@@ -176,6 +177,13 @@ class Declared(Sloped):
         for child in self.children:
             for name, value in self.part(child).shown(child.of(params)).items():
                 out[self.outer(child, name)] = self.show_part(child, name, value)
+        return out
+
+    def interval_scales(self) -> dict[str, str]:
+        """On which scale intervals of each shown parameter are symmetric: see ``Domain.scale``."""
+        out = {p.name: p.domain.scale for p in self.parameters}
+        for child in self.children:
+            out |= {self.outer(child, name): scale for name, scale in self.part(child).interval_scales().items()}
         return out
 
     def unshown(self, values: Mapping[str, Any], k: int, d: int) -> Any:

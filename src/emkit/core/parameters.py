@@ -24,6 +24,9 @@ _UNSEEN = 1e-6  # the probability of what a sample of the rows did not show
 class Domain(ABC):
     """What values a parameter may have, and the unconstrained coordinates that say them."""
 
+    scale = ""
+    """On which scale an interval of an entry is symmetric: "" as it is, "log", "logit"; "matrix": variances on a diagonal."""
+
     @abstractmethod
     def check(self, value: np.ndarray, name: str, parameter: str) -> np.ndarray:
         """The value, checked; NaN marks entries that are not given. Raises ParameterError."""
@@ -147,6 +150,7 @@ class Positive(_Elementwise):
     """Numbers above 0. Coordinate: the logarithm."""
 
     origin, low, strict, words = 1.0, 0.0, True, "finite and above 0"
+    scale = "log"
 
     def forward(self, value: np.ndarray) -> np.ndarray:
         """The logarithm."""
@@ -178,6 +182,7 @@ class Unit(_Elementwise):
     """Numbers between 0 and 1. Coordinate: the log odds."""
 
     origin, low, high, words = 0.5, 0.0, 1.0, "between 0 and 1"
+    scale = "logit"
 
     def widened(self, value: np.ndarray) -> np.ndarray:
         """At least a millionth away from 0 and 1."""
@@ -221,6 +226,8 @@ def wrapped(angle: np.ndarray) -> np.ndarray:
 
 class Simplex(Domain):
     """Probability vectors along the last axis. Coordinates: log-ratios to each vector's last free entry."""
+
+    scale = "logit"
 
     def check(self, value: np.ndarray, name: str, parameter: str) -> np.ndarray:
         """Nonnegative, adding up to 1 (to 1 at most where entries are free); rescaled to the last digit."""

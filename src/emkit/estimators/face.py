@@ -23,6 +23,7 @@ from emkit.core.model import Infer, Inference, Model
 from emkit.core.result import Result, StopReason
 from emkit.core.warn import warn
 from emkit.data.names import check_columns
+from emkit.estimators.errors import HasErrors
 from emkit.estimators.settings import Settings, make_rng
 from emkit.estimators.sized import Sized
 from emkit.estimators.state import State
@@ -61,7 +62,7 @@ class Job:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Face(Sized, State, Settings):
+class Face(HasErrors, Sized, State, Settings):
     """Base of the estimators. You implement ``build`` and ``_for_fit``; ``RowFace`` and ``HMM`` read data."""
 
     def _with_values(self, model: Model) -> Model:
@@ -204,11 +205,12 @@ class Face(Sized, State, Settings):
             raise ParameterError("parameters were set by hand, so the fit says nothing of them; give the data: X")
         return current.log_likelihood, current.total_weight
 
-    def summary(self) -> str:
-        """The fit in words and numbers, as text for a person to read."""
+    def summary(self, errors: bool = False) -> str:
+        """The fit in words and numbers, as text for a person to read; ``errors``: with what ``standard_errors`` found last."""
         from emkit.estimators.summary import summary
 
-        return summary(self, self._current())
+        current = self._current()
+        return "\n".join([summary(self, current), *(self._errors_in_words(current) if errors else [])])
 
     def criteria(self: Any) -> dict[str, float]:
         """Numbers to compare fits by, with their names: AIC and BIC, lower is better."""

@@ -102,6 +102,7 @@ class HMM(AfterTheFit, Face):
     """
 
     size_setting = "n_states"
+    labels_word = "states"
     reading_settings = ("sequence", "order", "gaps", "unseen")
 
     n_states: int = 2
@@ -229,6 +230,10 @@ class HMM(AfterTheFit, Face):
         """Validated sequences with what is known of them, and the width of the data."""
         source = self._source(self._read(X, lengths), sample_weight, states)
         return source, source.x.dtype.type
+
+    def _again(self, X: Any, sample_weight: Any = None, lengths: Any = None, states: Any = None) -> SequenceSource:
+        """The data of the fit, read again."""
+        return self._source(self._new(X, lengths), sample_weight, states)
 
     def fit_rows(self, X: Any, weights: Any, labels: Any) -> Self:
         """``fit`` with weights and known states, whatever the model calls them."""

@@ -18,6 +18,7 @@ from emkit.core.warn import warn
 from emkit.data.sequence_input import Sequences
 from emkit.data.sequences import SequenceSource
 from emkit.estimators.asked import AskedByPrograms
+from emkit.estimators.errors import ErrorsOfInner
 from emkit.estimators.hmm import HMM
 from emkit.estimators.hmm_after import AfterTheFit
 from emkit.execute.threads import Threads
@@ -75,7 +76,7 @@ class _Follow(Monitor):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class HmmlearnWords(AskedByPrograms, AfterTheFit, BaseEstimator, ABC):  # type: ignore[misc]
+class HmmlearnWords(ErrorsOfInner, AskedByPrograms, AfterTheFit, BaseEstimator, ABC):  # type: ignore[misc]
     """Settings and methods that all of hmmlearn's faces share.
 
     Parameters

@@ -168,6 +168,10 @@ class LatentClass(AfterLatentClass, RowFace):
         """Most probable class of each row, (n,)."""
         return super().predict(_with(X, groups))
 
+    def _again(self, X: Any, sample_weight: Any = None, labels: Any = None, groups: Any = None) -> ArraySource:
+        """The data of the fit, read again."""
+        return super()._again(_with(X, groups), sample_weight, labels)
+
     def score_samples(self, X: Any, *, groups: Any = None) -> np.ndarray:
         """Log-likelihood of each row's answers, (n,), nats; with groups, of group and answers."""
         return super().score_samples(_with(X, groups))

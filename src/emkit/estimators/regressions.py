@@ -215,6 +215,12 @@ class MixtureOfRegressions(RegressorMixin, Supervised):  # type: ignore[misc]
         self._refuse_holes(x, columns)
         return self._source(x, weights, columns, groups)[0], np.float64
 
+    def _again(self, X: Any, sample_weight: Any = None, y: Any = None, **beside: Any) -> BlockSource:
+        """The data of the fit, read again."""
+        if y is None:
+            raise ParameterError("the target is needed too: give y=...", parameter="y")
+        return self._for_fit(X, y, sample_weight, Beside(**beside))[0]
+
     def _split(self, X: Any, beside: Beside) -> tuple[Any, Any]:
         """X without its column of groups, and the groups."""
         if self.groups is None:

@@ -65,6 +65,14 @@ class RowFace(Face):
             source = ArraySource(source.x, source.weights, source.columns, labels=known, checked=True)
         return source, source.x.dtype.type
 
+    def _again(self, X: Any, sample_weight: Any = None, labels: Any = None) -> ArraySource:
+        """The data of the fit, read again."""
+        source = self._new(X, sample_weight)
+        if labels is None:
+            return source
+        known = read_labels(labels, source.n_rows, self._current().model.n_hidden or 1)
+        return ArraySource(source.x, source.weights, source.columns, labels=known, checked=True)
+
     def fit_rows(self, X: Any, weights: Any, labels: Any) -> Self:
         """``fit`` with weights and known labels, whatever the model calls them."""
         return self.fit(X, sample_weight=weights, labels=labels)

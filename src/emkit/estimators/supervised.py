@@ -9,6 +9,7 @@ import numpy as np
 
 from emkit.core.block import BlockSource
 from emkit.core.columns import Column, Columns
+from emkit.core.errors import ParameterError
 from emkit.core.result import Result
 from emkit.data.rows import ArraySource
 from emkit.data.tables import Table, read_table
@@ -52,6 +53,14 @@ class Supervised(Face):
         x = np.column_stack([table.x.astype(np.float64, copy=False), cells])
         columns = with_more(table.columns, [replace(column, role=TARGET)])
         return ArraySource(x, weights, columns, checked=True), np.float64
+
+    def _again(self, X: Any, sample_weight: Any = None, y: Any = None, **more: Any) -> BlockSource:
+        """The data of the fit, read again."""
+        if y is None and TARGET in {column.role for column in self.columns_.items}:
+            raise ParameterError("the target is needed too: give y=...", parameter="y")
+        self._inputs(X)
+        source: BlockSource = self._for_fit(X, y, sample_weight, **more)[0]
+        return source
 
     # --- columns ------------------------------------------------------------------------------------------------------
 

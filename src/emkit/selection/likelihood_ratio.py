@@ -19,7 +19,7 @@ from emkit.core.executor import Executor
 from emkit.core.model import Model
 from emkit.core.result import Result, StopReason
 from emkit.execute.threads import Threads, available_cores
-from emkit.selection.redraw import Form
+from emkit.inference.redraw import Form
 
 _LEAST = 19  # replicates, of which the p value can be 1 / 20
 _TIE = 1e-9  # nats: statistics this close are equal
@@ -153,7 +153,7 @@ def likelihood_ratio_test(
     null, alternative : Hypothesis
         Whether the larger one contains the smaller one is up to you; that it has more parameters is checked.
     source : BlockSource
-        The data. Drawn data have its form: see ``emkit.selection.redraw``.
+        The data. Drawn data have its form: see ``emkit.inference.redraw``.
     n_replicates : int
         At most; at least 19.
     stop_after : int or None

@@ -89,6 +89,7 @@ class Covariance(Domain):
 
     def __init__(self, shape: Shape):
         self.shape = shape
+        self.scale = "matrix" if shape.matrix else "log"
 
     def read(self, value: Any, shape: tuple[int, ...], name: str, parameter: str) -> np.ndarray:
         """As scikit-learn has it for the type; a number means that variance for every column of every component."""

@@ -114,6 +114,11 @@ class ChainConfiguration(Model):
             chain_values["endprob"] = params.endprob.copy()
         return {**chain_values, **self.family.shown(params.emissions)}
 
+    def interval_scales(self) -> dict[str, str]:
+        """Probabilities, and the family's."""
+        chain_scales = dict.fromkeys(("startprob", "transmat", "endprob"), Simplex.scale)
+        return {**chain_scales, **self.family.interval_scales()}
+
     def unshown(self, values: Mapping[str, Any], k: int, d: int) -> HMMParams:
         """Inverse of ``shown``."""
         rest = self.inside(self.children[0], values)

@@ -1,0 +1,154 @@
+"""A hypothesis as a vector of its free parameters, and how what users see follows from it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from emkit.core.model import EStep, Model
+
+_STEP = 3e-3  # of a parameter's standard error, were nothing hidden: differences of slopes are then good to about 1e-8
+_JACOBIAN_STEP = 1e-2  # of the same
+_MOVES = 1e-12
+
+
+@dataclass(frozen=True)
+class Place:
+    """One entry of one parameter as users see it."""
+
+    name: str
+    index: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"{self.name}[{', '.join(map(str, self.index))}]" if self.index else self.name
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """The free parameters of a fitted model in the coordinates of ``pack``, with a step for each to take differences by.
+
+    Attributes
+    ----------
+    model, params
+    at : array of shape (P,)
+        Where the fit ended.
+    steps : array of shape (P,)
+        About one standard error each, were nothing hidden.
+    """
+
+    model: Model
+    params: Any
+    at: np.ndarray
+    steps: np.ndarray
+
+    @classmethod
+    def of(cls, model: Model, params: Any, evaluate: Callable[[Any], tuple[Any, float]]) -> "Coordinates":
+        """At a hypothesis; ``evaluate`` takes another one to its statistics and log-likelihood."""
+        at = model.pack(params)
+        stats, value = evaluate(params)
+        information = model.information(stats, params)
+        if information is not None:
+            known = information > 0
+            steps = np.where(known, 1.0 / np.sqrt(np.where(known, information, 1.0)), 1.0)
+            return cls(model, params, at, steps)
+        first = value + model.log_prior(params)
+        return cls(model, params, at, np.array([_width(model, params, at, i, first, evaluate) for i in range(len(at))]))
+
+    def hypothesis(self, vector: np.ndarray) -> Any:
+        """The Params of a vector."""
+        return self.model.unpack(vector, self.params)
+
+    def beside(self, i: int, share: float = _STEP) -> tuple[Any, Any, float]:
+        """Hypotheses a little above and below in coordinate ``i``, and how far apart they are."""
+        step = np.zeros_like(self.at)
+        step[i] = share * self.steps[i]
+        above, below = self.at + step, self.at - step
+        return self.hypothesis(above), self.hypothesis(below), float(above[i] - below[i])
+
+    # --- as users see them --------------------------------------------------------------------------------------------
+
+    @cached_property
+    def shown(self) -> dict[str, np.ndarray]:
+        """Parameters by name in the shapes that users see."""
+        return {name: np.asarray(value, dtype=np.float64) for name, value in self.model.shown(self.params).items()}
+
+    @cached_property
+    def places(self) -> tuple[Place, ...]:
+        """Every entry of every parameter, in the order of ``flat``."""
+        return tuple(Place(name, tuple(map(int, i))) for name, value in self.shown.items() for i in np.ndindex(value.shape))
+
+    def flat(self, params: Any) -> np.ndarray:
+        """All entries of a hypothesis, (S,)."""
+        return flattened(self.model.shown(params))
+
+    def unflat(self, vector: np.ndarray) -> dict[str, np.ndarray]:
+        """Numbers for all entries in the shapes of the parameters."""
+        return unflattened(vector, self.shown)
+
+    @cached_property
+    def jacobian(self) -> np.ndarray:
+        """Derivatives of all entries with respect to all coordinates, (S, P): central differences, twice, extrapolated."""
+        columns = []
+        for i in range(len(self.at)):
+            slopes = []
+            for share in (_JACOBIAN_STEP, 0.5 * _JACOBIAN_STEP):
+                above, below, apart = self.beside(i, share)
+                slopes.append((self.flat(above) - self.flat(below)) / apart)
+            columns.append((4.0 * slopes[1] - slopes[0]) / 3.0)  # Richardson: the error's first term cancels
+        found = np.array(columns).T if columns else np.zeros((len(self.places), 0))
+        size = np.abs(found * self.steps).max(axis=1, keepdims=True, initial=0.0)
+        return np.where(np.abs(found * self.steps) > _MOVES * np.maximum(size, np.abs(self.flat(self.params))[:, None]), found, 0.0)
+
+    @cached_property
+    def scales(self) -> np.ndarray:
+        """For each entry the scale on which an interval is symmetric: "", "log" or "logit", (S,)."""
+        found = self.model.interval_scales()
+        parts = [_spread(found[name], value) for name, value in self.shown.items()]
+        return np.concatenate([np.zeros(0, dtype="<U5"), *parts])
+
+
+def flattened(values: Mapping[str, Any]) -> np.ndarray:
+    """All entries of parameters by name, one after the other."""
+    return np.concatenate([np.zeros(0), *(np.asarray(value, dtype=np.float64).ravel() for value in values.values())])
+
+
+def unflattened(vector: np.ndarray, like: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Inverse of ``flattened``."""
+    out, at = {}, 0
+    for name, value in like.items():
+        out[name] = vector[at : at + value.size].reshape(value.shape)
+        at += value.size
+    return out
+
+
+def _spread(scale: str, value: np.ndarray) -> np.ndarray:
+    """A scale for each entry; of matrices of covariances the diagonals alone are variances."""
+    if scale != "matrix":
+        return np.full(value.size, scale, dtype="<U5")
+    square = value.ndim >= 2 and value.shape[-1] == value.shape[-2]
+    diagonal = np.broadcast_to(np.eye(value.shape[-1], dtype=bool), value.shape) if square else np.ones(value.shape, dtype=bool)
+    return np.where(diagonal, "log", "").ravel()
+
+
+def _width(model: Model, params: Any, at: np.ndarray, i: int, first: float, evaluate: Callable[[Any], tuple[Any, float]]) -> float:
+    """A standard error of coordinate ``i``, the others held: how far away the objective is half a nat lower, about."""
+    size = 1e-2 * max(1.0, abs(float(at[i])))
+    for _ in range(6):
+        step = np.zeros_like(at)
+        step[i] = size
+        pair = [model.unpack(at + sign * step, params) for sign in (1.0, -1.0)]
+        fall = first - 0.5 * sum(evaluate(one)[1] + model.log_prior(one) for one in pair)
+        if 1e-4 < fall < 0.5:
+            return float(size / np.sqrt(2.0 * fall))
+        if not np.isfinite(fall) or fall >= 0.5:
+            size *= 0.1
+        else:
+            size *= 10.0 if fall <= 1e-6 else 3.0
+    return float(size)
+
+
+def evaluator(model: Model, source: Any, executor: Any) -> Callable[[Any], tuple[Any, float]]:
+    """From a hypothesis to its statistics and its log-likelihood of all data."""
+    return lambda params: executor.map_reduce(EStep(model, params), source)
