@@ -12,14 +12,14 @@ from emkit.cli.reading import DataFile, find_columns, first_bad_number, is_text_
 from emkit.cli.talk import Talk
 
 
-def split_names(text: str) -> list[str]:
+def split_names(text: str, option: str = "--columns") -> list[str]:
     """The names in ``a,b`` or ``a,"b, with comma"``."""
     names = next(csv.reader([text], skipinitialspace=True), [])
     if not names or not all(name.strip() for name in names):
-        raise Refusal(f"--columns {text!r}: give names with commas between them, e.g. --columns a,b")
+        raise Refusal(f"{option} {text!r}: give names with commas between them, e.g. {option} a,b")
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise Refusal(f"--columns names {', '.join(twice)} more than once")
+        raise Refusal(f"{option} names {', '.join(twice)} more than once")
     return names
 
 

@@ -15,7 +15,14 @@ NOT_SETTINGS = frozenset({"monitors", "checkpoint", "verbose", "verbose_interval
 """Settings that the command line sets itself, or that have no meaning there."""
 
 
-_SPELLED = {"AutoClass": "autoclass"}  # a name, not two words
+_SPELLED = {  # names, or shorter ones
+    "AutoClass": "autoclass",
+    "RBFRegressor": "rbf",
+    "RBFClassifier": "rbf-classifier",
+    "MixtureOfExpertsRegressor": "mixture-of-experts",
+    "MixtureOfExpertsClassifier": "mixture-of-experts-classifier",
+    "MixtureOfRegressions": "regressions",
+}
 _ALSO = {"bayes-net": "bayesian-network"}
 
 
@@ -24,14 +31,19 @@ def model_name(estimator: str) -> str:
     return _SPELLED.get(estimator) or re.sub(r"(?<=[a-z])(?=[A-Z])", "-", estimator).lower()
 
 
+def _listed() -> tuple[str, ...]:
+    """Estimators that can be fitted to a file, with a target or without."""
+    return (*group("estimators"), *group("regressors"))
+
+
 def model_names() -> tuple[str, ...]:
     """What ``--model`` accepts."""
-    return tuple(model_name(name) for name in group("estimators"))
+    return tuple(model_name(name) for name in _listed())
 
 
 def find_estimator(name: str) -> type[Any]:
     """The estimator's class; refuses an unknown name."""
-    for estimator in group("estimators"):
+    for estimator in _listed():
         if model_name(estimator) == _ALSO.get(name, name):
             kind: type[Any] = getattr(import_module(MODULES[estimator]), estimator)
             return kind
@@ -123,7 +135,6 @@ def for_new_data(fitted: Any, gaps: str | None, unseen: str | None) -> None:
 
 def open_model(path: str | os.PathLike[str]) -> tuple[Any, str]:
     """A model file as a fitted estimator, and the emkit version that wrote it."""
-    from emkit.estimators.loading import load
-    from emkit.io.modelfile import load_model
+    from emkit.estimators.loading import load, version_of
 
-    return load(path), load_model(path).version
+    return load(path), version_of(path)

@@ -28,6 +28,10 @@ Components = Annotated[
     typer.Option("-k", "--components", metavar="N", help="How many components, or hidden states; auto: by BIC, of mixtures."),
 ]
 Columns = Annotated[str | None, typer.Option(help="Columns to fit, with commas between them; all by default.")]
+Target = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="Column to predict, of rbf, mixture-of-experts, regressions and the like.")
+]
+Concomitant = Annotated[str | None, typer.Option(metavar="A,B", help="Columns that the class weights of regressions depend on.")]
 Weights = Annotated[
     str | None, typer.Option(metavar="COLUMN", help="Column of weights; 2 means the row (of an hmm: the sequence) twice.")
 ]

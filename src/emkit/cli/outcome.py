@@ -8,13 +8,11 @@ from emkit.cli.estimators import model_name
 
 def outcome(fitted: Any, version: str) -> dict[str, Any]:
     """Settings, columns, outcome, starts and parameters of a fitted estimator."""
+    if not fitted.has_result:
+        return {**_head(fitted, version), **fitted.more_of_fit(), "parameters": fitted.parameters(), "settings": settings(fitted)}
     result = fitted.result_
     return {
-        "model": model_name(type(fitted).__name__),
-        "estimator": type(fitted).__name__,
-        "emkit_version": version,
-        "columns": columns(fitted),
-        "families": fitted.column_families(),
+        **_head(fitted, version),
         "n_rows": result.n_rows,
         "total_weight": result.total_weight,
         "converged": result.converged,
@@ -42,6 +40,18 @@ def outcome(fitted: Any, version: str) -> dict[str, Any]:
             for start in result.starts
         ],
         "settings": settings(fitted),
+    }
+
+
+def _head(fitted: Any, version: str) -> dict[str, Any]:
+    """What it is, and of which columns."""
+    return {
+        "model": model_name(type(fitted).__name__),
+        "estimator": type(fitted).__name__,
+        "emkit_version": version,
+        "columns": columns(fitted),
+        "target": fitted.target_column(),
+        "families": fitted.column_families(),
     }
 
 

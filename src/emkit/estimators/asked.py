@@ -16,6 +16,25 @@ class AskedByPrograms:
     answers_queries: ClassVar[bool] = False
     """Whether it has ``query``, as networks do; columns that a table lacks are then not observed."""
 
+    has_result: ClassVar[bool] = True
+    """Whether a fit ends in a ``result_`` of the engine."""
+
+    def takes_texts(self) -> bool:
+        """Whether columns of text or categories can be fitted."""
+        return False
+
+    def fit_target(self, X: Any, y: Any, weights: Any) -> Any:
+        """``fit`` with a target, a table of one column, and weights."""
+        own: Any = self
+        return own.fit(X, y, sample_weight=weights)
+
+    def check_cells(self, X: Any) -> None:
+        """Raise DataError for the first cell that the fitted model cannot describe; by default predictions do so themselves."""
+
+    def target_column(self) -> str | None:
+        """The name of the column that the fitted model predicts; None if it has none, or it is not known."""
+        return None
+
     def key_columns(self) -> dict[str, str]:
         """Columns that are not data, by the setting that names them."""
         return {}

@@ -127,6 +127,10 @@ class GaussianMixtureRegressor(RegressorMixin, Supervised):  # type: ignore[misc
         """
         return self._fit(*self._for_fit(X, y, sample_weight))
 
+    def _target(self, y: Any, n: int, weights: np.ndarray | None) -> tuple[np.ndarray, Column]:
+        cells, (name, *_) = _read_targets(y, n)
+        return cells[:, 0], Column(name, "real", None, TARGET)
+
     def _for_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> tuple[BlockSource, Any]:
         table = read_table(X, min_rows=2)
         x, columns = table.x.astype(np.float64, copy=False), table.columns

@@ -45,6 +45,11 @@ def load(path: str | os.PathLike[str], *, classes: Sequence[type] = ()) -> Any:
         raise ModelFileError(f"{os.fspath(path)!r}: its settings do not make sense to this emkit ({error!r})") from error
 
 
+def version_of(path: str | os.PathLike[str]) -> str:
+    """The emkit version that wrote a model file."""
+    return load_record(path)[-1] if kind_of(path) == KIND else load_model(path).version
+
+
 def _of_record(path: str | os.PathLike[str], classes: Sequence[type]) -> Any:
     """An estimator that is no engine model."""
     name, record, settings, columns, more, _ = load_record(path, classes)

@@ -19,6 +19,7 @@ from emkit.data.validate import check_weights
 from emkit.estimators.asked import AskedByPrograms
 from emkit.estimators.rbf_inputs import inputs_of
 from emkit.estimators.settings import make_rng
+from emkit.estimators.targets import column_of_target
 from emkit.models.rbf.described import Described
 from emkit.models.rbf.search import KINDS, Tried
 
@@ -27,6 +28,10 @@ WIDTHS, CENTERS = ("columns", "units"), ("metric", "input", "joint")
 
 class RBFNetwork(AskedByPrograms, BaseEstimator):  # type: ignore[misc]
     """Base of the estimators. You implement ``_fit_network``, ``_described`` and the predictions."""
+
+    size_setting = "n_units"
+    finds_size = True
+    has_result = False
 
     n_units: Any
     units: Any
@@ -87,6 +92,12 @@ class RBFNetwork(AskedByPrograms, BaseEstimator):  # type: ignore[misc]
         self.units_ = "linear" if not self.n_units_ else "normalised" if network.units.normalised else "plain"
         self.log_evidence_ = network.log_evidence
         self.candidates_ = [dict(vars(one)) for one in network.table]
+
+    def fit_target(self, X: Any, y: Any, weights: Any) -> Self:
+        """``fit`` with a target, a table of one column, and weights."""
+        own: Any = self
+        found: Self = own.fit(X, column_of_target(y, len(X))[0], sample_weight=weights)
+        return found
 
     def _size(self) -> int | str:
         if isinstance(self.n_units, str):
@@ -157,6 +168,18 @@ class RBFNetwork(AskedByPrograms, BaseEstimator):  # type: ignore[misc]
         self._fitted()
         found: str | None = self._cut_off
         return found
+
+    def parameters(self) -> dict[str, np.ndarray]:
+        """What is shown of the network, by name."""
+        names = ("centers", "widths", "weights", "linear", "intercept", "relevance")
+        return {name: np.asarray(getattr(self, f"{name}_")) for name in names}
+
+    def more_of_fit(self) -> dict[str, Any]:
+        """Units, evidence and what was tried."""
+        return {
+            "n_units": self.n_units_, "units": self.units_, "log_evidence": self.log_evidence_, "candidates": self.candidates_,
+            "notes": list(self._fitted().notes),
+        }  # fmt: skip
 
     def summary(self) -> str:
         """What was found, in a few lines."""

@@ -102,6 +102,11 @@ class Supervised(Face):
         """Targets of new rows (n,) as the model has them."""
         return self._target(y, n, None)[0]
 
+    def target_column(self) -> str | None:
+        """By its role."""
+        places = self.columns_.role(TARGET)
+        return self.columns_[places[0]].name if len(places) == 1 and self.columns_.named else None
+
     # --- criteria -----------------------------------------------------------------------------------------------------
 
     def bic(self) -> float:

@@ -34,7 +34,8 @@ def command(
     """
     from emkit.cli.choosing import columns_aside, numbers, rows_for
     from emkit.cli.estimators import for_new_data, open_model
-    from emkit.cli.reading import DataFile
+    from emkit.cli.reading import DataFile, find_columns
+    from emkit.cli.supervised import target_cells
     from emkit.cli.writing import print_json
 
     talk, file = Talk(quiet), DataFile(data, separator, decimal)
@@ -45,7 +46,12 @@ def command(
         aside, _ = columns_aside(fitted, table, file, weights=weights, labels=labels)
         row_weights, known = (numbers(table, aside[name], file) if name in aside else None for name in ("weights", "labels"))
         how: dict[str, Any] = {"method": method, "n_replicates": replicates, "random_state": seed, "n_jobs": n_jobs}
-        found = fitted.standard_errors_of_rows(rows_for(fitted, table, file, model), row_weights, known, **how)
+        rows, target = rows_for(fitted, table, file, model), fitted.target_column()
+        if target is not None:
+            cells = target_cells(table, find_columns(table.column_names, [target], data)[0], data)
+            found = fitted.standard_errors(rows, row_weights, y=cells, **how)
+        else:
+            found = fitted.standard_errors_of_rows(rows, row_weights, known, **how)
         intervals = found.conf_int(level)
     if not as_json:
         print(found.as_text(level))

@@ -7,10 +7,12 @@ from typing import Any
 import typer
 
 from emkit.cli import options
+from emkit.cli.choosing import split_names
 from emkit.cli.estimators import build, find_estimator, known_settings, settings_of
 from emkit.cli.exits import INTERRUPTED, NOT_CONVERGED, Refusal
 from emkit.cli.networks import network_settings, search_settings
-from emkit.cli.reading import DataFile
+from emkit.cli.reading import DataFile, find_columns
+from emkit.cli.supervised import check_target, for_target, target_cells
 from emkit.cli.talk import Talk
 
 
@@ -19,6 +21,8 @@ def command(
     model: options.Model = "gaussian-mixture",
     components: options.Components = None,
     columns: options.Columns = None,
+    target: options.Target = None,
+    concomitant: options.Concomitant = None,
     weights: options.Weights = None,
     out: options.Out = None,
     types: options.Types = None,
@@ -58,10 +62,16 @@ def command(
     that it is given, and that is no failure once it has finished one try.
     """
     talk = Talk(quiet)
-    kind = find_estimator(model)
     file = DataFile(data, separator, decimal)
+    kind = find_estimator(model)
+    check_target(model, kind, target)
+    if target is not None:
+        table = file.read(say=talk.say)
+        target = find_columns(table.column_names, [target], file.path)[0]
+        kind = find_estimator(for_target(model, table, target))
     given: dict[str, Any] = {
         "covariance_type": covariance_type,
+        "concomitant": None if concomitant is None else split_names(concomitant, "--concomitant"),
         "emission": emission,
         "sequence": sequence,
         "order": order,
@@ -85,7 +95,9 @@ def command(
     asked = None if types is None else _types(types, settings, known_settings(kind))
     estimator = build(kind, components, settings)
     with talk.warnings():
-        fitted, unsaved = _run(estimator, settings, asked, file, columns, weights, labels, out, checkpoint, time_limit, talk)
+        fitted, unsaved = _run(
+            estimator, settings, asked, file, columns, target, weights, labels, out, checkpoint, time_limit, talk
+        )
         _say_types(fitted, asked or {}, talk)
         _print(fitted, as_json, out if unsaved is None else None)
         if unsaved is not None:
@@ -99,6 +111,7 @@ def _run(
     types: dict[str, str] | None,
     file: DataFile,
     columns: str | None,
+    target: str | None,
     weights: str | None,
     labels: str | None,
     out: Path | None,
@@ -116,7 +129,7 @@ def _run(
         if path is not None:
             check_writable(path)
     table = file.read(say=talk.say)
-    aside, keys = columns_aside(estimator, table, file, weights=weights, labels=labels)
+    aside, keys = columns_aside(estimator, table, file, weights=weights, labels=labels, target=target)
     estimator.set_params(**keys)
     row_weights, known = (numbers(table, aside[name], file) if name in aside else None for name in ("weights", "labels"))
     chosen = choose(table, None if columns is None else split_names(columns), aside, file, talk, estimator.takes_texts())
@@ -132,8 +145,12 @@ def _run(
         try:
             with talk.progress() as shown:
                 interrupts.carry([*shown, *limits])
-                estimator.set_params(monitors=[interrupts], checkpoint=_checkpoint(checkpoint, talk))
-                estimator.fit_rows(rows, row_weights, known)
+                estimator.set_params(monitors=[interrupts])
+                if target is not None:
+                    estimator.fit_target(rows, target_cells(table, target, file.path), row_weights)
+                else:
+                    estimator.set_params(checkpoint=_checkpoint(checkpoint, talk))
+                    estimator.fit_rows(rows, row_weights, known)
         except KeyboardInterrupt:
             talk.say("interrupted before there was anything to keep; no model was written")
             raise typer.Exit(INTERRUPTED) from None
@@ -190,11 +207,11 @@ def _print(fitted: Any, as_json: bool, out: Path | None) -> None:
 
 def _leave(fitted: Any, out: Path | None, talk: Talk) -> None:
     """Say where the model is; exit code 3 if the stop rule was not met although there was one, or a search was cut off."""
-    result = fitted.result_
-    as_ordered = result.tolerance == 0 and result.reason.name == "MAX_ITER"
+    result = fitted.result_ if fitted.has_result else None
+    as_ordered = result is not None and result.tolerance == 0 and result.reason.name == "MAX_ITER"
     where = "no --out, so the model is not kept" if out is None else f"model written to {str(out)!r}"
     cut_off = fitted.cut_off()
-    if cut_off is None and (result.converged or as_ordered):
+    if cut_off is None and (result is None or as_ordered or result.converged):
         talk.say(where)
         return
     why = "not converged" if cut_off is None else f"the search was cut off ({cut_off})"

@@ -29,7 +29,8 @@ def command(
     print(f"columns: {shown or f'{fitted.n_features_in_} without names'}")
     print(f"settings: {', '.join(f'{name}={value!r}' for name, value in changed.items()) or 'the defaults'}")
     print(f"\n{fitted.summary()}")
-    print(f"\nstarts\n{_starts(fitted.result_.starts)}")
+    if fitted.has_result:
+        print(f"\nstarts\n{_starts(fitted.result_.starts)}")
     for name, value in fitted.parameters().items():
         print(f"\n{name}, shape {value.shape}\n{_array(value)}")
 
