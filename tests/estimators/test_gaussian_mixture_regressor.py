@@ -279,8 +279,13 @@ def test_bad_input_is_refused(regressor, corner):
         GaussianMixtureRegressor(1).fit(x.to_numpy() * [1, 0], y)
     with pytest.warns(UserWarning, match="feature names"), pytest.raises(DataError, match="features"):
         regressor.predict(x.to_numpy()[:, :1])
+    for y_of, words in ([[1, 2], [3]] * 200, "different lengths"), (pd.DataFrame(index=range(400)), "no column"):
+        with pytest.raises(DataError, match=words):
+            GaussianMixtureRegressor(1).fit(x, y_of)
     with pytest.raises(ParameterError, match="below 1"):
         regressor.predict_dist(x, 3)
+    with pytest.raises(ParameterError, match="below 1"):
+        GaussianMixtureRegressor(1).fit(x.to_numpy(), y).predict_dist(x.to_numpy(), "height")
     with pytest.raises(ParameterError, match="no column 'z'"):
         regressor.predict_dist(x, "z")
 

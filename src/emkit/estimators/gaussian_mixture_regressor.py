@@ -141,12 +141,24 @@ class GaussianMixtureRegressor(RegressorMixin, Supervised):  # type: ignore[misc
         table = read_table(X, min_rows=2)
         x, columns = table.x.astype(np.float64, copy=False), table.columns
         if y is not None:
-            cells, names = _read_targets(y, len(x))
-            more = [Column(name, "real", None, TARGET) for name in names]
-            x, columns = np.column_stack([x, cells]), with_more(columns, more)
+            cells, more = self._several(y, len(x))
+            x, columns = np.column_stack([x, cells]), with_more(columns, [replace(column, role=TARGET) for column in more])
         else:
             columns = Columns(tuple(replace(column, role="feature") for column in columns.items), columns.named)
         return ArraySource(x, check_weights(sample_weight, len(x)), columns, checked=True), np.float64
+
+    def _target(self, y: Any, n: int, weights: np.ndarray | None) -> tuple[np.ndarray, Column]:
+        cells, name = read_numbers(y, n)
+        return cells, Column(name or "y", "real")
+
+    def _several(self, y: Any, n: int) -> tuple[np.ndarray, list[Column]]:
+        """The targets' cells (n, p), and their columns. Raises DataError for a missing one."""
+        named = _named_targets(y)
+        if named is None:
+            cells, column = self._target(y, n, None)
+            return cells[:, None], [column]
+        read = [read_numbers(cells, n, f"the target {name!r}")[0] for name, cells in named]
+        return np.column_stack(read), [Column(name, "real") for name, _ in named]
 
     # --- columns ------------------------------------------------------------------------------------------------------
 
@@ -203,7 +215,7 @@ class GaussianMixtureRegressor(RegressorMixin, Supervised):  # type: ignore[misc
     def _target_asked(self, target: Any) -> int:
         """The column that is meant. Raises ParameterError where that may be several, and none is named."""
         self._current()
-        if isinstance(target, str):
+        if isinstance(target, str) and self.columns_.named:
             return place_of(target, self.columns_, "target")
         targets = self._targets or list(range(len(self.columns_)))
         if target is None and len(targets) > 1:
@@ -257,7 +269,7 @@ class GaussianMixtureRegressor(RegressorMixin, Supervised):  # type: ignore[misc
         y : array (n,) or (n, p), data frame or column
         """
         asked, x = self._need_targets(), self._joint(X)
-        cells, _ = _read_targets(y, len(x))
+        cells, _ = self._several(y, len(x))
         if cells.shape[1] != len(asked):
             raise DataError(f"y has {cells.shape[1]} columns, and there are {len(asked)} targets")
         whole = x.copy()
@@ -362,20 +374,21 @@ class GaussianMixtureRegressor(RegressorMixin, Supervised):  # type: ignore[misc
         return tags
 
 
-def _read_targets(y: Any, n: int) -> tuple[np.ndarray, list[str]]:
-    """Targets (n, p), and what they are called. Raises DataError for a missing one."""
+def _named_targets(y: Any) -> list[tuple[str, Any]] | None:
+    """The columns of several targets by name; None if ``y`` is one target."""
     if is_table(y):
         frame = read_frame(y)
-        columns = [(name, frame[name].to_numpy()) for name in frame.columns]
-    else:
-        array = y if hasattr(y, "ndim") and not hasattr(y, "name") else None
-        if array is None and not hasattr(y, "name"):
-            array = np.asarray(y)
-        if array is None or array.ndim != 2 or array.shape[1] == 1:
-            cells, name = read_numbers(y, n)
-            return cells[:, None], [name or "y"]
-        if not array.shape[1]:
+        if not len(frame.columns):
             raise DataError("the target y has no column")
-        columns = [(f"y{j}", array[:, j]) for j in range(array.shape[1])]
-    read = [read_numbers(cells, n, f"the target {name!r}")[0] for name, cells in columns]
-    return np.column_stack(read), [str(name) for name, _ in columns]
+        return [(str(name), frame[name].to_numpy()) for name in frame.columns]
+    if y is None or hasattr(y, "name"):  # a series
+        return None
+    try:
+        array = y if hasattr(y, "ndim") else np.asarray(y)
+    except ValueError as error:
+        raise DataError(f"the target y has rows of different lengths: {error}") from error
+    if array.ndim != 2 or array.shape[1] == 1:
+        return None
+    if not array.shape[1]:
+        raise DataError("the target y has no column")
+    return [(f"y{j}", array[:, j]) for j in range(array.shape[1])]
