@@ -51,6 +51,16 @@ def test_the_answer_benchmark_runs(tmp_path):
         assert row[algorithm]["reason"] == "CONVERGED" and row[algorithm]["honest"] and row[algorithm]["same_basin"]
 
 
+def test_the_benchmark_of_gaussian_mixture_regression_runs(tmp_path):
+    pytest.importorskip("gmr")
+    path = tmp_path / "gmr.json"
+    command = [sys.executable, "-m", "benchmarks", "gmr", "--rows", "2000", "--repeats", "1", "--save", str(path)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])}
+    subprocess.run(command, cwd=ROOT, check=True, env=environment)
+    for row in json.loads(path.read_text())["rows"]:
+        assert row["difference"] < 1e-8 and row["difference_with_holes"] < 1e-8
+
+
 # As AutoClass C 3.3.4 ends its log of a search
 _SUMMARY = """
 [j_in=2]  [cs-3: cycles 22] best2->2(1) [j_in=3]  [cs-3: cycles 16] best3->3(2)

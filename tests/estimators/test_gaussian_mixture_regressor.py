@@ -116,7 +116,8 @@ def test_parts_keep_names_and_can_be_saved(tmp_path):
         emkit.load(tmp_path / "left.safetensors").score_samples(frame[["a", "c"]]), left.score_samples(frame[["a", "c"]])
     )
     assert left.sample(3)[0].shape == (3, 2)
-    np.testing.assert_allclose(left.means_, GaussianMixture(2, random_state=0).fit(frame).conditional([np.nan, 1.0, np.nan]).means_)
+    for given in ([np.nan, 1.0, np.nan], pd.Series({"c": np.nan, "b": 1.0})):
+        np.testing.assert_array_equal(left.means_, GaussianMixture(2, random_state=0).fit(frame).conditional(given).means_)
 
 
 def test_parts_that_cannot_be_are_refused(known):
@@ -127,6 +128,9 @@ def test_parts_that_cannot_be_are_refused(known):
     ]:  # fmt: skip
         with pytest.raises(error, match=words):
             known.conditional(given)
+    named = GaussianMixture(1, random_state=0).fit(pd.DataFrame(rows(), columns=["a", "b", "c"]))
+    with pytest.raises(ParameterError, match="twice"):
+        named.conditional({"a": 1.0, 0: 2.0})
     for columns in ([], [0, 0], [7], ["a"], True):
         with pytest.raises(ParameterError):
             known.marginal(columns)
@@ -181,28 +185,75 @@ def test_several_targets_and_their_covariance():
     np.testing.assert_allclose(np.cov(drawn[0].T), covariance[0], atol=0.01)
     np.testing.assert_allclose(model.predict_dist(x[:2], 1).mean, mean[:, 1], rtol=1e-12)
     assert model.predict_interval(x[:2])[0].shape == (2, 2) and set(model.table(x[:2])) >= {"x2_mean", "x3_high"}
+    apart = model.predict_dist(x[:2], 0).log_density(y[:2, 0])
+    with_first = GaussianMixture(2)
+    with_first.weights_, with_first.means_, with_first.covariances_ = model.weights_, model.means_, model.covariances_
+    second = [with_first.conditional([*x[i], y[i, 0], np.nan]).score_samples(y[i : i + 1, 1:])[0] for i in range(2)]
+    np.testing.assert_allclose(model.log_density(x[:2], y[:2]), apart + second, rtol=1e-10)
     with pytest.raises(ParameterError, match="2 targets"):
         model.predict_dist(x)
+    with pytest.raises(DataError, match="2 targets"):
+        model.log_density(x, y[:, 0])
 
 
-def test_units_of_columns_do_not_matter(corner):
+def test_without_targets_any_column_has_a_distribution(regressor, corner):
+    table = corner[0].assign(height=corner[1])
+    model = GaussianMixtureRegressor(2, random_state=0).fit(table)
+    for target in ("height", 2):
+        found = model.predict_dist(table, target)
+        np.testing.assert_allclose(found.mean, regressor.predict(corner[0]), rtol=1e-10)
+    density = found.log_density(corner[1])
+    np.testing.assert_allclose(density, regressor.log_density(*corner), rtol=1e-9, atol=1e-9)
+    with pytest.raises(ParameterError, match=r"3 columns.*say which"):
+        model.predict_dist(table)
+
+
+@pytest.mark.parametrize("kind", ["full", "tied", "diag", "spherical", "tied-diag", "tied-spherical"])
+def test_missing_inputs_are_integrated_out(corner, kind):
     x, y = corner[0].to_numpy(), corner[1].to_numpy()
-    plain = GaussianMixtureRegressor(2, random_state=0).fit(x, y).predict(x)
-    scaled = GaussianMixtureRegressor(2, random_state=0).fit(x * [1e6, 1e-6], y * 1e3).predict(x * [1e6, 1e-6])
-    np.testing.assert_allclose(scaled / 1e3, plain, atol=1e-6)
+    model = GaussianMixtureRegressor(2, covariance_type=kind, random_state=0, n_init=2).fit(x, y)
+    grid = np.linspace(-40, 40, 8001)
+    rows = np.column_stack([np.full(len(grid), 0.7), grid])
+    weights = np.exp(model.mixture_.marginal([0, 1]).score_samples(rows))
+    weights /= weights.sum()
+    mean, std = model.predict(rows, return_std=True)
+    expected = weights @ mean
+    found, spread = model.predict([[0.7, np.nan]], return_std=True)
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    np.testing.assert_allclose(spread**2, weights @ (std**2 + (mean - expected) ** 2), rtol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["full", "tied", "diag", "tied-diag", "spherical", "tied-spherical"])
+def test_units_of_columns_do_not_matter(corner, kind):
+    """The spherical types have one variance for all columns, so there the units of all change together."""
+    x, y = corner[0].to_numpy(), corner[1].to_numpy()
+    inputs, target = (1e6, 1e6) if "spherical" in kind else ([1e6, 1e-6], 1e3)
+    plain = GaussianMixtureRegressor(2, covariance_type=kind, random_state=0, n_init=2).fit(x, y)
+    scaled = GaussianMixtureRegressor(2, covariance_type=kind, random_state=0, n_init=2).fit(x * inputs, y * target)
+    for part, expected in zip(scaled.predict(x * inputs, return_std=True), plain.predict(x, return_std=True), strict=True):
+        np.testing.assert_allclose(part / target, expected, rtol=1e-9)
 
 
 def test_weight_two_is_the_row_twice(corner):
     x, y = corner[0].to_numpy()[:80], corner[1].to_numpy()[:80]
-    how = {
-        "random_state": 0,
-        "n_init": 1,
-        "tol": 1e-9,
-        "init": {"means": [[-1.5, 0, 1.5], [1.5, 0, 1.5]], "weights": [0.5, 0.5], "covariances": 1.0},
-    }
+    start = {"means": [[-1.5, 0, 1.5], [1.5, 0, 1.5]], "weights": [0.5, 0.5], "covariances": 1.0}
+    how = {"random_state": 0, "n_init": 1, "tol": 1e-9, "init": start}
     weighted = GaussianMixtureRegressor(2, **how).fit(x, y, np.r_[np.full(40, 2), np.ones(40)])
     twice = GaussianMixtureRegressor(2, **how).fit(np.r_[x, x[:40]], np.r_[y, y[:40]])
-    np.testing.assert_allclose(weighted.predict(x), twice.predict(x), rtol=1e-6)
+    np.testing.assert_allclose(weighted.predict(x), twice.predict(x), rtol=1e-9)
+    plain = GaussianMixtureRegressor(2, **how).fit(x, y)
+    assert np.abs(weighted.predict(x) - plain.predict(x)).max() > 1e-4
+
+
+def test_threads_change_no_bit(corner):
+    fits = [GaussianMixtureRegressor(2, random_state=0, n_jobs=n).fit(*corner).predict(corner[0]) for n in (1, 2)]
+    np.testing.assert_array_equal(*fits)
+
+
+def test_the_number_of_components_is_found_by_bic(corner):
+    found = GaussianMixtureRegressor(random_state=0, n_init=4).fit(*corner)
+    others = [GaussianMixtureRegressor(k, random_state=0, n_init=4).fit(*corner).bic() for k in (1, 2)]
+    assert found.n_components_ >= 2 and found.bic() <= min(others) + 0.1
 
 
 def test_saved_is_loaded_with_the_same_bits(regressor, corner, tmp_path):
@@ -210,20 +261,33 @@ def test_saved_is_loaded_with_the_same_bits(regressor, corner, tmp_path):
     again = emkit.load(tmp_path / "m.safetensors")
     np.testing.assert_array_equal(again.predict(corner[0]), regressor.predict(corner[0]))
     assert list(again.feature_names_in_) == ["a", "b"] and again.n_features_in_ == 2
+    assert "target: height" in again.summary()
 
 
 def test_bad_input_is_refused(regressor, corner):
     x, y = corner
     with pytest.raises(DataError, match="row 3"):
         GaussianMixtureRegressor(2).fit(x, y.where(np.arange(400) != 3))
-    with pytest.raises(DataError, match="features"):
-        regressor.predict(x.to_numpy()[:, :1])
     with pytest.raises(ParameterError, match="complete"):
         GaussianMixtureRegressor(1).fit(x).predict(x)
     with pytest.raises(ParameterError, match="level"):
         regressor.predict_interval(x, 90)
-    with pytest.raises(DataError, match="constant"):
+    with pytest.raises(DataError, match="the target: column 'y' is constant") as caught:
         GaussianMixtureRegressor(1).fit(x, np.ones(400))
+    assert caught.value.column == "y"
+    with pytest.raises(DataError, match=r"^column 1 is constant"):
+        GaussianMixtureRegressor(1).fit(x.to_numpy() * [1, 0], y)
+    with pytest.warns(UserWarning, match="feature names"), pytest.raises(DataError, match="features"):
+        regressor.predict(x.to_numpy()[:, :1])
+    for y_of, words in ([[1, 2], [3]] * 200, "different lengths"), (pd.DataFrame(index=range(400)), "no column"):
+        with pytest.raises(DataError, match=words):
+            GaussianMixtureRegressor(1).fit(x, y_of)
+    with pytest.raises(ParameterError, match="below 1"):
+        regressor.predict_dist(x, 3)
+    with pytest.raises(ParameterError, match="below 1"):
+        GaussianMixtureRegressor(1).fit(x.to_numpy(), y).predict_dist(x.to_numpy(), "height")
+    with pytest.raises(ParameterError, match="no column 'z'"):
+        regressor.predict_dist(x, "z")
 
 
 @parametrize_with_checks([GaussianMixtureRegressor(2, covariance_type="tied", n_init=24, tol=1e-9), GaussianMixtureRegressor(1)])

@@ -52,8 +52,9 @@ class HasParts:
 
         Parameters
         ----------
-        given : mapping, or array (d,)
-            From columns, by name or number, to their values; or a whole row, NaN in the columns that are asked for.
+        given : mapping, array (d,) or series
+            From columns, by name or number, to their values; or a whole row, NaN in the columns that are asked for; or a pandas
+            series with names, NaN in those.
 
         Returns
         -------
@@ -63,7 +64,8 @@ class HasParts:
         Raises
         ------
         ParameterError
-            For a column that is not there; if no column is given, or none is left; for a mixture with ``noise``.
+            For a column that is not there, or is given twice; if no column is given, or none is left; for a mixture with
+            ``noise``.
         DataError
             For a value that is missing or infinite: leave the column out, and it is integrated out by ``marginal``.
 
@@ -148,6 +150,8 @@ def places_of(columns: Any, known: Columns, parameter: str) -> list[int]:
 def given_row(values: Any, columns: Columns) -> np.ndarray:
     """A row (d,) with the values that are given, NaN elsewhere."""
     row = np.full(len(columns), np.nan)
+    if hasattr(values, "dropna"):  # a series, whose order need not be that of the columns
+        values = dict(values.dropna().items())
     if not isinstance(values, Mapping):
         try:
             array = np.asarray(values, dtype=np.float64)
@@ -159,7 +163,7 @@ def given_row(values: Any, columns: Columns) -> np.ndarray:
             )
         items = [(j, array[j]) for j in np.flatnonzero(~np.isnan(array)).tolist()]
     else:
-        items = [(place_of(column, columns, "given"), value) for column, value in values.items()]
+        items = list(zip(places_of(values, columns, "given") if values else [], values.values(), strict=True))
     for j, value in items:
         number = np.asarray(value)
         if number.ndim or number.dtype.kind not in "fiub" or not np.isfinite(number):

@@ -7,10 +7,12 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import RegressorMixin
 
+from emkit.core.bayes import draw_labels, log_sum_exp
 from emkit.core.block import BlockSource
 from emkit.core.checks import count
 from emkit.core.columns import Column, Columns
 from emkit.core.errors import DataError, ParameterError
+from emkit.core.result import Result
 from emkit.data.names import check_columns
 from emkit.data.rows import ArraySource
 from emkit.data.tables import is_table, read_frame, read_table
@@ -21,7 +23,7 @@ from emkit.estimators.predictive import PredictiveDistribution, check_level
 from emkit.estimators.settings import make_rng
 from emkit.estimators.supervised import TARGET, Supervised, with_more
 from emkit.estimators.targets import read_numbers
-from emkit.families.gaussian.conditional import Given, given, mean_and_covariance
+from emkit.families.gaussian.conditional import Given, covariance_of, given, mean_and_std, mean_of
 from emkit.families.gaussian.family import Gaussian
 from emkit.models.mixture import FiniteMixture
 
@@ -39,7 +41,8 @@ class GaussianMixtureRegressor(RegressorMixin, Supervised):  # type: ignore[misc
         K; "auto": the number from 1 to 9 with the best BIC.
     covariance_type : str
         As in ``GaussianMixture``. Without correlations ("diag", "spherical") the mean is a normalised radial basis function network
-        of constants; with them each component is a line.
+        of constants; with them each component is a line. The spherical types have one variance for inputs and targets, so that
+        they, and no others, depend on the columns' units.
     reg_covar, prior, weights_prior
         As in ``GaussianMixture``.
     init, fixed, order_by, tol, max_iter, algorithm, n_init, init_params, random_state, warm_start, n_jobs
@@ -125,22 +128,37 @@ class GaussianMixtureRegressor(RegressorMixin, Supervised):  # type: ignore[misc
         sample_weight : array (n,), optional
             Nonnegative; weight 2 means the row twice.
         """
-        return self._fit(*self._for_fit(X, y, sample_weight))
-
-    def _target(self, y: Any, n: int, weights: np.ndarray | None) -> tuple[np.ndarray, Column]:
-        cells, (name, *_) = _read_targets(y, n)
-        return cells[:, 0], Column(name, "real", None, TARGET)
+        source, width = self._for_fit(X, y, sample_weight)
+        try:
+            return self._fit(source, width)
+        except DataError as error:
+            columns = source.columns
+            if any(columns[j].name == error.column for j in columns.role(TARGET)):  # which has a number that X lacks
+                raise DataError(f"the target: {error}", column=error.column, row=error.row) from error
+            raise
 
     def _for_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> tuple[BlockSource, Any]:
         table = read_table(X, min_rows=2)
         x, columns = table.x.astype(np.float64, copy=False), table.columns
         if y is not None:
-            cells, names = _read_targets(y, len(x))
-            more = [Column(name, "real", None, TARGET) for name in names]
-            x, columns = np.column_stack([x, cells]), with_more(columns, more)
+            cells, more = self._several(y, len(x))
+            x, columns = np.column_stack([x, cells]), with_more(columns, [replace(column, role=TARGET) for column in more])
         else:
             columns = Columns(tuple(replace(column, role="feature") for column in columns.items), columns.named)
         return ArraySource(x, check_weights(sample_weight, len(x)), columns, checked=True), np.float64
+
+    def _target(self, y: Any, n: int, weights: np.ndarray | None) -> tuple[np.ndarray, Column]:
+        cells, name = read_numbers(y, n)
+        return cells, Column(name or "y", "real")
+
+    def _several(self, y: Any, n: int) -> tuple[np.ndarray, list[Column]]:
+        """The targets' cells (n, p), and their columns. Raises DataError for a missing one."""
+        named = _named_targets(y)
+        if named is None:
+            cells, column = self._target(y, n, None)
+            return cells[:, None], [column]
+        read = [read_numbers(cells, n, f"the target {name!r}")[0] for name, cells in named]
+        return np.column_stack(read), [Column(name, "real") for name, _ in named]
 
     # --- columns ------------------------------------------------------------------------------------------------------
 
@@ -190,24 +208,24 @@ class GaussianMixtureRegressor(RegressorMixin, Supervised):  # type: ignore[misc
 
     # --- predictions --------------------------------------------------------------------------------------------------
 
-    def _given(self, x: np.ndarray, asked: list[int]) -> Iterator[Given]:
+    def _given(self, x: np.ndarray, asked: list[int] | None) -> Iterator[Given]:
         current = self._current()
         return given(current.params.components, current.params.log_weights, x, asked)
 
     def _target_asked(self, target: Any) -> int:
-        """The number of the one target that is meant. Raises ParameterError where there are several, and none is named."""
-        if target is not None:
-            return place_of(target, self.columns_, "target") if isinstance(target, str) else self._targets[self._one(target)]
-        if len(self._targets) != 1:
-            self._need_targets()
-            raise ParameterError(f"there are {len(self._targets)} targets: say which, target=name or number", parameter="target")
-        return self._targets[0]
-
-    def _one(self, target: Any) -> int:
-        whole = isinstance(target, int | np.integer) and not isinstance(target, bool)
-        if not whole or not 0 <= target < len(self._targets):
-            raise ParameterError(f"target={target!r}: give a name, or a number below {len(self._targets)}", parameter="target")
-        return int(target)
+        """The column that is meant. Raises ParameterError where that may be several, and none is named."""
+        self._current()
+        if isinstance(target, str) and self.columns_.named:
+            return place_of(target, self.columns_, "target")
+        targets = self._targets or list(range(len(self.columns_)))
+        if target is None and len(targets) > 1:
+            what = "targets" if self._targets else "columns, and it was fitted without y"
+            raise ParameterError(f"there are {len(targets)} {what}: say which, target=name or number", parameter="target")
+        number = 0 if target is None else target
+        whole = isinstance(number, int | np.integer) and not isinstance(number, bool)
+        if not whole or not 0 <= number < len(targets):
+            raise ParameterError(f"target={target!r}: give a name, or a number below {len(targets)}", parameter="target")
+        return targets[number]
 
     def _need_targets(self) -> list[int]:
         self._current()
@@ -225,19 +243,45 @@ class GaussianMixtureRegressor(RegressorMixin, Supervised):  # type: ignore[misc
             Whether the standard deviation of a new observation there comes with it.
         """
         asked = self._need_targets()
-        mean, covariance = self._moments(self._joint(X), asked)
-        mean, std = self._shaped(mean), self._shaped(np.sqrt(np.maximum(np.einsum("nqq->nq", covariance), 0.0)))
-        return (mean, std) if return_std else mean
+        x = self._joint(X)
+        mean, std = np.empty((2, len(x), len(asked)))
+        for found in self._given(x, asked):
+            if return_std:
+                mean[found.rows], std[found.rows] = mean_and_std(found)
+            else:
+                mean[found.rows] = mean_of(found)
+        return (self._shaped(mean), self._shaped(std)) if return_std else self._shaped(mean)
 
     def predict_covariance(self, X: Any) -> np.ndarray:
         """The covariance of the targets at each row, (n, p, p)."""
-        return self._moments(self._joint(X), self._need_targets())[1]
-
-    def _moments(self, x: np.ndarray, asked: list[int]) -> tuple[np.ndarray, np.ndarray]:
-        mean, covariance = np.empty((len(x), len(asked))), np.empty((len(x), len(asked), len(asked)))
+        asked, x = self._need_targets(), self._joint(X)
+        out = np.empty((len(x), len(asked), len(asked)))
         for found in self._given(x, asked):
-            mean[found.rows], covariance[found.rows] = mean_and_covariance(found)
-        return mean, covariance
+            out[found.rows] = covariance_of(found)
+        return out
+
+    def log_density(self, X: Any, y: Any) -> np.ndarray:
+        """Log density of targets given inputs, those of a row together, (n,); inputs may be missing.
+
+        Parameters
+        ----------
+        X : data frame or array (n, d)
+        y : array (n,) or (n, p), data frame or column
+        """
+        asked, x = self._need_targets(), self._joint(X)
+        cells, _ = self._several(y, len(x))
+        if cells.shape[1] != len(asked):
+            raise DataError(f"y has {cells.shape[1]} columns, and there are {len(asked)} targets")
+        whole = x.copy()
+        whole[:, asked] = cells
+        log_given = self._log_prob(x)
+        lost = ~np.isfinite(log_given)  # so far away that no component has a density there
+        return np.asarray(np.where(lost, -np.inf, self._log_prob(whole) - np.where(lost, 0.0, log_given)))
+
+    def _log_prob(self, x: np.ndarray) -> np.ndarray:
+        """Of the observed cells of rows of all columns, (n,)."""
+        current = self._current()
+        return log_sum_exp(current.model.family.log_prob(current.params.components, x) + current.params.log_weights)
 
     def _shaped(self, values: np.ndarray) -> np.ndarray:
         return values[:, 0] if values.shape[1] == 1 else values
@@ -249,7 +293,8 @@ class GaussianMixtureRegressor(RegressorMixin, Supervised):  # type: ignore[misc
         ----------
         X : data frame or array (n, d)
         target : str or int, optional
-            Which target, by name or number, where there are several.
+            Which target, by name or number among the targets, where there are several. After a fit without ``y`` any column, by
+            name or number; its own cells are not looked at. The name of an input asks for that, given the other inputs.
         """
         place = self._target_asked(target)
         x, k = self._joint(X), self._size_of(self._current().model)
@@ -276,8 +321,7 @@ class GaussianMixtureRegressor(RegressorMixin, Supervised):  # type: ignore[misc
         current = self._current()
         labels = np.empty(len(x), dtype=np.int64)
         for found in self._given(x, asked):
-            cut = rng.random(len(found.rows))[:, None] < np.cumsum(found.weights, axis=1)
-            labels[found.rows] = np.where(cut.any(axis=1), cut.argmax(axis=1), found.weights.argmax(axis=1))
+            labels[found.rows] = draw_labels(found.weights, rng)
         model: Any = current.model
         drawn = model.family.drawn(current.params.components, x, labels, rng)[:, asked].reshape(-1, many, len(asked))
         return drawn[:, :, 0] if len(asked) == 1 else drawn
@@ -298,11 +342,9 @@ class GaussianMixtureRegressor(RegressorMixin, Supervised):  # type: ignore[misc
         """
         x = self._rows_of_all(X)
         out, std = x.copy(), np.zeros_like(x)
-        holes = np.isnan(x)
-        for j in np.flatnonzero(holes.any(axis=0)):
-            rows = np.flatnonzero(holes[:, j])
-            mean, covariance = self._moments(x[rows], [int(j)])
-            out[rows, j], std[rows, j] = mean[:, 0], np.sqrt(np.maximum(covariance[:, 0, 0], 0.0))
+        for found in self._given(x, None):
+            cells = found.rows[:, None], found.asked
+            out[cells], std[cells] = mean_and_std(found)
         return (out, std) if return_std else out
 
     def table(self, X: Any) -> dict[str, np.ndarray]:
@@ -320,6 +362,11 @@ class GaussianMixtureRegressor(RegressorMixin, Supervised):  # type: ignore[misc
             }
         return out
 
+    def _more_in_words(self, result: Result) -> list[str]:
+        """Which columns are targets."""
+        names = [self.columns_[j].name for j in self._targets]
+        return [f"  target{'s' * (len(names) > 1)}: {', '.join(names)}"] if names else []
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
@@ -327,20 +374,21 @@ class GaussianMixtureRegressor(RegressorMixin, Supervised):  # type: ignore[misc
         return tags
 
 
-def _read_targets(y: Any, n: int) -> tuple[np.ndarray, list[str]]:
-    """Targets (n, p), and what they are called. Raises DataError for a missing one."""
+def _named_targets(y: Any) -> list[tuple[str, Any]] | None:
+    """The columns of several targets by name; None if ``y`` is one target."""
     if is_table(y):
         frame = read_frame(y)
-        columns = [(name, frame[name].to_numpy()) for name in frame.columns]
-    else:
-        array = y if hasattr(y, "ndim") and not hasattr(y, "name") else None
-        if array is None and not hasattr(y, "name"):
-            array = np.asarray(y)
-        if array is None or array.ndim != 2 or array.shape[1] == 1:
-            cells, name = read_numbers(y, n)
-            return cells[:, None], [name or "y"]
-        if not array.shape[1]:
+        if not len(frame.columns):
             raise DataError("the target y has no column")
-        columns = [(f"y{j}", array[:, j]) for j in range(array.shape[1])]
-    read = [read_numbers(cells, n, f"the target {name!r}")[0] for name, cells in columns]
-    return np.column_stack(read), [str(name) for name, _ in columns]
+        return [(str(name), frame[name].to_numpy()) for name in frame.columns]
+    if y is None or hasattr(y, "name"):  # a series
+        return None
+    try:
+        array = y if hasattr(y, "ndim") else np.asarray(y)
+    except ValueError as error:
+        raise DataError(f"the target y has rows of different lengths: {error}") from error
+    if array.ndim != 2 or array.shape[1] == 1:
+        return None
+    if not array.shape[1]:
+        raise DataError("the target y has no column")
+    return [(f"y{j}", array[:, j]) for j in range(array.shape[1])]

@@ -21,6 +21,8 @@ class Given:
     Attributes
     ----------
     rows : int array of shape (m,)
+    asked : int array of shape (q,)
+        Columns.
     weights : array of shape (m, K)
         Probabilities of the components given the observed cells. In a row so far away that no component has a density there,
         those without them.
@@ -30,6 +32,7 @@ class Given:
     """
 
     rows: np.ndarray
+    asked: np.ndarray
     weights: np.ndarray
     means: np.ndarray
     covariances: np.ndarray
@@ -43,16 +46,20 @@ def matrices(params: GaussianParams) -> GaussianParams:
     return GaussianParams(params.means, np.broadcast_to(c, (len(c), d))[:, :, None] * np.eye(d))
 
 
-def given(params: GaussianParams, log_weights: np.ndarray, x: np.ndarray, asked: Sequence[int]) -> Iterator[Given]:
+def given(params: GaussianParams, log_weights: np.ndarray, x: np.ndarray, asked: Sequence[int] | None = None) -> Iterator[Given]:
     """The ``asked`` columns in each row given its observed cells in the others, group by group of rows.
 
-    Cells of asked columns are not looked at; other cells that are NaN are integrated out.
+    Cells of asked columns are not looked at; other cells that are NaN are integrated out. With None each row is asked for what is
+    NaN there, and rows without are left out.
     """
-    params, places = matrices(params), np.asarray(asked, dtype=np.intp)
-    seen = ~np.isnan(x)
-    seen[:, places] = False
+    params, seen = matrices(params), ~np.isnan(x)
+    if asked is not None:
+        seen[:, np.asarray(asked, dtype=np.intp)] = False
     for observed, rows in patterns(seen):
+        if len(observed) == x.shape[1]:
+            continue
         pattern = Pattern(params, observed)
+        places = pattern.missing if asked is None else np.asarray(asked, dtype=np.intp)
         place = np.searchsorted(pattern.missing, places)
         covariances = pattern.residual[:, place[:, None], place]
         for i in range(0, len(rows), SLICE):
@@ -61,14 +68,28 @@ def given(params: GaussianParams, log_weights: np.ndarray, x: np.ndarray, asked:
             joint = pattern.log_prob(centred) + log_weights
             weights = posterior(joint, log_sum_exp(joint))
             weights[~(weights.sum(axis=1) > 0)] = np.exp(log_weights)
-            yield Given(part, weights, pattern.conditional_means(centred)[:, :, place], covariances)
+            yield Given(part, places, weights, pattern.conditional_means(centred)[:, :, place], covariances)
 
 
-def mean_and_covariance(found: Given) -> tuple[np.ndarray, np.ndarray]:
-    """Of the asked columns in each row, (m, q) and (m, q, q): within the components, and between them."""
-    mean = np.einsum("mk,kmq->mq", found.weights, found.means)
-    away = found.means - mean
+def mean_of(found: Given) -> np.ndarray:
+    """Of the asked columns in each row, (m, q)."""
+    return np.asarray(np.einsum("mk,kmq->mq", found.weights, found.means))
+
+
+def mean_and_std(found: Given) -> tuple[np.ndarray, np.ndarray]:
+    """Of the asked columns in each row, (m, q) each."""
+    mean = mean_of(found)
+    variances = np.diagonal(found.covariances, axis1=1, axis2=2)
+    within = found.weights @ np.broadcast_to(variances, (len(found.means), variances.shape[1]))
+    between = np.einsum("mk,kmq->mq", found.weights, (found.means - mean) ** 2)
+    # What is left of a column that others determine is zero but for rounding, to either side.
+    return mean, np.sqrt(np.maximum(within + between, 0.0))
+
+
+def covariance_of(found: Given) -> np.ndarray:
+    """Of the asked columns in each row, (m, q, q): within the components, and between them."""
+    away = found.means - mean_of(found)
     within = np.einsum(
         "mk,kqr->mqr", found.weights, np.broadcast_to(found.covariances, (len(found.means), *found.covariances.shape[1:]))
     )
-    return mean, within + np.einsum("mk,kmq,kmr->mqr", found.weights, away, away)
+    return np.asarray(within + np.einsum("mk,kmq,kmr->mqr", found.weights, away, away))
