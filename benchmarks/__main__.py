@@ -73,6 +73,9 @@ def main() -> None:
     rbf.add_argument("--seeds", type=int, default=8, help="data sets of each problem")
     rbf.add_argument("--peer-seeds", type=int, default=8, help="of these, data sets that the peers get")
     rbf.add_argument("--save", type=Path, help="where the JSON goes, instead of benchmarks/results/rbf.json")
+    classes = commands.add_parser("rbf_classes", help="RBF classifiers beside four of scikit-learn's; one thread")
+    classes.add_argument("--seeds", type=int, default=5, help="splits of each problem")
+    classes.add_argument("--save", type=Path, help="where the JSON goes, instead of benchmarks/results/rbf_classes.json")
     gmr = commands.add_parser("gmr", help="Gaussian mixture regression, beside gmr; one thread")
     gmr.add_argument("--rows", type=int, default=20_000)
     gmr.add_argument("--repeats", type=int, default=3, help="paired runs (median quoted)")
@@ -104,6 +107,9 @@ def main() -> None:
     elif arguments.what == "rbf":
         os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})
         from benchmarks import rbf as chosen  # type: ignore[no-redef]
+    elif arguments.what == "rbf_classes":
+        os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})
+        from benchmarks import rbf_classes as chosen  # type: ignore[no-redef]
     elif arguments.what == "gmr":
         os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})
         from benchmarks import gmr as chosen  # type: ignore[no-redef]

@@ -43,7 +43,8 @@ def test_texts_are_classes(emkit, curve):
 
 
 def test_experts_and_regressions(emkit, curve):
-    said = emkit("fit", curve, "--model", "mixture-of-experts", "--target", "y", "--columns", "x", "-k", 2, "--out", "e.safetensors")
+    asked = ("--model", "mixture-of-experts", "--target", "y", "--columns", "x", "-k", 2)
+    said = emkit("fit", curve, *asked, "--out", "e.safetensors")
     assert said.exit_code in (0, 3) and "expert" in said.stdout
     assert {"mean", "low", "high"} <= set(written(emkit("predict", "e.safetensors", curve)).column_names)
     arguments = ("--model", "regressions", "--target", "n", "--columns", "x,z", "--concomitant", "z", "--set", "response=poisson")
