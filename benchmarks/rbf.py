@@ -75,6 +75,12 @@ def _process(each: bool) -> Callable[[int], Any]:
     return build
 
 
+def _erbf() -> Any:
+    from erbf import ERBFRegressor
+
+    return _scaled(ERBFRegressor())
+
+
 PEERS: dict[str, Callable[[int], Any]] = {
     "SVR, grid": lambda d: GridSearchCV(
         _scaled(SVR()), {"svr__C": [0.1, 1, 10, 100, 1000], "svr__gamma": _GAMMA, "svr__epsilon": [0.01, 0.1]}, cv=3
@@ -88,6 +94,7 @@ PEERS: dict[str, Callable[[int], Any]] = {
     "MLPRegressor": lambda d: _scaled(MLPRegressor(random_state=0)),
     "HistGradientBoosting": lambda d: HistGradientBoostingRegressor(random_state=0),
     "k-means and ridge, grid": lambda d: _KMeansUnits(),
+    "erbf": lambda d: _erbf(),
 }  # fmt: skip
 
 
