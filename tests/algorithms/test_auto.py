@@ -17,7 +17,8 @@ from emkit import (
     PoissonHMM,
     StopReason,
 )
-from emkit.algorithms.auto import algorithm_of, iterations_left
+from emkit.algorithms.auto import iterations_left
+from emkit.algorithms.words import algorithm_of
 from emkit.core.fit import Rules, run
 from support.fits import fitted, problem_of
 from support.slow import SLOW, overlapping

@@ -4,12 +4,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
 
 from emkit.core.columns import Columns
 from emkit.core.summary import ColumnSummary, summarise
+
+_PLACES = 16  # of a source that loads are read from, at least
 
 
 @dataclass(frozen=True)
@@ -140,6 +143,57 @@ class Part(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Load:
+    """Some of a source's rows (or whole sequences) from places far apart, handed out batch by batch in random order.
+
+    Parameters
+    ----------
+    parts : sequence of Part
+        What they are taken from.
+    seed : tuple of int
+        Of the order.
+    stratum : tuple (g, G), optional
+        Of each G units in a row only one is taken, a random one, so that loads 0 to G - 1 take each unit once. Default: all.
+    spread : tuple of int
+        Seed of which one that is: the same for all loads of a pass.
+    """
+
+    parts: Sequence[Part]
+    seed: tuple[int, ...]
+    stratum: tuple[int, int] = (0, 1)
+    spread: tuple[int, ...] = ()
+
+    def batches(self, rows: int) -> Iterator[Block]:
+        """Blocks of about so many rows; a single one is in the order of the source."""
+        whole = Block.join([part.read() for part in self.parts])
+        index = self._taken(whole.units)
+        if whole.lengths is None:
+            pieces = max(1, round(len(index) / rows))
+        else:
+            pieces = max(1, round(float(np.asarray(whole.lengths)[index].sum()) / rows))
+        if min(pieces, len(index)) <= 1:
+            yield whole if len(index) == whole.units else whole.take(index)
+            return
+        index = index[np.random.default_rng(self.seed).permutation(len(index))]
+        if whole.lengths is None:
+            cuts = np.linspace(0, len(index), pieces + 1).astype(np.int64)
+        else:
+            reached = np.cumsum(np.asarray(whole.lengths)[index])
+            cuts = np.unique(np.append(0, 1 + np.searchsorted(reached, reached[-1] * np.arange(1, pieces + 1) / pieces)))
+        for a, b in pairwise(np.minimum(cuts, len(index)).tolist()):
+            if b > a:
+                yield whole.take(index[a:b])
+
+    def _taken(self, units: int) -> np.ndarray:
+        g, many = self.stratum
+        if many == 1:
+            return np.arange(units)
+        first = many * np.arange(-(-units // many))
+        index = first + (np.random.default_rng(self.spread).integers(many, size=len(first)) + g) % many
+        return np.asarray(index[index < units])
+
+
 class Source(ABC):
     """A re-iterable supply of Blocks whose boundaries depend on the data alone, never on threads or machines.
 
@@ -165,6 +219,22 @@ class Source(ABC):
     @abstractmethod
     def sample(self, n: int, rng: np.random.Generator) -> "Source":
         """At most ``n`` rows (or enough whole sequences), drawn without replacement, as a source; ``self`` if that is all."""
+
+    def loads(self, rows: int, seed: tuple[int, ...]) -> Sequence[Load]:
+        """The data once over for whoever wants them mixed: loads of about ``rows`` rows, each from places far apart.
+
+        They depend on the data and on ``seed`` alone. By default a load is read from 16 parts at least, at equal distances.
+        """
+        parts = self.parts()
+        each = max(self.n_rows // max(len(parts), 1), 1)
+        many = -(-len(parts) // max(_PLACES, -(-rows // each)))
+        order = np.random.default_rng(seed).permutation(many).tolist()
+        return [Load(parts[g::many], (*seed, g)) for g in order]
+
+    @property
+    def unmerged(self) -> "Source":
+        """The data row by row, where equal rows were merged into weights."""
+        return self
 
     def __iter__(self) -> Iterator[Block]:
         """The blocks, in order."""
@@ -221,6 +291,12 @@ class BlockSource(Source):
     def parts(self) -> Sequence[Block]:
         """The blocks."""
         return self.blocks
+
+    def loads(self, rows: int, seed: tuple[int, ...]) -> Sequence[Load]:
+        """What is in memory can be taken from everywhere at once: each load is a sample of all of it."""
+        whole = self.joined()
+        many = max(1, min(round(self.n_rows / rows), whole.units))
+        return [Load([whole], (*seed, g), (g, many), seed) for g in range(many)]
 
     def take(self, index: Any) -> "BlockSource":
         """The given units as a source of their own."""

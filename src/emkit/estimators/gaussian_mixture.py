@@ -9,6 +9,7 @@ from emkit.core.checks import mapping, numbers
 from emkit.core.columns import Columns
 from emkit.core.errors import ParameterError
 from emkit.core.model import Model
+from emkit.estimators.partial import PartialRows
 from emkit.estimators.rows import RowFace
 from emkit.families.gaussian.covariance_types import ALL_TYPES
 from emkit.families.gaussian.family import Gaussian
@@ -18,7 +19,7 @@ from emkit.models.mixture import FiniteMixture
 
 
 @dataclass(eq=False, repr=False)
-class GaussianMixture(RowFace):
+class GaussianMixture(PartialRows, RowFace):
     """Mixture of Gaussians, fitted by expectation-maximization.
 
     Takes scikit-learn's parameters where they mean something here. What differs: several starts by default, a stop rule in nats of

@@ -187,6 +187,13 @@ class HmmlearnWords(AskedByPrograms, AfterTheFit, BaseEstimator, ABC):  # type: 
         What comes second is ``lengths``, as in hmmlearn, unless it has an entry for each row, which lengths would have only if
         all were 1: then it is scikit-learn's ``y``, and ignored.
         """
+        inner = self._ready_inner()
+        inner.fit(X, lengths=second_lengths(X, y, lengths), sample_weight=sample_weight, states=states)
+        self._take_note(inner.result_, inner.n_features_in_)
+        return self
+
+    def _ready_inner(self) -> HMM:
+        """The HMM inside with what the letters hold, or leave to be guessed."""
         inner = self._inner()
         known = {name: letter for letter, names in self._letters.items() for name in names}
         if unknown := set(self.params) - set(self._letters):
@@ -215,9 +222,7 @@ class HmmlearnWords(AskedByPrograms, AfterTheFit, BaseEstimator, ABC):  # type: 
         if own is not None:
             own._reset()
             inner.set_params(monitors=[*(self.monitors or ()), _Follow(own)], n_init=1)
-        inner.fit(X, lengths=second_lengths(X, y, lengths), sample_weight=sample_weight, states=states)
-        self._take_note(inner.result_, inner.n_features_in_)
-        return self
+        return inner
 
     def _take_note(self, result: Result, columns: int) -> None:
         """What is to be done after a fit."""
@@ -366,6 +371,29 @@ class HmmlearnFace(HmmlearnWords):
     emission: ClassVar[str]
     letters: ClassVar[dict[str, str]]
     """What the emission's letters in ``params`` and ``init_params`` stand for."""
+
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        lengths: Any = None,
+        sample_weight: Any = None,
+        states: Any = None,
+        forget: float | None = None,
+    ) -> Self:
+        """Learn from further sequences, as ``HMM.partial_fit``; ``lengths`` may come second, as in ``fit``."""
+        begun = "_hmm" in self.__dict__ and "result_" in self._inner().__dict__
+        inner = self._inner() if begun else self._ready_inner()
+        if begun:
+            inner.set_params(**self.__dict__["_given_first"])
+        else:
+            self.__dict__["_given_first"] = {"init": inner.init, "fixed": inner.fixed}
+        lengths = second_lengths(X, y, lengths)
+        inner.partial_fit(X, lengths=lengths, sample_weight=sample_weight, states=states, forget=forget)
+        if "result_" in inner.__dict__:
+            self._take_note(inner.result_, inner.n_features_in_)
+        return self
 
     def _settings(self) -> dict[str, Any]:
         return {**super()._settings(), "emission": self.emission, "prior": self.prior}

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from emkit.core import simplex
-from emkit.core.bayes import Pass, informed
+from emkit.core.bayes import Pass, informed, sliced_pass
 from emkit.core.block import Block, Source
 from emkit.core.checks import count, one_of
 from emkit.core.child import Child
@@ -210,6 +210,15 @@ class FiniteMixture(Model):
         """Bayes' rule for every row, and the statistics it implies."""
         result = self.joint_pass(params, block)
         return MixtureStats(result.counts, result.stats), result.log_likelihood  # type: ignore[arg-type]
+
+    def tempered(self, params: MixtureParams, block: Block, power: float) -> tuple[MixtureStats, float]:
+        """By Bayes' rule on powers of the joint densities."""
+        family, of = self.family, params.components
+        found = sliced_pass(
+            lambda x: power * family.log_prob(of, x), lambda x, resp: family.stats(of, x, resp), power * params.log_weights, block
+        )
+        assert found.counts is not None
+        return MixtureStats(found.counts, found.stats), float(found.log_likelihood) / power
 
     def m_step(self, stats: MixtureStats, params: MixtureParams) -> MixtureParams:
         """Weights in closed form; the family does the rest."""
