@@ -73,6 +73,11 @@ def main() -> None:
     rbf.add_argument("--seeds", type=int, default=8, help="data sets of each problem")
     rbf.add_argument("--peer-seeds", type=int, default=8, help="of these, data sets that the peers get")
     rbf.add_argument("--save", type=Path, help="where the JSON goes, instead of benchmarks/results/rbf.json")
+    online = commands.add_parser("online", help="one pass of online EM beside EM; one thread")
+    online.add_argument("--only", help="only problems whose name contains this")
+    online.add_argument("--seeds", type=int, default=3, help="data sets of each problem")
+    online.add_argument("--repeats", type=int, default=3, help="timed passes of each (median quoted)")
+    online.add_argument("--save", type=Path, help="where the JSON goes, instead of benchmarks/results/online.json")
     arguments = parser.parse_args()
     if arguments.what == "mixture":
         from benchmarks import mixture as chosen
@@ -97,6 +102,9 @@ def main() -> None:
     elif arguments.what == "rbf":
         os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})
         from benchmarks import rbf as chosen  # type: ignore[no-redef]
+    elif arguments.what == "online":
+        os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})
+        from benchmarks import online as chosen  # type: ignore[no-redef]
     elif arguments.what == "shapes":
         os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})
         from benchmarks import shapes as chosen  # type: ignore[no-redef]

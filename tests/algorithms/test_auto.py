@@ -116,7 +116,7 @@ def test_words():
 
 @pytest.mark.parametrize("value", ["AUTO", "fast", 3, None, EM])
 def test_other_words_are_refused(value):
-    with pytest.raises(ParameterError, match="give 'auto', 'em', 'accelerated' or an emkit") as caught:
+    with pytest.raises(ParameterError, match=r"give 'auto', 'em', 'accelerated', .* or an emkit") as caught:
         algorithm_of(value)
     assert caught.value.parameter == "algorithm"
 

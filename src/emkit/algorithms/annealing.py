@@ -35,9 +35,10 @@ class Tempered:
 class Annealing(Algorithm):
     """EM in which responsibilities are proportional to (weight times density)^power, for powers that rise to 1.
 
-    At a low power components share all rows, and the free energy 1/power sum log sum (weight density)^power has few maxima; the
-    maximum is followed as the power rises. Each power begins with a step from labels drawn from the flattened posterior: components
-    that have become alike would otherwise never part. From power 1 on this is EM.
+    At a low power components share rows, and the free energy 1/power sum log sum (weight density)^power has fewer maxima. Each power
+    begins with a step from labels drawn from the flattened posterior, which moves components that a poor start has put together. From
+    power 1 on this is EM. Where covariances are free, each iteration at a power takes that share of the differences between means, and
+    of what has become one nothing can be made two again: powers should not be low, nor last long.
 
     Parameters
     ----------
@@ -46,7 +47,7 @@ class Annealing(Algorithm):
     growth : float
         The factor from one power to the next, above 1.
     n_iter : int
-        Iterations at most at each power below 1; there are fewer where little is gained.
+        Iterations at each power below 1.
 
     Raises
     ------
@@ -58,9 +59,9 @@ class Annealing(Algorithm):
     Ueda and Nakano (1998), Neural Networks 11, 271-282.
     """
 
-    start: float = 0.1
-    growth: float = 1.5
-    n_iter: int = 10
+    start: float = 0.7
+    growth: float = 1.1
+    n_iter: int = 2
 
     monotone = False
     one_start = True
@@ -76,7 +77,7 @@ class Annealing(Algorithm):
     def begin(self, problem: Problem, params: Any, iteration: int = 0, carried: Mapping[str, np.ndarray] | None = None) -> Step:
         """The start at the first power; or where the run had got to."""
         if carried is None or not carried:
-            carried = _carried(self.start, 0, problem.seed, iteration, -math.inf)
+            carried = _carried(self.start, 0, problem.seed, iteration)
         return replace(self._at(problem, params, iteration, float(carried["power"])), carried=carried)
 
     def advance(self, problem: Problem, step: Step) -> Step:
@@ -84,17 +85,13 @@ class Annealing(Algorithm):
         power, (made, seed, since) = float(step.carried["power"]), step.carried["annealing"].tolist()
         if power >= 1.0:
             return replace(EM().advance(problem, step), carried=step.carried)
-        gain = step.objective - float(step.carried["before"])
-        rises = made >= self.n_iter or (made > 0 and gain < 1e-5 * problem.source.total_weight)
         stats = step.stats
-        if rises:
+        if made >= self.n_iter:
             power, made, since = min(1.0, power * self.growth), 0, step.iteration + 1
-            if power < 1.0:
-                drawn = GivenLabels(problem.model, step.params, (seed, step.iteration), power)
-                stats = problem.executor.map_reduce(drawn, problem.source)[0]
+            drawn = GivenLabels(problem.model, step.params, (seed, step.iteration), power)
+            stats = problem.executor.map_reduce(drawn, problem.source)[0]
         params = problem.model.m_step(stats, step.params)
-        before = -math.inf if rises else step.objective
-        carried = _carried(power, made + 1, seed, since, before)
+        carried = _carried(power, made + 1, seed, since)
         return replace(self._at(problem, params, step.iteration + 1, power), carried=carried)
 
     def remaining(self, problem: Problem, step: Step, trace: Sequence[float]) -> float:
@@ -118,8 +115,8 @@ class Annealing(Algorithm):
         return Step(iteration, params, float(value), float(problem.model.log_prior(params)), stats)
 
 
-def _carried(power: float, made: int, seed: int, since: int, before: float) -> dict[str, np.ndarray]:
-    return {"power": np.array(power), "annealing": np.array([made, seed, since]), "before": np.array(before)}
+def _carried(power: float, made: int, seed: int, since: int) -> dict[str, np.ndarray]:
+    return {"power": np.array(power), "annealing": np.array([made, seed, since])}
 
 
 def _own(step: Step, trace: Sequence[float]) -> Sequence[float]:

@@ -12,9 +12,9 @@ from emkit.core.model import EStep, Model
 from emkit.core.result import Result, StopReason
 from emkit.core.summary import ColumnSummary
 
-_UNIT = 1024  # rows, in which time is counted; batches have about so many
+_UNIT = 512  # rows, in which time is counted; batches have about so many
 _KAPPA = 0.51
-_DELAY = 10.0  # units that the first gains are delayed by: what was learnt from the first rows is not thrown away
+_DELAY = 1.0  # units that the first gains are delayed by: what was learnt from the first rows is not thrown away
 _SHARP = 3.0  # the average over time gives the unit t a weight of about t^3: the first ones do not count for long
 
 
@@ -28,7 +28,7 @@ class Arriving:
     s, mean : Stats
         For one row: with falling gains, and their average over time.
     time : float
-        Units of 1,024 rows so far, by weight.
+        Units of 512 rows so far, by weight.
     window : float
         Weight of the rows that still count: all of them, unless the past is forgotten. The prior is held against it.
     weight, n_rows, updates, value

@@ -55,7 +55,8 @@ def _joined(labels: np.ndarray, known: Any) -> np.ndarray:
 def _refuse_without_labels(problem: Problem, name: str) -> None:
     if problem.model.n_hidden is None:
         raise ParameterError(
-            f"algorithm={name!r} gives every row a label, and rows of {problem.model.called} have none; take 'em'", parameter="algorithm"
+            f"algorithm={name!r} gives every row a label, and rows of {problem.model.called} have none; take 'em'",
+            parameter="algorithm",
         )
 
 

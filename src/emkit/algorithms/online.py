@@ -19,6 +19,7 @@ LEAST, MOST = 512, 2048
 ROWS_EACH = 20
 """Rows of a batch for each component at least."""
 _UPDATES = 1000  # at least, where there are rows enough
+_APART = 4  # updates between statistics that are averaged
 _LOAD = 2**16  # rows between two steps, at which monitors and checkpoints have their turn
 _SEEN = 4096  # rows of a load that tell whether it is like the rest
 _FAR = 6.0  # standard errors of a batch's mean, beyond which rows are not in random order
@@ -134,7 +135,9 @@ class OnlineEM(Algorithm):
         share = 1.0 / (self.n_passes * len(loads) * len(batches))
         found = _Sweep(self.kappa, model, step.params, state.t, state.s, state.mean, state.averaged)
         for i, batch in enumerate(batches):
-            found.update(batch, rows.total_weight, average=before + (i + 1) * share > 0.5)
+            latter = before + (i + 1) * share > 0.5
+            # Neighbours in time are nearly alike: a few of them say as much as all. The last of a load is always one.
+            found.update(batch, rows.total_weight, average=latter and (len(batches) - 1 - i) % _APART == 0)
         if found.s is None:  # all weights are zero
             found.value, found.weight = step.log_likelihood, rows.total_weight
         value = found.value * rows.total_weight / found.weight

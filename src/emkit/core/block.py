@@ -12,6 +12,7 @@ import numpy as np
 from emkit.core.columns import Columns
 from emkit.core.summary import ColumnSummary, summarise
 
+_RUN = 8  # neighbouring rows that stay together where rows are mixed: single ones take memory several times as long to read
 _PLACES = 16  # of a source that loads are read from, at least
 
 
@@ -88,7 +89,7 @@ class Block:
             lengths = lengths[index]
         return replace(
             self,
-            x=self.x[rows],
+            x=self.x.take(rows, axis=0) if isinstance(self.x, np.ndarray) else self.x[rows],  # a third of the time
             weights=None if self.weights is None else np.asarray(self.weights)[index],
             lengths=lengths,
             labels=None if self.labels is None else np.asarray(self.labels)[rows],
@@ -154,7 +155,7 @@ class Load:
     seed : tuple of int
         Of the order.
     stratum : tuple (g, G), optional
-        Of each G units in a row only one is taken, a random one, so that loads 0 to G - 1 take each unit once. Default: all.
+        Of each G runs of units only one is taken, a random one, so that loads 0 to G - 1 take each unit once. Default: all.
     spread : tuple of int
         Seed of which one that is: the same for all loads of a pass.
     """
@@ -167,31 +168,39 @@ class Load:
     def batches(self, rows: int) -> Iterator[Block]:
         """Blocks of about so many rows; a single one is in the order of the source."""
         whole = Block.join([part.read() for part in self.parts])
-        index = self._taken(whole.units)
-        if whole.lengths is None:
-            pieces = max(1, round(len(index) / rows))
-        else:
-            pieces = max(1, round(float(np.asarray(whole.lengths)[index].sum()) / rows))
-        if min(pieces, len(index)) <= 1:
-            yield whole if len(index) == whole.units else whole.take(index)
+        runs, run = self._taken(whole.units, 1 if whole.lengths is not None else _RUN)
+        steps = np.full(len(runs), float(run))
+        if whole.lengths is not None:
+            steps = np.asarray(whole.lengths, dtype=np.float64)[runs]
+        pieces = max(1, round(float(steps.sum()) / rows))
+        if min(pieces, len(runs)) <= 1:
+            yield whole if run * len(runs) >= whole.units else whole.take(_units(runs, run, whole.units))
             return
-        index = index[np.random.default_rng(self.seed).permutation(len(index))]
-        if whole.lengths is None:
-            cuts = np.linspace(0, len(index), pieces + 1).astype(np.int64)
-        else:
-            reached = np.cumsum(np.asarray(whole.lengths)[index])
-            cuts = np.unique(np.append(0, 1 + np.searchsorted(reached, reached[-1] * np.arange(1, pieces + 1) / pieces)))
-        for a, b in pairwise(np.minimum(cuts, len(index)).tolist()):
-            if b > a:
-                yield whole.take(index[a:b])
+        order = np.random.default_rng(self.seed).permutation(len(runs))
+        reached = np.cumsum(steps[order])
+        cuts = np.unique(np.append(0, 1 + np.searchsorted(reached, reached[-1] * np.arange(1, pieces + 1) / pieces * (1 - 1e-12))))
+        for a, b in pairwise(np.minimum(cuts, len(runs)).tolist()):
+            if b > a:  # in rising order, since the order within a batch means nothing, and memory is read faster
+                yield whole.take(_units(np.sort(runs[order[a:b]]), run, whole.units))
 
-    def _taken(self, units: int) -> np.ndarray:
+    def _taken(self, units: int, run: int) -> tuple[np.ndarray, int]:
+        """Numbers of the runs of ``run`` units that this load has; of single units where these are few."""
         g, many = self.stratum
+        run = run if units >= 2**10 * run else 1
+        runs = -(-units // run)
         if many == 1:
-            return np.arange(units)
-        first = many * np.arange(-(-units // many))
+            return np.arange(runs), run
+        first = many * np.arange(-(-runs // many))
         index = first + (np.random.default_rng(self.spread).integers(many, size=len(first)) + g) % many
-        return np.asarray(index[index < units])
+        return index[index < runs], run
+
+
+def _units(runs: np.ndarray, run: int, units: int) -> np.ndarray:
+    """Numbers of the units in runs of ``run``."""
+    if run == 1:
+        return runs
+    found = (run * runs[:, None] + np.arange(run)).ravel()
+    return found if found[-1] < units else found[found < units]
 
 
 class Source(ABC):

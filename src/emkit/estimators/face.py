@@ -150,14 +150,20 @@ class Face(Sized, State, Settings):
             return result
         model, params = model.permuted(order), model.permute(result.params, order)
         step = Problem(model, source, self._executor()).evaluate(params)
-        result = replace(result, model=model, params=params, log_likelihood=step.log_likelihood, log_prior=step.log_prior, stats=step.stats)
+        result = replace(
+            result, model=model, params=params, log_likelihood=step.log_likelihood, log_prior=step.log_prior, stats=step.stats
+        )
         return replace(result, slivers=model.slivers(params, step.stats)) if result.slivers else result
 
     def _report(self, result: Result) -> None:
         """Warn when the fit did not end the way the user would assume."""
         if (result.converged or result.reason is StopReason.PASSES) and result.slivers:
             warn(f"a sliver: {'; '.join(map(str, result.slivers))}. {_AGAINST_SLIVERS}")
-        if result.reason is StopReason.PASSES or result.converged or (result.tolerance == 0 and result.reason is StopReason.MAX_ITER):
+        if (
+            result.reason is StopReason.PASSES
+            or result.converged
+            or (result.tolerance == 0 and result.reason is StopReason.MAX_ITER)
+        ):
             return
         still = f"; about {result.remaining:.2g} nats still to gain" if np.isfinite(result.remaining) else ""
         advice = _ADVICE.get(result.reason, "")

@@ -168,6 +168,9 @@ class HmmlearnWords(AskedByPrograms, AfterTheFit, BaseEstimator, ABC):  # type: 
         """Parameters and results are the inner HMM's."""
         if name.endswith("_") and not name.startswith("_") and "_hmm" in self.__dict__:
             return getattr(self._inner(), name)
+        own: Any = next((kind.__dict__[name] for kind in type(self).__mro__ if name in kind.__dict__), None)
+        if hasattr(own, "__get__"):  # it was that which raised, and says why
+            return own.__get__(self, type(self))
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -371,29 +374,6 @@ class HmmlearnFace(HmmlearnWords):
     emission: ClassVar[str]
     letters: ClassVar[dict[str, str]]
     """What the emission's letters in ``params`` and ``init_params`` stand for."""
-
-    def partial_fit(
-        self,
-        X: Any,
-        y: Any = None,
-        *,
-        lengths: Any = None,
-        sample_weight: Any = None,
-        states: Any = None,
-        forget: float | None = None,
-    ) -> Self:
-        """Learn from further sequences, as ``HMM.partial_fit``; ``lengths`` may come second, as in ``fit``."""
-        begun = "_hmm" in self.__dict__ and "result_" in self._inner().__dict__
-        inner = self._inner() if begun else self._ready_inner()
-        if begun:
-            inner.set_params(**self.__dict__["_given_first"])
-        else:
-            self.__dict__["_given_first"] = {"init": inner.init, "fixed": inner.fixed}
-        lengths = second_lengths(X, y, lengths)
-        inner.partial_fit(X, lengths=lengths, sample_weight=sample_weight, states=states, forget=forget)
-        if "result_" in inner.__dict__:
-            self._take_note(inner.result_, inner.n_features_in_)
-        return self
 
     def _settings(self) -> dict[str, Any]:
         return {**super()._settings(), "emission": self.emission, "prior": self.prior}

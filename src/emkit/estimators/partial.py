@@ -28,7 +28,9 @@ class PartialFit:
         if forget is not None:
             number(forget, "forget", "a number of rows")
             if not forget > 0:
-                raise ParameterError(f"forget={forget!r}: give the rows after which what was learnt counts half", parameter="forget")
+                raise ParameterError(
+                    f"forget={forget!r}: give the rows after which what was learnt counts half", parameter="forget"
+                )
         if not source.total_weight > 0:
             return self  # type: ignore[no-any-return]
         arriving = self._arriving()
@@ -46,7 +48,9 @@ class PartialFit:
         """Where the stream is: as the last call left it, or after a fit; parameters set by hand since count."""
         current, known = self._current(), self.__dict__.get("_partial")
         if self._searches() or not self._unchanged(snapshot((self.build(self.columns_), self.columns_))):
-            raise ParameterError("settings that shape the model were changed since the rows before; call fit, or take a new estimator")
+            raise ParameterError(
+                "settings that shape the model were changed since the rows before; call fit, or take a new estimator"
+            )
         if known is None or self.result_ is not known[0]:
             fitted = self.result_
             if fitted.stats is None:
@@ -95,7 +99,9 @@ class PartialFit:
 
     def _of_the_fit(self: Any) -> tuple[float, float]:
         if self._current().reason is StopReason.STREAM:
-            raise ParameterError("the rows of a stream are gone, so their likelihood at the present parameters is unknown; give data: X")
+            raise ParameterError(
+                "the rows of a stream are gone, so their likelihood at the present parameters is unknown; give data: X"
+            )
         found: tuple[float, float] = super()._of_the_fit()  # type: ignore[misc]
         return found
 
@@ -242,3 +248,19 @@ def _stacked(parts: list[Any]) -> Any:
     import narwhals as nw
 
     return nw.concat([nw.from_native(part, eager_only=True) for part in there]).to_native()
+
+
+class NoPartialFit:
+    """In place of ``partial_fit``, where an estimator cannot learn from a stream: says why, and ``hasattr`` finds nothing.
+
+    Parameters
+    ----------
+    because : str
+        What follows "AutoClass has no partial_fit: ".
+    """
+
+    def __init__(self, because: str):
+        self.because = because
+
+    def __get__(self, face: Any, kind: type) -> Any:
+        raise AttributeError(f"{kind.__name__} has no partial_fit: {self.because}")

@@ -14,6 +14,7 @@ from emkit.core.monitor import Monitor, Monitors
 from emkit.data.names import check_columns
 from emkit.data.tables import read_table
 from emkit.data.validate import check_weights
+from emkit.estimators.partial import NoPartialFit
 from emkit.estimators.settings import make_rng
 from emkit.models.rbf.described import described
 from emkit.models.rbf.network import Params, fit_network, predict
@@ -99,6 +100,8 @@ class RBFRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     >>> model.predict([[np.pi / 4]]).round(1)
     array([1.])
     """
+
+    partial_fit = NoPartialFit("its units and widths come from all rows together; fit all rows")
 
     def __init__(
         self,

@@ -157,9 +157,7 @@ class ConcomitantMixture(ConcomitantColumns):
         assert found is not None
         return found, total / power
 
-    def drawn_labels(
-        self, params: ConcomitantParams, block: Block, rng: np.random.Generator, power: float = 1.0
-    ) -> np.ndarray:
+    def drawn_labels(self, params: ConcomitantParams, block: Block, rng: np.random.Generator, power: float = 1.0) -> np.ndarray:
         """One for each row, or each group of rows."""
         pieces = list(self._pieces(params, replace(block, weights=None)))
         resp = np.concatenate([posterior(power * piece.joint, log_sum_exp(power * piece.joint)) for piece in pieces])
