@@ -1,6 +1,7 @@
 """partial_fit: rows and sequences as they arrive, of every estimator that can learn from them."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -53,11 +54,12 @@ def test_the_prior_counts_once(x):
 
 def test_forgetting_follows_a_drift_and_the_rest_lags_behind():
     kept, forgetful = GaussianMixture(3, random_state=0), GaussianMixture(3, random_state=0)
-    with pytest.warns(UserWarning, match="if the source drifts, say forget="):
-        for i in range(40):
-            rows = clusters(500, seed=i, shift=0.1 * i)
+    for i in range(40):
+        rows = clusters(500, seed=i, shift=0.1 * i)
+        forgetful.partial_fit(rows, forget=2000)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it says that the rows are strange
             kept.partial_fit(rows)
-            forgetful.partial_fit(rows, forget=2000)
     now = clusters(2000, seed=99, shift=3.9)
     assert forgetful.score(now) > kept.score(now) + 0.2
     lag = np.mean(np.sort(clusters(2000, seed=99, shift=3.9).mean(axis=0))) - np.mean(forgetful.weights_ @ forgetful.means_)
@@ -68,10 +70,12 @@ def test_forgetting_follows_a_drift_and_the_rest_lags_behind():
 def test_sorted_rows_are_warned_of_once(x):
     model = GaussianMixture(3, random_state=0)
     rising = x[np.argsort(x[:, 0])]
-    with pytest.warns(UserWarning, match="far from those before in column 0") as caught:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         for begin in range(0, len(x), 2000):
             model.partial_fit(rising[begin : begin + 2000])
-    assert len([w for w in caught if "far from those" in str(w.message)]) == 1
+    (said,) = [str(w.message) for w in caught if "far from those before in column 0" in str(w.message)]
+    assert "if the source drifts, say forget=" in said
 
 
 def test_shuffled_rows_are_not_warned_of(x, recwarn):
@@ -103,7 +107,7 @@ def test_a_weight_of_two_is_the_row_twice(x):
 def test_columns_are_checked_on_later_calls(x):
     model = GaussianMixture(3, random_state=0).partial_fit(pd.DataFrame(x[:500], columns=["a", "b"]))
     before = model.means_.copy()
-    with pytest.raises(ValueError, match="feature names|columns"):
+    with pytest.raises(ValueError, match=r"feature names|columns"):
         model.partial_fit(pd.DataFrame(x[500:600], columns=["a", "c"]))
     with pytest.raises(ValueError, match="X has 1 features, but GaussianMixture is expecting 2"):
         model.partial_fit(x[500:600, :1])
@@ -206,4 +210,4 @@ def test_those_that_cannot_say_why(name):
     model = face(edges=[("a", "b")]) if name == "BayesianNetwork" else face()
     assert not hasattr(model, "partial_fit")
     with pytest.raises(AttributeError, match=f"{name} has no partial_fit: "):
-        model.partial_fit
+        model.partial_fit  # noqa: B018

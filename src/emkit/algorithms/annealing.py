@@ -35,10 +35,10 @@ class Tempered:
 class Annealing(Algorithm):
     """EM in which responsibilities are proportional to (weight times density)^power, for powers that rise to 1.
 
-    At a low power components share rows, and the free energy 1/power sum log sum (weight density)^power has fewer maxima. Each power
-    begins with a step from labels drawn from the flattened posterior, which moves components that a poor start has put together. From
-    power 1 on this is EM. Where covariances are free, each iteration at a power takes that share of the differences between means, and
-    of what has become one nothing can be made two again: powers should not be low, nor last long.
+    At a low power components share rows, and the free energy 1/power sum log sum (weight density)^power has fewer maxima. Each
+    power begins with a step from labels drawn from the flattened posterior, which moves components that a poor start has put
+    together. From power 1 on this is EM. Where covariances are free, each iteration leaves only about a share of ``power`` of what
+    sets means apart, and what has become one is not made two again: powers should not be low, nor last long.
 
     Parameters
     ----------

@@ -130,7 +130,7 @@ class StochasticEM(Algorithm):
         seed, t, done = (int(number) for number in step.carried["drawn"])
         if done:
             return replace(step, iteration=step.iteration + 1)
-        mean = step.stats.replace_arrays(_mean(step.carried)) if "mean.count" in step.carried else None
+        mean: Any = step.stats.replace_arrays(_mean(step.carried)) if "mean.count" in step.carried else None
         counted = int(step.carried.get("mean.count", 0))
         if 2 * (t + 1) > self.n_iter:
             mean, counted = step.stats if mean is None else mean + step.stats, counted + 1

@@ -21,10 +21,11 @@ _PLAIN = {"plain": np.array(1)}  # the model does not say its Q, or there is one
 class IncrementalEM(Algorithm):
     """The E-step of a part of the data replaces that part's old statistics in the sum, and the M-step follows at once.
 
-    Fewer passes than EM on data of some size; the parameters do not wait for the whole pass. Steps report the free energy sum_i [log-likelihood_i + Q_i(new) - Q_i(old)], each part taken at the parameters that its statistics were, which never falls and
-    is at most the log-likelihood; the result has the log-likelihood. An M-step after which it would fall is not made, and all parts are
-    done afresh. For models without ``q`` or with one that
-    is known to second order only, and where there is one part only, this is EM.
+    Fewer passes than EM on data of some size; the parameters do not wait for the whole pass. Steps report the free energy
+    sum_i [log-likelihood_i + Q_i(new) - Q_i(old)], each part taken at the parameters that its statistics were, which never falls
+    and is at most the log-likelihood; the result has the log-likelihood. An M-step after which it would fall is not made, and all
+    parts are done afresh. For models without ``q``, or with one that is known to second order only, and where there is one part
+    only, this is EM.
 
     Parameters
     ----------

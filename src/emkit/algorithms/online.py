@@ -67,8 +67,8 @@ class OnlineEM(Algorithm):
     After the t-th batch, of weight w of N in all, the statistics are (1 - g) s + g (N / w) s_batch with g = t^-kappa: those of
     batches long ago, seen with parameters of then, fade. The fit ends after ``n_passes`` with one M-step from the average of these
     statistics over the last half of the updates. Batches are mixed from places far apart, since rows in the order of some quantity
-    would lead astray. A step is a load of 65,536 rows or so; its log-likelihood is that of each batch before it was learnt from, scaled
-    to all rows. At the end all rows are evaluated once more, so that what is reported is what ``score`` says.
+    would lead astray. A step is a load of 65,536 rows or so; its log-likelihood is that of each batch before it was learnt from,
+    scaled to all rows. At the end all rows are evaluated once more, so that what is reported is what ``score`` says.
 
     Parameters
     ----------
@@ -190,7 +190,8 @@ class OnlineEM(Algorithm):
         needed = ROWS_EACH * (model.n_hidden or 1)
         if 0 < rows.n_rows < needed:
             raise DataError(
-                f"online EM needs {ROWS_EACH} rows for each component, {needed} in all; there are {rows.n_rows}: take algorithm='em'"
+                f"online EM needs {ROWS_EACH} rows for each component, {needed} in all; there are {rows.n_rows}: "
+                "take algorithm='em'"
             )
 
     def _look_at_order(self, problem: Problem, rows: Source, batches: Sequence[Block]) -> None:
@@ -198,11 +199,12 @@ class OnlineEM(Algorithm):
         if batches[0].lengths is not None:  # steps of a sequence depend on each other
             return
         seen = Block.join(list(batches[: max(1, _SEEN // max(batches[0].n, 1))]))
-        j = far_off(np.asarray(seen.x), rows.summary, batches[0].n)
+        x = np.asarray(seen.x) if seen.weights is None else np.asarray(seen.x)[np.asarray(seen.weights) > 0]
+        j = far_off(x, rows.summary, batches[0].n)
         if len(batches) > 1 and j is not None:
             problem.warn_once(
-                f"rows seem to come in the order of something: means of {rows.columns.called(j)} differ from one stretch of the data "
-                "to the next by far more than chance. Online EM needs them mixed: shuffle the rows, or use algorithm='em'"
+                f"rows seem to come in the order of something: means of {rows.columns.called(j)} differ from one stretch of the "
+                "data to the next by far more than chance. Online EM needs them mixed: shuffle the rows, or use algorithm='em'"
             )
 
 

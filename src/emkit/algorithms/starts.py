@@ -182,12 +182,13 @@ def _first_runs(
     asked = _OnlyAsked(watch)
     progress, stopped = _short_runs(small, Auto(), starts, loose, asked, rng)
     finish(small, Auto(), progress, stopped, loose, asked)
-    if progress.best is None:
+    best = progress.best
+    if best is None:
         return progress, stopped
     tried = [start if start.objective is None else replace(start, short_objective=start.objective) for start in progress.starts]
     table = [replace(start, objective=None, n_iter=0, reason=None) for start in tried]
-    at = min(range(len(tried)), key=lambda i: abs((tried[i].objective or math.inf) - progress.best.objective))
-    return Progress(table, [Waiting(table[at].index, model.widened(progress.best.params))]), stopped
+    at = min(range(len(tried)), key=lambda i: abs((tried[i].objective or math.inf) - best.objective))
+    return Progress(table, [Waiting(table[at].index, model.widened(best.params))]), stopped
 
 
 def _short_runs(

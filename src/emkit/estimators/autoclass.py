@@ -27,7 +27,6 @@ from emkit.estimators.autoclass_rows import rows_of_files, settings_of
 from emkit.estimators.autoclass_said import Said, said_of
 from emkit.estimators.autoclass_search import cut_off, cut_off_in_words, search_settings
 from emkit.estimators.autoclass_types import WORDS, Told, categorical_columns, check_blocks, family_of, table_model, told_columns
-from emkit.estimators.partial import NoPartialFit
 from emkit.estimators.profile import in_words
 from emkit.estimators.rows import RowFace
 from emkit.estimators.settings import make_rng
@@ -132,7 +131,6 @@ class AutoClass(RowFace):
     """
 
     is_a_search = True
-    partial_fit = NoPartialFit("its search reads the rows again and again; take Mixture with the classes that it finds")
 
     n_components: Any = "auto"
     types: Any = None

@@ -20,7 +20,6 @@ from emkit.estimators.face import Job
 from emkit.estimators.network_learning import LearntNetwork
 from emkit.estimators.network_names import columns_with
 from emkit.estimators.network_structure import Structure, declared_states, groups_of_nodes, hidden_states, priors_apart, structure
-from emkit.estimators.partial import NoPartialFit
 from emkit.models.bayesnet.asked import Asked
 from emkit.models.bayesnet.conditional_gaussian import ConditionalGaussianNet
 from emkit.models.bayesnet.model import BayesNet
@@ -106,8 +105,6 @@ class BayesianNetwork(LearntNetwork):
     """
 
     answers_queries = True
-
-    partial_fit = NoPartialFit("its rows are compiled together before it learns from them; fit all rows")
 
     edges: Any = None
     latent: Any = None

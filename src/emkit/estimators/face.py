@@ -23,6 +23,7 @@ from emkit.core.model import Infer, Inference, Model
 from emkit.core.result import Result, StopReason
 from emkit.core.warn import warn
 from emkit.data.names import check_columns
+from emkit.estimators.partial import NoPartialFit
 from emkit.estimators.settings import Settings, make_rng
 from emkit.estimators.sized import Sized
 from emkit.estimators.state import State
@@ -63,6 +64,8 @@ class Job:
 @dataclass(kw_only=True, eq=False, repr=False)
 class Face(Sized, State, Settings):
     """Base of the estimators. You implement ``build`` and ``_for_fit``; ``RowFace`` and ``HMM`` read data."""
+
+    partial_fit = NoPartialFit("it goes through all rows again and again; fit them together")
 
     def _with_values(self, model: Model) -> Model:
         """The model with the starting and fixed values of the settings, each given to whoever declares it."""

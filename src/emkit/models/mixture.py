@@ -29,13 +29,12 @@ from emkit.core.seeding import (
     values_that_stand_out,
 )
 from emkit.core.side_by_side import MOST_GUESSED, SideBySide
-from emkit.core.slivers import Sliver, slivers_of
+from emkit.core.slivers import Sliver, slivers_of, starved_in_words
 from emkit.core.support import Support
 from emkit.families.marginals import JEFFREYS, of_probabilities
 
 _SMALL = 140_000  # rows times components of all starts, up to which there are more of them
 _FEW_ROWS = 500  # up to which data are small
-_STARVED = 1e-6  # of an equal share of the rows
 _RELATED = 12  # iterations of a mixture of a related family, from which a start takes its partition
 
 
@@ -280,9 +279,7 @@ class FiniteMixture(Model):
     def remarks(self, params: MixtureParams) -> list[str]:
         """Components that have starved, beside what the family says."""
         held = self.held("weights", params.weights.shape)
-        starved = np.flatnonzero(np.isnan(held) & (params.weights < _STARVED / self.n_hidden))
-        found = [f"component {k} has starved: its weight is {params.weights[k]:.2g}, and its values say nothing" for k in starved]
-        return [*found, *super().remarks(params)]
+        return [*starved_in_words(params.weights, np.isnan(held)), *super().remarks(params)]
 
     def simulate(self, params: MixtureParams, n: int, rng: np.random.Generator) -> Block:
         """N rows, with the component that each came from."""

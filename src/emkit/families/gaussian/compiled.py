@@ -54,7 +54,7 @@ class Arguments:
         """What the kernels have added up."""
         second: np.ndarray | None = None
         if with_second and self.kind >= TIED:
-            second = np.where(_lower(self.second_full.shape[1]), self.second_full, np.swapaxes(self.second_full, 1, 2))
+            second = np.where(_lower(self.second_full.shape[-1]), self.second_full, np.swapaxes(self.second_full, 1, 2))
         elif with_second:
             second = self.second_diag
             if len(self.form) == 3:  # one column: the kernel knows variances only
