@@ -129,15 +129,18 @@ class OnlineEM(Algorithm):
         if state.done:
             return replace(step, iteration=step.iteration + 1)
         loads = rows.loads(_LOAD, (state.seed, state.turn))
-        batches = list(loads[state.load].batches(self._size(model, rows)))
-        self._look_at_order(problem, rows, batches)
+        size = self._size(model, rows)
+        batches, seen = loads[state.load].batches(size), list[Block]()
         before = (state.turn * len(loads) + state.load) / (self.n_passes * len(loads))
         share = 1.0 / (self.n_passes * len(loads) * len(batches))
         found = _Sweep(self.kappa, model, step.params, state.t, state.s, state.mean, state.averaged)
         for i, batch in enumerate(batches):
             latter = before + (i + 1) * share > 0.5
             # Neighbours in time are nearly alike: a few of them say as much as all. The last of a load is always one.
+            if len(seen) * size < _SEEN:
+                seen.append(batch)
             found.update(batch, rows.total_weight, average=latter and (len(batches) - 1 - i) % _APART == 0)
+        self._look_at_order(problem, rows, seen if len(batches) > 1 else [], size)
         if found.s is None:  # all weights are zero
             found.value, found.weight = step.log_likelihood, rows.total_weight
         value = found.value * rows.total_weight / found.weight
@@ -194,14 +197,14 @@ class OnlineEM(Algorithm):
                 "take algorithm='em'"
             )
 
-    def _look_at_order(self, problem: Problem, rows: Source, batches: Sequence[Block]) -> None:
+    def _look_at_order(self, problem: Problem, rows: Source, batches: Sequence[Block], size: int) -> None:
         """Warn where a load is not like the rest: its rows come in the order of something, and were not mixed enough."""
-        if batches[0].lengths is not None:  # steps of a sequence depend on each other
+        if not batches or batches[0].lengths is not None:  # steps of a sequence depend on each other
             return
-        seen = Block.join(list(batches[: max(1, _SEEN // max(batches[0].n, 1))]))
+        seen = Block.join(batches)
         x = np.asarray(seen.x) if seen.weights is None else np.asarray(seen.x)[np.asarray(seen.weights) > 0]
-        j = far_off(x, rows.summary, batches[0].n)
-        if len(batches) > 1 and j is not None:
+        j = far_off(x, rows.summary, size)
+        if j is not None:
             problem.warn_once(
                 f"rows seem to come in the order of something: means of {rows.columns.called(j)} differ from one stretch of the "
                 "data to the next by far more than chance. Online EM needs them mixed: shuffle the rows, or use algorithm='em'"

@@ -4,7 +4,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -165,7 +164,7 @@ class Load:
     stratum: tuple[int, int] = (0, 1)
     spread: tuple[int, ...] = ()
 
-    def batches(self, rows: int) -> Iterator[Block]:
+    def batches(self, rows: int) -> "Batches":
         """Blocks of about so many rows; a single one is in the order of the source."""
         whole = Block.join([part.read() for part in self.parts])
         runs, run = self._taken(whole.units, 1 if whole.lengths is not None else _RUN)
@@ -174,14 +173,12 @@ class Load:
             steps = np.asarray(whole.lengths, dtype=np.float64)[runs]
         pieces = max(1, round(float(steps.sum()) / rows))
         if min(pieces, len(runs)) <= 1:
-            yield whole if run * len(runs) >= whole.units else whole.take(_units(runs, run, whole.units))
-            return
+            return Batches(whole, [runs], run)
         order = np.random.default_rng(self.seed).permutation(len(runs))
         reached = np.cumsum(steps[order])
-        cuts = np.unique(np.append(0, 1 + np.searchsorted(reached, reached[-1] * np.arange(1, pieces + 1) / pieces * (1 - 1e-12))))
-        for a, b in pairwise(np.minimum(cuts, len(runs)).tolist()):
-            if b > a:  # in rising order, since the order within a batch means nothing, and memory is read faster
-                yield whole.take(_units(np.sort(runs[order[a:b]]), run, whole.units))
+        cuts = np.unique(1 + np.searchsorted(reached, reached[-1] * np.arange(1, pieces) / pieces * (1 - 1e-12)))
+        # In rising order, since the order within a batch means nothing, and memory is read faster.
+        return Batches(whole, [np.sort(runs[part]) for part in np.split(order, cuts) if len(part)], run)
 
     def _taken(self, units: int, run: int) -> tuple[np.ndarray, int]:
         """Numbers of the runs of ``run`` units that this load has; of single units where these are few."""
@@ -193,6 +190,25 @@ class Load:
         first = many * np.arange(-(-runs // many))
         index = first + (np.random.default_rng(self.spread).integers(many, size=len(first)) + g) % many
         return index[index < runs], run
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Blocks, each made when its turn comes: of the units of ``whole`` in these ``runs`` of ``run``."""
+
+    whole: Block
+    runs: Sequence[np.ndarray]
+    run: int
+
+    def __len__(self) -> int:
+        return len(self.runs)
+
+    def __iter__(self) -> Iterator[Block]:
+        for runs in self.runs:
+            if self.run * len(runs) >= self.whole.units:
+                yield self.whole
+            else:
+                yield self.whole.take(_units(runs, self.run, self.whole.units))
 
 
 def _units(runs: np.ndarray, run: int, units: int) -> np.ndarray:
