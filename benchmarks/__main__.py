@@ -83,6 +83,11 @@ def main() -> None:
     coverage = commands.add_parser("coverage", help="how often 95 % intervals hold the truth, of three models; one thread")
     coverage.add_argument("--times", type=int, default=500, help="data sets of each model")
     coverage.add_argument("--save", type=Path, help="where the JSON goes, instead of benchmarks/results/coverage.json")
+    online = commands.add_parser("online", help="one pass of online EM beside EM; one thread")
+    online.add_argument("--only", help="only problems whose name contains this")
+    online.add_argument("--seeds", type=int, default=3, help="data sets of each problem")
+    online.add_argument("--repeats", type=int, default=3, help="timed passes of each (median quoted)")
+    online.add_argument("--save", type=Path, help="where the JSON goes, instead of benchmarks/results/online.json")
     arguments = parser.parse_args()
     if arguments.what == "mixture":
         from benchmarks import mixture as chosen
@@ -116,6 +121,9 @@ def main() -> None:
     elif arguments.what == "coverage":
         os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})
         from benchmarks import coverage as chosen  # type: ignore[no-redef]
+    elif arguments.what == "online":
+        os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})
+        from benchmarks import online as chosen  # type: ignore[no-redef]
     elif arguments.what == "shapes":
         os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})
         from benchmarks import shapes as chosen  # type: ignore[no-redef]

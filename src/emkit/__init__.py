@@ -13,8 +13,13 @@ __all__ = ["__version__", *MODULES]
 
 if TYPE_CHECKING:
     from emkit.algorithms.accelerated import Accelerated
+    from emkit.algorithms.annealing import Annealing
     from emkit.algorithms.auto import Auto
     from emkit.algorithms.em import EM
+    from emkit.algorithms.given_labels import ClassificationEM, StochasticEM
+    from emkit.algorithms.incremental import IncrementalEM
+    from emkit.algorithms.online import OnlineEM
+    from emkit.algorithms.online_then_batch import OnlineThenBatch
     from emkit.algorithms.starts import fit
     from emkit.core.block import Block, Source
     from emkit.core.errors import CollapseError, DataError, EmkitError, ModelFileError, ParameterError

@@ -17,7 +17,8 @@ from emkit import (
     PoissonHMM,
     StopReason,
 )
-from emkit.algorithms.auto import algorithm_of, iterations_left
+from emkit.algorithms.auto import iterations_left
+from emkit.algorithms.words import algorithm_of
 from emkit.core.fit import Rules, run
 from support.fits import fitted, problem_of
 from support.slow import SLOW, overlapping
@@ -115,7 +116,7 @@ def test_words():
 
 @pytest.mark.parametrize("value", ["AUTO", "fast", 3, None, EM])
 def test_other_words_are_refused(value):
-    with pytest.raises(ParameterError, match="give 'auto', 'em', 'accelerated' or an emkit") as caught:
+    with pytest.raises(ParameterError, match=r"give 'auto', 'em', 'accelerated', .* or an emkit") as caught:
         algorithm_of(value)
     assert caught.value.parameter == "algorithm"
 

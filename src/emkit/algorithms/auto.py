@@ -3,13 +3,11 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from emkit.algorithms.accelerated import Accelerated
 from emkit.algorithms.em import EM
-from emkit.core.errors import ParameterError
 from emkit.core.fit import Algorithm, Problem
 from emkit.core.result import Step, aitken
 
@@ -73,15 +71,3 @@ def iterations_left(trace: Sequence[float], tol: float) -> float:
         return 0.0 if left <= tol else math.inf
     last = trace[-1] - trace[-2]  # the series of gains, last a + last a^2 + ..., comes to left
     return math.log(tol / left) / math.log(left / (left + last))
-
-
-_WORDS: dict[str, type[Algorithm]] = {"auto": Auto, "em": EM, "accelerated": Accelerated}
-
-
-def algorithm_of(value: Any) -> Algorithm:
-    """From "auto", "em", "accelerated" or an Algorithm. Raises ParameterError for anything else."""
-    if isinstance(value, Algorithm):
-        return value
-    if isinstance(value, str) and value in _WORDS:
-        return _WORDS[value]()
-    raise ParameterError(f"algorithm={value!r}: give {', '.join(map(repr, _WORDS))} or an emkit.Algorithm", parameter="algorithm")

@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 
 from emkit.algorithms.accelerated import Accelerated
-from emkit.algorithms.auto import Auto, algorithm_of
+from emkit.algorithms.auto import Auto
 from emkit.algorithms.carry_on import HALTED, LOST, Progress, Waiting, finish, note
 from emkit.algorithms.lockstep import Race, race
+from emkit.algorithms.words import algorithm_of
 from emkit.core.block import Source
 from emkit.core.checks import count
 from emkit.core.errors import CollapseError, ImpossibleSequenceError, ParameterError
@@ -65,8 +66,9 @@ def fit(
     source : Source
     executor : Executor
         Where E-steps run, e.g. ``emkit.Threads()``.
-    algorithm : {"auto", "em", "accelerated"} or Algorithm, optional
-        How steps are made: see ``emkit.Auto``, ``emkit.EM`` and ``emkit.Accelerated``; None is "auto".
+    algorithm : str or Algorithm, optional
+        How steps are made, by a word (see ``emkit.estimators.settings.Settings``) or an object, such as ``emkit.OnlineEM()``; None
+        is "auto".
     starts : "auto", int, or sequence of Params
         How many starts to try, or the starts themselves. Each is run briefly, on a subsample if there are many rows; the best few
         are carried on over all the data. "auto" is 24 for mixtures and HMMs whose components share nothing, with nothing held or
@@ -94,12 +96,14 @@ def fit(
     rng, algorithm, watch = rng or np.random.default_rng(), algorithm_of("auto" if algorithm is None else algorithm), rules.watch
     model = model.resolve(source)
     problem = problem_of(model, source, executor)
+    if algorithm.draws:
+        problem = replace(problem, seed=int(rng.integers(2**62)))
     with executor.session(), np.errstate(over="ignore", invalid="ignore"):  # a run that they spoil says so itself
         watch.begin()
         _compile(model, source, watch)
         progress, stopped = checkpoint.load(model, source) if checkpoint is not None else None, None
         if progress is None:
-            progress, stopped = _short_runs(problem, algorithm, starts, rules, watch, rng)
+            progress, stopped = _first_runs(problem, algorithm, starts, rules, watch, rng)
         finish(problem, algorithm, progress, stopped, rules, watch, before)
         result = _best(problem, progress, tol)
     watch.end(result)
@@ -133,7 +137,7 @@ def _nothing_left(model: Model, progress: Progress) -> Exception:
 
 def problem_of(model: Model, source: Source, executor: Executor) -> Problem:
     """The problem of fitting a resolved model; its objective is known as well as the data's width allows."""
-    return Problem(model, model.prepared(source), executor, float(np.finfo(_width(source)).eps))
+    return Problem(model, model.prepared(source), executor, float(np.finfo(_width(source)).eps), rows=source)
 
 
 def _width(source: Source) -> Any:
@@ -157,6 +161,34 @@ def _compile(model: Model, source: Source, watch: Monitor) -> None:
 def subsample_size(k_like: int, d: int) -> int:
     """Rows for short runs: fifty for each free number of a component, between 2,000 and 20,000."""
     return int(min(max(2000, 50 * k_like * (d + 1)), 20000))
+
+
+def _first_runs(
+    problem: Problem,
+    algorithm: Algorithm,
+    starts: int | str | Sequence[Any],
+    rules: Rules,
+    watch: Monitor,
+    rng: np.random.Generator,
+) -> tuple[Progress, StopReason | None]:
+    """What is worth carrying on: of an algorithm that follows one start, the best that EM finds on a sample."""
+    several = isinstance(starts, str) or (isinstance(starts, int | np.integer) and starts > 1)
+    if not (algorithm.one_start and several):
+        return _short_runs(problem, algorithm, starts, rules, watch, rng)
+    source, model = problem.source, problem.model
+    n_free = model.n_free(model.null(model.n_hidden or 1, source.n_features))
+    small = replace(problem, source=source.sample(min(max(2000, 20 * n_free), _TOGETHER), rng))
+    loose = replace(rules, tol=max(rules.tol, 1e-2), max_iter=min(rules.max_iter, _LONGER), checkpoint=None)
+    asked = _OnlyAsked(watch)
+    progress, stopped = _short_runs(small, Auto(), starts, loose, asked, rng)
+    finish(small, Auto(), progress, stopped, loose, asked)
+    best = progress.best
+    if best is None:
+        return progress, stopped
+    tried = [start if start.objective is None else replace(start, short_objective=start.objective) for start in progress.starts]
+    table = [replace(start, objective=None, n_iter=0, reason=None) for start in tried]
+    at = min(range(len(tried)), key=lambda i: abs((tried[i].objective or math.inf) - best.objective))
+    return Progress(table, [Waiting(table[at].index, model.widened(best.params))]), stopped
 
 
 def _short_runs(

@@ -11,6 +11,9 @@ import numpy as np
 from emkit.core.columns import Columns
 from emkit.core.summary import ColumnSummary, summarise
 
+_RUN = 8  # neighbouring rows that stay together where rows are mixed: single ones take memory several times as long to read
+_PLACES = 16  # of a source that loads are read from, at least
+
 
 @dataclass(frozen=True)
 class Block:
@@ -85,7 +88,7 @@ class Block:
             lengths = lengths[index]
         return replace(
             self,
-            x=self.x[rows],
+            x=self.x.take(rows, axis=0) if isinstance(self.x, np.ndarray) else self.x[rows],  # a third of the time
             weights=None if self.weights is None else np.asarray(self.weights)[index],
             lengths=lengths,
             labels=None if self.labels is None else np.asarray(self.labels)[rows],
@@ -140,6 +143,82 @@ class Part(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Load:
+    """Some of a source's rows (or whole sequences) from places far apart, handed out batch by batch in random order.
+
+    Parameters
+    ----------
+    parts : sequence of Part
+        What they are taken from.
+    seed : tuple of int
+        Of the order.
+    stratum : tuple (g, G), optional
+        Of each G runs of units only one is taken, a random one, so that loads 0 to G - 1 take each unit once. Default: all.
+    spread : tuple of int
+        Seed of which one that is: the same for all loads of a pass.
+    """
+
+    parts: Sequence[Part]
+    seed: tuple[int, ...]
+    stratum: tuple[int, int] = (0, 1)
+    spread: tuple[int, ...] = ()
+
+    def batches(self, rows: int) -> "Batches":
+        """Blocks of about so many rows; a single one is in the order of the source."""
+        whole = Block.join([part.read() for part in self.parts])
+        runs, run = self._taken(whole.units, 1 if whole.lengths is not None else _RUN)
+        steps = np.full(len(runs), float(run))
+        if whole.lengths is not None:
+            steps = np.asarray(whole.lengths, dtype=np.float64)[runs]
+        pieces = max(1, round(float(steps.sum()) / rows))
+        if min(pieces, len(runs)) <= 1:
+            return Batches(whole, [runs], run)
+        order = np.random.default_rng(self.seed).permutation(len(runs))
+        reached = np.cumsum(steps[order])
+        cuts = np.unique(1 + np.searchsorted(reached, reached[-1] * np.arange(1, pieces) / pieces * (1 - 1e-12)))
+        # In rising order, since the order within a batch means nothing, and memory is read faster.
+        return Batches(whole, [np.sort(runs[part]) for part in np.split(order, cuts) if len(part)], run)
+
+    def _taken(self, units: int, run: int) -> tuple[np.ndarray, int]:
+        """Numbers of the runs of ``run`` units that this load has; of single units where these are few."""
+        g, many = self.stratum
+        run = run if units >= 2**10 * run else 1
+        runs = -(-units // run)
+        if many == 1:
+            return np.arange(runs), run
+        first = many * np.arange(-(-runs // many))
+        index = first + (np.random.default_rng(self.spread).integers(many, size=len(first)) + g) % many
+        return index[index < runs], run
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Blocks, each made when its turn comes: of the units of ``whole`` in these ``runs`` of ``run``."""
+
+    whole: Block
+    runs: Sequence[np.ndarray]
+    run: int
+
+    def __len__(self) -> int:
+        return len(self.runs)
+
+    def __iter__(self) -> Iterator[Block]:
+        for runs in self.runs:
+            if self.run * len(runs) >= self.whole.units:
+                yield self.whole
+            else:
+                yield self.whole.take(_units(runs, self.run, self.whole.units))
+
+
+def _units(runs: np.ndarray, run: int, units: int) -> np.ndarray:
+    """Numbers of the units in runs of ``run``."""
+    if run == 1:
+        return runs
+    found = (run * runs[:, None] + np.arange(run)).ravel()
+    return found if found[-1] < units else found[found < units]
+
+
 class Source(ABC):
     """A re-iterable supply of Blocks whose boundaries depend on the data alone, never on threads or machines.
 
@@ -165,6 +244,22 @@ class Source(ABC):
     @abstractmethod
     def sample(self, n: int, rng: np.random.Generator) -> "Source":
         """At most ``n`` rows (or enough whole sequences), drawn without replacement, as a source; ``self`` if that is all."""
+
+    def loads(self, rows: int, seed: tuple[int, ...]) -> Sequence[Load]:
+        """The data once over for whoever wants them mixed: loads of about ``rows`` rows, each from places far apart.
+
+        They depend on the data and on ``seed`` alone. By default a load is read from 16 parts at least, at equal distances.
+        """
+        parts = self.parts()
+        each = max(self.n_rows // max(len(parts), 1), 1)
+        many = -(-len(parts) // max(_PLACES, -(-rows // each)))
+        order = np.random.default_rng(seed).permutation(many).tolist()
+        return [Load(parts[g::many], (*seed, g)) for g in order]
+
+    @property
+    def unmerged(self) -> "Source":
+        """The data row by row, where equal rows were merged into weights."""
+        return self
 
     def __iter__(self) -> Iterator[Block]:
         """The blocks, in order."""
@@ -221,6 +316,12 @@ class BlockSource(Source):
     def parts(self) -> Sequence[Block]:
         """The blocks."""
         return self.blocks
+
+    def loads(self, rows: int, seed: tuple[int, ...]) -> Sequence[Load]:
+        """What is in memory can be taken from everywhere at once: each load is a sample of all of it."""
+        whole = self.joined()
+        many = max(1, min(round(self.n_rows / rows), whole.units))
+        return [Load([whole], (*seed, g), (g, many), seed) for g in range(many)]
 
     def take(self, index: Any) -> "BlockSource":
         """The given units as a source of their own."""

@@ -29,6 +29,10 @@ class Problem:
     """Machine epsilon of the data's width: how well the objective can be known."""
     tol: float = 1e-3
     """Nats: a smaller gain is not worth going for; see ``Rules``, which a run takes it from."""
+    rows: Source | None = None
+    """The data as they were given, where ``source`` is what the model made of them for its E-steps."""
+    seed: int = 0
+    """Of an algorithm's own random choices."""
     said: set[str] = field(default_factory=set, compare=False, repr=False)
     """Warnings given already, by whichever start came first."""
 
@@ -58,11 +62,16 @@ class Problem:
 class Algorithm(ABC):
     """How E and M are put together. You implement ``advance``; you get the loop, the stop rule, restarts, checkpoints.
 
-    You may add: ``remaining`` and ``at_rest``, where Aitken's rule does not tell how near the end is.
+    You may add: ``remaining`` and ``at_rest``, where Aitken's rule does not tell how near the end is; ``ended``, a stop rule of its
+    own; ``finished``, where steps on the way do not have the log-likelihood of all data; ``passes``, where a step is no pass.
     """
 
     monotone = True
     """False: a fall of the objective is no error."""
+    one_start = False
+    """True: starts are compared by EM on a sample, and only the best of them is followed."""
+    draws = False
+    """True: it makes random choices of its own, by ``Problem.seed``."""
 
     def begin(self, problem: Problem, params: Any, iteration: int = 0, carried: Mapping[str, np.ndarray] | None = None) -> Step:
         """The first step, and the one a resumed fit takes up from, with what the algorithm carried then."""
@@ -78,6 +87,18 @@ class Algorithm(ABC):
         A run ends when it is below ``tol``. By default Aitken's rule, which is right for algorithms that converge linearly.
         """
         return still_to_gain(trace)
+
+    def ended(self, problem: Problem, step: Step) -> StopReason | None:
+        """Why there is nothing more to do after this step, by a rule of its own; None: there is, or ``remaining`` tells."""
+        return None
+
+    def passes(self, step: Step) -> int:
+        """Passes over the data so far, which ``max_iter`` limits."""
+        return step.iteration
+
+    def finished(self, problem: Problem, step: Step) -> Step:
+        """The last step with the log-likelihood and the statistics of all data at its parameters, which stay as they are."""
+        return step
 
     def at_rest(self, problem: Problem, step: Step, trace: Sequence[float]) -> bool:
         """Whether nothing is gained any more: by default, after changes that rounding could have made."""
@@ -219,7 +240,7 @@ def run(
             best = step
             if keep is not None:
                 keep(step, history)
-            asked = monitor.step(step)
+            asked = monitor.step(step) or algorithm.ended(problem, step)
             known = [*before[:-1], *history] if len(before) and before[-1] == history[0] else history
             remaining = algorithm.remaining(problem, step, known)
             if asked is None and rules.tol > 0 and (remaining < rules.tol or algorithm.at_rest(problem, step, known)):
@@ -227,13 +248,17 @@ def run(
             if asked is not None:
                 reason = asked
                 break
-            if step.iteration >= rules.max_iter:
+            if algorithm.passes(step) >= rules.max_iter:
                 break
+        assert best is not None
+        best = algorithm.finished(problem, best)
     except (KeyboardInterrupt, CollapseError, ImpossibleSequenceError) as error:
         if best is None:
             raise
         reason = next(reason for kind, reason in _ENDED_BY.items() if isinstance(error, kind))
-    assert best is not None
+        if reason is not StopReason.INTERRUPTED:
+            best = algorithm.finished(problem, best)
+    history[-1] = best.objective
     if reason is StopReason.MAX_ITER and remaining == math.inf and len(history) <= SETTLED:
         remaining = aitken(history)  # too soon to stop by, and all that can be said
     return Run.ended(best, reason, history, remaining)

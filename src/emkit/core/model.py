@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from emkit.core.bayes import draw_labels
 from emkit.core.block import Block, Source
 from emkit.core.checks import one_of
 from emkit.core.declared import Declared
@@ -60,9 +61,10 @@ class Model(Declared):
 
     You may add: ``q`` (Fisher's identity, standard errors), ``gradient`` and ``curvature`` (acceleration), ``moments`` and
     ``label_table`` (summaries, order of labels), ``filled`` and ``drawn`` (imputation), ``slivers`` (what is degenerate),
-    ``support``, ``simulate``, ``redrawn``, ``compile``, ``kind_of_start``, ``side_by_side`` (many starts at once),
-    ``start_from``, ``points``, ``contains`` and ``complete_marginal`` (searches over models), ``prepared`` (data in the form that
-    E-steps read fastest); ``examples`` (configurations for the conformance kit) and ``draw`` (data for it, where rows of the first
+    ``support``, ``simulate``, ``redrawn``, ``compile``, ``kind_of_start``, ``side_by_side`` (many starts at once), ``tempered``
+    (annealing), ``drawn_labels`` (stochastic EM, where rows depend on each other), ``start_from``, ``points``, ``contains`` and
+    ``complete_marginal`` (searches over models), ``prepared`` (data in the form that E-steps read fastest); ``examples``
+    (configurations for the conformance kit) and ``draw`` (data for it, where rows of the first
     part will not do).
     """
 
@@ -100,6 +102,26 @@ class Model(Declared):
         """
 
     # What you may add:
+
+    def tempered(self, params: Any, block: Block, power: float) -> tuple[Any, float]:
+        """As ``e_step``, with posteriors proportional to p(row, label)^power; and 1/power sum log sum_label p(row, label)^power.
+
+        Raises ParameterError if the model does not say.
+        """
+        raise ParameterError(
+            f"{self.called} does not say how its posterior is flattened, so it cannot be annealed: give it a method tempered, or "
+            "take algorithm='em'",
+            parameter="algorithm",
+        )
+
+    def drawn_labels(self, params: Any, block: Block, rng: np.random.Generator, power: float = 1.0) -> np.ndarray:
+        """A label for each row, int (n,), drawn from its posterior raised to a power; -1 where a row is impossible.
+
+        By default right for models whose rows are independent.
+        """
+        marginals = np.asarray(self.infer(params, block, "marginals").marginals)
+        labels = draw_labels(marginals if power == 1.0 else marginals**power * (marginals > 0), rng)
+        return np.where(marginals.any(axis=1), labels, -1)
 
     def q(self, stats: Any, params: Any) -> float | None:
         """Expected complete-data log-likelihood of ``params`` under ``stats``, up to a constant; None if the model does not say.

@@ -29,6 +29,8 @@ class StopReason(Enum):
     SET_BY_HAND = "not fitted: the parameters were set by hand"
     MAX_TRIES = "all max_tries tries of the search were made; the best was kept"
     TRIES_AGREED = "tries of the search agreed on the best"
+    PASSES = "made all its passes over the data; it has no other end"
+    STREAM = "learnt from a stream, which may go on"
     COLLAPSED = "stopped because a component collapsed onto a point; the parameters before that were kept"
 
 
@@ -145,6 +147,8 @@ class Result:
     total_weight: float
     tolerance: float = 1e-3
     slivers: tuple[Sliver, ...] = ()
+    stats: Any = field(default=None, repr=False, compare=False)
+    """Expected statistics of all data at ``params``, from which ``partial_fit`` goes on; None if they were not kept."""
 
     @classmethod
     def of(
@@ -161,7 +165,7 @@ class Result:
         """From the best run."""
         return cls(
             model, run.params, run.log_likelihood, run.log_prior, run.n_iter, run.reason, run.trace,
-            run.remaining, tuple(starts), n_rows, total_weight, tolerance, tuple(slivers),
+            run.remaining, tuple(starts), n_rows, total_weight, tolerance, tuple(slivers), run.stats,
         )  # fmt: skip
 
     @classmethod

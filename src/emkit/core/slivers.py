@@ -14,6 +14,7 @@ import numpy as np
 CLOSE = 1.0
 """Nats: among optima that lie so near the best one, a regular one wins."""
 _SMALL = 0.5  # of an equal share of the rows: where all components have few, the data are few, and the user knows
+_STARVED = 1e-6  # of an equal share of the rows
 _EMPTY = 1e-3  # rows: a component with fewer is out of use
 
 
@@ -52,6 +53,12 @@ def slivers_of(label: str, counts: np.ndarray, because: dict[int, str]) -> tuple
     """From expected rows (K,) and what the family says of some components."""
     total = float(counts.sum())
     return tuple(Sliver(label, k, float(counts[k]), float(counts[k]) / total, because[k]) for k in sorted(because))
+
+
+def starved_in_words(weights: np.ndarray, free: np.ndarray) -> list[str]:
+    """Of components whose weight is next to nothing, as online EM may leave one that is far from all rows; ``free``: which are."""
+    said = "component {} has starved: its weight is {:.2g}, and its values say nothing"
+    return [said.format(k, weights[k]) for k in np.flatnonzero(free & (weights < _STARVED / len(weights)))]
 
 
 def free_of_each(family: Any, params: Any, k: int) -> np.ndarray:

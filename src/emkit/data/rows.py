@@ -101,7 +101,7 @@ class ArraySource(BlockSource):
         if found is None:
             return self
         first, weights = found
-        return _Merged(self.x[first], weights, self.columns, first)
+        return _Merged(self.x[first], weights, self.columns, first, self)
 
     def joined(self) -> Block:
         """Everything as one block, without a copy."""
@@ -122,9 +122,18 @@ class ArraySource(BlockSource):
 class _Merged(ArraySource):
     """Distinct rows; ``first`` (n,) are the numbers that the first of each had among all rows, for messages."""
 
-    def __init__(self, x: np.ndarray, weights: np.ndarray, columns: Columns, first: np.ndarray):
-        self.first = first
+    def __init__(self, x: np.ndarray, weights: np.ndarray, columns: Columns, first: np.ndarray, rows: ArraySource):
+        self.first, self._rows = first, rows
         super().__init__(x, weights, columns, checked=True)
+
+    @property
+    def unmerged(self) -> ArraySource:
+        """All rows, where they were not left behind."""
+        return self.__dict__.get("_rows", self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the rows that were merged."""
+        return {name: value for name, value in super().__getstate__().items() if name != "_rows"}
 
     def user_row(self, row: int) -> int:
         """The number of the first such row."""

@@ -24,6 +24,7 @@ from emkit.core.result import Result, StopReason
 from emkit.core.warn import warn
 from emkit.data.names import check_columns
 from emkit.estimators.errors import HasErrors
+from emkit.estimators.partial import NoPartialFit
 from emkit.estimators.settings import Settings, make_rng
 from emkit.estimators.sized import Sized
 from emkit.estimators.state import State
@@ -64,6 +65,8 @@ class Job:
 @dataclass(kw_only=True, eq=False, repr=False)
 class Face(HasErrors, Sized, State, Settings):
     """Base of the estimators. You implement ``build`` and ``_for_fit``; ``RowFace`` and ``HMM`` read data."""
+
+    partial_fit = NoPartialFit("it goes through all rows again and again; fit them together")
 
     def _with_values(self, model: Model) -> Model:
         """The model with the starting and fixed values of the settings, each given to whoever declares it."""
@@ -151,14 +154,20 @@ class Face(HasErrors, Sized, State, Settings):
             return result
         model, params = model.permuted(order), model.permute(result.params, order)
         step = Problem(model, source, self._executor()).evaluate(params)
-        result = replace(result, model=model, params=params, log_likelihood=step.log_likelihood, log_prior=step.log_prior)
+        result = replace(
+            result, model=model, params=params, log_likelihood=step.log_likelihood, log_prior=step.log_prior, stats=step.stats
+        )
         return replace(result, slivers=model.slivers(params, step.stats)) if result.slivers else result
 
     def _report(self, result: Result) -> None:
         """Warn when the fit did not end the way the user would assume."""
-        if result.converged and result.slivers:
+        if (result.converged or result.reason is StopReason.PASSES) and result.slivers:
             warn(f"a sliver: {'; '.join(map(str, result.slivers))}. {_AGAINST_SLIVERS}")
-        if result.converged or (result.tolerance == 0 and result.reason is StopReason.MAX_ITER):
+        if (
+            result.reason is StopReason.PASSES
+            or result.converged
+            or (result.tolerance == 0 and result.reason is StopReason.MAX_ITER)
+        ):
             return
         still = f"; about {result.remaining:.2g} nats still to gain" if np.isfinite(result.remaining) else ""
         advice = _ADVICE.get(result.reason, "")

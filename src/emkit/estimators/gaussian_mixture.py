@@ -10,6 +10,7 @@ from emkit.core.columns import Columns
 from emkit.core.errors import ParameterError
 from emkit.core.model import Model
 from emkit.estimators.gaussian_mixture_parts import HasParts
+from emkit.estimators.partial import PartialRows
 from emkit.estimators.rows import RowFace
 from emkit.families.gaussian.covariance_types import ALL_TYPES
 from emkit.families.gaussian.family import Gaussian
@@ -19,7 +20,7 @@ from emkit.models.mixture import FiniteMixture
 
 
 @dataclass(eq=False, repr=False)
-class GaussianMixture(HasParts, RowFace):
+class GaussianMixture(HasParts, PartialRows, RowFace):
     """Mixture of Gaussians, fitted by expectation-maximization.
 
     Takes scikit-learn's parameters where they mean something here. What differs: several starts by default, a stop rule in nats of

@@ -17,6 +17,7 @@ from emkit.data.validate import check_weights
 from emkit.estimators.emissions import make_family
 from emkit.estimators.face import Face
 from emkit.estimators.hmm_after import AfterTheFit, sequences_by_key
+from emkit.estimators.partial import PartialSequences
 from emkit.models.hmm.chain import check_rows
 from emkit.models.hmm.model import HiddenMarkov
 from emkit.models.hmm.stationary import stationary
@@ -24,7 +25,7 @@ from emkit.selection.criteria import bic_price
 
 
 @dataclass(eq=False, repr=False)
-class HMM(AfterTheFit, Face):
+class HMM(PartialSequences, AfterTheFit, Face):
     """Hidden Markov model, fitted by Baum-Welch (expectation-maximization).
 
     Parameters

@@ -11,14 +11,15 @@ import numpy as np
 
 from emkit.core.checks import count, integers, numbers
 from emkit.core.errors import DataError, ParameterError
-from emkit.estimators.hmmlearn import HmmlearnFace, second_lengths
+from emkit.estimators.hmmlearn import second_lengths
+from emkit.estimators.hmmlearn_partial import PartialHmmlearnFace
 from emkit.families.gaussian.covariance_types import plain_name
 
 _VARIANCES = ("spherical", "diag", "tied-diag", "tied-spherical", "VEI", "EVI")
 
 
 @dataclass(eq=False, repr=False)
-class GaussianHMM(HmmlearnFace):
+class GaussianHMM(PartialHmmlearnFace):
     """HMM with Gaussian emissions; parameters as in hmmlearn's ``GaussianHMM``, and emkit's own after them.
 
     ``covars_`` gives covariances as hmmlearn does: matrices (K, d, d) for every type; ``covariances_`` in the shape of the type.
@@ -64,7 +65,7 @@ class _Symbols:
 
 
 @dataclass(eq=False, repr=False)
-class CategoricalHMM(_Symbols, HmmlearnFace):
+class CategoricalHMM(_Symbols, PartialHmmlearnFace):
     """HMM of symbols 0, 1, ...; parameters as in hmmlearn's ``CategoricalHMM``, and emkit's own after them."""
 
     n_components: int = 1  # type: ignore[misc]
@@ -82,7 +83,7 @@ class CategoricalHMM(_Symbols, HmmlearnFace):
 
 
 @dataclass(eq=False, repr=False)
-class PoissonHMM(HmmlearnFace):
+class PoissonHMM(PartialHmmlearnFace):
     """HMM of counts; parameters as in hmmlearn's ``PoissonHMM``, and emkit's own after them."""
 
     n_components: int = 1  # type: ignore[misc]
@@ -105,7 +106,7 @@ class PoissonHMM(HmmlearnFace):
 
 
 @dataclass(eq=False, repr=False)
-class MultinomialHMM(_Symbols, HmmlearnFace):
+class MultinomialHMM(_Symbols, PartialHmmlearnFace):
     """HMM of counts of outcomes, a column for each; parameters as in hmmlearn's ``MultinomialHMM``, and emkit's own after them.
 
     ``n_trials``: what every row adds up to, as in ``emkit.Multinomial``; or an int array, a number for each row of the fit, which
@@ -167,7 +168,7 @@ class MultinomialHMM(_Symbols, HmmlearnFace):
 
 
 @dataclass(eq=False, repr=False)
-class GMMHMM(HmmlearnFace):
+class GMMHMM(PartialHmmlearnFace):
     """HMM whose states emit mixtures of Gaussians; parameters as in hmmlearn's ``GMMHMM``, and emkit's own after them.
 
     ``means_`` (K, M, d) and ``weights_`` (K, M) for every number of parts M. ``covars_`` as hmmlearn has them: diag (K, M, d), full

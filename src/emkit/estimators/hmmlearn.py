@@ -169,6 +169,9 @@ class HmmlearnWords(ErrorsOfInner, AskedByPrograms, AfterTheFit, BaseEstimator, 
         """Parameters and results are the inner HMM's."""
         if name.endswith("_") and not name.startswith("_") and "_hmm" in self.__dict__:
             return getattr(self._inner(), name)
+        own: Any = next((kind.__dict__[name] for kind in type(self).__mro__ if name in kind.__dict__), None)
+        if hasattr(own, "__get__"):  # it was that which raised, and says why
+            return own.__get__(self, type(self))
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -188,6 +191,13 @@ class HmmlearnWords(ErrorsOfInner, AskedByPrograms, AfterTheFit, BaseEstimator, 
         What comes second is ``lengths``, as in hmmlearn, unless it has an entry for each row, which lengths would have only if
         all were 1: then it is scikit-learn's ``y``, and ignored.
         """
+        inner = self._ready_inner()
+        inner.fit(X, lengths=second_lengths(X, y, lengths), sample_weight=sample_weight, states=states)
+        self._take_note(inner.result_, inner.n_features_in_)
+        return self
+
+    def _ready_inner(self) -> HMM:
+        """The HMM inside with what the letters hold, or leave to be guessed."""
         inner = self._inner()
         known = {name: letter for letter, names in self._letters.items() for name in names}
         if unknown := set(self.params) - set(self._letters):
@@ -216,9 +226,7 @@ class HmmlearnWords(ErrorsOfInner, AskedByPrograms, AfterTheFit, BaseEstimator, 
         if own is not None:
             own._reset()
             inner.set_params(monitors=[*(self.monitors or ()), _Follow(own)], n_init=1)
-        inner.fit(X, lengths=second_lengths(X, y, lengths), sample_weight=sample_weight, states=states)
-        self._take_note(inner.result_, inner.n_features_in_)
-        return self
+        return inner
 
     def _take_note(self, result: Result, columns: int) -> None:
         """What is to be done after a fit."""

@@ -17,6 +17,7 @@ from emkit.data.validate import check_weights
 from emkit.estimators.face import Job
 from emkit.estimators.latent_class_after import AfterLatentClass
 from emkit.estimators.latent_class_words import distinct_in_words, items_in_words, unidentified_in_words
+from emkit.estimators.partial import PartialRows
 from emkit.estimators.rows import RowFace
 from emkit.families.by_group import CategoricalByGroup
 from emkit.families.categorical import Categorical
@@ -24,7 +25,7 @@ from emkit.models.mixture import FiniteMixture
 
 
 @dataclass(eq=False, repr=False)
-class LatentClass(AfterLatentClass, RowFace):
+class LatentClass(PartialRows, AfterLatentClass, RowFace):
     """Latent class analysis: a mixture of independent categorical items, fitted by expectation-maximization.
 
     Every column is an item, and its levels are the values that it has: texts, categories, booleans, or whole numbers. NaN and null
@@ -145,6 +146,21 @@ class LatentClass(AfterLatentClass, RowFace):
             The group of each row, where it is not a column of ``X``.
         """
         return super().fit(_with(X, groups), y, sample_weight, labels=labels)
+
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        labels: Any = None,
+        groups: Any = None,
+        forget: float | None = None,
+    ) -> Self:
+        """As in other estimators: see ``GaussianMixture.partial_fit``. The first rows have to show every level of every item."""
+        if groups is not None:
+            raise ParameterError("partial_fit takes groups as a column: give LatentClass its name as groups", parameter="groups")
+        return super().partial_fit(X, y, sample_weight, labels=labels, forget=forget)  # type: ignore[no-any-return]
 
     def _for_fit(self, X: Any, sample_weight: Any = None, *, labels: Any = None, groups: Any = None) -> tuple[ArraySource, Any]:
         return super()._for_fit(_with(X, groups), sample_weight, labels=labels)[0], np.float64

@@ -9,6 +9,7 @@ from emkit.core.columns import Columns
 from emkit.core.result import Result
 from emkit.data.kinds import refined, with_levels
 from emkit.data.rows import ArraySource
+from emkit.estimators.partial import PartialRows
 from emkit.estimators.profile import in_words
 from emkit.estimators.rows import RowFace
 from emkit.estimators.table_families import categories, table_family
@@ -16,7 +17,7 @@ from emkit.models.mixture import FiniteMixture
 
 
 @dataclass(eq=False, repr=False)
-class Mixture(RowFace):
+class Mixture(PartialRows, RowFace):
     """Mixture over the rows of a table whose columns may be of any kind, fitted by expectation-maximization.
 
     Given the component, columns are independent, unless they share a Gaussian with correlations. Cells may be missing, rows may

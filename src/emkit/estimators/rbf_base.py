@@ -17,6 +17,7 @@ from emkit.data.names import check_columns
 from emkit.data.tables import read_table
 from emkit.data.validate import check_weights
 from emkit.estimators.asked import AskedByPrograms
+from emkit.estimators.partial import NoPartialFit
 from emkit.estimators.rbf_inputs import inputs_of
 from emkit.estimators.settings import make_rng
 from emkit.estimators.targets import column_of_target
@@ -32,6 +33,7 @@ class RBFNetwork(AskedByPrograms, BaseEstimator):  # type: ignore[misc]
     size_setting = "n_units"
     finds_size = True
     has_result = False
+    partial_fit = NoPartialFit("its units and widths come from all rows together; fit all rows")
 
     n_units: Any
     units: Any

@@ -35,9 +35,12 @@ class Settings(BaseEstimator):  # type: ignore[misc]
         carried on makes exactly ``max_iter`` iterations.
     max_iter : int
         The largest number of iterations of each start. Each is a pass over the data.
-    algorithm : {"auto", "em", "accelerated"} or Algorithm
+    algorithm : str or Algorithm
         "auto" is expectation-maximization, accelerated where it would take long; see ``emkit.Auto``. "em" is plain.
         "accelerated" is so from the first iteration on; see ``emkit.Accelerated``. With ``tol=0`` all three are plain.
+        For many rows "online", one pass (``emkit.OnlineEM``), and "online-then-batch" (``emkit.OnlineThenBatch``). Also
+        "incremental" (``emkit.IncrementalEM``), "annealing" (``emkit.Annealing``), "stochastic" (``emkit.StochasticEM``) and
+        "classification" (``emkit.ClassificationEM``).
     n_init : "auto" or int
         The number of starts. "auto": 24 short ones, of categorical mixtures 64, of many Gaussians on small data up to 96, of which
         the best are carried on, where these can be advanced side by side (mixtures and HMMs with nothing held or given), and 8

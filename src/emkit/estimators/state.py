@@ -40,9 +40,9 @@ class State(ABC):
             value = self._value(name[:-1])
             if value is not None:
                 return value
-        own = getattr(type(self), name, None)
-        if isinstance(own, property) and own.fget is not None:  # it was that which raised, and says why
-            return own.fget(self)
+        own: Any = next((kind.__dict__[name] for kind in type(self).__mro__ if name in kind.__dict__), None)
+        if hasattr(own, "__get__"):  # it was that which raised, and says why
+            return own.__get__(self, type(self))
         raise AttributeError(f"{self._name()!r} object has no attribute {name!r}")
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -15,6 +15,12 @@ def summary(face: Any, result: Result) -> str:
     lines = [f"{face._in_words(result)}, {_data(face, result)}", f"  {result.reason.value}; {result.n_iter} iterations"]
     if result.reason is StopReason.SET_BY_HAND:
         lines[1] = f"  {result.reason.value}; {model.n_free(params)} free parameters"
+    elif result.reason is StopReason.STREAM:
+        lines[1] = f"  {result.reason.value}; {result.n_iter} updates"
+        lines += [
+            f"  log-likelihood of a row, before it was learnt from: {result.log_likelihood / result.total_weight:.4f} on average",
+            f"  free parameters {result.n_free}   prior: {_priors(model.priors_in_words(), result.log_prior)}",
+        ]
     else:
         lines += [
             f"  {result.starts_summary()}",

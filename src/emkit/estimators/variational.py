@@ -17,6 +17,7 @@ from emkit.core.result import Result
 from emkit.estimators.hmm import HMM
 from emkit.estimators.hmm_faces import as_matrices
 from emkit.estimators.hmmlearn import HmmlearnWords, Letters
+from emkit.estimators.partial import NoPartialFit
 from emkit.families.variational.categorical import VariationalCategorical
 from emkit.families.variational.gaussian import VariationalGaussian
 from emkit.families.variational.posterior import VariationalFamily
@@ -69,6 +70,8 @@ class _PriorValue:
 @dataclass(kw_only=True, eq=False, repr=False)
 class VariationalFace(HmmlearnWords):
     """What the variational faces share beside ``HmmlearnWords``: point estimates, priors, the lower bound."""
+
+    partial_fit = NoPartialFit("its prior is resolved on all sequences together; take HMM, GaussianHMM or CategoricalHMM")
 
     inside: ClassVar[type[HMM]] = PosteriorHMM
 

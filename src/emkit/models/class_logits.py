@@ -21,6 +21,13 @@ class LogitStats(Stats):
     bends: np.ndarray
     pivot: np.ndarray = field(metadata={"additive": False})
 
+    def __add__(self, other: "LogitStats") -> "LogitStats":
+        """Of both, about this one's pivot: slopes at other coefficients are moved there, to second order of the likelihood."""
+        if not np.array_equal(self.pivot, other.pivot):
+            moved = other.slope - np.einsum("kilj,lj->ki", other.bends, self.pivot - other.pivot)
+            other = LogitStats(moved, other.bends, self.pivot)
+        return super().__add__(other)
+
     def gain(self, coefficients: np.ndarray) -> float:
         """What Q at other coefficients is above that at the pivot, to second order."""
         by = coefficients - self.pivot

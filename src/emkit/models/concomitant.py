@@ -133,8 +133,15 @@ class ConcomitantMixture(ConcomitantColumns):
 
     def e_step(self, params: ConcomitantParams, block: Block) -> tuple[ConcomitantStats, float]:
         """Bayes' rule for every unit, and the statistics it implies."""
+        return self.tempered(params, block, 1.0)
+
+    def tempered(self, params: ConcomitantParams, block: Block, power: float) -> tuple[ConcomitantStats, float]:
+        """The same by powers of the joint densities."""
         total, found, pivot = 0.0, None, self._standard(params)
         for piece in self._pieces(params, block):
+            if power != 1.0:
+                joint = power * piece.joint
+                piece = replace(piece, joint=joint, value=log_sum_exp(joint))
             used = piece.weights > 0
             total += float(piece.weights[used] @ piece.value[used])
             resp = posterior(piece.joint, piece.value)
@@ -148,7 +155,14 @@ class ConcomitantMixture(ConcomitantColumns):
             here = ConcomitantStats(rows.sum(axis=0), logits, self.family.stats_block(params.components, piece.own, rows))
             found = here if found is None else found + here
         assert found is not None
-        return found, total
+        return found, total / power
+
+    def drawn_labels(self, params: ConcomitantParams, block: Block, rng: np.random.Generator, power: float = 1.0) -> np.ndarray:
+        """One for each row, or each group of rows."""
+        pieces = list(self._pieces(params, replace(block, weights=None)))
+        resp = np.concatenate([posterior(power * piece.joint, log_sum_exp(power * piece.joint)) for piece in pieces])
+        labels = np.where(resp.any(axis=1), draw_labels(resp, rng), -1)
+        return labels if block.lengths is None else np.repeat(labels, block.lengths)
 
     def m_step(self, stats: ConcomitantStats, params: ConcomitantParams) -> ConcomitantParams:
         """One guarded Newton step for the class weights; the family does the rest."""

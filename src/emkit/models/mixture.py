@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from emkit.core import simplex
-from emkit.core.bayes import Pass, informed
+from emkit.core.bayes import Pass, informed, sliced_pass
 from emkit.core.block import Block, Source
 from emkit.core.checks import count, one_of
 from emkit.core.child import Child
@@ -29,7 +29,7 @@ from emkit.core.seeding import (
     values_that_stand_out,
 )
 from emkit.core.side_by_side import MOST_GUESSED, SideBySide
-from emkit.core.slivers import Sliver, slivers_of
+from emkit.core.slivers import Sliver, slivers_of, starved_in_words
 from emkit.core.support import Support
 from emkit.families.marginals import JEFFREYS, of_probabilities
 
@@ -211,6 +211,15 @@ class FiniteMixture(Model):
         result = self.joint_pass(params, block)
         return MixtureStats(result.counts, result.stats), result.log_likelihood  # type: ignore[arg-type]
 
+    def tempered(self, params: MixtureParams, block: Block, power: float) -> tuple[MixtureStats, float]:
+        """By Bayes' rule on powers of the joint densities."""
+        family, of = self.family, params.components
+        found = sliced_pass(
+            lambda x: power * family.log_prob(of, x), lambda x, resp: family.stats(of, x, resp), power * params.log_weights, block
+        )
+        assert found.counts is not None
+        return MixtureStats(found.counts, found.stats), float(found.log_likelihood) / power
+
     def m_step(self, stats: MixtureStats, params: MixtureParams) -> MixtureParams:
         """Weights in closed form; the family does the rest."""
         counts = stats.counts if self.prior is None else stats.counts + self.prior.pseudo
@@ -266,6 +275,11 @@ class FiniteMixture(Model):
     def label_table(self, params: MixtureParams) -> tuple[str, list[str]]:
         """Weights."""
         return "component   weight", [f"{i:>9}   {weight:.4f}" for i, weight in enumerate(params.weights)]
+
+    def remarks(self, params: MixtureParams) -> list[str]:
+        """Components that have starved, beside what the family says."""
+        held = self.held("weights", params.weights.shape)
+        return [*starved_in_words(params.weights, np.isnan(held)), *super().remarks(params)]
 
     def simulate(self, params: MixtureParams, n: int, rng: np.random.Generator) -> Block:
         """N rows, with the component that each came from."""

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from emkit.algorithms.auto import algorithm_of
 from emkit.algorithms.starts import fit, problem_of
+from emkit.algorithms.words import algorithm_of
 from emkit.core.executor import Executor
 from emkit.core.fit import Rules, run
 from emkit.core.prior import Dirichlet

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from emkit.algorithms.auto import algorithm_of
 from emkit.algorithms.further import improved
 from emkit.algorithms.starts import fit, problem_of
+from emkit.algorithms.words import algorithm_of
 from emkit.core.errors import EmkitError
 from emkit.core.executor import Executor
 from emkit.core.fit import Rules

@@ -1,5 +1,6 @@
 """Calls the compiled kernels of Gaussians: arrays in the width of the data in, GaussianStats out. No missing cells."""
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,12 @@ from emkit.core.bayes import Pass
 from emkit.core.block import Block
 from emkit.families.gaussian.params import GaussianParams, GaussianStats
 from emkit.kernels.gaussian import DIAG, FULL, SPHERICAL, TIED, log_prob_rows, mixture_pass, moment_rows
+
+
+@lru_cache(maxsize=64)
+def _lower(d: int) -> np.ndarray:
+    """Which entries of a matrix are in its lower triangle; not to be written to."""
+    return np.tri(d, dtype=bool)
 
 
 class Arguments:
@@ -47,7 +54,7 @@ class Arguments:
         """What the kernels have added up."""
         second: np.ndarray | None = None
         if with_second and self.kind >= TIED:
-            second = np.tril(self.second_full) + np.swapaxes(np.tril(self.second_full, -1), 1, 2)
+            second = np.where(_lower(self.second_full.shape[-1]), self.second_full, np.swapaxes(self.second_full, 1, 2))
         elif with_second:
             second = self.second_diag
             if len(self.form) == 3:  # one column: the kernel knows variances only

@@ -58,10 +58,10 @@ class GaussianStats(Stats):
         first = self.first + self.counts[:, None] * shift
         if self.second is None:
             return GaussianStats(self.counts, first, None, pivot)
-        cross = products(self.first, shift, self.second.shape)
-        cross = cross + products(shift, self.first, self.second.shape)
-        square = products(self.counts[:, None] * shift, shift, self.second.shape)
-        return GaussianStats(self.counts, first, self.second + cross + square, pivot)
+        # first shift' + shift first' + counts shift shift', as half of it and its transpose
+        half = products(self.first + 0.5 * self.counts[:, None] * shift, shift, self.second.shape)
+        other = np.swapaxes(half, 1, 2) if half.ndim == 3 else half
+        return GaussianStats(self.counts, first, self.second + (half + other), pivot)
 
 
 def products(a: np.ndarray, b: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -11,6 +11,7 @@ from emkit.core.errors import ParameterError
 from emkit.core.parameters import Domain
 
 _LOG_2PI = float(np.log(2.0 * np.pi))
+_WIDE = 8  # columns
 
 
 @dataclass(frozen=True)
@@ -249,14 +250,25 @@ def whiten(covariances: np.ndarray, d: int) -> Whitener:
         good = np.asarray(np.isfinite(lower).all(axis=(1, 2)))
         lower = np.where(good[:, None, None], lower, np.nan)
         inverse = np.full_like(lower, np.nan)
-        inverse[good] = np.linalg.inv(lower[good])
+        inverse[good] = inverse_factors(lower[good])
     else:
-        inverse = np.linalg.inv(lower)
-    inverse = np.tril(inverse)
+        inverse = inverse_factors(lower)
     with np.errstate(divide="ignore", invalid="ignore"):
         matrices = inverse / sd[:, None, :]
         log_det = np.log(np.diagonal(lower, axis1=1, axis2=2)).sum(axis=1) + np.log(sd).sum(axis=1)
     return Whitener(None, matrices, -log_det - 0.5 * d * _LOG_2PI)
+
+
+def inverse_factors(lower: np.ndarray) -> np.ndarray:
+    """Inverses of lower triangles (k, d, d). NumPy knows general matrices only; beyond a few columns a call for each is quicker."""
+    if lower.shape[-1] < _WIDE:
+        return np.tril(np.linalg.inv(lower))
+    from scipy.linalg.lapack import dtrtri
+
+    out = np.empty_like(lower)
+    for one, matrix in zip(out, lower, strict=True):
+        one[:] = dtrtri(matrix.T, lower=0)[0].T  # transposed, it lies as LAPACK has it
+    return out
 
 
 def _cholesky_or_nan(matrix: np.ndarray) -> np.ndarray:

@@ -28,6 +28,7 @@ from emkit.models.hmm.recursions import Counts, forward_backward, forward_backwa
 from emkit.models.hmm.side_by_side import HMMsSideBySide
 from emkit.models.hmm.stationary import stationary_mode, stationary_slope
 from emkit.models.hmm.steps import first_rows, log_chain, worth_compiled_recursions
+from emkit.models.hmm.tempered import drawn_paths, tempered
 
 
 @dataclass(frozen=True)
@@ -186,6 +187,14 @@ class HiddenMarkov(ChainConfiguration):
         for part in parts[1:]:
             emissions = emissions + part
         return HMMStats(counts.start, counts.transitions, counts.end, emissions), total
+
+    def tempered(self, params: HMMParams, block: Block, power: float) -> tuple[HMMStats, float]:
+        """See ``emkit.models.hmm.tempered``."""
+        return tempered(self, params, block, power)
+
+    def drawn_labels(self, params: HMMParams, block: Block, rng: np.random.Generator, power: float = 1.0) -> np.ndarray:
+        """Whole paths: forward filtering, backward sampling. Raises ImpossibleSequenceError."""
+        return drawn_paths(self, params, block, rng, power)
 
     # --- M-step -------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,117 @@
+"""Learning from rows as they arrive: online EM without an end, for ``partial_fit``."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+
+from emkit.algorithms.online import ROWS_EACH, far_off
+from emkit.core.block import Source
+from emkit.core.model import EStep, Model
+from emkit.core.result import Result, StopReason
+from emkit.core.summary import ColumnSummary
+
+_UNIT = 512  # rows, in which time is counted; batches have about so many
+_KAPPA = 0.51
+_DELAY = 1.0  # units that the first gains are delayed by: what was learnt from the first rows is not thrown away
+_SHARP = 3.0  # the average over time gives the unit t a weight of about t^3: the first ones do not count for long
+
+
+@dataclass(frozen=True)
+class Arriving:
+    """What is known after some rows of a stream.
+
+    Attributes
+    ----------
+    model, params
+    s, mean : Stats
+        For one row: with falling gains, and their average over time.
+    time : float
+        Units of 512 rows so far, by weight.
+    window : float
+        Weight of the rows that still count: all of them, unless the past is forgotten. The prior is held against it.
+    weight, n_rows, updates, value
+        Of all rows so far; ``value`` adds up the log-likelihood of each batch before it was learnt from.
+    summary : ColumnSummary or None
+        Of the columns so far, without rows.
+    """
+
+    model: Model
+    params: Any
+    s: Any
+    mean: Any
+    time: float
+    window: float
+    weight: float
+    n_rows: int
+    updates: int
+    value: float
+    summary: ColumnSummary | None
+
+    @classmethod
+    def after_fit(cls, result: Result, summary: ColumnSummary | None) -> Self:
+        """What a fit found, with the statistics of all its rows."""
+        weight = result.total_weight
+        s = result.stats * (1.0 / weight)
+        return cls(
+            result.model, result.params, s, s, weight / _UNIT, weight, weight, result.n_rows, 0, result.log_likelihood, summary
+        )
+
+    def after(self, source: Source, forget: float | None = None) -> "Arriving":
+        """With the rows of a source learnt, whose weight is not all zero.
+
+        Parameters
+        ----------
+        forget : float, optional
+            Rows after which what was learnt counts half.
+        """
+        now, size = self, max(_UNIT, ROWS_EACH * (self.model.n_hidden or 1))
+        for load in source.loads(2**16, (self.updates,)):
+            for batch in load.batches(size):
+                if batch.total_weight > 0:
+                    now = now._after_batch(batch, forget)
+        params = now.model.m_step(now.mean * now.window, now.params)
+        here = bare(source.summary)
+        summary = here if self.summary is None else self.summary + here
+        rows, weight = now.n_rows + source.n_rows, now.weight + source.total_weight
+        return replace(now, params=params, n_rows=rows, weight=weight, summary=summary)
+
+    def _after_batch(self, batch: Any, forget: float | None) -> "Arriving":
+        here, value = EStep(self.model, self.params)(batch)
+        weight = batch.total_weight
+        u = weight / _UNIT
+        time, lost = self.time + u, 0.0 if forget is None else 1.0 - 0.5 ** (weight / forget)
+        longest = math.inf if forget is None else forget / (math.log(2.0) * _UNIT)
+        kept = (1.0 - (min(time, longest) + _DELAY) ** -_KAPPA) ** u
+        # Statistics follow quickly, their average at the pace that is asked for: the noise of batches goes, the past with it.
+        gain = max(u / time, 1.0 - kept, min(1.0, 4.0 * lost))
+        s = here * (gain / weight) + self.s * (1.0 - gain)
+        share = min(1.0, max((_SHARP + 1.0) * u / (time + _SHARP * u), lost))
+        mean = s * share + self.mean * (1.0 - share)
+        window = self.window * (1.0 - lost) + weight
+        params = self.model.m_step(s * window, self.params)
+        return replace(
+            self, params=params, s=s, mean=mean, time=time, window=window, updates=self.updates + 1, value=self.value + float(value)
+        )
+
+    def strange(self, source: Source) -> int | None:
+        """The column in which the rows of a source differ from those so far by far more than chance; None if none does."""
+        whole = source.joined()
+        if self.summary is None or whole.lengths is not None:  # steps of a sequence depend on each other
+            return None
+        x = np.asarray(whole.x)
+        return far_off(x, self.summary, min(_UNIT, len(x)))
+
+    def result(self, tolerance: float) -> Result:
+        """As a fit reports itself; the log-likelihood is that of each batch before it was learnt from, but for the first rows."""
+        prior, slivers = float(self.model.log_prior(self.params)), self.model.slivers(self.params, self.mean * self.window)
+        return Result(
+            self.model, self.params, self.value, prior, self.updates, StopReason.STREAM, (), math.inf, (),
+            self.n_rows, self.weight, tolerance, slivers, self.mean * self.weight,
+        )  # fmt: skip
+
+
+def bare(summary: ColumnSummary) -> ColumnSummary:
+    """Moments and ranges, without the sample of rows."""
+    return replace(summary, rows=summary.rows[:0], hashes=summary.hashes[:0], row_weights=None)
