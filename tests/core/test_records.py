@@ -1,12 +1,15 @@
 """Params and Stats: frozen dataclasses that know their arrays' names, and how to add up."""
 
+import pickle
 from dataclasses import FrozenInstanceError, dataclass, field
 from typing import Any
 
 import numpy as np
 import pytest
 
-from emkit import Params, Stats
+from emkit import FiniteMixture, Gaussian, ParameterError, Params, Stats
+from emkit.core.model import EStep
+from emkit.models.mixture import MixtureParams
 
 
 @dataclass(frozen=True)
@@ -43,12 +46,37 @@ def test_scaling():
     assert (tree() * 2.0).pack().tolist() == (2.0 * tree()).pack().tolist() == [2, 2, 4, 20, 40, 200, 400]
 
 
-def test_pack_leaves_labels_out_and_unpack_puts_them_back():
-    vector = tree(3.0).pack()
+def test_pack_leaves_labels_out_and_unpack_wants_them_back():
+    sent = tree(3.0)
+    vector = sent.pack()
     assert vector.dtype == np.float64 and len(vector) == 7
-    back = tree(1.0).unpack(vector)
+    back = tree(1.0).unpack(vector, sent.labels())
     assert back.pack().tolist() == vector.tolist()
     assert back.leaf.total.shape == (1, 2) and back.leaf.label.tolist() == [7.0]
+
+
+def test_unpacked_statistics_have_the_labels_they_were_packed_with_whatever_they_are_unpacked_like():
+    """Moments about the means of one iteration, unpacked like those of an earlier one, are about the former still."""
+    model, x = Gaussian(), np.array([[0.0], [1.0], [5.0]])
+    then, now = (model.null(1, 1).replace_arrays({"means": [[at]], "covariances": [[[1.0]]]}) for at in (0.0, 2.0))
+    earlier, sent = (model.stats(params, x, np.ones((3, 1))) for params in (then, now))
+    back = earlier.unpack(sent.pack(), sent.labels())
+    assert back.pivot.tolist() == [[2.0]]
+    assert (back + earlier).about(then.means).first.tolist() == [[12.0]]  # twice the sum of x
+    with pytest.raises(ParameterError, match="labels none belong to other statistics"):
+        earlier.unpack(sent.pack(), {})
+    with pytest.raises(ParameterError, match=r"shape \(2,\)"):
+        earlier.unpack(sent.pack()[1:], sent.labels())
+
+
+def test_pickles_hold_fields_only():
+    """What is sent to a worker each iteration: no factors, no tables that were computed on the way."""
+    params = Gaussian().null(16, 16).replace_arrays({"means": np.zeros((16, 16)), "covariances": np.stack([np.eye(16)] * 16)})
+    before = len(pickle.dumps(params))
+    assert params.whitener is not None and params.float32 is not None and params.kept == {}
+    assert len(pickle.dumps(params)) == before < 36_000
+    step = EStep(FiniteMixture(Gaussian(), 16), MixtureParams(np.full(16, 1 / 16), params))
+    assert len(pickle.dumps(step)) < 40_000
 
 
 def test_a_nested_record_keeps_its_own_addition():

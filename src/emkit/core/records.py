@@ -11,6 +11,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from emkit.core.errors import ParameterError
+
 
 class ArrayRecord:
     """Base of frozen dataclasses whose fields are arrays, numbers, None or further records."""
@@ -110,20 +112,37 @@ class Stats(ArrayRecord):
         return out
 
     def pack(self) -> np.ndarray:
-        """All additive fields as one flat float64 vector: what travels between machines."""
+        """All additive fields as one flat float64 vector: linear in the statistics, as long as labels agree."""
         labels = self._labels()
         parts = [np.ravel(np.asarray(a, dtype=np.float64)) for path, a in self.flatten().items() if path not in labels]
         return np.concatenate(parts) if parts else np.zeros(0)
 
-    def unpack(self, vector: np.ndarray) -> Self:
-        """Inverse of ``pack``; shapes and labels are taken from ``self``."""
-        labels, at = self._labels(), 0
+    def labels(self) -> dict[str, np.ndarray]:
+        """What is carried along and not added, by path: without it a packed vector means nothing."""
+        paths = self._labels()
+        return {path: value for path, value in self.flatten().items() if path in paths}
+
+    def unpack(self, vector: np.ndarray, labels: Mapping[str, np.ndarray]) -> Self:
+        """Inverse of ``pack`` and ``labels``. Only the form is taken from ``self``: moments about one pivot are none about another.
+
+        Raises
+        ------
+        ParameterError
+            If vector or labels are of statistics of another form.
+        """
+        paths, at = self._labels(), 0
         vector = np.asarray(vector, dtype=np.float64)
+        size, expected = len(self.pack()), self.labels().keys()
+        if vector.shape != (size,):
+            raise ParameterError(f"a vector of shape {vector.shape} was packed from other statistics: these have {size} numbers")
+        if labels.keys() != expected:
+            found, needed = (", ".join(sorted(names)) or "none" for names in (labels, expected))
+            raise ParameterError(f"labels {found} belong to other statistics: these have {needed}", parameter="labels")
 
         def next_piece(path: str, value: Any) -> Any:
             nonlocal at
-            if path in labels:
-                return value
+            if path in paths:
+                return labels[path]
             at += (size := int(np.size(value)))
             return vector[at - size : at].reshape(np.shape(value))
 

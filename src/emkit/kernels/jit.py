@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
+import numpy as np
 
 
 @lru_cache(maxsize=1)
@@ -26,6 +27,45 @@ def _stamp(compiled: Any) -> Any:
     return compiled
 
 
+class _Memory:
+    """The memory of a read-only array, as NumPy may see it as an array of the ordinary kind."""
+
+    def __init__(self, array: np.ndarray):
+        self.__array_interface__ = {**array.__array_interface__, "data": (array.__array_interface__["data"][0], False)}
+        self.array = array  # must live as long as the view does
+
+
+def _as_compiled(value: Any) -> Any:
+    """An argument as numba knows its type already: read-only arrays, and those in tuples, as ordinary ones of the same memory."""
+    if isinstance(value, np.ndarray):
+        return value if value.flags.writeable else np.asarray(_Memory(value))
+    if isinstance(value, tuple):
+        items = [_as_compiled(item) for item in value]
+        if any(new is not old for new, old in zip(items, value, strict=True)):
+            return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
+    return value
+
+
+def _one_signature(compiled: Any) -> Any:
+    """Let compiled code for ordinary arrays serve read-only ones (Arrow, memory maps, Dask, Ray), which to numba are another type.
+
+    Compiling once more takes seconds, and up to a quarter of a minute. Numba asks for code only where it has none for the types of
+    a call, so that calls with ordinary arrays cost nothing more. A kernel never writes to an input: see the conformance kit's law
+    that rows are not changed in place, and the tests on memory that the system protects.
+    """
+    compile_for = compiled._compile_for_args
+
+    def asked(*args: Any, **kwargs: Any) -> Any:
+        plain = tuple(map(_as_compiled, args)), {name: _as_compiled(value) for name, value in kwargs.items()}
+        same = all(new is old for new, old in zip(plain[0], args, strict=True))
+        if same and all(new is kwargs[name] for name, new in plain[1].items()):
+            return compile_for(*args, **kwargs)
+        return lambda *_, **__: compiled(*plain[0], **plain[1])
+
+    compiled._compile_for_args = asked
+    return compiled
+
+
 def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     """Compile with numba; fall back to no cache where no folder is writable.
 
@@ -36,9 +76,9 @@ def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 
     def decorate(function: Callable[..., Any]) -> Any:
         try:
-            return _stamp(numba.njit(nogil=True, cache=True, error_model="numpy", **options)(function))
+            return _one_signature(_stamp(numba.njit(nogil=True, cache=True, error_model="numpy", **options)(function)))
         except RuntimeError:
-            return numba.njit(nogil=True, error_model="numpy", **options)(function)
+            return _one_signature(numba.njit(nogil=True, error_model="numpy", **options)(function))
 
     return decorate
 

@@ -46,11 +46,11 @@ def statistics_add_up(case: Case) -> None:
 
 
 def statistics_pack_and_scale(case: Case) -> None:
-    """``stats * c`` is c times the packed vector, a new object, and ``unpack`` undoes ``pack``."""
+    """``stats * c`` is c times the packed vector, a new object, and ``unpack`` undoes ``pack`` and ``labels``."""
     stats, _ = case.all()
     packed = stats.pack()
     require(packed.ndim == 1 and packed.dtype == np.float64, f"pack gave {packed.dtype} of shape {packed.shape}")
-    same_bits("statistics unpacked", stats.unpack(packed), stats)
+    same_bits("statistics unpacked", (stats * 3.0).unpack(packed, stats.labels()), stats)
     close("(stats * 3).pack()", (stats * 3.0).pack(), 3.0 * packed, np.abs(packed), 1e-15)
     close("(0.5 * stats).pack()", (0.5 * stats).pack(), 0.5 * packed, np.abs(packed), 1e-15)
     close("(stats + stats).pack()", (stats + stats).pack(), 2.0 * packed, np.abs(packed), 1e-15)
