@@ -15,6 +15,7 @@ from emkit.core.errors import ParameterError
 from emkit.core.result import Result, StopReason
 from emkit.core.warn import warn
 from emkit.data.labels import read_labels
+from emkit.data.names import check_columns
 from emkit.data.rows import ArraySource
 from emkit.data.sequence_input import Sequences
 from emkit.estimators.settings import make_rng
@@ -88,6 +89,11 @@ class PartialFit:
         """Rows to begin with: twenty for each component, or twice as many as there are columns."""
         return int(max(ROWS_EACH, 2 * columns) * self._size())
 
+    def _same_columns(self: Any, columns: int) -> None:
+        """Compare with the rows that wait, if there are any."""
+        if "_waiting" in self.__dict__:
+            check_columns(None, columns, None, self.n_features_in_, self._name())
+
     def _wait(self: Any, rows: int, needed: int, columns: int) -> Any:
         self.n_features_in_ = columns
         warn(f"partial_fit begins with {needed} rows; there are {rows} so far, which are kept until then")
@@ -148,10 +154,7 @@ class PartialRows(PartialFit):
             return self._learn(source, forget)
         waiting = [*self.__dict__.get("_waiting", []), (X, sample_weight, labels)]
         rows, columns = sum(len(x) for x, _, _ in waiting), _width(X)
-        if "n_features_in_" in self.__dict__ and columns != self.n_features_in_:
-            raise ParameterError(
-                f"X has {columns} features, but {self._name()} is expecting {self.n_features_in_} features as input", parameter="X"
-            )
+        self._same_columns(columns)
         if rows < self._needed(columns):
             self._source(X, sample_weight, min_rows=1)
             self.__dict__["_waiting"] = waiting
@@ -195,6 +198,7 @@ class PartialSequences(PartialFit):
             found = self._new(X, lengths)
             return self._learn(self._source(found, sample_weight, states), forget)
         waiting: list[Block] = self.__dict__.get("_waiting", [])
+        self._same_columns(len(self._read(X, lengths).columns))
         found = self._read(X, lengths, like=self.__dict__.get("_waiting_columns"))
         source = self._source(found, sample_weight, states)
         blocks = [*waiting, _weighted(source.joined())]
