@@ -48,7 +48,7 @@ def test_friedmans_function(fitted):
 
 def test_noise_that_differs_from_place_to_place():
     held = []
-    for seed in range(3):
+    for seed in range(6):
         rng = np.random.default_rng(seed)
         x = rng.uniform(0, 1, (1200, 1))
         noise = 0.05 + 0.5 * x[:, 0] ** 2
@@ -172,3 +172,37 @@ def test_bad_cells_are_named():
         RBFRegressor().fit(x, y[:50])
     with pytest.raises(ParameterError, match="level"):
         RBFRegressor(4, random_state=0).fit(x, y).predict_interval(x, 1.0)
+
+
+@pytest.mark.parametrize(("n", "d"), [(3, 1), (5, 3), (8, 1), (10, 3), (60, 20)])
+def test_intervals_of_few_rows_hold_too(n, d):
+    held = []
+    for seed in range(8):
+        rng = np.random.default_rng([seed, n])
+        x, new = rng.normal(size=(n, d)), rng.normal(size=(300, d))
+        y, seen = (0.5 * rows[:, 0] + rng.normal(size=len(rows)) for rows in (x, new))
+        low, high = RBFRegressor(n_units=4, units="plain", random_state=0).fit(x, y).predict_interval(new, 0.9)
+        held.append(((low <= seen) & (seen <= high)).mean())
+    assert np.mean(held) > 0.75
+
+
+def test_two_rows_do_not_make_a_line_sure():
+    _, std = RBFRegressor().fit([[0.0], [1.0]], [0.0, 1.0]).predict([[5.0]], return_std=True)
+    assert std[0] > 0.4
+
+
+def test_experts_with_one_noise_hold():
+    rng = np.random.default_rng(0)
+    x, new = rng.uniform(-2, 2, (400, 2)), rng.uniform(-2, 2, (2000, 2))
+    y, seen = (np.sin(2 * r[:, 0]) + 0.3 * r[:, 1] ** 2 + 0.2 * rng.normal(size=len(r)) for r in (x, new))
+    low, high = RBFRegressor(10, readout="em", noise="constant", random_state=0).fit(x, y).predict_interval(new)
+    assert 0.84 < ((low <= seen) & (seen <= high)).mean() < 0.96
+
+
+def test_texts_and_complex_targets_are_refused():
+    x, y = wave(0)
+    frame = pd.DataFrame({"a": x[:, 0], "colour": np.where(x[:, 0] > 0, "red", "blue")})
+    with pytest.raises(DataError, match="'colour' holds texts"):
+        RBFRegressor().fit(frame, y)
+    with pytest.raises(DataError, match="complex"):
+        RBFRegressor().fit(x, y * 1j)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import stdtrit
 from sklearn.base import RegressorMixin
 
 from emkit.core.checks import one_of
@@ -158,7 +158,11 @@ class RBFRegressor(RegressorMixin, RBFNetwork):  # type: ignore[misc]
         if y is None:
             raise ParameterError("requires y to be passed, but the target y is None: give the target, fit(X, y)", parameter="y")
         try:
+            if np.iscomplexobj(np.asarray(y)):
+                raise DataError("Complex data not supported: the target y is complex")
             target = np.asarray(y, dtype=np.float64)
+        except DataError:
+            raise
         except (TypeError, ValueError) as error:
             raise DataError(f"the target y holds something that is no number: {error}") from error
         if target.ndim not in (1, 2) or len(target) != n:
@@ -189,8 +193,12 @@ class RBFRegressor(RegressorMixin, RBFNetwork):  # type: ignore[misc]
         if isinstance(level, bool) or not isinstance(level, int | float | np.number) or not 0.0 < level < 1.0:
             raise ParameterError(f"level={level!r}: give a probability between 0 and 1", parameter="level")
         mean, std = self.predict(X, return_std=True)
-        half = float(ndtri(0.5 + 0.5 * level)) * std
+        half = self._half(level) * std
         return mean - half, mean + half
+
+    def _half(self, level: float) -> float:
+        """Half the width of an interval, in standard deviations: Student's t, since few rows say little of the noise."""
+        return float(stdtrit(max(self._fitted().left, 1.0), 0.5 + 0.5 * level))
 
     def _shaped(self, values: np.ndarray) -> np.ndarray:
         return values[:, 0] if self._flat else values
@@ -224,7 +232,7 @@ class RBFRegressor(RegressorMixin, RBFNetwork):  # type: ignore[misc]
         with their numbers after them.
         """
         mean, std = (np.atleast_2d(np.asarray(value).T).T for value in self.predict(X, return_std=True))
-        half = float(ndtri(0.95))
+        half = self._half(0.9)
         out: dict[str, np.ndarray] = {}
         for o in range(mean.shape[1]):
             after = "" if mean.shape[1] == 1 else str(o)

@@ -57,6 +57,13 @@ class RBFNetwork(AskedByPrograms, BaseEstimator):  # type: ignore[misc]
         one_of(self.widths, WIDTHS, "widths")
         one_of(self.units, ("auto", *KINDS), "units")
         table = read_table(X)
+        for j, column in enumerate(table.columns.items):
+            if column.levels is not None:
+                raise DataError(
+                    f"{table.columns.called(j)} holds texts or categories, which have no distances: encode it as numbers, such "
+                    "as a column of 0 and 1 for each level",
+                    column=column.name,
+                )
         x = table.x.astype(np.float64, copy=False)
         weights = check_weights(sample_weight, len(x))
         weights = None if weights is None else np.asarray(weights, np.float64)

@@ -14,6 +14,7 @@ from emkit.models.rbf.inputs import Inputs
 
 _SIZES = (1, 3)
 _ROWS = 4000  # that the distribution is learnt from
+_GRID = 2.0**30  # steps of a column's range: EM then sees the same bits in any unit
 _STEPS, _TOL = 40, 0.5  # iterations and nats: an aid to a regression need not be exact
 
 
@@ -30,7 +31,9 @@ def inputs_of(x: np.ndarray, weights: np.ndarray | None) -> Inputs | None:
     d = x.shape[1]
     if not len(varied):
         return Inputs(np.ones(1), low[None], np.eye(d)[None])
-    source = ArraySource(np.ascontiguousarray(rows[:, varied]), mass, checked=True).distinct()
+    middle, size = 0.5 * (low + high)[varied], (high - low)[varied]  # units of columns do not matter, to the last digits
+    scaled = np.rint((rows[:, varied] - middle) / size * _GRID) / _GRID
+    source = ArraySource(np.ascontiguousarray(scaled), mass, checked=True).distinct()
     best: tuple[float, Any] | None = None
     for k in _SIZES:
         if k > 1 and source.total_weight < 10 * k * len(varied):
@@ -46,6 +49,6 @@ def inputs_of(x: np.ndarray, weights: np.ndarray | None) -> Inputs | None:
     params = matrices(mixture.components)
     k = len(mixture.weights)
     means, covariances = np.tile(low, (k, 1)), np.tile(np.eye(d), (k, 1, 1))
-    means[:, varied] = params.means
-    covariances[:, varied[:, None], varied] = params.covariances
+    means[:, varied] = params.means * size + middle
+    covariances[:, varied[:, None], varied] = params.covariances * np.outer(size, size)
     return Inputs(np.asarray(mixture.weights), means, covariances)

@@ -103,3 +103,13 @@ def test_a_constant_column_and_one_that_is_nearly_all_missing(fitted):
     x = np.column_stack([with_holes(x), np.where(np.arange(100) < 98, np.nan, 1.0), np.full(100, 3.0)])
     model = RBFRegressor(4, random_state=0).fit(x, y)
     assert np.isfinite(model.predict(x)).all() and model.relevance_[4] == 0
+
+
+def test_units_of_columns_do_not_matter_where_cells_are_missing_either():
+    x, y = wave(150)
+    x = with_holes(x, 0.1)
+    how = {"n_units": 10, "units": "plain", "random_state": 0}
+    plain, scaled = RBFRegressor(**how).fit(x, y), RBFRegressor(**how).fit(x * [1e6, 1e-6, 1.0], y)
+    np.testing.assert_allclose(
+        scaled.predict(x * [1e6, 1e-6, 1.0]), plain.predict(x), atol=0.02
+    )  # the last bits of what fills a hole are another search

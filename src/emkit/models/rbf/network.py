@@ -53,6 +53,10 @@ class Params:
     readout: Readout
     unit_noise: Array | None
     """(K, p) noise variances around the units, between which the logarithm is averaged; None: the same everywhere."""
+    left: float
+    """Rows that the weights and widths leave over to tell the noise by: its degrees of freedom."""
+    widened: float
+    """By how much the noise variance is larger than it looks, since the widths were chosen to make it small."""
     least_activity: float
     """Least logarithm of the units' summed values in the data; below it a row is far from all units."""
     relevance: Array
@@ -71,7 +75,7 @@ def _constant(of: Prepared, note: str) -> Params:
     d, m = len(of.scaling.mean), 1 + len(of.scaling.kept)
     readout = Readout(np.zeros((m, 0)), np.zeros((m, m)), np.zeros(2), np.empty(0), float("nan"), of.total)
     return Params(
-        of.scaling, of.outputs, of.y_mean, of.y_sd, no_units(m - 1), readout, None, 0.0, np.zeros(d),
+        of.scaling, of.outputs, of.y_mean, of.y_sd, no_units(m - 1), readout, None, of.total, 1.0, 0.0, np.zeros(d),
         float("nan"), (), None, (note,),
     )  # fmt: skip
 
@@ -173,11 +177,25 @@ def fit_network(
             around = unit_noise(piece, target, np.ones(len(target)) if weighed is None else weighed, found, final)
     shares = np.zeros(len(of.scaling.mean))
     shares[of.scaling.kept] = relevance(sample.x, sample.mass, found, final)
+    left, widened = _left(of.total, found, final)
     return Params(
         of.scaling, of.outputs, of.y_mean, of.y_sd, found, final,
-        around, least_activity(rows, found), shares,
+        around, left, widened, least_activity(rows, found), shares,
         final.log_evidence - float(np.log(of.rows.y_sd).sum()) * of.total, tuple(table), inputs, (*notes, *said),
     )  # fmt: skip
+
+
+def _left(total: float, units: Units, readout: Readout) -> tuple[float, float]:
+    """Degrees of freedom of the noise, and the factor by which the chosen widths make it look too small.
+
+    The evidence allows for the weights: gamma of them are determined (MacKay 1992). Widths are at their most probable values, one
+    for each column, and take as many rows of what there is to tell the noise by.
+    """
+    k, lam = units.count, np.exp(readout.log_lambda)
+    diagonal = readout.inverse.diagonal()
+    determined = len(diagonal) - lam[0] * diagonal[1 : 1 + k].sum() - lam[1] * diagonal[1 + k :].sum()
+    widths = len(units.log_omega) if k else 0
+    return max(total - float(determined) - widths, 0.0), total / max(total - widths, total / 3.0)
 
 
 def _read(rows: Rows, sample: Sample, units: Units, readout: str) -> Readout:
@@ -187,7 +205,11 @@ def _read(rows: Rows, sample: Sample, units: Units, readout: str) -> Readout:
         d = sample.x.shape[1]
         inverse = np.zeros((1 + units.count + d,) * 2)
         inverse[: 1 + units.count, : 1 + units.count] = found.inverse
-        return replace(found, mean=np.concatenate([found.mean, np.zeros((d, found.mean.shape[1]))]), inverse=inverse)
+        mean = np.concatenate([found.mean, np.zeros((d, found.mean.shape[1]))])
+        # Each expert's own noise is less than what rows deviate from the mean of them all.
+        apart = sample.y - features(sample.x, units)[0] @ mean
+        noise = np.maximum(sample.mass @ apart**2 / sample.mass.sum(), 1e-12)
+        return replace(found, mean=mean, inverse=inverse, noise=noise)
     known: Readout | None = None
     for _ in range(1 if rows.inputs is None else _AGAIN):
         sums = whole_gram(rows, units, known)
@@ -199,8 +221,8 @@ def _read(rows: Rows, sample: Sample, units: Units, readout: str) -> Readout:
 def predict(params: Params, X: Array, *, return_std: bool = False) -> tuple[Array, Array | None]:
     """Mean (n, all outputs) and, if asked, standard deviation of a new observation, of the same shape.
 
-    The variance is that of the noise, local or not, plus psi' S psi for the weights. Where the units' values sum to
-    less than anywhere in the data, the prior variance of one unit's weight comes in as they vanish: the posterior
+    The variance is that of the noise, local or not, plus psi' S psi for the weights, both widened for the widths. Where the units'
+    values sum to less than anywhere in the data, the prior variance of one unit's weight comes in as they vanish: the posterior
     knows of weights at the units only, and would be surer there than close by (Rasmussen & Quinonero-Candela 2005).
     """
     X = np.asarray(X, float)
@@ -217,7 +239,8 @@ def predict(params: Params, X: Array, *, return_std: bool = False) -> tuple[Arra
         local = readout.noise if params.unit_noise is None else noise_at(piece.shares, params.unit_noise)
         far = -np.expm1(np.minimum(piece.activity - params.least_activity, 0.0)) if units.count else np.zeros(len(piece.psi))
         known = spread_of_mean(piece.psi, readout) + far * np.exp(-readout.log_lambda[0])
-        std[part, out] = np.sqrt(local + known[:, None] * readout.noise + piece.spread(readout.mean)) * sd
+        noise = local * params.widened + np.exp(-params.left)  # of no row to tell it by, the target's own variance
+        std[part, out] = np.sqrt(noise + known[:, None] * readout.noise * params.widened + piece.spread(readout.mean)) * sd
     return mean, std
 
 
