@@ -8,7 +8,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import emkit
 from emkit import DataError, Monitor, ParameterError, RBFClassifier, RBFRegressor
 from emkit.core.result import StopReason
-from emkit.models.rbf.logits import _at, maximise, moderated, probabilities
+from emkit.models.rbf.logits import _at, _left_out, believe, maximise, moderated, probabilities
 
 
 def ring(n=300, seed=0):
@@ -25,11 +25,19 @@ def fitted():
 def test_a_ring_is_found_and_the_third_column_does_not_matter(fitted):
     x, y = ring(2000, 1)
     assert fitted.score(x, y) > 0.9 and fitted.relevance_[2] < 0.05
-    p = fitted.predict_proba(x)
-    np.testing.assert_allclose(p.sum(axis=1), 1.0)
-    for low in (0.1, 0.3, 0.5, 0.7):  # calibrated
-        here = (p[:, 1] >= low) & (p[:, 1] < low + 0.2)
-        assert abs(p[here, 1].mean() - (y[here] == "out").mean()) < 0.1
+    np.testing.assert_allclose(fitted.predict_proba(x).sum(axis=1), 1.0)
+
+
+def test_probabilities_are_frequencies():
+    said, was = [], []
+    for seed in range(4):
+        x, y = ring(2000, 100 + seed)
+        said.append(RBFClassifier(random_state=0).fit(*ring(300, seed)).predict_proba(x)[:, 1])
+        was.append(y == "out")
+    said, was = np.concatenate(said), np.concatenate(was)
+    for low in (0.0, 0.2, 0.4, 0.6, 0.8):
+        here = (said >= low) & (said < low + 0.2)
+        assert here.sum() > 200 and abs(said[here].mean() - was[here].mean()) < 0.06
 
 
 def test_three_classes_and_what_is_shown_of_them():
@@ -72,6 +80,61 @@ def test_the_evidence_is_at_its_top_and_the_weights_too(classes):
     np.testing.assert_allclose(slope, 0.0, atol=1e-2)
 
 
+def problem(classes, weights=None, n=60):
+    """Overlapping classes on two columns: features, targets, and labels."""
+    rng = np.random.default_rng(classes)
+    psi = np.column_stack([np.ones(n), rng.normal(size=(n, 2))])
+    labels = np.argmax(psi @ rng.normal(size=(3, classes)) + rng.gumbel(size=(n, classes)), axis=1)
+    y = np.eye(classes)[labels]
+    y = y[:, 1:] if classes == 2 else y
+    weights = np.ones(n) if weights is None else weights
+    return psi, y, weights, lambda: iter([(psi, y, weights)])
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_row_is_left_out_as_if_it_were_not_there(classes):
+    psi, y, ones, blocks = problem(classes)
+    log_lambda = np.zeros(2)
+    full = _at(blocks, 0, log_lambda, None)
+    p = probabilities(psi @ full.mean)
+    p = p[:, 1:] if classes == 2 else p
+    bend = sum(np.kron(np.diag(q) - np.outer(q, q), np.outer(row, row)) for q, row in zip(p, psi, strict=True))
+    bend = bend + np.kron(np.eye(full.mean.shape[1]), np.diag([1e-3, 1.0, 1.0]))
+    m, n_logits = full.mean.shape
+    inverse = np.linalg.inv(bend).reshape(n_logits, m, n_logits, m)
+    logits, variances = _left_out(psi, y, ones, full.mean, inverse)
+    for row in range(10):
+        others = np.arange(len(psi)) != row
+        again = _at(lambda keep=others: iter([(psi[keep], y[keep], ones[keep])]), 0, log_lambda, None)
+        shown = probabilities(logits[row : row + 1])
+        np.testing.assert_allclose(shown, probabilities(psi[row : row + 1] @ again.mean), atol=0.02)
+        np.testing.assert_allclose(variances[row], again.variances(psi[row : row + 1])[0], rtol=0.25)
+
+
+def test_what_is_believed_counts_a_row_of_weight_two_as_two_and_all_beyond_the_data():
+    psi, y, _, _ = problem(2)
+    weights = np.r_[np.full(20, 2.0), np.ones(40)]
+    double = np.r_[np.arange(20), np.arange(60)]
+    both = [
+        believe(blocks, 0, _at(blocks, 0, np.zeros(2), None))
+        for blocks in (lambda: iter([(psi, y, weights)]), lambda: iter([(psi[double], y[double], np.ones(80))]))
+    ]
+    assert both[0].believed == both[1].believed
+    np.testing.assert_allclose(both[0].seen, both[1].seen, rtol=1e-9)
+    far = np.array([[1.0, 50.0, 50.0]])
+    raw = np.einsum("nm,mk,nk->n", far, both[0].spread[0], far)
+    np.testing.assert_allclose(both[0].variances(far)[:, 0], raw - (1 - both[0].believed) * both[0].seen, rtol=1e-9)
+
+
+def test_classes_that_are_all_but_separable_are_no_reason_for_units_nor_for_doubt():
+    from sklearn.datasets import load_wine
+
+    x, y = load_wine(return_X_y=True)
+    model = RBFClassifier(random_state=0).fit(x[::2], y[::2])
+    p = model.predict_proba(x[1::2])[np.arange(len(y[1::2])), y[1::2]]
+    assert model.units_ == "linear" and -np.log(p).mean() < 0.1
+
+
 def test_moderation_is_the_average_over_logits():
     rng = np.random.default_rng(0)
     drawn = 1.0 / (1.0 + np.exp(-(1.5 + 2.0 * rng.normal(size=200_000))))
@@ -87,7 +150,7 @@ def test_perfect_separation_stays_finite():
 def test_far_from_all_rows_odds_are_less_sure(fitted):
     far = fitted.predict_proba([[30.0, 30.0, 0.0]])[0]
     near = fitted.predict_proba([[2.0, 2.0, 0.0]])[0]
-    assert (np.isfinite(far).all() and abs(far[1] - 0.5) <= abs(near[1] - 0.5) + 1e-6) or fitted.units_ == "normalised"
+    assert fitted.units_ == "plain" and np.isfinite(far).all() and abs(far[1] - 0.5) < abs(near[1] - 0.5)
 
 
 def test_weight_two_is_the_row_twice_and_weight_zero_none():
@@ -152,6 +215,34 @@ def test_a_search_that_is_stopped_keeps_the_best_so_far(kind):
     assert 1 <= sum(one["n_units"] > 0 for one in model.candidates_) <= 3
     assert model.cut_off() and "stopped" in model.summary()
     assert kind(4, random_state=0).fit(x, y if kind is RBFClassifier else x[:, 0]).cut_off() is None
+
+
+class Press(Monitor):
+    """Ctrl-C, after so many networks."""
+
+    def __init__(self, after):
+        self.left = after
+
+    def say(self, text):
+        self.left -= 1
+
+    def asked(self):
+        if self.left <= 0:
+            raise KeyboardInterrupt
+        return None
+
+
+@pytest.mark.parametrize("kind", [RBFClassifier, RBFRegressor])
+def test_ctrl_c_keeps_the_best_so_far(kind):
+    x, y = ring(100)
+    target = y if kind is RBFClassifier else x[:, 0]
+    for after in (1, 3):
+        model = kind(random_state=0, monitors=[Press(after)]).fit(x, target)
+        assert sum(one["n_units"] > 0 for one in model.candidates_) == after
+        assert model.cut_off() == StopReason.INTERRUPTED.value and "stopped" in model.summary()
+        assert len(model.predict(x)) == 100
+    with pytest.raises(KeyboardInterrupt):
+        kind(4, random_state=0, monitors=[Press(0)]).fit(x, target)
 
 
 def test_bad_input_is_refused():

@@ -22,7 +22,7 @@ from emkit.estimators.rbf_inputs import inputs_of
 from emkit.estimators.settings import make_rng
 from emkit.estimators.targets import column_of_target
 from emkit.models.rbf.described import Described
-from emkit.models.rbf.search import KINDS, Tried
+from emkit.models.rbf.search import KINDS, STOPPED, Tried
 
 WIDTHS, CENTERS = ("columns", "units"), ("metric", "input", "joint")
 
@@ -89,6 +89,8 @@ class RBFNetwork(AskedByPrograms, BaseEstimator):  # type: ignore[misc]
             }  # fmt: skip
             network = self._fit_network(x, target, weights, how)
         self._take_on(network, table.columns)
+        if STOPPED in network.notes and not cut:  # by Ctrl-C
+            cut.append(StopReason.INTERRUPTED)
         self._cut_off = cut[0].value if cut else None
         return self
 

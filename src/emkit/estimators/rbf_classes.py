@@ -18,9 +18,11 @@ class RBFClassifier(ClassifierMixin, RBFNetwork):  # type: ignore[misc]
     """Classification by a radial basis function network.
 
     The log odds of the classes are b + sum_k w_k phi_k(x) + v'x, with units as in ``RBFRegressor``. The metric, a width for each
-    column, is that in which a regression on the classes' indicators has the largest evidence; the number and kind of units, or
-    none, are those with the largest evidence of the classes themselves, by Laplace's approximation. Probabilities are averaged
-    over what the data leave open about the weights, so that they fall back towards even odds where there are no data.
+    column, is that in which a regression on the classes' indicators has the largest evidence; the number and kind of units are
+    those with the largest evidence of the classes themselves, by Laplace's approximation, or there are none, where that gains less
+    than half the logarithm of the rows for each width. Probabilities are averaged over what the data leave open about the weights:
+    in full beyond the data, so that they fall back towards even odds; among the data by the share with which rows that are left
+    out are predicted best, since Laplace's approximation leaves too much open where classes are all but separable.
 
     Parameters
     ----------
@@ -56,7 +58,9 @@ class RBFClassifier(ClassifierMixin, RBFNetwork):  # type: ignore[misc]
 
     References
     ----------
-    MacKay (1992), The evidence framework applied to classification networks, Neural Computation 4, 720-736.
+    MacKay (1992), The evidence framework applied to classification networks, Neural Computation 4, 720-736. Kuss and Rasmussen
+    (2005), Assessing approximate inference for binary Gaussian process classification, Journal of Machine Learning Research 6,
+    1679-1704.
 
     Examples
     --------

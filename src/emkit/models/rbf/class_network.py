@@ -11,16 +11,15 @@ import numpy as np
 
 from emkit.models.rbf.features import Array, Units
 from emkit.models.rbf.inputs import Inputs
-from emkit.models.rbf.logits import Blocks, Logits, maximise, moderated, probabilities
+from emkit.models.rbf.logits import Blocks, Logits, believe, maximise, moderated, probabilities
 from emkit.models.rbf.metric import Sample
 from emkit.models.rbf.passes import BLOCK, Piece, Rows, expected, features, least_activity, slopes_of
 from emkit.models.rbf.prepared import Prepared, different, no_units, prepare
 from emkit.models.rbf.sampling import distinct_sample, on_grid
 from emkit.models.rbf.scaling import Scaling
-from emkit.models.rbf.search import KINDS, Tried, first_metric, fit_one, sizes_for
+from emkit.models.rbf.search import KINDS, STOPPED, Tried, first_metric, fit_one, sizes_for
 
 FEWEST = 8  # rows below which there is a linear part only
-_WORTH = 1.0  # nats that units must gain over a plane: their widths were chosen after seeing the rows
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,8 @@ def fit_classes(
     kinds = KINDS if units == "auto" else (units,)
     chosen, table, notes = _choose(of, sample, seed, n_units, kinds, widths, centers, halted, report)
     rows = of.rows.with_holes(x[:, of.scaling.kept], inputs)
-    readout = maximise(_of_rows(rows, chosen), chosen.count)
+    blocks = _of_rows(rows, chosen)
+    readout = believe(blocks, chosen.count, maximise(blocks, chosen.count))
     shares = np.zeros(len(of.scaling.mean))
     shares[of.scaling.kept] = relevance(sample, chosen, readout)
     return ClassParams(
@@ -98,7 +98,11 @@ def _choose(
     halted: Callable[[], bool],
     report: Callable[[Tried], None] | None,
 ) -> tuple[Units, list[Tried], list[str]]:
-    """The units with the largest Laplace evidence on the sample, the table of what was tried, and what to say about it."""
+    """The units with the largest Laplace evidence on the sample, the table of what was tried, and what to say about it.
+
+    A plane is among what is tried where the number is to be found. Units cost more than their weights there: d widths were found
+    with the classes in view, and each is charged half the logarithm of the rows, as the BIC does.
+    """
     kept = of.scaling.kept
     if of.total < FEWEST or not len(kept):
         return no_units(len(kept)), [], [f"a linear model: {'fewer than 8 rows' if len(kept) else 'no column varies'}"]
@@ -111,27 +115,32 @@ def _choose(
     best: tuple[float, Units] | None = None
     table: list[Tried] = []
     earlier: dict[tuple[str, int], Array] = {}
-    if isinstance(n_units, str) and isinstance(centers, str):  # where classes are told apart by a plane, units only cost
+    cost = 0.5 * float(np.log(of.total)) * len(kept)
+    if isinstance(n_units, str) and isinstance(centers, str):
         plane = no_units(len(kept))
         readout = maximise(_of_sample(of, sample, plane), 0)
-        best = readout.log_evidence, plane
+        best = readout.log_evidence + cost, plane
         table.append(Tried(0, "linear", readout.log_evidence, readout.determined))
-    for kind in kinds:
-        for i, k in enumerate(sizes):
-            if table and halted():
-                break
-            near = [earlier[pair] for pair in ((kind, sizes[i - 1]), (kinds[0], k)) if pair in earlier]
-            found = fit_one(sample, start, k, kind, begins=near, widths=widths, centers=centers, seed=seed, halted=halted)
-            earlier[kind, k] = found.units.log_omega
-            readout = maximise(_of_sample(of, sample, found.units), k)
-            table.append(Tried(k, kind, readout.log_evidence, readout.determined))
-            if report is not None:
-                report(table[-1])
-            if best is None or readout.log_evidence > best[0] + (_WORTH if not best[1].count else 0.0):
-                best = readout.log_evidence, found.units
+    try:
+        for kind in kinds:
+            for i, k in enumerate(sizes):
+                if table and halted():
+                    break
+                near = [earlier[pair] for pair in ((kind, sizes[i - 1]), (kinds[0], k)) if pair in earlier]
+                found = fit_one(sample, start, k, kind, begins=near, widths=widths, centers=centers, seed=seed, halted=halted)
+                earlier[kind, k] = found.units.log_omega
+                readout = maximise(_of_sample(of, sample, found.units), k)
+                table.append(Tried(k, kind, readout.log_evidence, readout.determined))
+                if best is None or readout.log_evidence > best[0]:
+                    best = readout.log_evidence, found.units
+                if report is not None:
+                    report(table[-1])
+    except KeyboardInterrupt:
+        if best is None:
+            raise
     assert best is not None
     if sum(one.n_units > 0 for one in table) < len(sizes) * len(kinds):
-        notes.append("the search over the number of units was stopped")
+        notes.append(STOPPED)
     return best[1], table, notes
 
 

@@ -5,10 +5,15 @@ of the regression (``evidence``): w ~ N(0, 1 / lambda_w), linear part ~ N(0, 1 /
 precisions Newton's method finds the most probable weights. The evidence is the value there, plus half the log determinants of
 prior and posterior; precisions follow MacKay's fixed point, lambda = gamma / |w|^2, with gamma the weights that the data determine
 (MacKay 1992, The evidence framework applied to classification networks, Neural Computation 4, 720-736).
+
+The fixed point takes the curvature as given. Where classes are all but separable that is far from true, Laplace's evidence goes on
+growing towards ever larger weights, and predictions get worse there: so the fixed point is left as soon as the evidence falls, and
+is no maximum. The variance of the logits is too large there as well (Kuss & Rasmussen 2005, Journal of Machine Learning Research 6,
+1679-1704); predictions of rows that were left out say how much of it to believe (``believe``).
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
@@ -18,6 +23,7 @@ from emkit.models.rbf.features import Array
 
 _NEWTON, _ROUNDS, _TOL = 40, 60, 1e-3
 _LEAST, _MOST = -12.0, 16.0  # bounds of log lambda
+_SHARES = (0.0, 0.03, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)  # of the variance of the logits that may be believed
 
 Blocks = Callable[[], Iterator[tuple[Array, Array, Array]]]
 """Makes rows block by block: psi (n, M), targets (n, C) or (n, 1), of ones and zeros, and weights (n,)."""
@@ -39,6 +45,10 @@ class Logits:
         Laplace's approximation, nats.
     known : array of shape (M,)
         How many weights of each feature the data determine, all logits together.
+    believed : float
+        Share of the logits' variance that counts in predictions, see ``believe``.
+    seen : array of shape (L,)
+        The largest variance that a row of the data had when it was left out: what is beyond it counts in full.
     """
 
     mean: Array
@@ -46,6 +56,8 @@ class Logits:
     log_lambda: Array
     log_evidence: float
     known: Array
+    believed: float
+    seen: Array
 
     @property
     def determined(self) -> float:
@@ -57,8 +69,9 @@ class Logits:
         return np.asarray(psi @ self.mean)
 
     def variances(self, psi: Array) -> Array:
-        """Of the logits, (n, L)."""
-        return np.maximum(np.einsum("nm,lmk,nk->nl", psi, self.spread, psi, optimize=True), 0.0)
+        """Of the logits, (n, L), as far as they are believed."""
+        found = np.maximum(np.einsum("nm,lmk,nk->nl", psi, self.spread, psi, optimize=True), 0.0)
+        return np.asarray(found - (1.0 - self.believed) * np.minimum(found, self.seen))
 
 
 def probabilities(logits: Array) -> Array:
@@ -74,7 +87,7 @@ def moderated(logits: Array, variances: Array) -> Array:
 
 
 def maximise(blocks: Blocks, n_units: int, start: Logits | None = None) -> Logits:
-    """Precisions whose Laplace evidence is largest, by MacKay's fixed point; the best that was met is kept."""
+    """Weights and precisions by MacKay's fixed point; of the precisions on the way, those of the largest evidence are kept."""
     log_lambda = np.zeros(2) if start is None else start.log_lambda
     now = _at(blocks, n_units, log_lambda, None if start is None else start.mean)
     best = now
@@ -136,7 +149,48 @@ def _at(blocks: Blocks, n_units: int, log_lambda: Array, start: Array | None) ->
     spread = np.array([inverse[c, :, c] for c in range(n_logits)])
     log_det = n_logits * float(np.log(lam).sum()) - 2.0 * float(np.log(np.diag(_factor(bend)[0])).sum())
     shares = 1.0 - lam * traces.sum(axis=0) / n_logits
-    return Logits(mean, spread, log_lambda, value + 0.5 * log_det, n_logits * shares)
+    return Logits(mean, spread, log_lambda, value + 0.5 * log_det, n_logits * shares, 1.0, np.full(n_logits, np.inf))
+
+
+def believe(blocks: Blocks, n_units: int, found: Logits) -> Logits:
+    """The same, with the share of the logits' variance whose predictions of rows that are left out are the most probable.
+
+    Leaving row n out is one Newton step: with R the curvature of its log likelihood in its logits a, V = psi' H^-1 psi and r its
+    residual r, the logits are a - G r and their covariance is G = V (I - R V)^-1 (Vehtari et al. 2016, Journal of Machine Learning
+    Research 17, 1-38). A row of weight 2 stands there twice, and one of them is left out.
+    """
+    lam = prior_precisions(found.log_lambda, n_units, len(found.mean))
+    _, _, bend = _posterior(blocks, found.mean, lam)
+    m, n_logits = found.mean.shape
+    inverse = cho_solve(_factor(bend), np.eye(m * n_logits)).reshape(n_logits, m, n_logits, m)
+    scores, seen = np.zeros(len(_SHARES)), np.zeros(n_logits)
+    for psi, y, weights in blocks():
+        logits, variances = _left_out(psi, y, np.minimum(weights, 1.0), found.mean, inverse)
+        seen = np.maximum(seen, variances[weights > 0].max(axis=0, initial=0.0))
+        full = np.column_stack([1.0 - y, y]) if n_logits == 1 else y
+        for i, share in enumerate(_SHARES):
+            scores[i] += weights @ np.log(np.maximum((moderated(logits, share * variances) * full).sum(axis=1), 1e-300))
+    return replace(found, believed=_SHARES[int(np.argmax(scores))], seen=seen)
+
+
+def _left_out(psi: Array, y: Array, part: Array, mean: Array, inverse: Array) -> tuple[Array, Array]:
+    """Logits of each row and their variances, (n, L), by the other rows and all but ``part`` of the row itself."""
+    n_logits = mean.shape[1]
+    logits = psi @ mean
+    p = probabilities(logits)
+    at = p[:, 1:] if n_logits == 1 else p
+    own = np.eye(n_logits)
+    curved = at[:, :, None] * (own - at[:, None, :])  # of one logit p (1 - p)
+    spread = np.empty((len(psi), n_logits, n_logits))
+    for c in range(n_logits):
+        for d in range(c + 1):
+            spread[:, c, d] = spread[:, d, c] = np.einsum("nm,nm->n", psi @ inverse[c, :, d], psi)
+    gain = spread @ np.linalg.inv(own - part[:, None, None] * (curved @ spread))
+    logits = logits - np.einsum("ncd,nd->nc", gain, part[:, None] * (y - at))
+    if n_logits > 1:  # of the differences from the mean logit, as above
+        gain = gain - gain.mean(axis=1, keepdims=True)
+        gain = gain - gain.mean(axis=2, keepdims=True)
+    return logits, np.maximum(np.einsum("ncc->nc", gain), 0.0)
 
 
 def _factor(bend: Array) -> tuple[Array, bool]:

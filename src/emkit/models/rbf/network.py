@@ -32,7 +32,7 @@ from emkit.models.rbf.prepared import Prepared, different, no_units, prepare
 from emkit.models.rbf.readouts import experts, ridge
 from emkit.models.rbf.sampling import distinct_sample, on_grid
 from emkit.models.rbf.scaling import Scaling
-from emkit.models.rbf.search import KINDS, Tried, first_metric, search, sizes_for
+from emkit.models.rbf.search import KINDS, STOPPED, Tried, first_metric, search, sizes_for
 
 FEWEST = 8  # rows below which there is a linear part only
 _AGAIN = 3  # fits of the weights where inputs are missing, each with what the one before says of the rows
@@ -101,12 +101,12 @@ def _find_units(
         sizes = [len(centers)]
     notes = [f"{sizes[-1]} units are more than a quarter of the rows"] if sizes[-1] > of.total / 4 else []
     shift = -float(np.log(of.rows.y_sd).sum()) * float(sample.mass.sum())
-    best, table = search(
+    best, table, done = search(
         sample, first_metric(sample, seed), sizes, kinds, shift,
         widths=widths, centers=centers, seed=seed, halted=halted, report=report,
     )  # fmt: skip
-    if len(table) < len(sizes) * len(kinds):
-        notes.append("the search over the number of units was stopped")
+    if not done:
+        notes.append(STOPPED)
     return best.units, table, notes
 
 

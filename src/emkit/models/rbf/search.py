@@ -13,6 +13,7 @@ from emkit.models.rbf.metric import Sample, evidence_and_slope, improve, worth
 
 SIZES = (4, 10, 25, 60)
 KINDS = ("normalised", "plain")
+STOPPED = "the search over the number of units was stopped"
 _FIRST, _THEN = 20, 40  # evaluations of the evidence before and after the centres are put by the new metric
 _DRAWS, _POLISH = 8, 15  # most further draws of the centres of the winner, evaluations for each
 _NEAR = 8.0  # largest sum of omega over the columns to start from
@@ -145,30 +146,37 @@ def search(
     seed: int = 0,
     halted: Callable[[], bool] = lambda: False,
     report: Callable[[Tried], None] | None = None,
-) -> tuple[Found, list[Tried]]:
-    """The best of all pairs and the table; what was found so far where ``halted`` says to stop.
+) -> tuple[Found, list[Tried], bool]:
+    """The best of all pairs, the table, and whether everything was tried.
+
+    Where ``halted`` says to stop, or Ctrl-C is pressed, it is what was found so far; before that KeyboardInterrupt goes through.
 
     ``shift`` is added to log evidences: the logarithm of the target's scale, over the rows.
     """
     best: Found | None = None
     table: list[Tried] = []
     earlier: dict[tuple[str, int], Array] = {}
-    for kind in kinds:
-        for i, k in enumerate(sizes):
-            if best is not None and halted():
-                break
-            near = [earlier.get(pair) for pair in ((kind, sizes[i - 1]), (kinds[0], k)) if pair != (kind, k)]
-            begins = [at for at in near if at is not None]
-            found = fit_one(
-                sample, start, k, kind, begins=begins, widths=widths, centers=centers, seed=seed, halted=halted
-            )  # fmt: skip
-            earlier[kind, k] = found.units.log_omega
-            table.append(Tried(k, kind, found.readout.log_evidence + shift, determined(found)))
-            if report is not None:
-                report(table[-1])
-            if best is None or found.readout.log_evidence > best.readout.log_evidence:
-                best = found
-    assert best is not None
-    if widths == "columns" and isinstance(centers, str) and centers != "input":
-        best = polish(sample, best, start, centers=centers, seed=seed, halted=halted)
-    return best, table
+    try:
+        for kind in kinds:
+            for i, k in enumerate(sizes):
+                if best is not None and halted():
+                    break
+                near = [earlier.get(pair) for pair in ((kind, sizes[i - 1]), (kinds[0], k)) if pair != (kind, k)]
+                begins = [at for at in near if at is not None]
+                found = fit_one(
+                    sample, start, k, kind, begins=begins, widths=widths, centers=centers, seed=seed, halted=halted
+                )  # fmt: skip
+                earlier[kind, k] = found.units.log_omega
+                table.append(Tried(k, kind, found.readout.log_evidence + shift, determined(found)))
+                if best is None or found.readout.log_evidence > best.readout.log_evidence:
+                    best = found
+                if report is not None:
+                    report(table[-1])
+        assert best is not None
+        if widths == "columns" and isinstance(centers, str) and centers != "input":
+            best = polish(sample, best, start, centers=centers, seed=seed, halted=halted)
+    except KeyboardInterrupt:
+        if best is None:
+            raise
+        return best, table, False
+    return best, table, len(table) == len(sizes) * len(kinds)
