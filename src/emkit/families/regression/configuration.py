@@ -131,7 +131,7 @@ class ConfiguredRegression(Family):
     def ready(self, source: Source, k: int) -> Self:
         """Finds its columns, their units, and the residual variance of one regression of all rows.
 
-        Raises DataError for a constant normal response, unless its variances are fixed.
+        Raises DataError for a constant normal response (less its offset, where it has one), unless its variances are fixed.
         """
         places = self._there(source.columns)
         frame = Frame.of(source, places, self.kind)
@@ -146,8 +146,10 @@ class ConfiguredRegression(Family):
         if not frame.variance > 0:
             if "variances" not in self.fixed:
                 name = source.columns.called(places.target)
+                name += "" if places.offset is None else " less its offset"
+                how = "is constant" if frame.rows else "has no observed cell"
                 raise DataError(
-                    f"{name} is constant: there is nothing to regress; drop it, or fix the variances",
+                    f"{name} {how}: there is nothing to regress; drop it, or fix the variances",
                     column=source.columns[places.target].name,
                 )
             return found

@@ -277,12 +277,24 @@ class Regression(ConfiguredRegression):
         return value, value
 
     def embed(self, x: Any) -> np.ndarray:
-        """Standardised covariates, and the response as its kind has it; missing cells sit in the middle."""
+        """Standardised covariates, and the response as its kind has it; missing cells, and rows without a response, sit in the
+        middle.
+        """
         places, frame = self.known
         x = np.asarray(x, dtype=np.float64)
-        y = x[:, [places.target]] / (1.0 if places.trials is None else np.maximum(x[:, [places.trials]], 1.0))
-        own = self.kind.support.embed(y, np.array([frame.mean]), np.array([frame.variance]))
-        return np.concatenate([np.nan_to_num((x[:, list(places.on)] - frame.centre) / frame.scale), own], axis=1)
+        covariates = np.nan_to_num((x[:, list(places.on)] - frame.centre) / frame.scale)
+        covariates[np.isnan(x[:, places.target])] = 0.0
+        return np.concatenate([covariates, self._embedded_response(x)], axis=1)
+
+    def _embedded_response(self, x: np.ndarray) -> np.ndarray:
+        """The response alone as points, (n, 1): a normal one less its offset, a share where there are trials."""
+        places, frame = self.known
+        y, mean = x[:, [places.target]], frame.mean
+        if self.kind.has_variance and places.offset is not None:
+            y, mean = y - x[:, [places.offset]], frame.start
+        elif places.trials is not None:
+            y = y / np.maximum(x[:, [places.trials]], 1.0)
+        return np.asarray(self.kind.support.embed(y, np.array([mean]), np.array([frame.variance])))
 
     def partition(self, x: np.ndarray, weights: np.ndarray | None, k: int, rng: np.random.Generator) -> np.ndarray:
         """By the line that each row lies nearest, of lines through a few rows: see ``emkit.families.regression.starting``."""
