@@ -5,9 +5,10 @@ import warnings
 import numpy as np
 import pytest
 
-from emkit import ArraySource, DataError, Gaussian, ParameterError, Poisson, SequenceSource
+from emkit import ArraySource, DataError, Gaussian, ParameterError, PerColumn, Poisson, SequenceSource
 from emkit.families.regression.family import Regression
 from emkit.models.concomitant import ConcomitantMixture
+from emkit.testing import check_model
 from support.fits import fitted
 
 LENGTHS = np.tile([2, 3, 1, 4], 15)
@@ -96,3 +97,58 @@ def test_more_classes_than_groups():
         ConcomitantMixture(Poisson(), 3, "u").resolve(few)
     with pytest.raises(DataError, match=r"n_components=3 is more than the 2 row\(s\)"):
         ConcomitantMixture(Poisson(), 3, "u").resolve(ArraySource(x[:2], columns=["y", "u"]))
+
+
+# --- tables with regressions --------------------------------------------------------------------------------------------
+
+
+def table(n=150, seed=0):
+    """Columns y, u, x, z: y follows one of two lines in x, u tells which in part, z is normal about a place of its own in each."""
+    rng = np.random.default_rng(seed)
+    label = rng.integers(2, size=n)
+    x = rng.normal(size=n)
+    y = np.where(label == 0, 2.0 * x, -2.0 * x) + 0.3 * rng.normal(size=n)
+    return np.column_stack([y, label + rng.normal(size=n), x, 3.0 * label + rng.normal(size=n)])
+
+
+def test_numbers_are_those_of_the_whole_table():
+    """Whether or not concomitant columns stand before them, and the same as by names."""
+    x = table()
+    by_number = ConcomitantMixture(PerColumn({0: Regression(on=2), 3: Gaussian()}), 2, 1)
+    by_name = ConcomitantMixture(PerColumn({"y": Regression(on="x"), "z": Gaussian()}), 2, "u")
+    a = fitted(by_number, ArraySource(x), tol=1e-7)
+    b = fitted(by_name, ArraySource(x, columns=["y", "u", "x", "z"]), tol=1e-7)
+    assert a.log_likelihood == b.log_likelihood
+    np.testing.assert_allclose(np.sort(a.params.components.parts[0].coefficients.ravel()), [-2.0, 2.0], atol=0.1)
+    assert by_number.complete((0, 1, 2, 3)) == a.model.complete((0, 1, 2, 3)) == (1, 2)
+    assert by_name.complete(("y", "u", "x", "z")) == b.model.complete(("y", "u", "x", "z")) == ("u", "x")
+
+
+def test_columns_that_parts_name_need_not_be_said():
+    source = ArraySource(table(), columns=["y", "u", "x", "z"])
+    found = ConcomitantMixture(PerColumn({"y": Regression(on=("x", "z"))}), 2, "u", columns="y").resolve(source)
+    assert found.layout.family == (0, 2, 3)
+    both = ConcomitantMixture(PerColumn({"y": Regression(on=("x", "u")), "z": Gaussian()}), 2, "u")
+    fit = fitted(both, source)
+    assert fit.params.components.parts[0].coefficients.shape == (2, 2)
+    block = fit.model.redrawn(fit.params, source.joined(), np.random.default_rng(0))
+    np.testing.assert_array_equal(block.x[:, [1, 2]], source.x[:, [1, 2]])
+    assert (block.x[:, [0, 3]] != source.x[:, [0, 3]]).all()
+    simulated = fit.model.simulate(fit.params, 400, np.random.default_rng(0))
+    inside = fit.model.infer(fit.params, simulated, "log_likelihood").log_likelihood.mean()
+    assert inside == pytest.approx(fit.log_likelihood / 150, abs=0.5)  # responses belong to the simulated covariates
+
+
+def test_numbers_that_are_not_there_are_refused():
+    for part, message in (
+        ({0: Regression(on=5), 2: Gaussian(), 3: Gaussian()}, "no .*column 5"),
+        ({0: Gaussian()}, "has no family"),
+    ):
+        with pytest.raises(DataError, match=message):
+            ConcomitantMixture(PerColumn(part), 2, 1).resolve(ArraySource(table()))
+    with pytest.raises(ParameterError, match="column 1 is concomitant, .* describes it too"):
+        ConcomitantMixture(PerColumn({0: Gaussian(), 1: Gaussian(), (2, 3): Gaussian()}), 2, 1).resolve(ArraySource(table()))
+
+
+def test_tables_conform():
+    check_model(ConcomitantMixture(PerColumn({0: Regression(on=2), 3: Gaussian()}), 2, 1), ArraySource(table()))

@@ -80,12 +80,12 @@ class ConcomitantColumns(Model):
     def _laid_out(self, names: tuple[Any, ...]) -> tuple[Layout, tuple[Any, ...]]:
         """Where columns are among ``names``, and what the family is shown under these names. Raises DataError."""
 
-        def place(column: Any) -> int:
+        def place(column: Any, word: str = "") -> int:
             if column in names:
                 return names.index(column)
-            raise DataError(f"there is no concomitant column {column!r}; the columns are {', '.join(map(repr, names[:8]))}")
+            raise DataError(f"there is no {word}column {column!r}; the columns are {', '.join(map(repr, names[:8]))}")
 
-        concomitant = tuple(place(column) for column in self.concomitant)
+        concomitant = tuple(place(column, "concomitant ") for column in self.concomitant)
         rest = tuple(name for j, name in enumerate(names) if j not in concomitant)
         shown = self.family.over(rest if self.columns is None else self.columns)
         layout = Layout(concomitant, tuple(place(column) for column in shown), len(names))
@@ -199,7 +199,8 @@ class ConcomitantColumns(Model):
 
     def complete(self, columns: tuple[Any, ...]) -> tuple[Any, ...]:
         """The concomitant ones, and those that the family needs."""
-        layout, shown = self._laid_out(columns)
+        layout, shown = self._laid_out(columns) if self.layout is None else (self.layout, ())
+        shown = shown or tuple(columns[j] for j in layout.family)
         needed = {layout.family[shown.index(column)] for column in self.family.complete(shown)} | set(layout.concomitant)
         return tuple(columns[j] for j in sorted(needed))
 
