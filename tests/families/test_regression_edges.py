@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from emkit import ArraySource, FiniteMixture, Gaussian, PerColumn
+from emkit import ArraySource, CollapseError, FiniteMixture, Gaussian, PerColumn
 from emkit.families.regression.family import Regression
 from support.fits import fitted
 
@@ -87,3 +87,21 @@ def test_offsets_are_no_spread(size, settings):
         np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6)
     points = found.model.family.embed(source.x)
     np.testing.assert_allclose(points.std(axis=0), 1.0, rtol=1e-6)
+
+
+# --- lines that are exact -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("k", [1, 2])
+def test_an_exact_line_without_priors_is_no_answer(k):
+    x = np.random.default_rng(0).normal(size=50)
+    source = ArraySource(np.column_stack([3.0 * x + 1.0, x]))
+    with pytest.raises(CollapseError, match="all rows lie on one line"):
+        fitted(FiniteMixture(Regression(ridge=0.0, prior=None), k), source)
+    held = Regression(ridge=0.0, prior=None, fixed={"variances": np.ones(k)})
+    found = fitted(FiniteMixture(held, k), source, tol=1e-9).params.components
+    np.testing.assert_allclose(found.coefficients, 3.0, rtol=1e-4)
+    assert np.isfinite(fitted(FiniteMixture(Regression(), k), source).log_likelihood)
+    noisy = np.column_stack([3.0 * x + 1.0 + 1e-5 * np.cos(np.arange(50.0)), x])
+    nearly = fitted(FiniteMixture(Regression(ridge=0.0, prior=None), 1), ArraySource(noisy), tol=1e-9).params.components
+    np.testing.assert_allclose(nearly.coefficients, 3.0, atol=1e-5)

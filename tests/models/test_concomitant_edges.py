@@ -146,7 +146,7 @@ def test_numbers_that_are_not_there_are_refused():
     ):
         with pytest.raises(DataError, match=message):
             ConcomitantMixture(PerColumn(part), 2, 1).resolve(ArraySource(table()))
-    with pytest.raises(ParameterError, match="column 1 is concomitant, .* describes it too"):
+    with pytest.raises(ParameterError, match=r"column 1 is concomitant, .* describes it too"):
         ConcomitantMixture(PerColumn({0: Gaussian(), 1: Gaussian(), (2, 3): Gaussian()}), 2, 1).resolve(ArraySource(table()))
 
 

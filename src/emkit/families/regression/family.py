@@ -9,12 +9,11 @@ from emkit.core.block import Block
 from emkit.core.columns import Columns
 from emkit.core.errors import CollapseError
 from emkit.core.family import differences
-from emkit.families.regression.configuration import ConfiguredRegression, RegressionParams
+from emkit.families.regression.configuration import COLLAPSED, ConfiguredRegression, RegressionParams
 from emkit.families.regression.drawing import drawn_covariates, two_lines
 from emkit.families.regression.quadratic import Quadratic, guarded_step, newton_step, weighted_products
 from emkit.families.regression.starting import lines
 
-_COLLAPSED = 1e-12  # of the response's variance: without a prior, a component as narrow as that has collapsed
 _FIRST_STEPS = 6  # Newton steps from the pooled mean to a first guess, of responses that are not normal
 _ROUNDS = 100  # of coefficients given variances and variances given coefficients, where components share the former
 
@@ -146,7 +145,7 @@ class Regression(ConfiguredRegression):
         if params.variances is None or self.prior or self.frame is None or self.seen is None:
             return
         free = np.isnan(self.held("variances", params.variances.shape))
-        bad = free & ~(params.variances > _COLLAPSED * self.frame.variance)
+        bad = free & ~(params.variances > COLLAPSED * self.frame.variance)
         if bad.any():
             raise CollapseError(
                 f"component {int(np.argwhere(bad)[0][0])} has collapsed onto rows that lie on a line: the likelihood is unbounded "
