@@ -1,25 +1,32 @@
 """Which family has which columns of a table, and which columns it conditions on."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from emkit.core.errors import ParameterError
+import numpy as np
+
+from emkit.core.columns import Columns
+from emkit.core.errors import DataError, ParameterError
 from emkit.core.family import Family
 
 
 @dataclass(frozen=True)
 class ColumnPart:
-    """``family`` over ``columns``, their names or numbers; the part's parameters are called ``name``_means and so on."""
+    """``family`` over ``columns``, their names or numbers; the part's parameters are called ``name``_means and so on.
+
+    ``placed``: the columns are those that the family is shown, by their places in the table, and the family is settled there.
+    """
 
     name: str
     columns: tuple[Any, ...]
     family: Family
+    placed: bool = False
 
     @property
     def shown(self) -> tuple[Any, ...]:
         """The columns that the family is shown: ``columns``, and what else it names."""
-        return self.family.over(self.columns)
+        return self.columns if self.placed else self.family.over(self.columns)
 
     @property
     def given(self) -> tuple[Any, ...]:
@@ -73,3 +80,36 @@ def listed(parts: Mapping[Any, Family]) -> list[ColumnPart]:
             name += "_"
         out.append(ColumnPart(name, tuple(several), family))
     return out
+
+
+def placed_parts(parts: Sequence[ColumnPart], names: tuple[Any, ...], columns: Columns) -> tuple[ColumnPart, ...]:
+    """The parts with their columns by place among ``names``, names or the user's numbers; ``columns``: what messages call them.
+
+    Raises DataError for a column without a family, and for one that is not there.
+    """
+    found, taken = [], set()
+    for part in parts:
+        places = [_place(column, names, part.family) for column in part.shown]
+        if len(set(places)) < len(places):
+            raise ParameterError(f"{part.family.called} has a column twice, once by its name and once by its number")
+        taken.update(places)
+        found.append(replace(part, columns=tuple(places), family=part.family.settled(part.shown), placed=True))
+    if len({j for part in found for j in part.own}) < sum(len(part.own) for part in found):
+        raise ParameterError("a column has two families, once by its name and once by its number")
+    for j in range(len(columns)):
+        if j not in taken:
+            raise DataError(f"{columns.called(j)} has no family; give it one, or drop it", column=columns[j].name)
+    in_order(found)  # refuses circles
+    return tuple(found)
+
+
+def _place(column: Any, names: tuple[Any, ...], family: Family) -> int:
+    """Where a column is among names, or the user's numbers. Raises DataError for one that is not there."""
+    if column in names:
+        return names.index(column)
+    numbered = len(names) > 0 and not isinstance(names[0], str)
+    if not numbered and isinstance(column, int | np.integer) and 0 <= column < len(names):
+        return int(column)
+    whole = numbered and names == tuple(range(len(names)))
+    there = f"0 to {len(names) - 1}" if whole else ", ".join(map(repr, names[:8]))
+    raise DataError(f"there is no column {column!r} for {family.called}; the columns are {there}")

@@ -10,14 +10,14 @@ from emkit.core.bayes import Pass
 from emkit.core.block import Block, Source
 from emkit.core.child import Child
 from emkit.core.columns import Columns
-from emkit.core.errors import DataError, ParameterError
+from emkit.core.errors import ParameterError
 from emkit.core.family import Family
 from emkit.core.parameters import Parameter
 from emkit.core.records import Params, Stats
 from emkit.core.selected import SelectedColumns, columns_of
 from emkit.core.support import Support
 from emkit.families.coded import Piece, coded_joint, worth_it
-from emkit.families.column_parts import ColumnPart, in_order, listed
+from emkit.families.column_parts import ColumnPart, in_order, listed, placed_parts
 from emkit.families.sums import sum_if_known
 from emkit.families.supports import SupportOfParts
 
@@ -45,7 +45,8 @@ class PerColumn(Family):
     parts : mapping, optional
         From a column's name (or its number, where columns have no names), or a tuple of several, to a family. Columns in a tuple
         share the family: ``{("height", "weight"): Gaussian("full")}`` are correlated. A regression conditions on columns that it
-        does not describe, so that another family may: ``{("a", "b"): Gaussian(), "y": Regression(on=("a", "b"))}``.
+        does not describe, so that another family may: ``{("a", "b"): Gaussian(), "y": Regression(on=("a", "b"))}``. Numbers are
+        those of the whole table, wherever in it the family stands.
     **columns : Family
         The same, for columns whose names can be written so.
 
@@ -160,28 +161,25 @@ class PerColumn(Family):
 
     def numbered(self, columns: Columns) -> Self:
         """With the columns by number. Raises DataError for a column without a family, and for one that is not there."""
-        names = {name: j for j, name in enumerate(columns.names)} if columns.named else {}
-        parts, taken = [], set()
-        for part in self.parts:
-            places = []
-            for column in part.shown:
-                place = names.get(column, column if isinstance(column, int | np.integer) else -1)
-                if not 0 <= place < len(columns):
-                    there = ", ".join(map(repr, list(columns.names)[:8])) if columns.named else f"0 to {len(columns) - 1}"
-                    raise DataError(f"there is no column {column!r} for {part.family.called}; the columns are {there}")
-                places.append(int(place))
-            if len(set(places)) < len(places):
-                raise ParameterError(f"{part.family.called} has a column twice, once by its name and once by its number")
-            taken.update(places)
-            parts.append(replace(part, columns=tuple(places), family=part.family.settled(part.shown)))
-        if len({j for part in parts for j in part.own}) < sum(len(part.own) for part in parts):
-            raise ParameterError("a column has two families, once by its name and once by its number")
-        for j in range(len(columns)):
-            if j not in taken:
-                raise DataError(f"{columns.called(j)} has no family; give it one, or drop it", column=columns[j].name)
-        found = replace(self, parts=tuple(parts))
-        in_order(found.parts)  # refuses circles
-        return found
+        return self._numbered(tuple(columns.names) if columns.named else tuple(range(len(columns))), columns)
+
+    def _numbered(self, names: tuple[Any, ...], columns: Columns) -> Self:
+        return replace(self, parts=placed_parts(self.parts, names, columns))
+
+    @property
+    def _placed(self) -> bool:
+        return all(part.placed for part in self.parts)
+
+    def over(self, columns: tuple[Any, ...]) -> tuple[Any, ...]:
+        """These, and what its parts name, by the same names or numbers."""
+        if self._placed:
+            return columns
+        named = dict.fromkeys(column for part in self.parts for column in part.shown)
+        return (*columns, *(column for column in named if column not in columns))
+
+    def settled(self, columns: tuple[Any, ...]) -> Self:
+        """With the parts' columns by their places among these."""
+        return self if self._placed else self._numbered(columns, Columns.of_names(tuple(map(str, columns))))
 
     def given(self, columns: tuple[Any, ...]) -> tuple[Any, ...]:
         """What parts condition on and no part describes."""
@@ -195,8 +193,7 @@ class PerColumn(Family):
         return tuple(columns[j] for j in sorted(needed))
 
     def _among(self, columns: tuple[Any, ...]) -> tuple[ColumnPart, ...]:
-        named = len(columns) > 0 and isinstance(columns[0], str)
-        return self.numbered(Columns.of_names(columns) if named else Columns.numbered(len(columns))).parts
+        return self.settled(columns).parts
 
     @property
     def _width(self) -> int:
@@ -290,15 +287,19 @@ class PerColumn(Family):
     def sample(self, params: PerColumnParams, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Each part's columns in their places; what a part conditions on and no part describes is as its own sample has it."""
         described = {j for part in self.parts for j in part.own}
-
-        def one(part: ColumnPart, own: Any, cells: np.ndarray) -> np.ndarray:
-            return part.family.responses(own, component, cells, rng) if part.given else part.family.sample(own, component, rng)
-
         x = np.full((len(component), self._width), np.nan)
         for part, own in zip(self.parts, params.parts, strict=True):
             nobodys = [j for j in part.given if j not in described and np.isnan(x[:, j]).all()]
             if nobodys:
                 x[:, nobodys] = part.family.sample(own, component, rng)[:, [part.columns.index(j) for j in nobodys]]
+        return self.responses(params, component, x, rng)
+
+    def responses(self, params: PerColumnParams, component: np.ndarray, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """All that some part describes is drawn anew; what parts condition on and no part describes stays."""
+
+        def one(part: ColumnPart, own: Any, cells: np.ndarray) -> np.ndarray:
+            return part.family.responses(own, component, cells, rng) if part.given else part.family.sample(own, component, rng)
+
         return self._changed(x, one, params)
 
     def filled(self, params: PerColumnParams, x: np.ndarray, resp: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from emkit.core.records import Stats
 from emkit.core.selected import SelectedColumns, columns_of
 from emkit.core.slivers import Sliver, slivers_of
 from emkit.models.class_logits import LogitStats, directions, log_priors, logit_stats, newton
-from emkit.models.concomitant_columns import ConcomitantColumns, ConcomitantParams
+from emkit.models.concomitant_columns import ConcomitantColumns, ConcomitantParams, first_rows
 from emkit.models.mixture import FiniteMixture
 
 
@@ -31,7 +31,8 @@ class ConcomitantMixture(ConcomitantColumns):
     """p(x | u) = sum_k weight_k(u) p(x | component k), with weight_k(u) proportional to exp(intercept_k + coefficients_k u).
 
     Dayton and Macready (1988), JASA 83, 173-178. Where rows come in sequences, all rows of a sequence share their class, as the
-    measurements of a person do: concomitant columns are then those of its first row, and weights those of sequences.
+    measurements of a person do: concomitant columns are then those of its first row, and weights those of sequences. Later rows'
+    cells of these columns are not looked at; there is a warning where they differ.
 
     Parameters
     ----------
@@ -40,7 +41,7 @@ class ConcomitantMixture(ConcomitantColumns):
     n_components : int
         K >= 1.
     concomitant : sequence of columns
-        Names, or numbers where columns have none.
+        Names, or numbers where columns have none. A regression may condition on them too; no family may describe them.
     columns : sequence of columns, optional
         Those that the family describes; by default all others. What a regression names itself need not be said here.
     ridge : "weak" or float
@@ -78,7 +79,7 @@ class ConcomitantMixture(ConcomitantColumns):
         rows = replace(own, weights=own.row_weights, lengths=None)
         resp = self._plain().guess(rows, self.kind_of_start(attempt), attempt, rng)
         if block.lengths is not None:
-            units = np.add.reduceat(resp, _starts(block), axis=0)
+            units = np.add.reduceat(resp, first_rows(block), axis=0)
             resp = np.repeat((units.argmax(axis=1)[:, None] == np.arange(self.n_hidden)).astype(float), block.lengths, axis=0)
         if block.labels is not None:
             resp = informed(resp, block.labels)
@@ -118,7 +119,7 @@ class ConcomitantMixture(ConcomitantColumns):
         pivot = self._standard(params)
         for part in slices(block.n) if block.lengths is None else [slice(0, block.n)]:
             rows = block.rows(part)
-            starts = np.arange(rows.n) if block.lengths is None else _starts(block)
+            starts = first_rows(rows if block.lengths is None else block)
             own = columns_of(rows, layout.family)
             logs = add_labels(self.family.log_prob_block(params.components, own), rows.labels)
             if block.lengths is not None:
@@ -274,7 +275,7 @@ class ConcomitantMixture(ConcomitantColumns):
         """With the same concomitant columns, covariates and groups."""
         layout, _ = self.known
         x = np.asarray(block.x, dtype=np.float64)
-        starts = np.arange(block.n) if block.lengths is None else _starts(block)
+        starts = first_rows(block)
         labels = draw_labels(self.class_weights(params, x[starts]), rng)
         labels = labels if block.lengths is None else np.repeat(labels, block.lengths)
         cells = self.family.responses(params.components, labels, x[:, list(layout.family)], rng)
@@ -311,9 +312,3 @@ class _Piece:
     joint: np.ndarray
     value: np.ndarray
     weights: np.ndarray
-
-
-def _starts(block: Block) -> np.ndarray:
-    """The first row of each sequence."""
-    lengths = np.asarray(block.lengths)
-    return np.asarray(np.cumsum(lengths) - lengths)

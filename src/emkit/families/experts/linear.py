@@ -62,9 +62,7 @@ class LinearExpert(Regression, Expert):
 
     def embed(self, x: Any) -> np.ndarray:
         """The standardised target: the inputs are the gate's."""
-        places, frame = self.known
-        y = np.asarray(x, dtype=np.float64)[:, [places.target]]
-        return self.kind.support.embed(y, np.array([frame.mean]), np.array([frame.variance]))
+        return self._embedded_response(np.asarray(x, dtype=np.float64))
 
     # --- with missing inputs ------------------------------------------------------------------------------------------
 

@@ -9,16 +9,18 @@ import numpy as np
 from emkit.core.block import Source
 from emkit.core.checks import number, numbers, one_of
 from emkit.core.columns import Columns
-from emkit.core.errors import DataError, ParameterError
+from emkit.core.errors import CollapseError, DataError, ParameterError
 from emkit.core.family import Family
 from emkit.core.parameters import Parameter, Positive
 from emkit.core.records import Params
 from emkit.families.regression.coefficients import Coefficients
 from emkit.families.regression.columns import Places, SupportOfRegression, check_cells, placed
 from emkit.families.regression.frame import Cells, Frame
-from emkit.families.regression.quadratic import Penalty, directions, newton_step
+from emkit.families.regression.quadratic import Penalty, Quadratic, directions, newton_step
 from emkit.families.regression.responses import RESPONSES, Response
 
+COLLAPSED = 1e-12
+"""Of the response's variance: without a prior, a component as narrow as that has collapsed."""
 _WEAK_RIDGE, _WEAK_ROWS = 0.1, 2.0  # pseudo-rows of the weak priors, divided by the number of rows
 
 
@@ -131,7 +133,8 @@ class ConfiguredRegression(Family):
     def ready(self, source: Source, k: int) -> Self:
         """Finds its columns, their units, and the residual variance of one regression of all rows.
 
-        Raises DataError for a constant normal response, unless its variances are fixed.
+        Raises DataError for a constant normal response (less its offset, where it has one), unless its variances are fixed, and
+        CollapseError where one line runs through all rows and no prior keeps variances up.
         """
         places = self._there(source.columns)
         frame = Frame.of(source, places, self.kind)
@@ -146,8 +149,10 @@ class ConfiguredRegression(Family):
         if not frame.variance > 0:
             if "variances" not in self.fixed:
                 name = source.columns.called(places.target)
+                name += "" if places.offset is None else " less its offset"
+                how = "is constant" if frame.rows else "has no observed cell"
                 raise DataError(
-                    f"{name} is constant: there is nothing to regress; drop it, or fix the variances",
+                    f"{name} {how}: there is nothing to regress; drop it, or fix the variances",
                     column=source.columns[places.target].name,
                 )
             return found
@@ -165,9 +170,20 @@ class ConfiguredRegression(Family):
             here = alone.stats_block(anchor, block, weights[:, None])
             stats = here if stats is None else stats + here
         assert stats is not None
+        self._refuse_exact(stats, rows * frame.variance)
         step = newton_step(stats, alone.penalty(1), None, np.ones(1))
         left = float(stats.square[0] - 2.0 * stats.gain(stats.pivot + step)[0])
         return max(left / rows, 1e-6 * frame.variance)  # a line through all rows is no reason for no spread at all
+
+    def _refuse_exact(self, stats: Quadratic, scatter: float) -> None:
+        """Raise CollapseError where one line runs through all rows and no prior keeps variances up: each component can be that."""
+        if self.prior or np.any(np.asarray(self.ridge) > 0) or self.fixed:
+            return
+        found = stats.pivot + newton_step(stats, Penalty(np.zeros_like(stats.pivot)), None, np.ones(1))
+        if stats.square[0] - 2.0 * stats.gain(found)[0] <= COLLAPSED * scatter:
+            raise CollapseError(
+                "all rows lie on one line: the likelihood is unbounded there; use the default prior, or fix the variances"
+            )
 
     @property
     def known(self) -> tuple[Places, Frame]:

@@ -9,12 +9,11 @@ from emkit.core.block import Block
 from emkit.core.columns import Columns
 from emkit.core.errors import CollapseError
 from emkit.core.family import differences
-from emkit.families.regression.configuration import ConfiguredRegression, RegressionParams
+from emkit.families.regression.configuration import COLLAPSED, ConfiguredRegression, RegressionParams
 from emkit.families.regression.drawing import drawn_covariates, two_lines
 from emkit.families.regression.quadratic import Quadratic, guarded_step, newton_step, weighted_products
 from emkit.families.regression.starting import lines
 
-_COLLAPSED = 1e-12  # of the response's variance: without a prior, a component as narrow as that has collapsed
 _FIRST_STEPS = 6  # Newton steps from the pooled mean to a first guess, of responses that are not normal
 _ROUNDS = 100  # of coefficients given variances and variances given coefficients, where components share the former
 
@@ -146,7 +145,7 @@ class Regression(ConfiguredRegression):
         if params.variances is None or self.prior or self.frame is None or self.seen is None:
             return
         free = np.isnan(self.held("variances", params.variances.shape))
-        bad = free & ~(params.variances > _COLLAPSED * self.frame.variance)
+        bad = free & ~(params.variances > COLLAPSED * self.frame.variance)
         if bad.any():
             raise CollapseError(
                 f"component {int(np.argwhere(bad)[0][0])} has collapsed onto rows that lie on a line: the likelihood is unbounded "
@@ -277,12 +276,24 @@ class Regression(ConfiguredRegression):
         return value, value
 
     def embed(self, x: Any) -> np.ndarray:
-        """Standardised covariates, and the response as its kind has it; missing cells sit in the middle."""
+        """Standardised covariates, and the response as its kind has it; missing cells, and rows without a response, sit in the
+        middle.
+        """
         places, frame = self.known
         x = np.asarray(x, dtype=np.float64)
-        y = x[:, [places.target]] / (1.0 if places.trials is None else np.maximum(x[:, [places.trials]], 1.0))
-        own = self.kind.support.embed(y, np.array([frame.mean]), np.array([frame.variance]))
-        return np.concatenate([np.nan_to_num((x[:, list(places.on)] - frame.centre) / frame.scale), own], axis=1)
+        covariates = np.nan_to_num((x[:, list(places.on)] - frame.centre) / frame.scale)
+        covariates[np.isnan(x[:, places.target])] = 0.0
+        return np.concatenate([covariates, self._embedded_response(x)], axis=1)
+
+    def _embedded_response(self, x: np.ndarray) -> np.ndarray:
+        """The response alone as points, (n, 1): a normal one less its offset, a share where there are trials."""
+        places, frame = self.known
+        y, mean = x[:, [places.target]], frame.mean
+        if self.kind.has_variance and places.offset is not None:
+            y, mean = y - x[:, [places.offset]], frame.start
+        elif places.trials is not None:
+            y = y / np.maximum(x[:, [places.trials]], 1.0)
+        return np.asarray(self.kind.support.embed(y, np.array([mean]), np.array([frame.variance])))
 
     def partition(self, x: np.ndarray, weights: np.ndarray | None, k: int, rng: np.random.Generator) -> np.ndarray:
         """By the line that each row lies nearest, of lines through a few rows: see ``emkit.families.regression.starting``."""

@@ -1,17 +1,18 @@
-"""What a regression takes from the data before it begins: units of the covariates, and what all rows together tell."""
+"""What a regression takes from the data before it begins: units of the covariates, and what all rows with a response tell."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from emkit.core.block import Source
+from emkit.core.summary import ColumnSummary, summarise
 from emkit.families.regression.columns import Places
 from emkit.families.regression.responses import Response
 
 
 @dataclass(frozen=True)
 class Frame:
-    """Units and totals.
+    """Units and totals of the rows whose response is observed: others say nothing, so they must not set units either.
 
     Attributes
     ----------
@@ -19,8 +20,10 @@ class Frame:
         Means and standard deviations of the covariates; a constant one has scale 1.
     low, high : arrays of shape (q,)
         Ranges of the standardised covariates.
-    mean, variance : float
+    mean : float
         Of the response.
+    variance : float
+        Of the response; of a normal one less its offset, which is no spread that a regression could tell of.
     start : float
         The linear predictor that has this mean.
     unit : float
@@ -53,18 +56,19 @@ class Frame:
 
     @classmethod
     def of(cls, source: Source, places: Places, response: Response) -> "Frame":
-        """From the columns' summary; ``pooled`` is the variance of the response as yet."""
-        summary, on, y = source.summary, list(places.on), places.target
-        centre, variance = np.nan_to_num(summary.mean[on]), np.nan_to_num(summary.variance[on])
+        """From the rows whose response is observed; ``pooled`` is the variance as yet."""
+        summary, q = _told_rows(source, places), len(places.on)
+        if summary is None:  # no row says anything
+            return replace(cls.empty(q), variance=0.0, start=response.link(0.0, 1.0), unit=response.unit(0.0, 1.0), pooled=0.0)
+        centre, variance = np.nan_to_num(summary.mean[:q]), np.nan_to_num(summary.variance[:q])
         told = variance > (1e-10 * centre) ** 2
         scale = np.sqrt(np.where(told, variance, 1.0))
-        low, high = ((np.where(told, end[on], centre) - centre) / scale for end in (summary.low, summary.high))
-        mean, spread = float(np.nan_to_num(summary.mean[y])), float(np.nan_to_num(summary.variance[y]))
-        trials = 1.0 if places.trials is None else float(summary.mean[places.trials])
-        offset = 0.0 if places.offset is None else float(summary.mean[places.offset])
-        start = response.link(mean, trials) - offset
-        return cls(centre, scale, low, high, mean, spread, start, response.unit(mean, trials), offset, trials, spread,
-                   float(summary.weight[y]))  # fmt: skip
+        low, high = ((np.where(told, end[:q], centre) - centre) / scale for end in (summary.low[:q], summary.high[:q]))
+        y, offset, trials, left = (float(value) for value in np.nan_to_num(summary.mean[q:]))
+        start = left if response.has_variance else response.link(y, trials) - offset
+        spread = float(np.nan_to_num(summary.variance[q + 3 if response.has_variance else q]))
+        return cls(centre, scale, low, high, y, spread, start, response.unit(y, trials), offset, trials, spread,
+                   float(summary.weight[q]))  # fmt: skip
 
     def standard(self, intercepts: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
         """Coefficients of [1, (x - centre) / scale], (K, 1 + q), from those of [1, x]."""
@@ -113,3 +117,29 @@ class Cells:
         offset = none if places.offset is None else x[:, [places.offset]]
         trials = none + 1.0 if places.trials is None else x[:, [places.trials]]
         return cls(z, x[:, [places.target]], offset, trials, told)
+
+
+def _told_rows(source: Source, places: Places) -> ColumnSummary | None:
+    """Of covariates, response, offset, trials and response less offset, over rows with a response and a weight; None if none has.
+
+    Without an offset it is 0, without trials they are 1.
+    """
+    found = None
+    for block in source:
+        x, weights = np.asarray(block.x), block.row_weights
+        told = ~np.isnan(x[:, places.target])
+        if weights is not None:
+            told &= weights > 0
+        if not told.any():
+            continue
+        if not told.all():
+            x, weights = x[told], None if weights is None else weights[told]
+        cells = np.zeros((len(x), len(places.on) + 4))
+        cells[:, :-4] = x[:, list(places.on)]
+        cells[:, -4] = x[:, places.target]
+        cells[:, -3] = 0.0 if places.offset is None else x[:, places.offset]
+        cells[:, -2] = 1.0 if places.trials is None else x[:, places.trials]
+        cells[:, -1] = cells[:, -4] - cells[:, -3]
+        here = summarise(cells, weights)
+        found = here if found is None else found + here
+    return found
