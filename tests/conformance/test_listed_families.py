@@ -19,7 +19,7 @@ TIED = {
 SLOPES = {"slope_is_that_of_the_objective", "information_is_that_of_complete_data"}
 SEVERAL_COLUMNS = {"Multinomial"}  # one column is refused: all trials fall into it
 WITHOUT_SLOPES = {"Custom"}  # its functions say nothing of derivatives
-TWO_COLUMNS = {"PerColumn"}  # its example names two
+TWO_COLUMNS = {"PerColumn", "Experts"}  # its example names two
 MISSING_COUNTS = {"nothing_observed_says_nothing"}  # where a missing cell is an outcome too
 NOTHING_FREE = {"m_steps_end_where_nothing_is_to_gain", "fisher_identity", *SLOPES}
 
