@@ -92,7 +92,7 @@ class MixtureOfExperts(Supervised):
 
     def _units(self) -> Any:
         """Experts as pictures have them: where each is asked."""
-        from emkit.plots.regressions import Units
+        from emkit.plots.asking import Units
 
         model, params = self._current().model, self._current().params
         found = model.family.gate.family.moments(params.components.parts[0])  # type: ignore[attr-defined]

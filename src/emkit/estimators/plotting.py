@@ -177,7 +177,7 @@ class PlottedRegression(Plotted):
 
 def rbf_units(network: Any) -> Any:
     """The units of a fitted RBF network, in the columns' own units."""
-    from emkit.plots.regressions import Units
+    from emkit.plots.asking import Units
 
     centres, widths = network.centers_, np.broadcast_to(network.widths_, network.centers_.shape)
 
