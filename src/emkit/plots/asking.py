@@ -112,10 +112,9 @@ class Asked:
         return rows
 
     def span(self, j: int, many: int) -> np.ndarray:
-        """Values from the smallest to the largest of a column, and a little beyond."""
+        """Values from the smallest to the largest of a column."""
         low, high = np.nanmin(self.inputs[:, j]), np.nanmax(self.inputs[:, j])
-        wide = (high - low) or max(abs(low), 1.0) * 1e-2
-        return np.linspace(low - 0.02 * wide, high + 0.02 * wide, many)
+        return np.linspace(low, high if high > low else low + max(abs(low), 1.0) * 1e-2, many)
 
     def ask(self, method: str, rows: np.ndarray, **more: Any) -> Any:
         """What a method says of rows (n, d); of several outputs the one that is drawn."""
