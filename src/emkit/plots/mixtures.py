@@ -137,7 +137,7 @@ def _bars(ax: Any, view: View, j: int, weights: np.ndarray | None, whole: bool) 
     note(ax, said(lacking, "lack a value"))
     if not w.sum() > 0:
         return
-    edges = bin_edges(values[w > 0], whole)
+    edges = bin_edges(values[w > 0], whole, w[w > 0])
     wide = np.diff(edges)
     which = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(wide) - 1)
     shares = resp[seen] if 1 < view.k <= FEW else np.ones((len(values), 1))
@@ -149,8 +149,11 @@ def _bars(ax: Any, view: View, j: int, weights: np.ndarray | None, whole: bool) 
         below = below + height
 
 
-def bin_edges(values: np.ndarray, whole: bool) -> np.ndarray:
-    """Edges of a histogram: about whole numbers, or as wide as Freedman and Diaconis (1981) say, within reason."""
+def bin_edges(values: np.ndarray, whole: bool, weights: np.ndarray | None = None) -> np.ndarray:
+    """Edges of a histogram: about whole numbers, or as wide as Freedman and Diaconis (1981) say, within reason.
+
+    They are the same for a weight of 2 and for the row twice.
+    """
     low, high = float(values.min()), float(values.max())
     if whole:
         step = max(1, int(np.ceil((high - low + 1) / _BINS)))
@@ -158,8 +161,10 @@ def bin_edges(values: np.ndarray, whole: bool) -> np.ndarray:
     if low == high:
         half = 0.5 * max(abs(low), 1.0) * 1e-2
         return np.array([low - half, low + half])
-    first, third = np.quantile(values, [0.25, 0.75])
-    wide = 2.0 * (third - first) / len(values) ** (1 / 3)
+    order = np.argsort(values, kind="stable")
+    below = np.cumsum(np.ones(len(values)) if weights is None else weights[order])
+    first, third = values[order][np.searchsorted(below, np.array([0.25, 0.75]) * below[-1])]
+    wide = 2.0 * (third - first) / below[-1] ** (1 / 3)
     bins = _BINS if wide <= 0 else int(np.clip(np.ceil((high - low) / wide), 10, _BINS))
     return np.linspace(low, high, bins + 1)
 

@@ -14,6 +14,7 @@ MOST_PANELS = 6
 """Columns, unless some are asked for."""
 _BAND = 0.13  # of the height of a panel: posteriors
 _NUMBERS = 12  # states whose transitions are written out
+_ARROWS = 300  # of a graph: the most probable ones
 _ENDS = 60  # sequences whose ends are marked
 
 
@@ -155,7 +156,7 @@ def transitions(estimator: Any, *, graph: bool = False, least: float = 0.005, ax
         Whether states are drawn on a circle, larger the more frequent they are in the long run, with arrows as thick as they are
         probable; in a state is the probability to stay in it. Otherwise a heat map: rows are where from, columns where to.
     least : float
-        Arrows of less than this are left out.
+        Arrows of less than this are left out. There are at most 300, the most probable ones.
     ax : matplotlib axes, optional
 
     Returns
@@ -206,9 +207,9 @@ def _graph(ax: Any, names: Sequence[str], matrix: np.ndarray, share: np.ndarray,
     place = np.stack([np.cos(angle), np.sin(angle)], axis=1) * (1.0 if k > 1 else 0.0)
     most = min(0.3, 2.4 / max(k, 1))
     radius = most * np.sqrt(np.clip(share / max(share.max(), 1e-12), 0.5, 1.0))
-    for i, j in np.ndindex(matrix.shape):
-        if i == j or matrix[i, j] < least:
-            continue
+    arrows = [(i, j) for i, j in np.ndindex(matrix.shape) if i != j and matrix[i, j] >= least]
+    shown = sorted(sorted(arrows, key=lambda arrow: -matrix[arrow])[:_ARROWS])
+    for i, j in shown:
         way = (place[j] - place[i]) / np.linalg.norm(place[j] - place[i])
         begin, end = place[i] + way * radius[i], place[j] - way * (radius[j] + 0.02)
         look: Any = {"color": shades[i], "linewidth": 0.6 + 5.0 * matrix[i, j], "arrowstyle": "-|>", "mutation_scale": 11}
@@ -232,5 +233,6 @@ def _graph(ax: Any, names: Sequence[str], matrix: np.ndarray, share: np.ndarray,
         ax.text(*place[i], text, ha="center", va="center", fontsize=9 if k <= _NUMBERS else 7, zorder=4, color=ink())
     ax.set(xlim=(-1.4, 1.4), ylim=(-1.4, 1.4), aspect="equal")
     ax.set_axis_off()
-    note(ax, "in the circles: the probability to stay")
+    few = f"; {len(shown)} of {len(arrows):,} arrows drawn" if len(shown) < len(arrows) else ""
+    note(ax, f"in the circles: the probability to stay{few}" if k <= _NUMBERS else few.removeprefix("; "))
     return ax

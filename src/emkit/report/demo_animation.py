@@ -11,8 +11,8 @@ from emkit.report.demo_ways import Way, document_way, faithful_way
 
 FORMATS = (".gif", ".mp4")
 _FIRST, _SECOND, _BOUND, _INK = "#0072B2", "#D55E00", "#009E73", "#222222"
-_STILL, _MOVES = 3, 4  # pictures of an E-step, and of an M-step
-_PER_SECOND = 8
+_STILL, _MOVES = 2, 4  # pictures of an E-step, and of an M-step
+_PER_SECOND = 7
 _BINS = 50
 
 
@@ -146,7 +146,7 @@ class Bound:
         ax.set(xlabel="along EM's way: iterations", ylabel="nats above iteration t")
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.yaxis.get_major_locator().set_params(nbins=4)
-        ax.legend(loc="lower right", frameon=False, fontsize=9)
+        ax.legend(loc="upper left", frameon=False, fontsize=9)
         self.value = ax.set_title(" ", loc="left", fontsize=10)
 
     def show(self, t: int, s: float) -> None:
