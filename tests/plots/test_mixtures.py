@@ -167,6 +167,21 @@ def test_counts_have_bars_about_whole_numbers(chain, counts):
     np.testing.assert_allclose(total, poisson.pmf(grid[:, None], chain.rates_.ravel()) @ share, rtol=1e-10)
 
 
+def test_columns_without_margins_have_no_densities():
+    x = np.random.default_rng(0).multinomial(9, [0.2, 0.3, 0.5], 40)
+    ax = plots.components(Mixture(1, "multinomial", random_state=0).fit(x), x, columns=0)
+    assert not ax.lines and heights(ax).sum() == pytest.approx(1.0)
+
+
+def test_mean_angles_stand_among_the_data():
+    rng = np.random.default_rng(0)
+    x = np.column_stack([rng.normal(4.5, 0.3, 60), rng.normal(1.0, 0.3, 60)])
+    ax = plots.components(Mixture(1, "von_mises", random_state=0).fit(x), x)
+    np.testing.assert_allclose(
+        [np.mean(ends) for ends in (ax.lines[0].get_xdata()[:-1], ax.lines[0].get_ydata()[:-1])], [4.5, 1.0], atol=0.1
+    )
+
+
 def test_responsibilities_are_sorted_bands(two, rows):
     ax = plots.responsibilities(two, rows[:, :2])
     resp = two.predict_proba(rows[:, :2])

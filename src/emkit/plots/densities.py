@@ -22,8 +22,9 @@ def is_whole(view: View, j: int) -> bool:
 
 
 def has_margins(view: View) -> bool:
-    """Whether columns have distributions of their own: not if the family conditions on some."""
-    return not view.family.complete(tuple(range(len(view.columns))))
+    """Whether columns have distributions of their own: not if the family conditions on some, or on their sum."""
+    d = len(view.columns)
+    return not view.family.complete(tuple(range(d))) and "multinomial" not in view.family.column_words(d)
 
 
 def log_densities(view: View, j: int, values: np.ndarray, given: Mapping[int, float] | None = None) -> np.ndarray:
@@ -54,7 +55,14 @@ def moments(view: View) -> tuple[np.ndarray, np.ndarray] | None:
     """Means and standard deviations of the components that have a shape, (K, d) each; None if the family does not say."""
     family, params = view.shapes
     found = family.moments(params)
-    return None if found is None else (found[0], np.sqrt(np.maximum(found[1], 0.0)))
+    if found is None:
+        return None
+    mean, words = np.array(found[0]), family.column_words(len(view.columns))
+    for j in (j for j, word in enumerate(words) if word == "vonmises" and view.x is not None):
+        seen = view.x[np.isfinite(view.x[:, j]), j]
+        if len(seen):  # angles may go from 0 or from -pi: a mean is drawn on the turn on which the data are
+            mean[:, j] += 2.0 * np.pi * np.round((0.5 * (seen.min() + seen.max()) - mean[:, j]) / (2.0 * np.pi))
+    return mean, np.sqrt(np.maximum(found[1], 0.0))
 
 
 def grid_of(view: View, j: int, *, whole: bool) -> np.ndarray:

@@ -91,7 +91,7 @@ def _series(ax: Any, view: View, j: int, path: np.ndarray, at: np.ndarray) -> No
         look = {"marker": marker(k) if view.k <= FEW else "o", "color": shade, "linewidths": 0, "rasterized": len(values) > 2000}
         ax.scatter(at[mine], values[mine], s=size, zorder=3, label=view.names[k], **look)
     known = moments(view)
-    if known is not None and np.isfinite(known[0][:, j]).all():
+    if known is not None and j in view.numeric and np.isfinite(known[0][:, j]).all():
         _means(ax, known[0][:, j], path, at, gaps)
     if len(ends) <= _ENDS:
         for end in ends:
@@ -205,7 +205,7 @@ def _graph(ax: Any, names: Sequence[str], matrix: np.ndarray, share: np.ndarray,
     k, shades = len(matrix), colours(len(matrix))
     angle = np.pi / 2 - 2 * np.pi * np.arange(k) / k
     place = np.stack([np.cos(angle), np.sin(angle)], axis=1) * (1.0 if k > 1 else 0.0)
-    most = min(0.3, 2.4 / max(k, 1))
+    most = min(0.36, 2.6 / max(k, 1))
     radius = most * np.sqrt(np.clip(share / max(share.max(), 1e-12), 0.5, 1.0))
     arrows = [(i, j) for i, j in np.ndindex(matrix.shape) if i != j and matrix[i, j] >= least]
     shown = sorted(sorted(arrows, key=lambda arrow: -matrix[arrow])[:_ARROWS])
@@ -230,7 +230,7 @@ def _graph(ax: Any, names: Sequence[str], matrix: np.ndarray, share: np.ndarray,
         ax.add_patch(Circle(tuple(place[i]), radius[i], facecolor=shades[i], alpha=0.25, edgecolor="none", zorder=3))
         ax.add_patch(Circle(tuple(place[i]), radius[i], facecolor="none", edgecolor=shades[i], linewidth=2.0, zorder=3))
         text = f"{name}\n{matrix[i, i]:.2f}" if k <= _NUMBERS else str(i)
-        ax.text(*place[i], text, ha="center", va="center", fontsize=9 if k <= _NUMBERS else 7, zorder=4, color=ink())
+        ax.text(*place[i], text, ha="center", va="center", fontsize=8 if k <= _NUMBERS else 7, zorder=4, color=ink())
     ax.set(xlim=(-1.4, 1.4), ylim=(-1.4, 1.4), aspect="equal")
     ax.set_axis_off()
     few = f"; {len(shown)} of {len(arrows):,} arrows drawn" if len(shown) < len(arrows) else ""
