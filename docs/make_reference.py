@@ -59,6 +59,7 @@ def reference() -> str:
             out.extend(shared())
         if group == "engine":
             out.append(entry("Declared", Declared, "emkit.core.declared."))
+    out.extend(pictures())
     out.extend(testing())
     return "\n".join(out).rstrip() + "\n"
 
@@ -90,6 +91,14 @@ def defaults(base: Any) -> dict[str, Any]:
 def inherited(cls: type) -> type | None:
     """The base whose settings an estimator shares with others; None for what is no estimator."""
     return next((base for base in (HmmlearnFace, HmmlearnWords, Settings) if issubclass(cls, base) and cls is not base), None)
+
+
+def pictures() -> list[str]:
+    """emkit.plots, which is a module of its own."""
+    from emkit import plots
+
+    names = sorted(plots.__all__, key=lambda name: (name[0].isupper(), name))
+    return ["## emkit.plots\n", *body(inspect.getdoc(plots) or ""), *(entry(n, getattr(plots, n), "emkit.plots.") for n in names)]
 
 
 def testing() -> list[str]:

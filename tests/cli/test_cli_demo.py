@@ -64,3 +64,24 @@ def test_a_failed_picture_leaves_the_old_one(emkit, tmp_path, monkeypatch):
     result = emkit("demo", "--out", "x.png", "--iterations", 1)
     assert result.exit_code == 2 and "cannot write 'x.png': No space left on device" in result.stderr
     assert [p.name for p in tmp_path.iterdir()] == ["x.png"] and (tmp_path / "x.png").read_bytes() == b"old"
+
+
+def test_a_moving_picture(emkit, tmp_path):
+    result = emkit("demo", "--animate", "x.gif", "--iterations", 1, "--json")
+    assert result.exit_code == 0 and "moving picture written to 'x.gif'" in result.stderr
+    assert json.loads(result.stdout)["animation"] == "x.gif"
+    with Image.open(tmp_path / "x.gif") as picture:
+        assert picture.format == "GIF" and picture.n_frames > 3
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["emkit-demo.png", "x.gif"]
+
+
+def test_what_cannot_be_a_moving_picture_is_refused_before_any_work(emkit, tmp_path, monkeypatch):
+    result = emkit("demo", "--animate", "x.avi")
+    assert result.exit_code == 2 and "moving pictures are written as .gif and .mp4, not as '.avi'" in result.stderr
+    monkeypatch.setattr("emkit.report.demo_animation.can_write", lambda kind: False)
+    result = emkit("demo", "--animate", "x.mp4")
+    assert result.exit_code == 2 and "needs ffmpeg" in result.stderr
+    monkeypatch.undo()
+    result = emkit("demo", "--animate", "no/x.gif")
+    assert result.exit_code == 2 and "cannot write 'no/x.gif'" in result.stderr
+    assert not list(tmp_path.iterdir())

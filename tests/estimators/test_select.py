@@ -99,7 +99,7 @@ def test_any_candidate_is_at_hand_fitted(grid):
 
 
 def test_picture_has_a_line_for_each_shape(grid):
-    axes = grid.plot().axes[0]
+    axes = grid.plot()
     assert len(axes.lines) == len(SHAPES)
     assert axes.get_xlabel() == "n_components"
 

@@ -73,7 +73,7 @@ class ArcStrengths:
 
     def plot(self, threshold: float = 0.5, *, ax: Any = None) -> Any:
         """The averaged network, its arrows as thick as they are strong, by matplotlib. Returns the axes."""
-        from emkit.plots.network import draw_network
+        from emkit.plots.graphs import draw_network
 
         parents = Graph.of_edges(self.names, self.averaged(threshold)).parents
         strengths = {(p, c): float(self.strength[p, c]) for c, of in enumerate(parents) for p in of}

@@ -90,6 +90,17 @@ class MixtureOfExperts(Supervised):
             out[rows] = found
         return out
 
+    def _units(self) -> Any:
+        """Experts as pictures have them: where each is asked."""
+        from emkit.plots.asking import Units
+
+        model, params = self._current().model, self._current().params
+        found = model.family.gate.family.moments(params.components.parts[0])  # type: ignore[attr-defined]
+        d, own = self._n_columns(), list(model.family.gate.columns)  # type: ignore[attr-defined]
+        centres, widths = np.zeros((len(found[0]), d)), np.full((len(found[0]), d), np.inf)
+        centres[:, own], widths[:, own] = found[0], np.sqrt(found[1])
+        return Units("expert", self.gate, centres, widths)
+
     def responsibilities(self, X: Any, y: Any) -> np.ndarray:
         """Probability of each expert given inputs and target, (n, K)."""
         found = self._infer(self._rows(X, y), "marginals").marginals

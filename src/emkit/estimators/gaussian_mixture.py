@@ -170,6 +170,13 @@ class GaussianMixture(HasParts, PartialRows, RowFace):
         family, params = current.model.family, current.params.components
         return (family.family, params.components) if self.noise is not False else (family, params)
 
+    def _shapes(self) -> tuple[Gaussian, Any]:
+        return self._gaussians()
+
+    def _component_names(self, k: int) -> tuple[str, ...]:
+        names = super()._component_names(k)
+        return names if self.noise is False else (*names[:-1], "noise")
+
     def _named(self, labels: np.ndarray) -> np.ndarray:
         """Labels with -1 for the noise."""
         return labels if self.noise is False else np.where(labels == self._size(), -1, labels)

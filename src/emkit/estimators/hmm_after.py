@@ -17,6 +17,7 @@ from emkit.data.sequence_input import Sequences
 from emkit.data.sequences import SequenceSource
 from emkit.data.validate import check_matrix, unmask
 from emkit.estimators import imputing
+from emkit.estimators.plotting import PlottedSequences
 from emkit.estimators.settings import make_rng
 from emkit.execute.threads import Threads
 from emkit.models.hmm import decoding, paths
@@ -62,7 +63,7 @@ class Stream:
         return float(self._state.log_likelihood)
 
 
-class AfterTheFit:
+class AfterTheFit(PlottedSequences):
     """Methods that need parameters and data, but no fitting. Whoever inherits them gives the four below."""
 
     _new: Callable[[Any, Any], Sequences]

@@ -96,6 +96,7 @@ class LatentClass(PartialRows, AfterLatentClass, RowFace):
 
     finds_size = True
     size_setting = "n_classes"
+    label_word = "class"
     reading_settings = ("unseen", "groups")
 
     n_classes: Any = 2

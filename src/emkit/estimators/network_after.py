@@ -17,6 +17,7 @@ from emkit.estimators.distribution import Distribution, NormalMixture
 from emkit.estimators.network_names import NODES, NamedNetwork
 from emkit.estimators.network_structure import Structure
 from emkit.estimators.network_words import in_words, labelled_states, table_of
+from emkit.estimators.plotting import PlottedNetwork
 from emkit.estimators.settings import make_rng
 from emkit.models.bayesnet.asked import Asked, Cells
 from emkit.models.bayesnet.conditional_gaussian import ConditionalGaussianNet
@@ -25,7 +26,7 @@ from emkit.models.bayesnet.surgery import do, do_with_numbers
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class AfterNetwork(NamedNetwork):
+class AfterNetwork(PlottedNetwork, NamedNetwork):
     """What ``BayesianNetwork`` does once there are tables. Nodes and states are called as users call them."""
 
     # --- rows ---------------------------------------------------------------------------------------------------------
@@ -295,15 +296,15 @@ class AfterNetwork(NamedNetwork):
             return regressions(structure, model, params, node)
         return labelled(structure, name, table_of(model, params, node))
 
-    def plot(self, *, tables: bool = False, ax: Any = None) -> Any:
-        """The graph in layers, by matplotlib; with ``tables`` the table of each node under its name. Returns the axes."""
+    def _drawn(self, tables: Any) -> Any:
+        """The graph for a picture, with the tables of all nodes or of some."""
         from emkit.estimators.network_words import short
-        from emkit.plots.network import draw_network
+        from emkit.plots.graphs import Drawn
 
         structure, (model, params) = self._structure(), self._model()
-        notes = {}
-        if tables:
-            for node in range(len(structure.graph)):
-                notes[node] = short(structure, model, params, node)
         graph = structure.graph
-        return draw_network(graph.names, graph.parents, hidden=structure.hidden, notes=notes, ax=ax)
+        if isinstance(tables, bool | np.bool_):
+            nodes = list(range(len(graph))) if tables else []
+        else:
+            nodes = [self._node(name, "tables") for name in ([tables] if isinstance(tables, str) else tables)]
+        return Drawn(graph.names, graph.parents, structure.hidden, {node: short(structure, model, params, node) for node in nodes})

@@ -18,6 +18,7 @@ from emkit.data.tables import read_table
 from emkit.data.validate import check_weights
 from emkit.estimators.asked import AskedByPrograms
 from emkit.estimators.partial import NoPartialFit
+from emkit.estimators.plotting import PlottedRegression, rbf_units
 from emkit.estimators.rbf_inputs import inputs_of
 from emkit.estimators.settings import make_rng
 from emkit.estimators.targets import column_of_target
@@ -27,13 +28,14 @@ from emkit.models.rbf.search import KINDS, STOPPED, Tried
 WIDTHS, CENTERS = ("columns", "units"), ("metric", "input", "joint")
 
 
-class RBFNetwork(AskedByPrograms, BaseEstimator):  # type: ignore[misc]
+class RBFNetwork(PlottedRegression, AskedByPrograms, BaseEstimator):  # type: ignore[misc]
     """Base of the estimators. You implement ``_fit_network``, ``_described`` and the predictions."""
 
     size_setting = "n_units"
     finds_size = True
     has_result = False
     partial_fit = NoPartialFit("its units and widths come from all rows together; fit all rows")
+    pictures = ("prediction",)
 
     n_units: Any
     units: Any
@@ -191,6 +193,9 @@ class RBFNetwork(AskedByPrograms, BaseEstimator):  # type: ignore[misc]
             "n_units": self.n_units_, "units": self.units_, "log_evidence": self.log_evidence_, "candidates": self.candidates_,
             "notes": list(self._fitted().notes),
         }  # fmt: skip
+
+    def _units(self) -> Any:
+        return rbf_units(self)
 
     def summary(self) -> str:
         """What was found, in a few lines."""

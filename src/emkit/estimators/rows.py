@@ -17,12 +17,13 @@ from emkit.data.tables import read_table
 from emkit.data.validate import check_weights
 from emkit.estimators.face import Face
 from emkit.estimators.imputing import drawn_with_labels, guessed
+from emkit.estimators.plotting import PlottedRows
 from emkit.estimators.settings import make_rng
 from emkit.selection.criteria import bic_price, uncertainty
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class RowFace(Face):
+class RowFace(PlottedRows, Face):
     """Base of estimators of rows.
 
     You implement ``build`` and your own settings; you get the methods below, and those of ``Face``.

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
+from emkit.core.checks import one_of
 from emkit.core.describe import same_snapshot, snapshot
 from emkit.core.errors import ParameterError
 from emkit.core.result import StopReason
@@ -181,15 +182,20 @@ class Selection:
         notes = dict.fromkeys(self.table["note"][i] for i in without if not self.table["note"][i].startswith("not tried"))
         return [*lines, *(f"  no fit: {note}" for note in list(notes)[:3])]
 
-    def plot(self, ax: Any = None) -> Any:
-        """The criterion against the number of components, a line for whatever else differs: a matplotlib Figure."""
-        from emkit.plots.criteria import plot_criteria
+    def plot(self, ax: Any = None, *, by: str | None = None) -> Any:
+        """A criterion against the number of components, a line for whatever else differs: see ``emkit.plots.criteria``."""
+        from emkit.plots import criteria
 
-        sizes = [cell.size for cell in self._cells]
-        names = [cell.line_name for cell in self._cells]
-        what = self._cells[0].estimator.size_setting
-        marked = [bool(mark) for mark in self.table["mark"]]
-        return plot_criteria(sizes, self.table[self.by], names, marked, self.best_index_, what, self.by, ax, higher=BY[self.by] < 0)
+        return criteria(self, by, ax=ax)
+
+    def _compared(self, by: str | None) -> Any:
+        """The candidates as pictures take them."""
+        from emkit.plots.comparison import Compared
+
+        by = self.by if by is None else one_of(by, tuple(name for name in BY if name in self.table), "by")
+        what, marked = self._cells[0].estimator.size_setting, [bool(mark) for mark in self.table["mark"]]
+        sizes, lines = [cell.size for cell in self._cells], [cell.line_name for cell in self._cells]
+        return Compared(sizes, self.table[by], lines, marked, self.best_index_, what, by, BY[by] < 0)
 
 
 def _mark(outcome: Outcome) -> str:

@@ -15,13 +15,14 @@ from emkit.data.rows import ArraySource
 from emkit.data.tables import Table, read_table
 from emkit.data.validate import check_weights
 from emkit.estimators.face import Face
+from emkit.estimators.plotting import PlottedRegression
 from emkit.selection.criteria import bic_price
 
 TARGET = "target"
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Supervised(Face):
+class Supervised(PlottedRegression, Face):
     """Base of estimators whose model is of rows [inputs, target].
 
     You implement ``build``, ``_target`` and the predictions; you get fits, criteria, files, and inputs that are read and compared

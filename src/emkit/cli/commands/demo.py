@@ -20,6 +20,9 @@ _WHY = (
 def command(
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the values.")] = 0,
     out: Annotated[Path, typer.Option(help="Picture to write (PNG).")] = Path("emkit-demo.png"),
+    animate: Annotated[
+        Path | None, typer.Option(help="Moving picture to write: .gif, or .mp4 where there is ffmpeg. Takes half a minute.")
+    ] = None,
     iterations: Annotated[int, typer.Option(min=1, help="Of EM.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Numbers as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on stderr but errors.")] = False,
@@ -34,15 +37,38 @@ def command(
 
     talk = Talk(quiet)
     check_writable(out)
+    if animate is not None:
+        _check_animation(animate)
     with talk.warnings():
         run = run_demo(seed, iterations)
     if as_json:
-        print_json({**_numbers(run), "seed": seed, "picture": str(out)})
+        more = {} if animate is None else {"animation": str(animate)}
+        print_json({**_numbers(run), "seed": seed, "picture": str(out), **more})
     else:
         print(_text(run, seed))
     with replacing(out) as temporary:
         draw_demo(run, temporary)
     talk.say(f"picture written to {str(out)!r}")
+    if animate is not None:
+        from emkit.report.demo_animation import draw_animation
+
+        with replacing(animate) as temporary:
+            draw_animation(temporary, animate.suffix.lower(), seed=seed, iterations=iterations)
+        talk.say(f"moving picture written to {str(animate)!r}")
+
+
+def _check_animation(path: Path) -> None:
+    """Refuse, before any work, what cannot be written."""
+    from emkit.cli.exits import Refusal
+    from emkit.cli.writing import check_writable
+    from emkit.report.demo_animation import FORMATS, can_write
+
+    kind = path.suffix.lower()
+    if kind not in FORMATS:
+        raise Refusal(f"{str(path)!r}: moving pictures are written as {' and '.join(FORMATS)}, not as {kind!r}")
+    if not can_write(kind):
+        raise Refusal(f"{str(path)!r}: an mp4 needs ffmpeg, which is not found; install it, or give a .gif")
+    check_writable(path)
 
 
 def _numbers(run: "DemoRun") -> dict[str, Any]:

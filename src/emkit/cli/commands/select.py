@@ -131,7 +131,7 @@ def _write(found: Any, out: Path | None, plot: Path | None, talk: Talk) -> None:
         talk.say(f"model written to {str(out)!r}")
     if plot is not None:
         try:
-            found.plot().savefig(plot, dpi=150)
+            found.plot().figure.savefig(plot, dpi=150)
         except OSError as error:
             raise cannot_write(plot, error) from error
         talk.say(f"picture written to {str(plot)!r}")

@@ -5,7 +5,7 @@ import pytest
 
 matplotlib.use("Agg")
 
-from emkit.plots.network import draw_network, layers_of, with_bends
+from emkit.plots.graphs import draw_network, layers_of, with_bends
 
 DIAMOND = [(), (0,), (0,), (1, 2)]
 

@@ -1,9 +1,13 @@
 """A directed acyclic graph drawn in layers, by matplotlib."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+
+from emkit.core.errors import ParameterError
+from emkit.plots.style import PLAIN, new_figure, one_axes, short
 
 _LINE = "#33506b"
 _SWEEPS = 12  # of ordering layers by their neighbours: more changes nothing on graphs that a person can read
@@ -95,23 +99,23 @@ def draw_network(
     ax : matplotlib axes, optional
         A figure of its own size otherwise.
     """
-    import matplotlib.pyplot as plt
-
     (layers, bends), notes = with_bends(parents), notes or {}
     wide = max((len(layer) for layer in layers), default=1)
     tall = max((note.count("\n") + 1 for note in notes.values()), default=0)
     if ax is None:
         longest = max((len(line) for text in (*names, *notes.values()) for line in text.split("\n")), default=4)
         size = (max(3.0, wide * (0.09 * longest + 0.7)), max(2.0, len(layers) * (1.1 + 0.16 * tall)))
-        ax = plt.figure(figsize=size, layout="constrained").add_subplot()
+        ax = new_figure(*size).add_subplot()
+    else:
+        ax = one_axes(ax)
     at = {node: ((i + 0.5) / len(layer), -float(depth)) for depth, layer in enumerate(layers) for i, node in enumerate(layer)}
     boxes = {}
     for node, name in enumerate(names):
         x, y = at[node]
-        text = f"{name}\n{notes[node]}" if node in notes else name
+        text = f"{short(name)}\n{notes[node]}" if node in notes else short(name)
         style = {"boxstyle": "round,pad=0.35", "fc": "#f4f1ea" if node in hidden else "#dfe9f3", "ec": _LINE}
         boxes[node] = ax.text(
-            x, y, text, ha="center", va="center", fontsize=9, zorder=3, parse_math=False,
+            x, y, text, ha="center", va="center", fontsize=9, zorder=3, **PLAIN,
             bbox={**style, "linestyle": "--" if node in hidden else "-"},
         )  # fmt: skip
     for node, found in enumerate(parents):
@@ -134,3 +138,48 @@ def draw_network(
     ax.set_ylim(-len(layers) + 0.4, 0.6)
     ax.set_axis_off()
     return ax
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What a network shows: names of nodes, the parents of each, hidden ones, and on demand a few lines about some of them."""
+
+    names: Sequence[str]
+    parents: Sequence[Sequence[int]]
+    hidden: Sequence[int] = ()
+    notes: Mapping[int, str] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Drawable(Protocol):
+    """Networks that can be drawn."""
+
+    def _drawn(self, tables: Any) -> Drawn:
+        """The graph, with the tables that are asked for."""
+
+
+def network(net: Any, *, tables: Any = False, ax: Any = None) -> Any:
+    """The graph of a Bayesian network in layers: hidden nodes have a broken line.
+
+    Parameters
+    ----------
+    net : fitted BayesianNetwork
+    tables : bool, str, or list of str
+        Whether the table of each node stands under its name; or the nodes whose tables do.
+    ax : matplotlib axes, optional
+        By default a figure as large as the graph needs.
+
+    Returns
+    -------
+    matplotlib axes
+
+    Raises
+    ------
+    ParameterError
+        For what is no network, or for a node that there is not.
+    NotFittedError
+    """
+    if isinstance(net, type) or not isinstance(net, Drawable):
+        raise ParameterError(f"net: give a fitted BayesianNetwork, not {type(net).__name__}", parameter="net")
+    found = net._drawn(tables)
+    return draw_network(found.names, found.parents, hidden=found.hidden, notes=found.notes, ax=ax)
