@@ -102,8 +102,27 @@ def plot_criteria(
     ax = one_axes(ax, 8.0, 5.0)
     from matplotlib.ticker import MaxNLocator
 
-    names, handles, shown = list(dict.fromkeys(lines)), [], []
-    for i, name in enumerate(names):
+    handles, shown = _lines(ax, sizes, values, lines, marked)
+    if best is not None and not math.isnan(values[best]):
+        circle = ax.scatter([sizes[best] or 0], [values[best]], s=160, facecolor="none", edgecolor=ink(), zorder=4)
+        handles.append(circle)
+        shown.append(f"chosen: {short(lines[best], 40)}, {sizes[best]}" if lines[best] else f"chosen: {sizes[best]}")
+    _focus(ax, values, higher)
+    ax.set_xlabel(size_name, **PLAIN)
+    ax.set_ylabel(value_name, **PLAIN)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    tidy(ax)
+    if handles:
+        legend(ax, handles, shown, ncols=1 + len(handles) // 18, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return ax
+
+
+def _lines(
+    ax: Any, sizes: Sequence[int | None], values: Sequence[float], lines: Sequence[str], marked: Sequence[bool]
+) -> tuple[list[Any], list[str]]:
+    """Draws them; those that have a name, and their names."""
+    handles, shown = [], []
+    for i, name in enumerate(dict.fromkeys(lines)):
         points = [
             (sizes[j] or 0, values[j], marked[j]) for j, line in enumerate(lines) if line == name and not math.isnan(values[j])
         ]
@@ -117,18 +136,7 @@ def plot_criteria(
             some = [p for p in points if p[2] == hollow]
             face = "white" if hollow else look["color"]
             ax.scatter([p[0] for p in some], [p[1] for p in some], s=18, color=face, edgecolor=look["color"], zorder=3)
-    if best is not None and not math.isnan(values[best]):
-        circle = ax.scatter([sizes[best] or 0], [values[best]], s=160, facecolor="none", edgecolor=ink(), zorder=4)
-        handles.append(circle)
-        shown.append(f"chosen: {short(lines[best], 40)}, {sizes[best]}" if lines[best] else f"chosen: {sizes[best]}")
-    _focus(ax, values, higher)
-    ax.set_xlabel(size_name, **PLAIN)
-    ax.set_ylabel(value_name, **PLAIN)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    tidy(ax)
-    if handles:
-        legend(ax, handles, shown, ncols=1 + len(handles) // 18, loc="center left", bbox_to_anchor=(1.01, 0.5))
-    return ax
+    return handles, shown
 
 
 def _focus(ax: Any, values: Sequence[float], higher: bool) -> None:

@@ -58,8 +58,8 @@ def moments(view: View) -> tuple[np.ndarray, np.ndarray] | None:
     if found is None:
         return None
     mean, words = np.array(found[0]), family.column_words(len(view.columns))
-    for j in (j for j, word in enumerate(words) if word == "vonmises" and view.x is not None):
-        seen = view.x[np.isfinite(view.x[:, j]), j]
+    for j in (j for j, word in enumerate(words) if word == "vonmises"):
+        seen = np.zeros(0) if view.x is None else view.x[np.isfinite(view.x[:, j]), j]
         if len(seen):  # angles may go from 0 or from -pi: a mean is drawn on the turn on which the data are
             mean[:, j] += 2.0 * np.pi * np.round((0.5 * (seen.min() + seen.max()) - mean[:, j]) / (2.0 * np.pi))
     return mean, np.sqrt(np.maximum(found[1], 0.0))

@@ -118,26 +118,28 @@ def draw_network(
             x, y, text, ha="center", va="center", fontsize=9, zorder=3, **PLAIN,
             bbox={**style, "linestyle": "--" if node in hidden else "-"},
         )  # fmt: skip
-    for node, found in enumerate(parents):
+    for child, found in enumerate(parents):
         for parent in found:
-            way = [at[place] for place in (parent, *bends.get((parent, node), ()), node)]
-            strength = None if strengths is None else strengths.get((parent, node))
-            thick = 1.1 if strength is None else 0.4 + 2.4 * strength
-            ax.plot(*zip(*way[:-1], strict=True), color=_LINE, lw=thick, zorder=1)  # as far as the last bend
-            ends = {"patchB": boxes[node].get_bbox_patch(), "shrinkA": 0, "shrinkB": 2}
-            if len(way) == 2:
-                ends |= {"patchA": boxes[parent].get_bbox_patch(), "shrinkA": 2}
-            ax.annotate(
-                "", xy=way[-1], xytext=way[-2], zorder=2, arrowprops={"arrowstyle": "-|>", "color": _LINE, "lw": thick, **ends}
-            )
-            if strength is not None:
-                x, y = np.mean(way[(len(way) - 1) // 2 : len(way) // 2 + 1], axis=0)
-                label = {"boxstyle": "round,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.8}
-                ax.text(x, y, f"{strength:.2f}", ha="center", va="center", fontsize=7, zorder=4, bbox=label)
+            way = [at[place] for place in (parent, *bends.get((parent, child), ()), child)]
+            _arrow(ax, way, boxes[parent], boxes[child], None if strengths is None else strengths.get((parent, child)))
     ax.set_xlim(-0.02, 1.02)
     ax.set_ylim(-len(layers) + 0.4, 0.6)
     ax.set_axis_off()
     return ax
+
+
+def _arrow(ax: Any, way: Sequence[tuple[float, float]], begin: Any, end: Any, strength: float | None) -> None:
+    """From box to box by way of these points."""
+    thick = 1.1 if strength is None else 0.4 + 2.4 * strength
+    ax.plot(*zip(*way[:-1], strict=True), color=_LINE, lw=thick, zorder=1)  # as far as the last bend
+    ends = {"patchB": end.get_bbox_patch(), "shrinkA": 0, "shrinkB": 2}
+    if len(way) == 2:
+        ends |= {"patchA": begin.get_bbox_patch(), "shrinkA": 2}
+    ax.annotate("", xy=way[-1], xytext=way[-2], zorder=2, arrowprops={"arrowstyle": "-|>", "color": _LINE, "lw": thick, **ends})
+    if strength is not None:
+        x, y = np.mean(way[(len(way) - 1) // 2 : len(way) // 2 + 1], axis=0)
+        label = {"boxstyle": "round,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.8}
+        ax.text(x, y, f"{strength:.2f}", ha="center", va="center", fontsize=7, zorder=4, bbox=label)
 
 
 @dataclass(frozen=True)

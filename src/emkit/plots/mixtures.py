@@ -74,8 +74,7 @@ def components(
         For columns that are no numbers; for more than 6 of them, if none are chosen by ``columns``.
     NotFittedError
     """
-    if isinstance(level, bool) or not isinstance(level, int | float | np.number) or not 0.0 < level < 1.0:
-        raise ParameterError(f"level={level!r}: give a share between 0 and 1", parameter="level")
+    _check_level(level)
     view = view_of(estimator, X, **read)
     chosen = column_numbers(view.columns, columns, view.numeric)
     if not chosen:
@@ -92,6 +91,11 @@ def components(
     if len(chosen) == 2:
         return two_columns(one_axes(ax, 6.4, 4.8), view, chosen[0], chosen[1], level, weights)
     return pairs(ax, view, chosen, level, weights)
+
+
+def _check_level(level: Any) -> None:
+    if isinstance(level, bool) or not isinstance(level, int | float | np.number) or not 0.0 < level < 1.0:
+        raise ParameterError(f"level={level!r}: give a share between 0 and 1", parameter="level")
 
 
 def _weights(given: Any, view: View) -> np.ndarray | None:

@@ -21,16 +21,9 @@ class WithLines(Protocol):
 
 
 def prediction(
-    estimator: Any,
-    X: Any,
-    y: Any = None,
-    *,
-    columns: Any = None,
-    level: float = 0.9,
-    units: bool = True,
-    output: int = 0,
-    ax: Any = None,
-) -> Any:
+    estimator: Any, X: Any, y: Any = None, *,
+    columns: Any = None, level: float = 0.9, units: bool = True, output: int = 0, ax: Any = None,
+) -> Any:  # fmt: skip
     """What a regression predicts over one column of the inputs, or two; other columns stay at their medians.
 
     Over one column the mean, and the interval that holds a new observation with probability ``level``; over two contour lines of
@@ -48,12 +41,10 @@ def prediction(
         Targets, drawn as points; over two columns in the colours of the contours.
     columns : str, int, or list of one or two of them
         Which inputs; default: all, if there are one or two.
-    level : float
-        Of the band.
+    level, output : float, int
+        Of the band; which of several outputs.
     units : bool
         Whether units are drawn, if there are any.
-    output : int
-        Which of several outputs.
     ax : matplotlib axes, optional
 
     Returns
