@@ -30,6 +30,7 @@ def test_an_rbf_network_from_file_to_intervals(emkit, curve):
     assert rows.column_names == ["x", "z", "y", "c", "n", "mean", "std", "low", "high"]
     low, y, high = (rows[name].to_numpy() for name in ("low", "y", "high"))
     assert ((low <= y) & (y <= high)).mean() > 0.8
+    assert "return_std" in emkit("errors", "r.safetensors", curve).stderr
     shown = emkit("inspect", "r.safetensors")
     assert shown.exit_code == 0 and "rbf in" in shown.stdout and "relevance" in shown.stdout
     assert json.loads(emkit("inspect", "r.safetensors", "--json").stdout)["n_units"] == 10
@@ -42,7 +43,7 @@ def test_texts_are_classes(emkit, curve):
     assert (np.array(rows["label"]) == np.array(rows["c"])).mean() > 0.9 and "p_high" in rows.column_names
 
 
-def test_experts_and_regressions(emkit, curve):
+def test_experts_and_regressions(emkit, curve, one_line):
     asked = ("--model", "mixture-of-experts", "--target", "y", "--columns", "x", "-k", 2)
     said = emkit("fit", curve, *asked, "--out", "e.safetensors")
     assert said.exit_code in (0, 3) and "expert" in said.stdout
@@ -51,6 +52,9 @@ def test_experts_and_regressions(emkit, curve):
     said = emkit("fit", curve, *arguments, "-k", 2, "--out", "m.safetensors")
     assert said.exit_code in (0, 3) and "poisson" in said.stdout
     assert "coefficients[0, 0]" in emkit("errors", "m.safetensors", curve).stdout
+    assert "class" in emkit("inspect", "m.safetensors").stdout and emkit("inspect", "e.safetensors").exit_code == 0
+    assert "fills in no other cells" in one_line(emkit("impute", "e.safetensors", curve))
+    assert "nothing to forecast" in one_line(emkit("forecast", "e.safetensors", curve, "--horizon", 2))
 
 
 def test_what_cannot_be_is_refused(emkit, curve, one_line):

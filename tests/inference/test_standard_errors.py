@@ -3,9 +3,10 @@
 from importlib import import_module
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from emkit import HMM, BayesianNetwork, GaussianMixture, LatentClass, ParameterError, VariationalGaussianHMM
+from emkit import HMM, BayesianNetwork, GaussianHMM, GaussianMixture, LatentClass, Mixture, ParameterError, VariationalGaussianHMM
 from emkit._names import MODULES, group
 from emkit.algorithms.em import EM
 from emkit.core.fit import Problem
@@ -197,6 +198,46 @@ def test_the_parametric_bootstrap_of_sequences():
     model = HMM(2, random_state=0).fit(two_groups(200), lengths=[50] * 4)
     found = model.standard_errors(two_groups(200), lengths=[50] * 4, method="parametric bootstrap", n_replicates=20, n_jobs=1)
     assert found.replicates["means"].shape == (20, 2, 2) and np.isfinite(found["means"]).all()
+
+
+def test_a_row_of_transitions_profiles_with_its_sum_kept():
+    rng, states = np.random.default_rng(0), np.zeros(300, int)
+    for t in range(1, 300):
+        states[t] = states[t - 1] if rng.random() < 0.85 else 1 - states[t - 1]
+    y = rng.normal(4 * states, 1.0)[:, None]
+    model = HMM(2, random_state=0, prior=None).fit(y)
+    found, wald = model.profile(y, "transmat", (0, 1)), model.conf_int(y)["transmat"][0, 1]
+    assert found.objectives.max() <= model.result_.objective + 1e-3
+    np.testing.assert_allclose([found.low, found.high], wald, atol=0.02)
+
+
+def test_category_probabilities_of_one_column_profile():
+    rng = np.random.default_rng(0)
+    first = rng.random(300) < 0.4
+    table = pd.DataFrame(
+        {"num": rng.normal(np.where(first, 0, 5), 1), "cat": np.where(rng.random(300) < np.where(first, 0.8, 0.3), "a", "b")}
+    )
+    model = Mixture(2, random_state=0).fit(table)
+    found = model.profile(table, "cat_probs", (0, 0))
+    assert found.low < found.estimate < found.high
+    with pytest.raises(ParameterError, match="has no profile"):
+        GaussianMixture(2, random_state=0).fit(two_groups()).profile(two_groups(), "covariances", (0, 0, 1))
+
+
+def test_one_sequence_is_too_few_for_what_draws_or_adds_up_sequences():
+    y = two_groups(120)
+    model = HMM(2, random_state=0).fit(y)
+    for method in ("sandwich", "bootstrap"):
+        with pytest.raises(ParameterError, match="sequence"):
+            model.standard_errors(y, method=method)
+    assert np.isfinite(model.standard_errors(y)["means"]).all()
+
+
+def test_hmmlearns_faces_show_them_too():
+    y = two_groups(100)
+    model = GaussianHMM(2, random_state=0).fit(y)
+    model.standard_errors(y)
+    assert "std. error" in model.summary(errors=True)
 
 
 def test_wald_tests(mixture):

@@ -3,6 +3,20 @@
 from collections.abc import Collection
 from typing import Any, ClassVar
 
+from emkit.core.errors import ParameterError
+
+
+class Predicts:
+    """What programs ask of models with a target in vain."""
+
+    def impute(self, X: Any, n_draws: int | None = None) -> Any:
+        """Raises ParameterError: it predicts a target."""
+        raise ParameterError(f"a {type(self).__name__} predicts its target, and fills in no other cells; take a GaussianMixture")
+
+    def forecast_table(self, X: Any, horizon: int) -> Any:
+        """Raises ParameterError: rows are independent."""
+        raise ParameterError(f"a {type(self).__name__} takes rows as independent, so there is nothing to forecast; an HMM does it")
+
 
 class AskedByPrograms:
     """Override what is otherwise in your estimator."""

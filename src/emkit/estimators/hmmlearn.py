@@ -327,9 +327,9 @@ class HmmlearnWords(ErrorsOfInner, AskedByPrograms, AfterTheFit, BaseEstimator, 
         """Stationary distribution of the transition matrix, (K,)."""
         return self._inner().stationary_distribution()
 
-    def summary(self) -> str:
-        """The fit in words and numbers, for a person."""
-        return self._inner().summary()
+    def summary(self, errors: bool = False) -> str:
+        """The fit in words and numbers, for a person; ``errors``: with what ``standard_errors`` found last."""
+        return self._inner().summary(errors)
 
     def parameters(self) -> dict[str, np.ndarray]:
         """As ``HMM.parameters``."""

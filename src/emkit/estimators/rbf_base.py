@@ -16,7 +16,7 @@ from emkit.core.result import StopReason
 from emkit.data.names import check_columns
 from emkit.data.tables import read_table
 from emkit.data.validate import check_weights
-from emkit.estimators.asked import AskedByPrograms
+from emkit.estimators.asked import AskedByPrograms, Predicts
 from emkit.estimators.partial import NoPartialFit
 from emkit.estimators.plotting import PlottedRegression, rbf_units
 from emkit.estimators.rbf_inputs import inputs_of
@@ -28,7 +28,7 @@ from emkit.models.rbf.search import KINDS, STOPPED, Tried
 WIDTHS, CENTERS = ("columns", "units"), ("metric", "input", "joint")
 
 
-class RBFNetwork(PlottedRegression, AskedByPrograms, BaseEstimator):  # type: ignore[misc]
+class RBFNetwork(Predicts, PlottedRegression, AskedByPrograms, BaseEstimator):  # type: ignore[misc]
     """Base of the estimators. You implement ``_fit_network``, ``_described`` and the predictions."""
 
     size_setting = "n_units"
@@ -181,6 +181,10 @@ class RBFNetwork(PlottedRegression, AskedByPrograms, BaseEstimator):  # type: ig
         self._fitted()
         found: str | None = self._cut_off
         return found
+
+    def standard_errors_of_rows(self, X: Any, weights: Any, labels: Any, **how: Any) -> Any:
+        """Raises ParameterError: the weights are integrated out."""
+        raise ParameterError("an RBF network's weights are integrated out: predict(X, return_std=True) says how sure it is")
 
     def parameters(self) -> dict[str, np.ndarray]:
         """What is shown of the network, by name."""

@@ -89,6 +89,8 @@ def bootstrap(
     ParameterError
         If the model draws no data, or labels are known, and ``parametric``.
     """
+    if not parametric and source.joined().units < 2:
+        raise ParameterError("one sequence cannot be drawn from: take method='parametric bootstrap'", parameter="method")
     settings = {"tol": tol, "max_iter": max_iter, **({} if algorithm is None else {"algorithm": algorithm})}
     sample = source.sample(_FOR_LABELS, np.random.default_rng(0))
     task = Replicate(model, params, source, Form.of(source) if parametric else None, sample, settings)

@@ -14,9 +14,11 @@ from emkit.core.block import Source
 from emkit.core.errors import ParameterError
 from emkit.core.executor import Executor
 from emkit.core.model import Model
+from emkit.core.warn import warn
 from emkit.inference.coordinates import Place
 
 _TOL = 1e-5  # nats: of each fit along the way
+_BETTER = 0.01  # nats above the fit that are no rounding
 _FAR = 12  # times an end may be looked for farther out, each by half as much again
 
 
@@ -88,6 +90,14 @@ def profile(
         return curve(value) - (top - fall)
 
     ends = [_end(beyond, estimate, side * step, bound) for side, bound in zip((-1.0, 1.0), bounds, strict=True)]
+    best = max(value for value, _ in curve.known.values())
+    if best > top + _BETTER:
+        warn(
+            f"the profile of {Place(name, index)} found a better solution than the fit: objective {best:.4f} instead of {top:.4f}. "
+            "Fit again with more starts; the interval is measured from the better one"
+        )
+        top = best
+        ends = [_end(beyond, estimate, side * step, bound) for side, bound in zip((-1.0, 1.0), bounds, strict=True)]
     values = np.array(sorted(curve.known))
     return Profile(
         str(Place(name, index)), estimate, ends[0], ends[1], values, np.array([curve.known[v][0] for v in values]), level
@@ -126,8 +136,13 @@ class _Curve:
         shown = np.asarray(self._model.shown(near)[self._name], dtype=np.float64)
         held = np.full(shown.shape, np.nan)
         held[self._index] = value
-        before = self._model.configured({}, {})
-        model = _holding(before, self._name, held)
+        try:
+            model = _holding(self._model, self._name, held).resolve(self._source)
+        except ParameterError as error:
+            raise ParameterError(
+                f"{self._name} cannot be held entry by entry, so it has no profile; take conf_int, or a bootstrap",
+                parameter=self._name,
+            ) from error
         start = model.put_back(near)
         found = fit(
             model, self._source, executor=self._executor, starts=[start], tol=_TOL, max_iter=self._max_iter,

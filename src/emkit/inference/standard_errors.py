@@ -157,8 +157,14 @@ def standard_errors(model: Model, params: Any, source: Source, executor: Executo
     notes += _not_at_the_maximum(coordinates, evaluate, root)
     if method == "sandwich":
         units = sum(block.units if block.weights is None else int((np.asarray(block.weights) > 0).sum()) for block in source)
+        what = "rows" if next(iter(source)).lengths is None else "sequences"
+        if units <= len(coordinates.at):
+            raise ParameterError(
+                f"the sandwich needs more {what} than parameters, and there are {units} for {len(coordinates.at)}; take "
+                "method='observed' or 'parametric bootstrap'",
+                parameter="method",
+            )
         if units < 2 * len(coordinates.at):
-            what = "rows" if next(iter(source)).lengths is None else "sequences"
             notes.append(f"{units} {what} for {len(coordinates.at)} parameters: the sandwich needs many more {what} to be right")
         bread = root @ root.T
         values, vectors = np.linalg.eigh(bread @ squared_scores(coordinates, source, executor) @ bread)

@@ -22,9 +22,10 @@ def command(
     names = columns(fitted)
     changed = _changed(fitted, settings(fitted))
     print(f"{model_name(type(fitted).__name__)} in {str(model)!r}, written by emkit {version}")
-    levels = [f" ({', '.join(map(str, c.levels))})" if c.levels else "" for c in fitted.columns_.items]
+    items = fitted.columns_.items[: None if names is None else len(names)]  # a target and the like come after the inputs
+    levels = [f" ({', '.join(map(str, c.levels))})" if c.levels else "" for c in items]
     words = fitted.column_families()
-    kinds = [f" {words[c.name]}" if words else "" for c in fitted.columns_.items]
+    kinds = [f" {words[c.name]}" if words else "" for c in items]
     shown = ", ".join(name + kind + of for name, kind, of in zip(names, kinds, levels, strict=True)) if names is not None else None
     print(f"columns: {shown or f'{fitted.n_features_in_} without names'}")
     print(f"settings: {', '.join(f'{name}={value!r}' for name, value in changed.items()) or 'the defaults'}")

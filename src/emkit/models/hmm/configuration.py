@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from emkit.core import simplex
 from emkit.core.checks import count, number, one_of
 from emkit.core.child import Child
 from emkit.core.errors import ParameterError
@@ -158,7 +159,8 @@ class ChainConfiguration(Model):
 
     def put_back(self, params: HMMParams) -> HMMParams:
         """The chain at its fixed values, and the family at its own."""
-        values = {name: np.where(np.isnan(held), self.own(params)[name], held) for name, held in self._resolved().items()}
+        own = self.own(params)
+        values = {name: simplex.put_back(own[name], held) for name, held in self._resolved().items()}
         return self.made(params, values, {"emissions": self.family.put_back(params.emissions)})
 
     def permuted(self, order: np.ndarray) -> Self:
