@@ -98,6 +98,7 @@ class GaussianMixture(RowFace):
     """
 
     finds_size = True
+    fits_elsewhere = True
     size_setting = "n_components"
 
     n_components: Any = 1
