@@ -75,7 +75,7 @@ def rows(n: int = 3000) -> np.ndarray:
 
 
 def problem(kind: str) -> tuple[EStep, Source]:
-    """An E-step of a small model and data in several parts, with weights; for an HMM sequences, for a network symbols with holes."""
+    """An E-step of a small model and weighted data in several parts; for an HMM sequences, for a network symbols with holes."""
     rng, x = np.random.default_rng(1), rows()
     cuts = np.split(np.arange(len(x)), [500, 700, 1500, 1501, 2400])
     weights = rng.integers(0, 3, size=len(x)).astype(float)

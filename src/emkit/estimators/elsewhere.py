@@ -22,5 +22,6 @@ def elsewhere(X: Any, sample_weight: Any, face: Any, may_stay: bool) -> tuple[An
 
         if may_stay and not face._searches():
             return X, sample_weight, SparkSource(X, sample_weight)
-        return X.toPandas(), sample_weight, None
+        table = X.toPandas()
+        return (table, None, None) if sample_weight is None else (table.drop(columns=sample_weight), table[sample_weight], None)
     return X, sample_weight, None

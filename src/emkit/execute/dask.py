@@ -70,7 +70,7 @@ class DaskExecutor:
 
     def map_reduce(self, fn: Callable[[Block], Found], source: Source) -> Found:
         """The sum of ``fn(block)`` over the blocks, added on the workers first."""
-        if 0 < source.n_rows <= self.local_rows:
+        if self._may_stay_here(source):
             return self._here.map_reduce(fn, source)
 
         def one_pass() -> Any:
@@ -83,7 +83,7 @@ class DaskExecutor:
 
     def map(self, fn: Callable[[Block], Any], source: Source) -> Iterator[Any]:
         """``fn(block)`` for each block, in order."""
-        if 0 < source.n_rows <= self.local_rows:
+        if self._may_stay_here(source):
             return self._here.map(fn, source)
         return chain.from_iterable(self._until_done(lambda: self._everywhere(work_each, fn, source), source))
 
@@ -101,6 +101,9 @@ class DaskExecutor:
             self._depth -= 1
             if not self._depth:
                 self._loaded.clear()
+
+    def _may_stay_here(self, source: Source) -> bool:
+        return not isinstance(source, DaskSource) and 0 < source.n_rows <= self.local_rows
 
     def _everywhere(self, how: Callable[..., Any], fn: Any, source: Source) -> list[Any]:
         """``how(fn, share, threads)`` of each share as futures. The function travels once to each worker, not with each task."""
@@ -157,7 +160,7 @@ class DaskExecutor:
         from distributed import wait
 
         while True:
-            with suppress(TimeoutError):
+            with suppress(TimeoutError), self.client.as_current():
                 wait(futures, timeout=_LOOK)
                 return self.client.gather(futures, direct=False)
             self._workers()
@@ -175,7 +178,7 @@ class DaskExecutor:
             raise ClusterError(f"several workers in a row died of the same task: {error}") from error
         except (CommClosedError, ConnectionError, TimeoutError) as error:
             raise self._gone(error) from error
-        except RuntimeError as error:
+        except Exception as error:  # a client without a scheduler fails in many ways
             if self.client.status == "running":
                 raise
             raise self._gone(error) from error

@@ -18,17 +18,20 @@ def is_dask(X: Any) -> bool:
 
 
 def dask_source(X: Any, sample_weight: Any = None, executor: Any = None) -> Any:
-    """A source of a Dask collection where it lies; None if there is no cluster, so that it is to be read into memory.
+    """A source of a Dask collection where it lies; None if it is better read into memory: it is small, or there is no cluster.
 
-    The cluster is that of ``executor`` if it has one, or else of the client made last.
+    The cluster is that of ``executor`` if it is a DaskExecutor, or else of the client made last.
     """
     from distributed import default_client
 
+    from emkit.execute.dask import DaskExecutor
+
     try:
-        client = executor.client if executor is not None else default_client()
-    except (ValueError, AttributeError):
+        executor = executor if isinstance(executor, DaskExecutor) else DaskExecutor(default_client())
+    except ValueError:
         return None
-    return DaskSource(X, sample_weight, client)
+    source = DaskSource(X, sample_weight, executor)
+    return source if source.n_rows > executor.local_rows else None
 
 
 class DaskSource(ChunkSource):
@@ -40,7 +43,7 @@ class DaskSource(ChunkSource):
         Chunks of whole rows.
     sample_weight : dask array or series (n,), optional
         Cut as ``X`` is.
-    client : distributed.Client
+    executor : DaskExecutor
 
     Raises
     ------
@@ -48,23 +51,21 @@ class DaskSource(ChunkSource):
         Naming a column that is not one of numbers; naming column and row of a cell that cannot be used.
     """
 
-    def __init__(self, X: Any, sample_weight: Any, client: Any):
+    def __init__(self, X: Any, sample_weight: Any, executor: Any):
         from dask import delayed
 
-        self.client = client
+        self._executor, self.client = executor, executor.client
         columns, pieces = _pieces(X)
         weights = _weights(sample_weight, len(pieces))
         names = [column.name for column in columns.items]
         reading = delayed(read_chunk, pure=False)
-        self.chunks = client.compute([reading(x, w, names, i) for i, (x, w) in enumerate(zip(pieces, weights, strict=True))])
+        self.chunks = self.client.compute([reading(x, w, names, i) for i, (x, w) in enumerate(zip(pieces, weights, strict=True))])
         super().__init__(columns)
 
     @property
     def usual_executor(self) -> Any:
         """Where the chunks are."""
-        from emkit.execute.dask import DaskExecutor
-
-        return DaskExecutor(self.client)
+        return self._executor
 
     def ask(self, fn: Callable[..., Any], *each: Sequence[Any]) -> list[Any]:
         """One task a chunk."""

@@ -1,4 +1,4 @@
-"""What executors on a cluster have in common. A new one, for whatever runs tasks elsewhere, is these functions and some sixty lines.
+"""What executors on a cluster have in common. A new one, for whatever runs tasks elsewhere, is these functions and sixty lines.
 
 The parts of a source are dealt out once, a share of consecutive ones to each worker, which reads them and keeps the blocks. In each
 iteration an ``EStep`` goes out to all workers; a worker adds up its own share, part by part; the shares are added in a tree of

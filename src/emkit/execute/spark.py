@@ -71,13 +71,13 @@ class SparkExecutor:
 
     def map_reduce(self, fn: Callable[[Block], Found], source: Source) -> Found:
         """The sum of ``fn(block)`` over the blocks, added on the workers first."""
-        if 0 < source.n_rows <= self.local_rows:
+        if self._may_stay_here(source):
             return self._here.map_reduce(fn, source)
         return tree(self._each_share(work, fn, source, sums=True), add)
 
     def map(self, fn: Callable[[Block], Any], source: Source) -> Iterator[Any]:
         """``fn(block)`` for each block, in order."""
-        if 0 < source.n_rows <= self.local_rows:
+        if self._may_stay_here(source):
             return self._here.map(fn, source)
         return chain.from_iterable(self._each_share(work_each, fn, source, sums=False))
 
@@ -96,6 +96,9 @@ class SparkExecutor:
             self._depth -= 1
             if not self._depth:
                 self._dealt.clear()
+
+    def _may_stay_here(self, source: Source) -> bool:
+        return not isinstance(source, SparkSource) and 0 < source.n_rows <= self.local_rows
 
     def _each_share(self, how: Callable[..., Any], fn: Any, source: Source, sums: bool) -> list[Any]:
         """``how(fn, share)`` of each share, in order; sums of as many shares as the tree adds at a time, where these are many."""

@@ -77,8 +77,8 @@ class SparkSource(ChunkSource):
                 rows = _chunk(list(batches), names, weight, number)
                 if known and len(rows[0]) != known[number]:
                     raise DataError(
-                        f"partition {number} had {known[number]} row(s), and now {len(rows[0])}: the frame is not the same in every "
-                        "pass; cache it, or write it to files"
+                        f"partition {number} had {known[number]} row(s), and now {len(rows[0])}: the frame is not the same "
+                        "in every pass; cache it, or write it to files"
                     )
                 found = fn(rows, *(more[number] if more else ()))
             except EmkitError as error:
