@@ -9,6 +9,7 @@ from sklearn.base import clone
 
 from emkit import Checkpoint, DataError, FiniteMixture, Gaussian, GaussianMixture, Monitor, ParameterError, Threads, fit, load
 from emkit.core.errors import ClusterError
+from emkit.estimators.elsewhere import elsewhere
 from support.cluster import MODELS, Files, Mortal, agree, problem, rows
 
 distributed = pytest.importorskip("distributed", reason="needs the extra emkit[dask]")
@@ -127,7 +128,7 @@ def test_dask_collections_are_fitted_where_they_are(executor, weighted):
 
     x = rows()
     weights = np.random.default_rng(0).integers(1, 3, size=len(x)).astype(float) if weighted else None
-    settings = {"n_components": 2, "random_state": 0, "n_init": 1, "max_iter": 15, "tol": 0}
+    settings = {"n_components": 2, "random_state": 0, "n_init": 1, "max_iter": 8, "tol": 0}
     expected = GaussianMixture(**settings).fit(x, sample_weight=weights)
     X, w = da.from_array(x, chunks=(700, 1)), None if weights is None else da.from_array(weights, chunks=700)
     close_to(GaussianMixture(**settings, executor=executor).fit(X, sample_weight=w), expected)
@@ -140,21 +141,20 @@ def test_dask_collections_are_fitted_where_they_are(executor, weighted):
 
 def test_a_collection_finds_its_cluster_by_itself(client):
     """That of the client made last; a small one is read into memory, and so is one whose fit searches for its size."""
-    from emkit.execute.dask_source import dask_source
-
     large = da.random.default_rng(0).normal(size=(30_000, 2), chunks=(7_000, 2))
-    source = dask_source(large)
+    face = GaussianMixture(1, random_state=0)
+    _, _, source = elsewhere(large, None, face, True)
     assert source.usual_executor.client is client
     assert source.n_rows == 30_000 and [block.start for block in source] == [0, 7000, 14000, 21000, 28000]
-    found = GaussianMixture(1, random_state=0).fit(large)
+    found = face.fit(large)
     np.testing.assert_allclose(found.means_[0], np.asarray(large).mean(axis=0), rtol=1e-9, atol=1e-12)
     small = large[:500]
-    assert dask_source(small) is None
+    assert elsewhere(small, None, face, True)[2] is None
     assert GaussianMixture("auto", random_state=0).fit(small).n_components_ >= 1
 
 
 def test_an_executor_is_a_setting(executor, tmp_path):
-    x, settings = rows(), {"n_components": 2, "random_state": 0, "n_init": 1, "max_iter": 10, "tol": 0}
+    x, settings = rows(), {"n_components": 2, "random_state": 0, "n_init": 1, "max_iter": 5, "tol": 0}
     face = clone(GaussianMixture(**settings, executor=executor)).fit(x)
     assert face.executor is executor
     close_to(face, GaussianMixture(**settings).fit(x))

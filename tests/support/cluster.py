@@ -112,3 +112,13 @@ def agree(executor: Any, kind: str) -> None:
     assert abs(found - log_likelihood) <= 1e-12 * abs(log_likelihood)
     assert again.pack().tobytes() == stats.pack().tobytes()
     assert stats.labels().keys() == expected.labels().keys()
+
+
+class Names:
+    """Text that adds up, so that the order shows."""
+
+    def __init__(self, names):
+        self.names = names
+
+    def __add__(self, other):
+        return Names(self.names + other.names)

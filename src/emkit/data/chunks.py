@@ -116,7 +116,7 @@ class ChunkSource(Source):
     def summary(self) -> ColumnSummary:
         """Gathered where the chunks lie."""
         found = reduce(add, (part for part in self.ask(_summary, self.starts.tolist()) if part is not None))
-        for j in np.flatnonzero(np.isinf(found.low)):
+        for j in np.flatnonzero(np.isinf(found.low)).tolist():
             raise DataError(f"{self.columns.called(j)} has no observed value (all missing); drop it", column=self.columns[j].name)
         return found
 

@@ -1,35 +1,21 @@
 """E-steps on a Dask cluster: each worker keeps its share of the blocks; parameters go out, sums of statistics come back."""
 
-import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import chain
 from typing import Any
 from uuid import uuid4
 
 from emkit.core.block import Block, Source
-from emkit.core.errors import ClusterError, EmkitError, ParameterError
+from emkit.execute import futures
+from emkit.execute.dask_client import Connection
 from emkit.execute.dask_source import DaskSource
-from emkit.execute.futures import (
-    SMALL,
-    Blocks,
-    Found,
-    add,
-    load,
-    not_installed,
-    refuse_other_versions,
-    shares,
-    tree,
-    versions,
-    work,
-    work_each,
-)
+from emkit.execute.futures import SMALL, Blocks, Found
 from emkit.execute.threads import Threads
 
 _TRIES = 5  # of one pass, where workers are lost in the middle of it
-_LOOK = 2.0  # seconds after which to see whether there are workers still
 
 
 class DaskExecutor:
@@ -56,8 +42,8 @@ class DaskExecutor:
     """
 
     def __init__(self, client: Any, *, local_rows: int = SMALL, patience: float = 60.0):
-        self.client, self.local_rows, self.patience = _client(client), local_rows, patience
-        self._address = str(self.client.scheduler.address)
+        self._there, self.local_rows = Connection(client, patience), local_rows
+        self.client = self._there.client
         self._here, self._depth = Threads(), 0
         self._loaded: dict[int, tuple[Source, list[Any]]] = {}
 
@@ -66,7 +52,7 @@ class DaskExecutor:
         return self
 
     def __reduce__(self) -> Any:
-        return _connected, (self._address, self.local_rows, self.patience)
+        return _connected, (self._there.address, self.local_rows, self._there.patience)
 
     def map_reduce(self, fn: Callable[[Block], Found], source: Source) -> Found:
         """The sum of ``fn(block)`` over the blocks, added on the workers first."""
@@ -74,9 +60,9 @@ class DaskExecutor:
             return self._here.map_reduce(fn, source)
 
         def one_pass() -> Any:
-            sums = self._everywhere(work, fn, source)
+            sums = self._everywhere(futures.work, fn, source)
             submit = self.client.submit
-            return tree(sums, lambda few: submit(_add, *few, pure=False, priority=1))
+            return futures.tree(sums, lambda few: submit(_add, *few, pure=False, priority=1))
 
         found: Found = self._until_done(one_pass, source)
         return found
@@ -85,14 +71,14 @@ class DaskExecutor:
         """``fn(block)`` for each block, in order."""
         if self._may_stay_here(source):
             return self._here.map(fn, source)
-        return chain.from_iterable(self._until_done(lambda: self._everywhere(work_each, fn, source), source))
+        return chain.from_iterable(self._until_done(lambda: self._everywhere(futures.work_each, fn, source), source))
 
     @contextmanager
     def session(self) -> Iterator["DaskExecutor"]:
         """Keep the blocks with the workers for the length of a fit. Sessions nest: the outermost one counts."""
         if not self._depth:
-            found = self._gone_if(lambda: self.client.run(_versions, on_error="return"))
-            refuse_other_versions({name: says if isinstance(says, dict) else str(says) for name, says in found.items()})
+            found = self._there.ask(lambda: self.client.run(_versions, on_error="return"))
+            futures.refuse_other_versions({name: says if isinstance(says, dict) else str(says) for name, says in found.items()})
         self._depth += 1
         try:
             with self._here.session():
@@ -113,94 +99,39 @@ class DaskExecutor:
 
     def _blocks(self, source: Source) -> list[Any]:
         """Shares of the source, as futures of what stays with the workers; read when they are first asked for."""
-        _, futures = self._loaded.get(id(source), (None, None))
-        if futures is None:
-            workers = self._workers()
+        _, dealt = self._loaded.get(id(source), (None, None))
+        if dealt is None:
+            workers = self._there.workers()
             key = f"emkit-blocks-{uuid4().hex[:12]}"
             if isinstance(source, DaskSource):
-                futures = source.shares(len(workers), key)
+                dealt = source.shares(len(workers), key)
             else:
-                futures = [
+                dealt = [
                     self._submit_load(share, f"{key}-{i}", workers[i])
-                    for i, share in enumerate(shares(source.parts(), len(workers)))
+                    for i, share in enumerate(futures.shares(source.parts(), len(workers)))
                 ]
-            self._loaded[id(source)] = source, futures
-        return futures
+            self._loaded[id(source)] = source, dealt
+        return dealt
 
     def _submit_load(self, share: Sequence[Any], key: str, worker: str) -> Any:
         """A task with a key of its own, which Dask repeats elsewhere when the worker dies."""
         with warnings.catch_warnings():  # data in memory travel with the task, once: that is what was asked for
             warnings.filterwarnings("ignore", message="Sending large graph")
-            return self.client.submit(load, share, key=key, workers=[worker], allow_other_workers=True, retries=2)
-
-    def _workers(self) -> list[str]:
-        """Addresses. Raises ClusterError if there is none for longer than patience allows."""
-        until = time.monotonic() + self.patience
-        while not (found := sorted(self._gone_if(self.client.ncores))):
-            if time.monotonic() > until:
-                raise ClusterError(f"the cluster at {self._address} has had no worker for {self.patience:g} s")
-            time.sleep(0.1)
-        return found
+            return self.client.submit(futures.load, share, key=key, workers=[worker], allow_other_workers=True, retries=2)
 
     def _until_done(self, submit: Callable[[], Any], source: Source) -> Any:
         """The results of a pass. What was lost with a worker and cannot be had again is sent again."""
         for tried in range(_TRIES):
             try:
-                return self._gone_if(lambda: self._gathered(submit()))
+                return self._there.ask(lambda: self._there.gathered(submit()))
             except CancelledError as error:
-                if self.client.status != "running" or tried == _TRIES - 1:
-                    raise self._gone(error) from error
+                if not self._there.is_up or tried == _TRIES - 1:
+                    raise self._there.gone(error) from error
                 self._loaded.pop(id(source), None)
             finally:
                 if not self._depth:
                     self._loaded.pop(id(source), None)
         raise AssertionError
-
-    def _gathered(self, futures: Any) -> Any:
-        from distributed import wait
-
-        while True:
-            with suppress(TimeoutError), self.client.as_current():
-                wait(futures, timeout=_LOOK)
-                return self.client.gather(futures, direct=False)
-            self._workers()
-
-    def _gone_if(self, ask: Callable[[], Any]) -> Any:
-        """What ``ask`` gives; the ways in which Dask says that there is no cluster any more become one error."""
-        from distributed.comm.core import CommClosedError
-        from distributed.scheduler import KilledWorker
-
-        try:
-            return ask()
-        except (EmkitError, CancelledError):
-            raise
-        except KilledWorker as error:
-            raise ClusterError(f"several workers in a row died of the same task: {error}") from error
-        except (CommClosedError, ConnectionError, TimeoutError) as error:
-            raise self._gone(error) from error
-        except Exception as error:  # a client without a scheduler fails in many ways
-            if self.client.status == "running":
-                raise
-            raise self._gone(error) from error
-
-    def _gone(self, error: BaseException) -> ClusterError:
-        said = str(error).strip().splitlines() or [type(error).__name__]
-        return ClusterError(f"the Dask cluster at {self._address} is gone ({said[0]})")
-
-
-def _client(client: Any) -> Any:
-    try:
-        from distributed import Client
-    except ImportError:
-        raise not_installed("Dask's distributed", "dask") from None
-    if isinstance(client, str):
-        try:
-            return Client(client, set_as_default=False)
-        except (OSError, TimeoutError, ValueError) as error:
-            raise ClusterError(f"there is no Dask scheduler at {client!r}: {error}") from error
-    if not isinstance(client, Client):
-        raise ParameterError(f"client={client!r}: give a distributed.Client, or the address of a scheduler", parameter="executor")
-    return client
 
 
 def _connected(address: str, local_rows: int, patience: float) -> DaskExecutor:
@@ -208,7 +139,7 @@ def _connected(address: str, local_rows: int, patience: float) -> DaskExecutor:
 
 
 def _versions() -> dict[str, str]:
-    return versions()
+    return futures.versions()
 
 
 def _on_worker(how: Callable[..., Any], fn: Any, blocks: Blocks) -> Any:
@@ -218,4 +149,4 @@ def _on_worker(how: Callable[..., Any], fn: Any, blocks: Blocks) -> Any:
 
 
 def _add(*found: Found) -> Found:
-    return add(found)
+    return futures.add(found)

@@ -17,23 +17,6 @@ def is_dask(X: Any) -> bool:
     return type(X).__module__.split(".")[0] in ("dask", "dask_expr") and hasattr(X, "to_delayed")
 
 
-def dask_source(X: Any, sample_weight: Any = None, executor: Any = None) -> Any:
-    """A source of a Dask collection where it lies; None if it is better read into memory: it is small, or there is no cluster.
-
-    The cluster is that of ``executor`` if it is a DaskExecutor, or else of the client made last.
-    """
-    from distributed import default_client
-
-    from emkit.execute.dask import DaskExecutor
-
-    try:
-        executor = executor if isinstance(executor, DaskExecutor) else DaskExecutor(default_client())
-    except ValueError:
-        return None
-    source = DaskSource(X, sample_weight, executor)
-    return source if source.n_rows > executor.local_rows else None
-
-
 class DaskSource(ChunkSource):
     """The partitions of a Dask collection, computed once and kept by the workers for as long as the source is.
 

@@ -8,21 +8,8 @@ from uuid import uuid4
 
 from emkit.core.block import Block, Source
 from emkit.core.errors import ClusterError, EmkitError, ParameterError
-from emkit.execute.futures import (
-    FAN_IN,
-    SMALL,
-    Blocks,
-    Found,
-    add,
-    load,
-    not_installed,
-    refuse_other_versions,
-    shares,
-    tree,
-    versions,
-    work,
-    work_each,
-)
+from emkit.execute import futures
+from emkit.execute.futures import FAN_IN, SMALL, Blocks, Found
 from emkit.execute.spark_source import SparkSource, checked, run
 from emkit.execute.threads import Threads
 
@@ -57,7 +44,7 @@ class SparkExecutor:
         try:
             from pyspark.sql import SparkSession
         except ImportError:
-            raise not_installed("pyspark", "spark") from None
+            raise futures.not_installed("pyspark", "spark") from None
         if not isinstance(spark, SparkSession):
             raise ParameterError(f"spark={spark!r}: give a pyspark.sql.SparkSession", parameter="executor")
         self.spark, self.local_rows = spark, local_rows
@@ -73,13 +60,13 @@ class SparkExecutor:
         """The sum of ``fn(block)`` over the blocks, added on the workers first."""
         if self._may_stay_here(source):
             return self._here.map_reduce(fn, source)
-        return tree(self._each_share(work, fn, source, sums=True), add)
+        return futures.tree(self._each_share(futures.work, fn, source, sums=True), futures.add)
 
     def map(self, fn: Callable[[Block], Any], source: Source) -> Iterator[Any]:
         """``fn(block)`` for each block, in order."""
         if self._may_stay_here(source):
             return self._here.map(fn, source)
-        return chain.from_iterable(self._each_share(work_each, fn, source, sums=False))
+        return chain.from_iterable(self._each_share(futures.work_each, fn, source, sums=False))
 
     @contextmanager
     def session(self) -> Iterator["SparkExecutor"]:
@@ -87,7 +74,7 @@ class SparkExecutor:
         if not self._depth:
             context, n = self.spark.sparkContext, self.shares
             found = run(context.parallelize(range(n), n).mapPartitionsWithIndex(_versions).collect)
-            refuse_other_versions(dict(found))
+            futures.refuse_other_versions(dict(found))
         self._depth += 1
         try:
             with self._here.session():
@@ -104,7 +91,10 @@ class SparkExecutor:
         """``how(fn, share)`` of each share, in order; sums of as many shares as the tree adds at a time, where these are many."""
         if isinstance(source, SparkSource):
             return source.each_partition(lambda blocks: how(fn, blocks))
-        sent = run(lambda: self.spark.sparkContext.broadcast(fn))
+        from pyspark import cloudpickle
+
+        packed = cloudpickle.dumps(fn)  # Spark's own broadcast refuses functions without a name, such as of a Custom family
+        sent = run(lambda: self.spark.sparkContext.broadcast(packed))
         try:
             name, rdd = self._rdd(source)
             alive = [name for _, name, _ in self._dealt.values()]
@@ -123,7 +113,7 @@ class SparkExecutor:
     def _rdd(self, source: Source) -> tuple[str, Any]:
         """The source's shares with their numbers, one to a partition, and the name under which workers keep their blocks."""
         if id(source) not in self._dealt:
-            dealt = list(enumerate(shares(source.parts(), self.shares)))
+            dealt = list(enumerate(futures.shares(source.parts(), self.shares)))
             self._dealt[id(source)] = source, uuid4().hex, self.spark.sparkContext.parallelize(dealt, len(dealt))
         _, name, rdd = self._dealt[id(source)]
         return name, rdd
@@ -132,7 +122,7 @@ class SparkExecutor:
 def _versions(i: int, rows: Any) -> Iterator[tuple[str, dict[str, str]]]:
     import socket
 
-    yield f"{i} on {socket.gethostname()}", versions()
+    yield f"{i} on {socket.gethostname()}", futures.versions()
 
 
 def _blocks(name: str, alive: list[str], number: int, parts: Any) -> Blocks:
@@ -140,18 +130,20 @@ def _blocks(name: str, alive: list[str], number: int, parts: Any) -> Blocks:
     for key in [key for key in _KEPT if key[0] not in alive]:
         del _KEPT[key]
     if (name, number) not in _KEPT:
-        _KEPT[name, number] = load(parts)
+        _KEPT[name, number] = futures.load(parts)
     return _KEPT[name, number]
 
 
 def _tried(how: Callable[..., Any], sent: Any, name: str, alive: list[str], number: int, parts: Any) -> Any:
     """In a worker. Errors of ours are handed back: Spark would raise what it makes of their text."""
+    from pickle import loads
+
     try:
-        return how(sent.value, _blocks(name, alive, number, parts))
+        return how(loads(sent.value), _blocks(name, alive, number, parts))
     except EmkitError as error:
         return error
 
 
 def _in_order(items: Any) -> Any:
     found = [item for _, item in sorted(items, key=lambda pair: pair[0])]
-    return next((item for item in found if isinstance(item, EmkitError)), None) or add(found)
+    return next((item for item in found if isinstance(item, EmkitError)), None) or futures.add(found)

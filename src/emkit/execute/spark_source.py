@@ -23,6 +23,7 @@ class SparkSource(ChunkSource):
     frame : pyspark.sql.DataFrame
     sample_weight : str, optional
         The column with the weights.
+    executor : SparkExecutor
 
     Raises
     ------
@@ -31,23 +32,21 @@ class SparkSource(ChunkSource):
         sees other rows than the first.
     """
 
-    def __init__(self, frame: Any, sample_weight: str | None = None):
+    def __init__(self, frame: Any, sample_weight: str | None, executor: Any):
         if sample_weight is not None and (not isinstance(sample_weight, str) or sample_weight not in frame.columns):
             raise DataError(f"sample_weight={sample_weight!r}: give the name of a column of the Spark data frame")
         names = [name for name in frame.columns if name != sample_weight]
         for name, kind in frame.dtypes:
             if not kind.startswith(_NUMBERS):
                 raise DataError(f"column {name!r} holds {kind}, which is not a number; encode or drop it", column=name)
-        self.frame, self.names, self.weight = frame, names, sample_weight
+        self._executor, self.frame, self.names, self.weight = executor, frame, names, sample_weight
         self.lengths = np.zeros(0, np.int64)  # until they are counted
         super().__init__(Columns.of_names(names))
 
     @property
     def usual_executor(self) -> Any:
-        """Spark."""
-        from emkit.execute.spark import SparkExecutor
-
-        return SparkExecutor(self.frame.sparkSession)
+        """Where the rows are."""
+        return self._executor
 
     def ask(self, fn: Callable[..., Any], *each: Sequence[Any]) -> list[Any]:
         """One pass over the frame."""
