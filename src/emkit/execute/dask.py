@@ -61,8 +61,7 @@ class DaskExecutor:
 
         def one_pass() -> Any:
             sums = self._everywhere(futures.work, fn, source)
-            submit = self.client.submit
-            return futures.tree(sums, lambda few: submit(_add, *few, pure=False, priority=1))
+            return futures.tree(sums, lambda few: self.client.submit(_add, *few, pure=False, priority=1))
 
         found: Found = self._until_done(one_pass, source)
         return found
@@ -94,15 +93,13 @@ class DaskExecutor:
     def _everywhere(self, how: Callable[..., Any], fn: Any, source: Source) -> list[Any]:
         """``how(fn, share, threads)`` of each share as futures. The function travels once to each worker, not with each task."""
         shared = self.client.scatter(fn, broadcast=True, hash=False)
-        blocks = self._blocks(source)
-        return [self.client.submit(_on_worker, how, shared, share, pure=False) for share in blocks]
+        return [self.client.submit(_on_worker, how, shared, share, pure=False) for share in self._blocks(source)]
 
     def _blocks(self, source: Source) -> list[Any]:
         """Shares of the source, as futures of what stays with the workers; read when they are first asked for."""
         _, dealt = self._loaded.get(id(source), (None, None))
         if dealt is None:
-            workers = self._there.workers()
-            key = f"emkit-blocks-{uuid4().hex[:12]}"
+            workers, key = self._there.workers(), f"emkit-blocks-{uuid4().hex[:12]}"
             if isinstance(source, DaskSource):
                 dealt = source.shares(len(workers), key)
             else:
