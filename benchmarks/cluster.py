@@ -96,7 +96,7 @@ class Dask:
         from emkit import DaskExecutor
 
         self.cluster = LocalCluster(
-            workers, threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL, memory_limit=0
+            n_workers=workers, threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL, memory_limit=0
         )
         self.client = Client(self.cluster, set_as_default=False)
         self.executor, self.step, self.source = DaskExecutor(self.client), step, source

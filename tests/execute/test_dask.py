@@ -22,7 +22,9 @@ from emkit import DaskExecutor  # noqa: E402
 def client():
     """Two worker processes of one thread each."""
     with (
-        distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL) as cluster,
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL
+        ) as cluster,
         distributed.Client(cluster) as client,
     ):
         yield client
@@ -48,6 +50,17 @@ def test_blocks_are_mapped_in_order_and_errors_come_out(executor):
     with pytest.raises(DataError, match="no such luck") as caught:
         executor.map_reduce(fails, source)
     assert caught.value.row is not None
+
+
+def test_to_many_workers_parameters_are_sent_once_and_sums_are_added_on_the_way(executor, monkeypatch):
+    """Many being more than one, here: two sums are added on a worker."""
+    from emkit.execute import futures
+
+    monkeypatch.setattr(futures, "FAN_IN", 1)
+    asked = []
+    monkeypatch.setattr(futures, "level", lambda sums, add_up: [asked.append(len(sums)), add_up(sums)][1:])
+    agree(executor, "mixture")
+    assert asked == [2, 2]
 
 
 def test_small_sources_stay_in_this_process(client):
@@ -83,7 +96,7 @@ def test_a_cluster_that_goes_away_leaves_a_checkpoint_to_go_on_from(tmp_path):
     model, path = FiniteMixture(Gaussian(), 2), tmp_path / "run.ckpt"
     start = model.resolve(source).init(source, np.random.default_rng(0))
     how = {"tol": 0, "max_iter": 8, "algorithm": "em", "starts": [start]}
-    cluster = distributed.LocalCluster(1, processes=False, dashboard_address=":0", silence_logs=logging.CRITICAL)
+    cluster = distributed.LocalCluster(n_workers=1, processes=False, dashboard_address=":0", silence_logs=logging.CRITICAL)
     client = distributed.Client(cluster, set_as_default=False)
 
     class Away(Monitor):

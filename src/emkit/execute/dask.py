@@ -1,15 +1,15 @@
 """E-steps on a Dask cluster: each worker keeps its share of the blocks; parameters go out, sums of statistics come back."""
 
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from typing import Any
-from uuid import uuid4
 
 from emkit.core.block import Block, Source
 from emkit.execute import futures
+from emkit.execute.dask_blocks import Dealt
 from emkit.execute.dask_client import Connection
 from emkit.execute.dask_source import DaskSource
 from emkit.execute.futures import SMALL, Blocks, Found
@@ -45,32 +45,27 @@ class DaskExecutor:
         self._there, self.local_rows = Connection(client, patience), local_rows
         self.client = self._there.client
         self._here, self._depth = Threads(), 0
-        self._loaded: dict[int, tuple[Source, list[Any]]] = {}
+        self._dealt: dict[int, Dealt] = {}
 
     def __deepcopy__(self, memo: Any) -> "DaskExecutor":
         """Estimators are cloned with their settings; a cluster is not."""
         return self
 
     def __reduce__(self) -> Any:
-        return _connected, (self._there.address, self.local_rows, self._there.patience)
+        again = partial(DaskExecutor, local_rows=self.local_rows, patience=self._there.patience)
+        return again, (self._there.address,)
 
     def map_reduce(self, fn: Callable[[Block], Found], source: Source) -> Found:
         """The sum of ``fn(block)`` over the blocks, added on the workers first."""
         if self._may_stay_here(source):
             return self._here.map_reduce(fn, source)
-
-        def one_pass() -> Any:
-            sums = self._everywhere(futures.work, fn, source)
-            return futures.tree(sums, lambda few: self.client.submit(_add, *few, pure=False, priority=1))
-
-        found: Found = self._until_done(one_pass, source)
-        return found
+        return futures.add(self._on_all(futures.work, fn, source, lambda few: self.client.submit(_add, *few, pure=False)))
 
     def map(self, fn: Callable[[Block], Any], source: Source) -> Iterator[Any]:
         """``fn(block)`` for each block, in order."""
         if self._may_stay_here(source):
             return self._here.map(fn, source)
-        return chain.from_iterable(self._until_done(lambda: self._everywhere(futures.work_each, fn, source), source))
+        return chain.from_iterable(self._on_all(futures.work_each, fn, source, None))
 
     @contextmanager
     def session(self) -> Iterator["DaskExecutor"]:
@@ -85,64 +80,51 @@ class DaskExecutor:
         finally:
             self._depth -= 1
             if not self._depth:
-                self._loaded.clear()
+                self._dealt.clear()
 
     def _may_stay_here(self, source: Source) -> bool:
         return not isinstance(source, DaskSource) and 0 < source.n_rows <= self.local_rows
 
-    def _everywhere(self, how: Callable[..., Any], fn: Any, source: Source) -> list[Any]:
-        """``how(fn, share, threads)`` of each share as futures. The function travels once to each worker, not with each task."""
-        shared = self.client.scatter(fn, broadcast=True, hash=False)
-        return [self.client.submit(_on_worker, how, shared, share, pure=False) for share in self._blocks(source)]
+    def _on_all(self, how: Callable[..., Any], fn: Any, source: Source, add_up: Callable[..., Any] | None) -> list[Any]:
+        """``how(fn, share, threads)`` of each share, or sums of these. What is lost with a worker is worked on again.
 
-    def _blocks(self, source: Source) -> list[Any]:
-        """Shares of the source, as futures of what stays with the workers; read when they are first asked for."""
-        _, dealt = self._loaded.get(id(source), (None, None))
-        if dealt is None:
-            workers, key = self._there.workers(), f"emkit-blocks-{uuid4().hex[:12]}"
-            if isinstance(source, DaskSource):
-                dealt = source.shares(len(workers), key)
-            else:
-                dealt = [
-                    self._submit_load(share, f"{key}-{i}", workers[i])
-                    for i, share in enumerate(futures.shares(source.parts(), len(workers)))
-                ]
-            self._loaded[id(source)] = source, dealt
-        return dealt
+        To a few workers the function goes with their tasks; to many it is sent once, and they pass it on to each other.
+        """
+        from distributed.protocol.pickle import dumps
 
-    def _submit_load(self, share: Sequence[Any], key: str, worker: str) -> Any:
-        """A task with a key of its own, which Dask repeats elsewhere when the worker dies."""
-        with warnings.catch_warnings():  # data in memory travel with the task, once: that is what was asked for
-            warnings.filterwarnings("ignore", message="Sending large graph")
-            return self.client.submit(futures.load, share, key=key, workers=[worker], allow_other_workers=True, retries=2)
+        there, packed = self._there, dumps(fn)
 
-    def _until_done(self, submit: Callable[[], Any], source: Source) -> Any:
-        """The results of a pass. What was lost with a worker and cannot be had again is sent again."""
-        for tried in range(_TRIES):
-            try:
-                return self._there.ask(lambda: self._there.gathered(submit()))
-            except CancelledError as error:
-                if not self._there.is_up or tried == _TRIES - 1:
-                    raise self._there.gone(error) from error
-                self._loaded.pop(id(source), None)
-            finally:
-                if not self._depth:
-                    self._loaded.pop(id(source), None)
-        raise AssertionError
+        def one_pass(dealt: Dealt) -> Any:
+            few = len(dealt.shares) <= futures.FAN_IN
+            found = dealt.each(_on_worker, how, packed if few else self.client.scatter(packed, broadcast=True, hash=False))
+            return there.gathered(found if add_up is None else futures.level(found, add_up), dealt.holders)
 
-
-def _connected(address: str, local_rows: int, patience: float) -> DaskExecutor:
-    return DaskExecutor(address, local_rows=local_rows, patience=patience)
+        try:
+            for _ in range(_TRIES):
+                try:
+                    if id(source) not in self._dealt:
+                        self._dealt[id(source)] = there.ask(lambda: Dealt(there, source))
+                    return list(there.ask(lambda: one_pass(self._dealt[id(source)])))
+                except CancelledError as error:
+                    lost = error
+                    if not there.is_up:
+                        break
+                    self._dealt[id(source)].look_again()
+            raise there.gone(lost) from lost
+        finally:
+            if not self._depth:
+                self._dealt.clear()
 
 
 def _versions() -> dict[str, str]:
     return futures.versions()
 
 
-def _on_worker(how: Callable[..., Any], fn: Any, blocks: Blocks) -> Any:
+def _on_worker(how: Callable[..., Any], packed: bytes, blocks: Blocks) -> Any:
     from distributed import get_worker
+    from distributed.protocol.pickle import loads
 
-    return how(fn, blocks, get_worker().state.nthreads)
+    return how(loads(packed), blocks, get_worker().state.nthreads)
 
 
 def _add(*found: Found) -> Found:

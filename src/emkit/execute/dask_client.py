@@ -1,7 +1,7 @@
 """A client of a Dask cluster, whose many ways of saying that the cluster is gone become one."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from emkit.core.errors import ClusterError, EmkitError, ParameterError
 from emkit.execute.futures import not_installed
 
-_LOOK = 2.0  # seconds after which to see whether there are workers still
+_LOOK = 0.5  # seconds after which to see whether the workers are there still
 
 
 class Connection:
@@ -64,15 +64,21 @@ class Connection:
             time.sleep(0.1)
         return found
 
-    def gathered(self, futures: Any) -> Any:
-        """Results, once they are there; meanwhile it is seen to that somebody works on them."""
+    def gathered(self, futures: Any, holders: Sequence[str]) -> Any:
+        """Results, once they are there."""
+        self.wait(futures, holders)
+        return self.client.gather(futures, direct=False)
+
+    def wait(self, futures: Any, holders: Sequence[str] = ()) -> None:
+        """Until all are done. Raises CancelledError if one of these workers is lost, for which nobody else can stand in."""
         from distributed import wait
 
         while True:
             with suppress(TimeoutError), self.client.as_current():
                 wait(futures, timeout=_LOOK)
-                return self.client.gather(futures, direct=False)
-            self.workers()
+                return
+            if not set(holders) <= set(self.workers()):
+                raise CancelledError("a worker is lost")
 
 
 def _client(client: Any) -> Any:

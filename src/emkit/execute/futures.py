@@ -80,12 +80,15 @@ def add(found: Sequence[Found]) -> Found:
     return stats, total
 
 
-def tree(items: Sequence[T], add_up: Callable[[Sequence[T]], T]) -> T:
-    """One out of many, at most ``FAN_IN`` at a time, in their order: ``add_up`` may be ``add``, or submit it somewhere."""
-    level = list(items)
-    while len(level) > 1:
-        level = [add_up(level[i : i + FAN_IN]) for i in range(0, len(level), FAN_IN)]
-    return level[0]
+def level(items: Sequence[T], add_up: Callable[[Sequence[T]], T]) -> list[T]:
+    """The tree down to its last level: sums of ``FAN_IN``, of such sums, and so on, until at most ``FAN_IN`` are left to ``add``.
+
+    ``add_up`` submits the addition of some of them, in their order, to a worker.
+    """
+    left = list(items)
+    while len(left) > FAN_IN:
+        left = [add_up(left[i : i + FAN_IN]) for i in range(0, len(left), FAN_IN)]
+    return left
 
 
 def versions() -> dict[str, str]:

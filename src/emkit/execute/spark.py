@@ -60,7 +60,7 @@ class SparkExecutor:
         """The sum of ``fn(block)`` over the blocks, added on the workers first."""
         if self._may_stay_here(source):
             return self._here.map_reduce(fn, source)
-        return futures.tree(self._each_share(futures.work, fn, source, sums=True), futures.add)
+        return futures.add(self._each_share(futures.work, fn, source, sums=True))
 
     def map(self, fn: Callable[[Block], Any], source: Source) -> Iterator[Any]:
         """``fn(block)`` for each block, in order."""
