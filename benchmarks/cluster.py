@@ -153,14 +153,8 @@ def scaling(step: EStep, source: Source, counts: list[int], repeats: int, passes
 
 
 def _per_task(client: Any, many: int = 500) -> float:
-    """Seconds that scheduler and client need for a task that does nothing."""
-
-    def once() -> float:
-        begin = time.perf_counter()
-        client.gather(client.map(int, range(many), pure=False))
-        return (time.perf_counter() - begin) / many
-
-    return min(once() for _ in range(3))
+    """CPU seconds that scheduler and client, which share a process here, need for a task that does nothing."""
+    return min(measure.took(lambda: client.gather(client.map(int, range(many), pure=False))).cpu / many for _ in range(3))
 
 
 def at_scale(step: EStep, stats: Any, cpu_per_row: float, task: float, rows: float, workers: int) -> dict[str, float]:

@@ -1,6 +1,8 @@
 """E-steps on a Dask cluster: what one process gives, to rounding, also when a worker is killed in the middle."""
 
 import logging
+import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -88,6 +90,17 @@ def test_a_worker_killed_in_the_middle_of_an_e_step_changes_nothing(executor, tm
     for name, value in expected.params.flatten().items():
         np.testing.assert_allclose(found.params.flatten()[name], value, rtol=1e-10)
     assert found.n_iter == expected.n_iter == 6
+
+
+def test_all_workers_killed_at_once_are_waited_for(client, executor):
+    """Those that take their places read everything again; the sums have the same bits."""
+    step, source = problem("mixture")
+    with executor.session():
+        stats, _ = executor.map_reduce(step, source)
+        for pid in client.run(os.getpid).values():
+            os.kill(pid, signal.SIGKILL)
+        again, _ = executor.map_reduce(step, source)
+    assert again.pack().tobytes() == stats.pack().tobytes()
 
 
 def test_a_cluster_that_goes_away_leaves_a_checkpoint_to_go_on_from(tmp_path):

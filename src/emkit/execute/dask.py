@@ -109,7 +109,7 @@ class DaskExecutor:
                     lost = error
                     if not there.is_up:
                         break
-                    self._dealt[id(source)].look_again()
+                    there.ask(self._dealt[id(source)].look_again)
             raise there.gone(lost) from lost
         finally:
             if not self._depth:

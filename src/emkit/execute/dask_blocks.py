@@ -19,13 +19,18 @@ class Dealt:
 
     def __init__(self, there: Connection, source: Source):
         self._there, self.source = there, source
-        workers, key = there.workers(), f"emkit-blocks-{uuid4().hex[:12]}"
-        if isinstance(source, DaskSource):
-            self.shares = source.shares(len(workers), key)
-        else:
-            dealt = futures.shares(source.parts(), len(workers))
-            self.shares = [self._load(share, f"{key}-{i}", workers[i]) for i, share in enumerate(dealt)]
+        self._many = len(there.workers())
+        self._deal()
+
+    def _deal(self) -> None:
+        """Always as many shares, so that sums have the same bits."""
+        self._workers, key = self._there.workers(), f"emkit-blocks-{uuid4().hex[:12]}"
         self._holders: list[str] = []
+        if isinstance(self.source, DaskSource):
+            self.shares = self.source.shares(self._many, key)
+        else:
+            dealt = enumerate(futures.shares(self.source.parts(), self._many))
+            self.shares = [self._load(share, f"{key}-{i}", self._workers[i % len(self._workers)]) for i, share in dealt]
 
     def _load(self, share: Sequence[Any], key: str, worker: str) -> Any:
         with warnings.catch_warnings():  # data in memory travel with the task, once: that is what was asked for
@@ -46,11 +51,13 @@ class Dealt:
     def holders(self) -> list[str]:
         """The worker that keeps each share, once all have been read."""
         if not self._holders:
-            self._there.wait(self.shares)
+            self._there.wait(self.shares, one_of=self._workers)
             where = self._there.client.who_has(self.shares)
             self._holders = [next(iter(where[share.key]), "") for share in self.shares]
         return self._holders
 
     def look_again(self) -> None:
-        """Some holder is gone: Dask has the shares read elsewhere."""
+        """Some holder is gone. Dask has its share read elsewhere, but not where all are gone: those that come are not asked."""
         self._holders = []
+        if set(self._workers).isdisjoint(self._there.workers()):
+            self._deal()

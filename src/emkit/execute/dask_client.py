@@ -69,15 +69,16 @@ class Connection:
         self.wait(futures, holders)
         return self.client.gather(futures, direct=False)
 
-    def wait(self, futures: Any, holders: Sequence[str] = ()) -> None:
-        """Until all are done. Raises CancelledError if one of these workers is lost, for which nobody else can stand in."""
+    def wait(self, futures: Any, holders: Sequence[str] = (), one_of: Sequence[str] = ()) -> None:
+        """Until all are done. Raises CancelledError if one of these workers is lost, or if all of ``one_of`` are."""
         from distributed import wait
 
         while True:
             with suppress(TimeoutError), self.client.as_current():
                 wait(futures, timeout=_LOOK)
                 return
-            if not set(holders) <= set(self.workers()):
+            there = set(self.workers())
+            if not there.issuperset(holders) or (one_of and there.isdisjoint(one_of)):
                 raise CancelledError("a worker is lost")
 
 
