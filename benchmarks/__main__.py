@@ -88,6 +88,12 @@ def main() -> None:
     online.add_argument("--seeds", type=int, default=3, help="data sets of each problem")
     online.add_argument("--repeats", type=int, default=3, help="timed passes of each (median quoted)")
     online.add_argument("--save", type=Path, help="where the JSON goes, instead of benchmarks/results/online.json")
+    cluster = commands.add_parser("cluster", help="E-steps on local Dask clusters and on Spark, beside one process and MLlib")
+    cluster.add_argument("--only", choices=("dask", "spark"), help="a part")
+    cluster.add_argument("--rows", type=int, default=1_000_000)
+    cluster.add_argument("--spark-rows", type=int, default=200_000)
+    cluster.add_argument("--repeats", type=int, default=5, help="turns (median quoted)")
+    cluster.add_argument("--passes", type=int, default=4, help="passes of a turn")
     arguments = parser.parse_args()
     if arguments.what == "mixture":
         from benchmarks import mixture as chosen
@@ -124,6 +130,9 @@ def main() -> None:
     elif arguments.what == "online":
         os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})
         from benchmarks import online as chosen  # type: ignore[no-redef]
+    elif arguments.what == "cluster":
+        os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})
+        from benchmarks import cluster as chosen  # type: ignore[no-redef]
     elif arguments.what == "shapes":
         os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})
         from benchmarks import shapes as chosen  # type: ignore[no-redef]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from emkit.algorithms.online_then_batch import OnlineThenBatch
     from emkit.algorithms.starts import fit
     from emkit.core.block import Block, Source
-    from emkit.core.errors import CollapseError, DataError, EmkitError, ModelFileError, ParameterError
+    from emkit.core.errors import ClusterError, CollapseError, DataError, EmkitError, ModelFileError, ParameterError
     from emkit.core.executor import Executor
     from emkit.core.family import Family
     from emkit.core.fit import Algorithm, Problem, iterate
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from emkit.estimators.select import select
     from emkit.estimators.selection import Selection
     from emkit.estimators.variational import VariationalCategoricalHMM, VariationalGaussianHMM
+    from emkit.execute.dask import DaskExecutor
+    from emkit.execute.spark import SparkExecutor
     from emkit.execute.threads import Threads
     from emkit.families.bernoulli import Bernoulli, BetaPrior
     from emkit.families.by_group import CategoricalByGroup

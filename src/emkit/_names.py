@@ -97,6 +97,8 @@ NAMES: tuple[tuple[str, str, str], ...] = (
     ("engine", "StopReason", "emkit.core.result"),
     ("engine", "Step", "emkit.core.result"),
     ("engine", "Threads", "emkit.execute.threads"),
+    ("engine", "DaskExecutor", "emkit.execute.dask"),
+    ("engine", "SparkExecutor", "emkit.execute.spark"),
     ("algorithms", "EM", "emkit.algorithms.em"),
     ("algorithms", "Accelerated", "emkit.algorithms.accelerated"),
     ("algorithms", "Auto", "emkit.algorithms.auto"),
@@ -120,6 +122,7 @@ NAMES: tuple[tuple[str, str, str], ...] = (
     ("errors", "EmkitError", "emkit.core.errors"),
     ("errors", "DataError", "emkit.core.errors"),
     ("errors", "ParameterError", "emkit.core.errors"),
+    ("errors", "ClusterError", "emkit.core.errors"),
     ("errors", "CollapseError", "emkit.core.errors"),
     ("errors", "ModelFileError", "emkit.core.errors"),
 )

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from emkit.core.errors import CollapseError, EmkitError, ImpossibleSequenceError
-from emkit.core.fit import Algorithm, Problem, Rules, run
+from emkit.core.errors import ClusterError, CollapseError, EmkitError, ImpossibleSequenceError
+from emkit.core.fit import Algorithm, CheckpointStore, Problem, Rules, run
 from emkit.core.monitor import Monitor
 from emkit.core.result import Run, Start, Step, StopReason
 from emkit.core.slivers import CLOSE, better
@@ -97,9 +97,10 @@ def _carry_on_first(
             store.save(problem.model, problem.source, progress)
 
     def keep(step: Step, trace: Sequence[float]) -> None:
-        if store is not None and store.due():
+        if store is not None:
             progress.queue[0] = replace(under_way, params=step.params, trace=tuple(trace[:-1]), carried=step.carried)
-            save()
+            if store.due():
+                save()
 
     outcome: Run | None = None
     try:
@@ -109,6 +110,9 @@ def _carry_on_first(
         )  # fmt: skip
     except LOST as error:
         progress.lost_by = error
+    except ClusterError as error:
+        save()
+        raise ClusterError(f"{error}. {_how_to_resume(store)}") from error
     except KeyboardInterrupt:
         if progress.best is None:
             raise
@@ -125,6 +129,12 @@ def _carry_on_first(
     else:
         note(problem, progress, under_way.index, outcome)
     return None
+
+
+def _how_to_resume(store: CheckpointStore | None) -> str:
+    if store is None:
+        return "With checkpoint=path a fit can be taken up again where it was"
+    return f"The fit so far is kept in {store}: fit again with the same settings, on whatever executor, to take it up from there"
 
 
 def _wait(progress: Progress, index: int, outcome: Run) -> None:

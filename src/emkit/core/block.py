@@ -270,6 +270,11 @@ class Source(ABC):
         """Columns."""
         return len(self.columns)
 
+    @property
+    def usual_executor(self) -> Any:
+        """The executor of whoever keeps the data, where E-steps run unless another one is asked for; None: this process."""
+        return None
+
     def place(self, row: int) -> str:
         """How messages name a row."""
         return f"row {self.user_row(row)}"

@@ -55,6 +55,10 @@ class CollapseError(EmkitError, ArithmeticError):
     """A component shrank onto a point, so that the likelihood is unbounded. Cannot happen under the default prior."""
 
 
+class ClusterError(EmkitError, RuntimeError):
+    """Workers elsewhere cannot be used, or are gone; what they computed so far is not lost where there is a checkpoint."""
+
+
 class ModelFileError(EmkitError, ValueError):
     """A model file is damaged, foreign, or written by a newer emkit."""
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from emkit.core.block import Block, Source
 
 
+@runtime_checkable
 class Executor(Protocol):
     """Maps a function over the parts of a source, each read where it is used.
 

@@ -91,7 +91,7 @@ class Face(HasErrors, Sized, State, Settings):
         result = fit(
             job.model,
             job.source,
-            executor=self._executor(),
+            executor=self._executor_of(job.source),
             algorithm=self.algorithm,
             starts=job.starts,
             tol=self.tol,
@@ -153,7 +153,7 @@ class Face(HasErrors, Sized, State, Settings):
         if np.array_equal(order, np.arange(k)):
             return result
         model, params = model.permuted(order), model.permute(result.params, order)
-        step = Problem(model, source, self._executor()).evaluate(params)
+        step = Problem(model, source, self._executor_of(source)).evaluate(params)
         result = replace(
             result, model=model, params=params, log_likelihood=step.log_likelihood, log_prior=step.log_prior, stats=step.stats
         )
@@ -341,7 +341,7 @@ class Face(HasErrors, Sized, State, Settings):
             path,
             self._current(),
             estimator=type(face).__name__,
-            settings={name: None if name in ("monitors", "checkpoint") else value for name, value in settings.items()},
+            settings={name: None if name in ("monitors", "checkpoint", "executor") else value for name, value in settings.items()},
             columns=self.columns_,
             width=np.dtype(self.__dict__.get("_width", np.float64)).name,
             as_asked=self._unchanged(self._asks_for(self.columns_)),

@@ -100,6 +100,7 @@ class GaussianMixture(HasParts, PartialRows, RowFace):
     """
 
     finds_size = True
+    fits_elsewhere = True
     size_setting = "n_components"
 
     n_components: Any = 1

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from emkit.data.labels import read_labels
 from emkit.data.rows import ArraySource
 from emkit.data.tables import read_table
 from emkit.data.validate import check_weights
+from emkit.estimators.elsewhere import elsewhere
 from emkit.estimators.face import Face
 from emkit.estimators.imputing import drawn_with_labels, guessed
 from emkit.estimators.plotting import PlottedRows
@@ -28,6 +29,9 @@ class RowFace(PlottedRows, Face):
 
     You implement ``build`` and your own settings; you get the methods below, and those of ``Face``.
     """
+
+    fits_elsewhere: ClassVar[bool] = False
+    """Whether a fit asks of its rows only what a ``Source`` has, so that they may stay where they are, such as on a cluster."""
 
     def _source(self, X: Any, sample_weight: Any = None, *, like: Columns | None = None, min_rows: int = 1) -> ArraySource:
         """Validated rows. Without ``like`` every column must have an observed cell; in new rows it is merely missing."""
@@ -59,6 +63,9 @@ class RowFace(PlottedRows, Face):
 
     def _for_fit(self, X: Any, sample_weight: Any = None, *, labels: Any = None) -> tuple[ArraySource, Any]:
         """Validated rows with what is known of them, and the width of the data."""
+        X, sample_weight, there = elsewhere(X, sample_weight, self, labels is None and self.fits_elsewhere)
+        if there is not None:
+            return there, there.dtype.type
         source = self._source(X, sample_weight, min_rows=2)
         if labels is not None:
             k = self.build(source.columns).n_hidden or 1

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from emkit.core.block import Source
 from emkit.core.checks import mapping
 from emkit.core.errors import ParameterError
+from emkit.core.executor import Executor
 from emkit.core.monitor import Monitor, PrintProgress
 from emkit.execute.threads import Threads
 
@@ -54,6 +56,10 @@ class Settings(BaseEstimator):  # type: ignore[misc]
         begins afresh.
     n_jobs : int or None
         The number of threads; None or -1 for all cores. The result does not depend on it.
+    executor : Executor, optional
+        Where a fit runs, such as ``emkit.DaskExecutor(client)`` or ``emkit.SparkExecutor(spark)``; by default in this process on
+        ``n_jobs`` threads, of a Dask collection on its cluster. Predictions, and searches for a size or a structure, run in this
+        process.
     verbose, verbose_interval : int
         Whether to print a line on stderr, every ``verbose_interval`` iterations.
     monitors : list of Monitor, optional
@@ -73,6 +79,7 @@ class Settings(BaseEstimator):  # type: ignore[misc]
     random_state: Any = None
     warm_start: bool = False
     n_jobs: int | None = None
+    executor: Any = None
     verbose: int = 0
     verbose_interval: int = 10
     monitors: Any = None
@@ -92,6 +99,14 @@ class Settings(BaseEstimator):  # type: ignore[misc]
 
     def _executor(self) -> Threads:
         return Threads(self.n_jobs)
+
+    def _executor_of(self, source: Source) -> Executor:
+        """Where E-steps of a fit to the source run. Raises ParameterError if the setting is no executor."""
+        if self.executor is None:
+            return source.usual_executor or self._executor()
+        if not isinstance(self.executor, Executor):
+            raise ParameterError(f"executor={self.executor!r}: give one, such as emkit.DaskExecutor(client)", parameter="executor")
+        return self.executor
 
     def _monitors(self) -> list[Monitor]:
         given: Sequence[Monitor] = self.monitors or ()

@@ -106,6 +106,13 @@ class Threads:
                 self._blas.restore_original_limits()
                 self._blas = None
 
+    @contextmanager
+    def one_blas_thread(self) -> Iterator["Threads"]:
+        """A session in which BLAS keeps to one core, however few the blocks are: others work beside this process."""
+        with self.session():
+            self._limit_blas()
+            yield self
+
     def _limit_blas(self) -> None:
         if self._blas is None:
             self._blas = _blas_libraries(len(sys.modules)).limit(limits=1, user_api="blas")

@@ -46,6 +46,9 @@ class Checkpoint:
         self._count = 0
         self._last = time.monotonic()
 
+    def __str__(self) -> str:
+        return f"checkpoint {str(self.path)!r}"
+
     def due(self) -> bool:
         """Counts an iteration; True when it is time to save."""
         self._count += 1

@@ -1,0 +1,117 @@
+"""What executors on a cluster have in common. A new one, for whatever runs tasks elsewhere, is these functions and sixty lines.
+
+The parts of a source are dealt out once, a share of consecutive ones to each worker, which reads them and keeps the blocks. In each
+iteration an ``EStep`` goes out to all workers; a worker adds up its own share, part by part; the shares are added in a tree of
+fan-in 16, in their order. So what comes back has the same bits whoever worked on which share, and neither rows nor anything of the
+size of the data is ever sent twice.
+"""
+
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, TypeVar
+
+import numpy as np
+
+from emkit.core.block import Block, Part
+from emkit.core.errors import ClusterError, ParameterError
+from emkit.execute.threads import Threads
+
+FAN_IN = 16
+"""How many sums are added at a time: with 1,000 workers nobody receives more than sixteen."""
+SMALL = 20_000
+"""Rows up to which sending them costs more than working on them here: samples, on which starts are tried."""
+
+T = TypeVar("T")
+Found = tuple[Any, Any]
+"""Statistics and log-likelihood: what an E-step gives; statistics None where there was no block."""
+
+
+class Blocks:
+    """Blocks that stay with a worker; a cluster's scheduler may ask how much memory they take."""
+
+    def __init__(self, blocks: Sequence[Block]):
+        self.blocks = tuple(blocks)
+
+    def parts(self) -> Sequence[Block]:
+        """The blocks, which need no reading any more."""
+        return self.blocks
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays."""
+        arrays = (a for block in self.blocks for a in (block.x, block.weights, block.lengths, block.labels) if a is not None)
+        return sum(int(np.asarray(a).nbytes) for a in arrays)
+
+    def __sizeof__(self) -> int:
+        return object.__sizeof__(self) + self.nbytes
+
+
+def shares(parts: Sequence[Part], workers: int) -> list[list[Part]]:
+    """Consecutive parts for each worker, in numbers as equal as can be; with fewer parts than workers some of these get none."""
+    many = max(1, min(workers, len(parts)))
+    bounds = np.linspace(0, len(parts), many + 1).round().astype(int).tolist()
+    return [list(parts[a:b]) for a, b in pairwise(bounds)]
+
+
+def load(parts: Sequence[Part]) -> Blocks:
+    """What a worker keeps of its share."""
+    return Blocks([part.read() for part in parts])
+
+
+def work(task: Callable[[Block], Found], blocks: Any, threads: int = 1) -> Found:
+    """``task`` over a share, added up in the order of its parts; with as many threads as the worker has, and BLAS on one each."""
+    with Threads(threads).one_blas_thread() as here:
+        return here.map_reduce(task, blocks)
+
+
+def work_each(task: Callable[[Block], T], blocks: Any, threads: int = 1) -> list[T]:
+    """``task`` of each block of a share."""
+    with Threads(threads).one_blas_thread() as here:
+        return list(here.map(task, blocks))
+
+
+def add(found: Sequence[Found]) -> Found:
+    """Sums of shares, or of sums of them, added in their order."""
+    stats, total = None, 0.0
+    for more, log_likelihood in found:
+        if more is not None:
+            stats, total = more if stats is None else stats + more, total + log_likelihood
+    return stats, total
+
+
+def level(items: Sequence[T], add_up: Callable[[Sequence[T]], T]) -> list[T]:
+    """The tree down to its last level: sums of ``FAN_IN``, of such sums, and so on, until at most ``FAN_IN`` are left to ``add``.
+
+    ``add_up`` submits the addition of some of them, in their order, to a worker.
+    """
+    left = list(items)
+    while len(left) > FAN_IN:
+        left = [add_up(left[i : i + FAN_IN]) for i in range(0, len(left), FAN_IN)]
+    return left
+
+
+def versions() -> dict[str, str]:
+    """What must agree between here and a worker: statistics of other code may mean something else."""
+    import numba
+
+    from emkit._version import __version__
+
+    return {"emkit": __version__, "numba": numba.__version__, "Python": ".".join(platform.python_version_tuple()[:2])}
+
+
+def refuse_other_versions(found: Mapping[str, Mapping[str, str] | str]) -> None:
+    """Raise ClusterError for the first worker, by name, that has other versions, or none, which it then says."""
+    here = versions()
+    for worker, there in found.items():
+        if isinstance(there, str):
+            raise ClusterError(f"worker {worker} cannot import emkit: {there}. Install emkit {here['emkit']} there")
+        different = [name for name in here if there.get(name) != here[name]]
+        if different:
+            said = ", ".join(f"{name} {there.get(name, 'none')} where this process has {name} {here[name]}" for name in different)
+            raise ClusterError(f"worker {worker} has {said}; install the same versions everywhere")
+
+
+def not_installed(what: str, extra: str) -> ParameterError:
+    """The error for a package that is not there."""
+    return ParameterError(f"{what} is not installed; pip install 'emkit[{extra}]'", parameter="executor")
