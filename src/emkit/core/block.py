@@ -124,6 +124,10 @@ class Block:
         """A block in memory is a Part of its source that needs no reading."""
         return self
 
+    def blocks(self) -> Iterator["Block"]:
+        """Itself."""
+        yield self
+
     def __getstate__(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
@@ -133,10 +137,17 @@ class Block:
 
 
 class Part(Protocol):
-    """A small picklable thing that yields a Block in the process that calls ``read``."""
+    """A small picklable thing that yields its rows in the process that reads it: one task of an executor."""
 
     def read(self) -> Block:
-        """The block."""
+        """All of it as one block."""
+        ...
+
+    def blocks(self) -> Iterator[Block]:
+        """The blocks that E-steps see, one after the other: a part that is read from a file holds one at a time in memory.
+
+        An executor adds up what E-steps make of the blocks of a part, in their order, and then the parts in theirs.
+        """
         ...
 
 
@@ -152,11 +163,14 @@ class Source(ABC):
         Rows; 0 where that is not known without reading everything.
     total_weight : float
         Their weight.
+    in_memory : bool
+        Whether a pass costs no reading, so that starts need not share it.
     """
 
     columns: Columns
     n_rows: int
     total_weight: float
+    in_memory: bool = True
 
     @abstractmethod
     def parts(self) -> Sequence[Part]:
@@ -168,7 +182,16 @@ class Source(ABC):
 
     def __iter__(self) -> Iterator[Block]:
         """The blocks, in order."""
-        return (part.read() for part in self.parts())
+        return (block for part in self.parts() for block in part.blocks())
+
+    @property
+    def width(self) -> Any:
+        """The floating-point type of the rows, float32 or float64."""
+        return np.float32 if np.asarray(next(iter(self)).x[:0]).dtype == np.float32 else np.float64
+
+    def distinct(self) -> "Source":
+        """The same data with rows that occur again and again merged into weights, where that pays."""
+        return self
 
     @property
     def n_features(self) -> int:

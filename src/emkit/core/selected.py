@@ -1,6 +1,6 @@
 """A source of some columns of another: what a family over part of a table is shown."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
@@ -34,6 +34,10 @@ class _Some:
         """The block."""
         return columns_of(self.part.read(), self.chosen)
 
+    def blocks(self) -> Iterator[Block]:
+        """One after the other."""
+        return (columns_of(block, self.chosen) for block in self.part.blocks())
+
 
 class SelectedColumns(Source):
     """Some columns of a source, in the given order. Its summary is taken from the whole source's."""
@@ -44,6 +48,7 @@ class SelectedColumns(Source):
         self.columns: Columns = source.columns.some(self.chosen)
         self.n_rows = source.n_rows
         self.total_weight = source.total_weight
+        self.in_memory = source.in_memory
 
     def parts(self) -> Sequence[Part]:
         """The parts of the whole."""
