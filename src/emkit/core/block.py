@@ -193,6 +193,10 @@ class Source(ABC):
         """The same data with rows that occur again and again merged into weights, where that pays."""
         return self
 
+    def left_out(self) -> str | None:
+        """In words, what could not be read and was left out, as asked; None if nothing was."""
+        return None
+
     @property
     def n_features(self) -> int:
         """Columns."""

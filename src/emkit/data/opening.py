@@ -299,7 +299,10 @@ def columns_of(opened: Opened, columns: Columns | Sequence[str] | None, aside: S
         return found, list(found.names), opened.float32
     there = list(opened.schema.names)
     known = columns if isinstance(columns, Columns) else None
-    names = [name for name in there if name not in aside] if columns is None else list(known.names if known else columns)  # type: ignore[arg-type]
+    if columns is None or (known is not None and not known.named):
+        names = [name for name in there if name not in aside]
+    else:
+        names = list(known.names if known is not None else columns)  # type: ignore[arg-type]
     for name in [*names, *aside]:
         if name not in there:
             shown = ", ".join(map(str, there[:50])) + (f" and {len(there) - 50} more" if len(there) > 50 else "")
@@ -307,9 +310,11 @@ def columns_of(opened: Opened, columns: Columns | Sequence[str] | None, aside: S
     if not names:
         raise DataError("found 0 feature(s): no columns are left to fit")
     items, narrow = schema_columns(opened.schema, names, "the data")
+    if known is not None and len(known) != len(items):
+        raise DataError(f"the data have {len(items)} columns, the fit had {len(known)} without names")
     if known is not None:
         items = [_as_known(item, column) for item, column in zip(items, known.items, strict=True)]
-    made = Columns(tuple(items))
+    made = Columns(tuple(items), True if known is None else known.named)
     return made, names, narrow and not made.has_levels
 
 

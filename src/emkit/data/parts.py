@@ -94,7 +94,7 @@ class StreamPart:
         """Rows in runs of ``ROWS``, the last one shorter."""
         held: list[tuple[np.ndarray, np.ndarray | None]] = []
         count = before = 0
-        for chunk in self._chunks():
+        for chunk in self._chunks(self.layout.needed):
             at, size = 0, _size(chunk)
             while at < size:
                 take = min(size - at, ROWS - count)
@@ -110,12 +110,16 @@ class StreamPart:
         if held:
             yield _joined(held)
 
-    def _chunks(self) -> Iterator[Any]:
+    def every_chunk(self) -> Iterator[Any]:
+        """What the piece yields, with all its columns."""
+        return self._chunks(None)
+
+    def _chunks(self, names: list[str] | None) -> Iterator[Any]:
         """What the piece yields; errors of others name it."""
         import pyarrow as pa
 
         try:
-            yield from self.piece.chunks(self.layout.needed)
+            yield from self.piece.chunks(names)
         except EmkitError:
             raise
         except (pa.ArrowException, OSError, EOFError) as error:

@@ -206,15 +206,16 @@ class Stream(Source):
         warn(f"the copy in {str(self._folder)!r} cannot be written ({why}); the data are read from where they are")
 
     def _say_skipped(self) -> None:
-        if self.skipped:
-            warn(self.skipped_in_words() or "")
+        words = self.left_out()
+        if words:
+            warn(words)
 
     @property
     def skipped(self) -> list[Skipped]:
         """What was left out; known after the first pass."""
         return [] if self._found is None else self._found.skipped
 
-    def skipped_in_words(self) -> str | None:
+    def left_out(self) -> str | None:
         """How many rows were left out, where, and why; None if none were."""
         if not self.skipped:
             return None
@@ -308,6 +309,33 @@ class Stream(Source):
         found = with_levels(self._pieces, self._layout, open_ended, self._on_error, available_cores())
         other = Stream(self._pieces, self._layout.with_columns(found), self._folder, self._on_error, self._left_out)
         return other
+
+    def like(self, columns: Columns, unseen: str = "error") -> "Stream":
+        """The same data with the columns of a fit, for predictions. Raises DataError if they lack one."""
+        layout, names = self._layout, self._layout.names
+        if columns.named and layout.columns.named:
+            lost = [name for name in columns.names if name not in layout.columns.names]
+            if lost:
+                raise DataError(f"the stream has no column {lost[0]!r}, which the fit had", column=lost[0])
+            place = [layout.columns.names.index(name) for name in columns.names]
+            names = tuple(names[j] for j in place)
+        elif len(columns) != len(layout.columns):
+            raise DataError(f"the stream has {len(layout.columns)} columns, the fit had {len(columns)}")
+        float32 = layout.float32 and not columns.has_levels
+        changed = replace(layout, columns=columns, names=names, float32=float32, unseen=unseen, _value_sets={})
+        if changed == layout:
+            return self
+        return Stream(self._pieces, changed, self._folder, self._on_error, self._left_out)
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """What is read."""
+        return self._pieces
+
+    @property
+    def layout(self) -> Layout:
+        """How it becomes a matrix."""
+        return self._resolved(available_cores())
 
     def check_observed(self) -> None:
         """Raise DataError if a column has no observed cell, or there are not two rows."""
