@@ -124,10 +124,6 @@ class Block:
         """A block in memory is a Part of its source that needs no reading."""
         return self
 
-    def blocks(self) -> Iterator["Block"]:
-        """Itself."""
-        yield self
-
     def __getstate__(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
@@ -137,18 +133,28 @@ class Block:
 
 
 class Part(Protocol):
-    """A small picklable thing that yields its rows in the process that reads it: one task of an executor."""
+    """A small picklable thing that yields a Block in the process that calls ``read``: one task of an executor."""
+
+    def read(self) -> Block:
+        """The block."""
+        ...
+
+
+class LongPart(ABC):
+    """A Part that is read block by block, so that it need not fit in memory as a whole."""
+
+    @abstractmethod
+    def blocks(self) -> Iterator[Block]:
+        """One after the other. An executor adds up what E-steps make of them in this order, and then the parts in theirs."""
 
     def read(self) -> Block:
         """All of it as one block."""
-        ...
+        return Block.join(list(self.blocks()))
 
-    def blocks(self) -> Iterator[Block]:
-        """The blocks that E-steps see, one after the other: a part that is read from a file holds one at a time in memory.
 
-        An executor adds up what E-steps make of the blocks of a part, in their order, and then the parts in theirs.
-        """
-        ...
+def blocks_of(part: Part) -> Iterator[Block]:
+    """What E-steps see of a part, in order."""
+    return part.blocks() if isinstance(part, LongPart) else iter((part.read(),))
 
 
 class Source(ABC):
@@ -182,7 +188,7 @@ class Source(ABC):
 
     def __iter__(self) -> Iterator[Block]:
         """The blocks, in order."""
-        return (block for part in self.parts() for block in part.blocks())
+        return (block for part in self.parts() for block in blocks_of(part))
 
     @property
     def width(self) -> Any:

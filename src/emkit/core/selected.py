@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from emkit.core.block import Block, Part, Source
+from emkit.core.block import Block, LongPart, Part, Source, blocks_of
 from emkit.core.columns import Columns
 from emkit.core.summary import ColumnSummary
 
@@ -26,7 +26,7 @@ def columns_of(block: Block, chosen: tuple[int, ...]) -> Block:
 
 
 @dataclass(frozen=True)
-class _Some:
+class _Some(LongPart):
     part: Part
     chosen: tuple[int, ...]
 
@@ -36,7 +36,7 @@ class _Some:
 
     def blocks(self) -> Iterator[Block]:
         """One after the other."""
-        return (columns_of(block, self.chosen) for block in self.part.blocks())
+        return (columns_of(block, self.chosen) for block in blocks_of(self.part))
 
 
 class SelectedColumns(Source):

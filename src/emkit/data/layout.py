@@ -91,8 +91,8 @@ class Layout:
         levels = self.columns[j].levels or ()
         known = ", ".join(map(repr, levels[:10])) + (", ..." if len(levels) > 10 else "")
         raise DataError(
-            f"{self.columns.called(j)} row {row} is {column[row].as_py()!r}, a level that was not there in the fit (it had {known}); "
-            "correct the cell, or say unseen='missing' to treat such cells as missing",
+            f"{self.columns.called(j)} row {row} is {column[row].as_py()!r}, a level that was not there in the fit (it had {known}"
+            "); correct the cell, or say unseen='missing' to treat such cells as missing",
             column=self.columns[j].name,
             row=row,
             parameter="unseen",
@@ -149,7 +149,8 @@ def checked_weights(w: np.ndarray, name: str) -> np.ndarray:
         return w
     row = int(np.flatnonzero(~good)[0])
     what = "missing" if np.isnan(w[row]) else "infinite" if np.isinf(w[row]) else "negative"
-    raise DataError(f"weights {name!r} row {row} is {what} ({w[row]}); weights must be finite and nonnegative", column=name, row=row)
+    text = f"weights {name!r} row {row} is {what} ({w[row]}); weights must be finite and nonnegative"
+    raise DataError(text, column=name, row=row)
 
 
 def check_cells(x: np.ndarray, columns: Columns) -> bool:
@@ -190,7 +191,8 @@ def schema_columns(schema: Any, names: Sequence[str], where: str) -> tuple[list[
         else:
             what = "a date or time" if types.is_temporal(kind) else f"of type {kind}"
             raise DataError(
-                f"{where}: column {name!r} is {what}, neither numbers nor text; leave it out (columns=...), or convert it", column=name
+                f"{where}: column {name!r} is {what}, neither numbers nor text; leave it out (columns=...), or convert it",
+                column=name,
             )
     return found, narrow
 

@@ -69,8 +69,8 @@ def open_data(data: Any, expression: Any, on_error: str, names: Sequence[str] | 
     if isinstance(data, Iterator):
         return _made(OneShot(data), expression)
     raise ParameterError(
-        f"a {kind} is no stream: give a path or a pattern of Parquet, Arrow, CSV or npy files, a pyarrow dataset, a polars LazyFrame, "
-        "a memory-mapped array, or a callable that returns an iterator of blocks or data frames"
+        f"a {kind} is no stream: give a path or a pattern of Parquet, Arrow, CSV or npy files, a pyarrow dataset, a polars "
+        "LazyFrame, a memory-mapped array, or a callable that returns an iterator of blocks or data frames"
     )
 
 
@@ -210,7 +210,8 @@ def _arrow(path: str, expression: Any) -> tuple[list[Piece], Opened]:
             schema = reader.schema
             sizes = [reader.get_batch(i).num_rows for i in range(reader.num_record_batches)]
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"cannot read {path!r}: {' '.join(str(error).split())}; is the file cut short, or of another kind?") from error
+        why = " ".join(str(error).split())
+        raise DataError(f"cannot read {path!r}: {why}; is the file cut short, or of another kind?") from error
     pieces: list[Piece] = []
     held: list[int] = []
     for i, size in enumerate(sizes):
@@ -259,7 +260,7 @@ def _dataset(data: Any, expression: Any) -> Opened:
 
 def _lazy(frame: Any, expression: Any) -> Opened:
     if expression is not None:
-        raise ParameterError("filter=... beside a LazyFrame: filter the LazyFrame itself, polars pushes it down", parameter="filter")
+        raise ParameterError("filter=... beside a LazyFrame: filter the frame itself, polars pushes it down", parameter="filter")
     schema = frame.head(0).collect().to_arrow().schema
     return Opened([LazyPiece(frame)], schema)
 

@@ -46,7 +46,8 @@ class ParquetPiece(FilePiece):
 
         fragment = dataset.ParquetFileFormat().make_fragment(self.path, fs.LocalFileSystem(), row_groups=list(self.groups))
         columns = list(fragment.physical_schema.names) if names is None else names
-        yield from fragment.to_batches(columns=columns, filter=self.filter, batch_size=4 * ROWS, use_threads=False, batch_readahead=2)
+        how = {"batch_size": 4 * ROWS, "use_threads": False, "batch_readahead": 2}
+        yield from fragment.to_batches(columns=columns, filter=self.filter, **how)
 
     @property
     def called(self) -> str:

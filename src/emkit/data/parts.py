@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from emkit.core.block import Block
+from emkit.core.block import Block, LongPart
 from emkit.core.errors import DataError, EmkitError
 from emkit.data.layout import ROWS, Layout, check_cells, checked_weights
 from emkit.data.pieces import Piece
@@ -31,7 +31,7 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class StreamPart:
+class StreamPart(LongPart):
     """A Part that is read where it is used.
 
     Attributes
@@ -73,8 +73,8 @@ class StreamPart:
         if self.expected is not None and (tally.rows, tally.digest) != self.expected:
             was = f"{self.expected[0]} rows" if tally.rows != self.expected[0] else "other cells"
             raise DataError(
-                f"{self.piece.called} has changed since the first pass: it had {was}, now it has {tally.rows} rows; every pass must "
-                "see the same rows in the same order"
+                f"{self.piece.called} has changed since the first pass: it had {was}, now it has {tally.rows} rows; every pass "
+                "must see the same rows in the same order"
             )
 
     def counted(self, tally: Tally) -> Iterator[Block]:

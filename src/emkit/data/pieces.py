@@ -186,7 +186,7 @@ def open_csv(path: str, delimiter: str, types: dict[str, str], names: list[str] 
 
 @dataclass(frozen=True)
 class FragmentPiece(Piece):
-    """A fragment of a pyarrow dataset, or some row groups of it, read by pyarrow's scanner: filters and partitions are its matter."""
+    """A fragment of a pyarrow dataset, or some of its row groups, read by pyarrow's scanner, with filters and partitions."""
 
     fragment: Any
     schema: Any
@@ -279,8 +279,8 @@ class OneShot:
         """The items, the first time. Raises DataError at the second."""
         if self._items is None:
             raise DataError(
-                "a one-shot iterator has been read, and a fit goes through the data several times: give cache=<a folder>, which keeps "
-                "what is read, or a callable that makes a new iterator each time; partial_fit learns from blocks as they come"
+                "a one-shot iterator has been read, and a fit goes through the data several times: give cache=<a folder>, which "
+                "keeps what is read, or a callable that makes a new iterator each time; partial_fit learns from blocks as they come"
             )
         items, self._items = self._items, None
         return items

@@ -1,7 +1,7 @@
 """The first pass over a stream: what its rows add up to, the levels of its texts, a copy if one is asked for."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from emkit.core.errors import DataError, EmkitError
 from emkit.core.summary import ColumnSummary, summarise
 from emkit.data.cache import Cache, Writer
 from emkit.data.cells import sorted_levels
-from emkit.data.layout import Layout, floats, plain
+from emkit.data.layout import Layout, plain
 from emkit.data.parts import StreamPart, Tally
 from emkit.data.pieces import Piece
 
@@ -50,7 +50,7 @@ class Found:
     skipped: list[Skipped]
 
 
-def in_order(task: Callable[[Any], Any], items: Iterable[Any], n_jobs: int) -> Iterator[Any]:
+def in_order(task: Callable[[Any], Any], items: Iterable[Any], n_jobs: int) -> Generator[Any, None, None]:
     """``task(item)`` for each item, in order; a bounded number is under way in threads."""
     if n_jobs == 1:
         yield from map(task, items)
@@ -82,8 +82,7 @@ def first_pass(
     total: ColumnSummary | None = None
     rows = 0
     numbered = list(enumerate(_with_places(parts)))
-    task = lambda item: _seen(item[1], item[0], cache, on_error)  # noqa: E731
-    with closing(in_order(task, numbered, n_jobs)) as results:
+    with closing(in_order(lambda item: _seen(item[1], item[0], cache, on_error), numbered, n_jobs)) as results:
         for several, left_out in results:
             skipped += left_out
             for one in several:
@@ -135,7 +134,9 @@ def _seen(part: StreamPart, number: int, cache: Cache | None, on_error: str) -> 
         pieces = part.piece.apart()
         if len(pieces) == 1:
             return [], [Skipped(part.piece.called, part.piece.rows, str(error))]
-    good, left_out, start = [], [], part.start
+    good: list[Seen] = []
+    left_out: list[Skipped] = []
+    start = part.start
     for i, piece in enumerate(pieces):
         several, more = _seen(replace(part, piece=piece, start=start), number * 1000 + i, cache, on_error)
         good, left_out, start = [*good, *several], [*left_out, *more], start + (piece.rows or 0)
@@ -167,7 +168,6 @@ class _Levels:
     """The distinct values of some columns of a piece."""
 
     names: tuple[str, ...]
-    numbers: bool
     on_error: str
 
     def __call__(self, piece: Piece) -> dict[str, tuple[set[Any], int]]:
@@ -215,7 +215,7 @@ def with_levels(pieces: Sequence[Piece], layout: Layout, chosen: Sequence[int], 
     """The schema with the levels of the chosen columns as all pieces have them, in an order that does not depend on the rows."""
     names = tuple(layout.names[j] for j in chosen)
     total: dict[str, tuple[set[Any], int]] = {name: (set(), 0) for name in names}
-    with closing(in_order(_Levels(names, False, on_error), pieces, n_jobs)) as results:
+    with closing(in_order(_Levels(names, on_error), pieces, n_jobs)) as results:
         for found in results:
             for name, (values, count) in found.items():
                 total[name] = (total[name][0] | values, total[name][1] + count)
@@ -236,11 +236,8 @@ def _tidy(levels: set[Any], column: Column) -> tuple[Any, ...]:
     bad = [level for level in levels if level != level or level in (float("inf"), float("-inf")) or level != int(level)]
     if bad:
         raise DataError(
-            f"column {column.name!r} holds {bad[0]:g}, a number with a fraction, and a category is a whole number or a text; leave the "
-            "column out, cut it into intervals, or make it text if its values are categories",
+            f"column {column.name!r} holds {bad[0]:g}, a number with a fraction, and a category is a whole number or a text; leave "
+            "the column out, cut it into intervals, or make it text if its values are categories",
             column=column.name,
         )
     return tuple(sorted(int(level) for level in levels))
-
-
-__all__ = ["Found", "Skipped", "first_pass", "floats", "in_order", "with_levels"]

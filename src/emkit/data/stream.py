@@ -109,7 +109,8 @@ def stream(
     opened = open_data(data, filter, on_error, asked)
     made, names, narrow = columns_of(opened, columns, aside)
     if opened.columns is not None and weights is not None:
-        raise ParameterError("weights=... names a column, and these rows have no names; yield Blocks with weights", parameter="weights")
+        text = "weights=... names a column, and these rows have no names; yield Blocks with weights"
+        raise ParameterError(text, parameter="weights")
     layout = Layout(made, tuple(names), narrow, weights, unseen=unseen)
     left_out = [Skipped(repr(path), None, why) for path, why in opened.left_out]
     return Stream(opened.pieces, layout, cache, on_error, left_out)
@@ -189,10 +190,11 @@ class Stream(Source):
         open_ended = [j for j, column in enumerate(self._layout.columns.items) if column.levels == ()]
         if open_ended:
             if self._once:
+                name = self._layout.columns[open_ended[0]].name
                 raise DataError(
-                    f"{self._layout.columns.called(open_ended[0])} holds texts, whose levels a first pass must find, and an iterator "
-                    "can be read once: give columns=Columns(...) with their levels, or a callable that makes a new iterator",
-                    column=self._layout.columns[open_ended[0]].name,
+                    f"column {name!r} holds texts, whose levels a first pass must find, and an iterator can be read once: give "
+                    "columns=Columns(...) with their levels, or a callable that makes a new iterator",
+                    column=name,
                 )
             found = with_levels(self._pieces, self._layout, open_ended, self._on_error, n_jobs)
             self._layout = self._layout.with_columns(found)
@@ -256,17 +258,18 @@ class Stream(Source):
         return self._scan().parts
 
     def sample(self, n: int, rng: np.random.Generator) -> Source:
-        """At most ``n`` rows in memory, a random choice from those that the first pass kept: 65,536 of up to 64 columns, drawn evenly.
+        """At most ``n`` rows in memory, a random choice from those that the first pass kept.
 
+        It keeps 65,536, drawn evenly; of more than 64 columns so many that they have 4 million cells.
         Rows of weight 0 are not drawn.
         """
+        if n >= self.n_rows:
+            return self
         summary, columns = self.summary, self.columns
         rows, weights = summary.rows, summary.row_weights
         usable = np.arange(len(rows)) if weights is None else np.flatnonzero(weights)
         if n < len(usable):
             usable = usable[np.sort(rng.choice(len(usable), n, replace=False))]
-        elif len(rows) == self.n_rows and weights is None and n >= self.n_rows:
-            return self
         chosen = np.ascontiguousarray(rows[usable], dtype=self.width)
         return ArraySource(chosen, None if weights is None else weights[usable], columns, checked=True)
 
@@ -279,7 +282,7 @@ class Stream(Source):
         return ArraySource(block.x, block.weights, self.columns, checked=True)
 
     def joined(self) -> Block:
-        """Everything as one block. Raises DataError where that is too much: what needs it cannot be done with data beyond memory."""
+        """Everything as one block. Raises DataError where that is too much."""
         if self.n_rows * len(self.columns) > _JOINED:
             raise DataError(
                 f"this needs all {self.n_rows} rows in memory at once, and they are read as a stream; give a sample of them as an "
@@ -342,7 +345,8 @@ class Stream(Source):
         nothing = np.flatnonzero(~np.isfinite(self.summary.low))
         if len(nothing):
             j = int(nothing[0])
-            raise DataError(f"{self.columns.called(j)} has no observed value (all missing); drop the column", column=self.columns[j].name)
+            text = f"{self.columns.called(j)} has no observed value (all missing); drop the column"
+            raise DataError(text, column=self.columns[j].name)
 
     def user_row(self, row: int) -> int:
         """The number of the row among all of them, from the first file on."""

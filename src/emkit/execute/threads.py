@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from emkit.core.block import Block, Part, Source
+from emkit.core.block import Block, Part, Source, blocks_of
 from emkit.core.errors import ParameterError
 from emkit.core.parallel import available_cores as available_cores
 from emkit.core.parallel import lend
@@ -117,7 +117,7 @@ class _OfEach:
         self.fn = fn
 
     def __call__(self, part: Part) -> list[Any]:
-        return [self.fn(block) for block in part.blocks()]
+        return [self.fn(block) for block in blocks_of(part)]
 
 
 class _Sum:
@@ -128,7 +128,7 @@ class _Sum:
 
     def __call__(self, part: Part) -> tuple[Any, float]:
         stats, total = None, 0.0
-        for block in part.blocks():
+        for block in blocks_of(part):
             here, log_likelihood = self.fn(block)
             stats = here if stats is None else stats + here
             total += log_likelihood

@@ -1,6 +1,6 @@
 """Data in the form in which a network reads them: codes of states, and a Source of compiled components."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,10 +76,6 @@ class EvidencePart:
         block = Block(np.zeros((0, len(self.columns))), source_rows=self.n_rows, columns=self.columns)
         block.kept["piece"] = self.piece
         return block
-
-    def blocks(self) -> Iterator[Block]:
-        """The only one."""
-        yield self.read()
 
 
 class EvidenceSource(Source):
