@@ -340,6 +340,11 @@ class Stream(Source):
         """How it becomes a matrix."""
         return self._resolved(available_cores())
 
+    @property
+    def layout_names(self) -> tuple[str, ...]:
+        """The columns' names; no pass is needed for them."""
+        return self._layout.columns.names
+
     def check_observed(self) -> None:
         """Raise DataError if a column has no observed cell, or there are not two rows."""
         nothing = np.flatnonzero(~np.isfinite(self.summary.low))

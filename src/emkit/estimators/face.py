@@ -256,6 +256,10 @@ class Face(Sized, State, Settings):
         """What comes after the end of each sequence. Raises ParameterError where rows are independent."""
         raise ParameterError(f"a {type(self).__name__} takes rows as independent, so there is nothing to forecast; an HMM does it")
 
+    def predict_to(self, X: Any, out: Any, *, prefix: str = "", on_error: str = "stop") -> int:
+        """Predictions of a stream, written to a folder. Raises ParameterError where rows must be in memory."""
+        raise ParameterError(f"a {type(self).__name__} reads its rows into memory; predict them some at a time")
+
     # --- reading ------------------------------------------------------------------------------------------------------
 
     def _check_columns(self, columns: Any) -> None:
