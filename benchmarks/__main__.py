@@ -73,11 +73,20 @@ def main() -> None:
     rbf.add_argument("--seeds", type=int, default=8, help="data sets of each problem")
     rbf.add_argument("--peer-seeds", type=int, default=8, help="of these, data sets that the peers get")
     rbf.add_argument("--save", type=Path, help="where the JSON goes, instead of benchmarks/results/rbf.json")
+    beyond = commands.add_parser("out_of_core", help="a folder of Parquet beside the same rows in memory; peak memory of fits")
+    beyond.add_argument("--rows", type=int, default=2_000_000, help="of the rates")
+    beyond.add_argument("--sizes", type=int, nargs="+", default=[1_000_000, 4_000_000, 14_000_000], help="rows of the whole fits")
+    beyond.add_argument("--repeats", type=int, default=5, help="passes of each, turn and turn about (median quoted)")
+    beyond.add_argument("--folder", type=Path, help="where the files are written and removed; the system's temporary folder")
+    beyond.add_argument("--fit", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.what == "mixture":
         from benchmarks import mixture as chosen
     elif arguments.what == "hmm":
         from benchmarks import hmm as chosen  # type: ignore[no-redef]
+    elif arguments.what == "out_of_core":
+        os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "MKL", "NUMBA")})
+        from benchmarks import out_of_core as chosen  # type: ignore[no-redef]
     elif arguments.what == "mixed":
         from benchmarks import mixed as chosen  # type: ignore[no-redef]
     elif arguments.what == "latent_class":

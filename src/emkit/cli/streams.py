@@ -19,7 +19,7 @@ _EVERY = 10.0  # seconds between lines
 
 def is_streamed(path: Path, cache: Path | None = None) -> bool:
     """Whether the data are read block by block."""
-    if cache is not None or path.is_dir() or path.suffix.lower() in (".arrow", ".ipc"):
+    if cache is not None or path.is_dir() or (path.is_file() and path.suffix.lower() in (".arrow", ".ipc")):
         return True
     if not path.exists():
         return any(sign in str(path) for sign in "*?[")
