@@ -94,11 +94,20 @@ def main() -> None:
     cluster.add_argument("--spark-rows", type=int, default=200_000)
     cluster.add_argument("--repeats", type=int, default=5, help="turns (median quoted)")
     cluster.add_argument("--passes", type=int, default=4, help="passes of a turn")
+    beyond = commands.add_parser("out_of_core", help="a folder of Parquet beside the same rows in memory; peak memory of fits")
+    beyond.add_argument("--rows", type=int, default=2_000_000, help="of the rates")
+    beyond.add_argument("--sizes", type=int, nargs="+", default=[1_000_000, 4_000_000, 14_000_000], help="rows of the whole fits")
+    beyond.add_argument("--repeats", type=int, default=5, help="passes of each, turn and turn about (median quoted)")
+    beyond.add_argument("--folder", type=Path, help="where the files are written and removed; the system's temporary folder")
+    beyond.add_argument("--fit", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.what == "mixture":
         from benchmarks import mixture as chosen
     elif arguments.what == "hmm":
         from benchmarks import hmm as chosen  # type: ignore[no-redef]
+    elif arguments.what == "out_of_core":
+        os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "MKL", "NUMBA")})
+        from benchmarks import out_of_core as chosen  # type: ignore[no-redef]
     elif arguments.what == "mixed":
         from benchmarks import mixed as chosen  # type: ignore[no-redef]
     elif arguments.what == "latent_class":

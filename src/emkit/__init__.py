@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from emkit.core.result import Result, Step, StopReason
     from emkit.data.rows import ArraySource
     from emkit.data.sequences import SequenceSource
+    from emkit.data.stream import Stream, stream
     from emkit.estimators.gaussian_mixture import GaussianMixture
     from emkit.estimators.hmm import HMM
     from emkit.estimators.hmm_faces import GMMHMM, CategoricalHMM, GaussianHMM, MultinomialHMM, PoissonHMM

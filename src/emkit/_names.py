@@ -112,6 +112,8 @@ NAMES: tuple[tuple[str, str, str], ...] = (
     ("data", "Source", "emkit.core.block"),
     ("data", "ArraySource", "emkit.data.rows"),
     ("data", "SequenceSource", "emkit.data.sequences"),
+    ("data", "stream", "emkit.data.stream"),
+    ("data", "Stream", "emkit.data.stream"),
     ("monitors", "Monitor", "emkit.core.monitor"),
     ("monitors", "TimeLimit", "emkit.core.monitor"),
     ("monitors", "Trace", "emkit.core.monitor"),

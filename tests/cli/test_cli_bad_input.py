@@ -42,7 +42,7 @@ def test_a_file_that_is_something_else_or_cut_short(emkit, tmp_path, suffix, one
     ("words", "expected"),
     [
         (["fit", "nope.csv", "-k", 2], "no such file: 'nope.csv'"),
-        (["fit", ".", "-k", 2], "unknown extension"),
+        (["fit", ".", "-k", 2], "column 'name' holds 300 different texts"),
         (["fit", "d.xlsx", "-k", 2], "unknown extension '.xlsx'; emkit reads .csv"),
         (
             ["fit", "d.csv", "-k", 2],

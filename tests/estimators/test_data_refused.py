@@ -1,6 +1,7 @@
 """Data that cannot be used: the message names the column and the row, and says what to do."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import pytest
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
 
-from emkit import DataError, EmkitError, GaussianHMM, GaussianMixture, VariationalGaussianHMM
+from emkit import HMM, ArraySource, DataError, EmkitError, GaussianHMM, GaussianMixture, VariationalGaussianHMM
 
 
 def refuse(message, x, k=2, **fit):
@@ -184,7 +185,11 @@ def test_two_columns_of_one_name(rows):
 
 def test_tables_that_are_not_in_memory(rows):
     frame = pl.DataFrame({"age": rows[:, 0], "height": rows[:, 1]})
-    refuse("LazyFrame cannot be read as a table in memory; collect", frame.lazy())
+    with pytest.raises(DataError, match="LazyFrame cannot be read as a table in memory; collect"):
+        HMM(2).fit(frame.lazy())
+    for data in ("ages.parquet", Path("ages.parquet"), ArraySource(rows)):
+        with pytest.raises(DataError, match="needs its rows in memory"):
+            HMM(2).fit(data)
 
 
 def test_sparse_matrices(rows):

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from emkit.algorithms.shared_reads import Runner, follow
 from emkit.core.errors import ClusterError, CollapseError, EmkitError, ImpossibleSequenceError
 from emkit.core.fit import Algorithm, CheckpointStore, Problem, Rules, run
 from emkit.core.monitor import Monitor
@@ -68,7 +69,10 @@ def finish(
             progress.queue.sort(key=lambda waiting: (-waiting.value, waiting.index))
             del progress.queue[progress.most :]
             progress.most = None
-        halted = _carry_on_first(problem, algorithm, progress, stopped, rules, watch, before)
+        if len(progress.queue) > 1 and stopped is None and not problem.source.in_memory:
+            halted = _carry_on_together(problem, algorithm, progress, rules, watch)
+        else:
+            halted = _carry_on_first(problem, algorithm, progress, stopped, rules, watch, before)
         if halted is not None:
             if progress.best is not None:
                 progress.best = replace(progress.best, reason=halted)
@@ -135,6 +139,58 @@ def _how_to_resume(store: CheckpointStore | None) -> str:
     if store is None:
         return "With checkpoint=path a fit can be taken up again where it was"
     return f"The fit so far is kept in {store}: fit again with the same settings, on whatever executor, to take it up from there"
+
+
+def _carry_on_together(
+    problem: Problem, algorithm: Algorithm, progress: Progress, rules: Rules, watch: Monitor
+) -> StopReason | None:
+    """Carry on several of the queue, which share each reading of the data: those that have a limit, or else all.
+
+    Without a limit, those are left that have no hope of becoming the best.
+    """
+    store = rules.checkpoint
+    limited = [waiting for waiting in progress.queue if waiting.limit is not None]
+    chosen = limited or list(progress.queue)
+    runners = [Runner(one.params, one.trace, one.carried, one.limit) for one in chosen]
+    told = -1
+
+    def each_round() -> StopReason | None:
+        nonlocal told
+        places = {id(waiting): i for i, waiting in enumerate(progress.queue)}
+        for i, (waiting, runner) in enumerate(zip(chosen, runners, strict=True)):
+            if runner.latest is not None:
+                step, trace = runner.latest
+                now = replace(waiting, params=step.params, trace=trace[:-1], carried=step.carried)
+                progress.queue[places[id(waiting)]] = chosen[i] = now
+        if store is not None and store.due():
+            store.save(problem.model, problem.source, progress)
+        step = max((runner.latest[0] for runner in runners if runner.latest is not None), key=lambda step: step.objective)
+        if step.iteration == told:
+            return watch.asked()
+        told = step.iteration
+        return watch.step(step)
+
+    follow(problem, algorithm, runners, rules, each_round, drop=not limited)
+    halted = None
+    for waiting, runner in sorted(zip(chosen, runners, strict=True), key=lambda pair: pair[0].index):
+        outcome = runner.outcome
+        if outcome is not None and outcome.reason in HALTED and not runner.hopeless:
+            halted = outcome.reason
+            note(problem, progress, waiting.index, outcome)
+            continue
+        progress.queue = [other for other in progress.queue if other is not waiting]
+        if outcome is None and isinstance(runner.error, EmkitError):
+            progress.lost_by = runner.error
+        if outcome is not None and runner.hopeless:
+            at = next(i for i, start in enumerate(progress.starts) if start.index == waiting.index)
+            progress.starts[at] = replace(progress.starts[at], short_objective=outcome.objective)
+        elif outcome is not None and outcome.reason is StopReason.MAX_ITER and outcome.n_iter < rules.max_iter:
+            _wait(progress, waiting.index, outcome)
+        else:
+            note(problem, progress, waiting.index, outcome)
+    if halted is not None and store is not None:
+        store.save(problem.model, problem.source, progress)
+    return halted
 
 
 def _wait(progress: Progress, index: int, outcome: Run) -> None:

@@ -137,12 +137,7 @@ def _nothing_left(model: Model, progress: Progress) -> Exception:
 
 def problem_of(model: Model, source: Source, executor: Executor) -> Problem:
     """The problem of fitting a resolved model; its objective is known as well as the data's width allows."""
-    return Problem(model, model.prepared(source), executor, float(np.finfo(_width(source)).eps), rows=source)
-
-
-def _width(source: Source) -> Any:
-    first = next(iter(source)).x
-    return np.float32 if np.asarray(first[:0]).dtype == np.float32 else np.float64
+    return Problem(model, model.prepared(source), executor, float(np.finfo(source.width).eps), rows=source)
 
 
 def _compile(model: Model, source: Source, watch: Monitor) -> None:

@@ -20,7 +20,11 @@ Decimal = Annotated[
 Unseen = Annotated[str | None, typer.Option(help="What texts that were not there in the fit are: an error (default), or missing.")]
 
 Data = Annotated[
-    Path, typer.Argument(help="Rows: .csv, .tsv, .txt, .dat, .parquet, .feather or .npy. Empty cells are missing cells.")
+    Path,
+    typer.Argument(
+        help="Rows: .csv, .tsv, .txt, .dat, .parquet, .feather or .npy; or a folder, or a pattern such as 'sales/*.parquet', "
+        "which is read as a stream. Empty cells are missing cells."
+    ),
 ]
 Model = Annotated[str, typer.Option(help=f"One of: {', '.join(model_names())}.")]
 Components = Annotated[
@@ -105,7 +109,19 @@ Setting = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=JSON", help="Any other setting of the estimator, e.g. reg_covar=0.01."),
 ]
-Checkpoint = Annotated[Path | None, typer.Option(help="File to save progress to now and then; taken up again if it is there.")]
+Checkpoint = Annotated[
+    Path | None,
+    typer.Option("--checkpoint", "--resume", help="File to save progress to now and then; taken up again if it is there."),
+]
+Cache = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER", help="Read the data as a stream, and keep a copy in this folder that is read several times as fast."
+    ),
+]
+OnError = Annotated[
+    str | None, typer.Option(metavar="WORD", help="An unreadable file or row group of a stream: stop (default), or skip it.")
+]
 TimeLimit = Annotated[float | None, typer.Option(metavar="SECONDS", min=0, help="End the fit after this time.")]
 AsJson = Annotated[bool, typer.Option("--json", help="The outcome as JSON instead of a summary.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on stderr but errors.")]

@@ -136,7 +136,7 @@ class Block:
 
 
 class Part(Protocol):
-    """A small picklable thing that yields a Block in the process that calls ``read``."""
+    """A small picklable thing that yields a Block in the process that calls ``read``: one task of an executor."""
 
     def read(self) -> Block:
         """The block."""
@@ -219,6 +219,23 @@ def _units(runs: np.ndarray, run: int, units: int) -> np.ndarray:
     return found if found[-1] < units else found[found < units]
 
 
+class LongPart(ABC):
+    """A Part that is read block by block, so that it need not fit in memory as a whole."""
+
+    @abstractmethod
+    def blocks(self) -> Iterator[Block]:
+        """One after the other. An executor adds up what E-steps make of them in this order, and then the parts in theirs."""
+
+    def read(self) -> Block:
+        """All of it as one block."""
+        return Block.join(list(self.blocks()))
+
+
+def blocks_of(part: Part) -> Iterator[Block]:
+    """What E-steps see of a part, in order."""
+    return part.blocks() if isinstance(part, LongPart) else iter((part.read(),))
+
+
 class Source(ABC):
     """A re-iterable supply of Blocks whose boundaries depend on the data alone, never on threads or machines.
 
@@ -231,11 +248,14 @@ class Source(ABC):
         Rows; 0 where that is not known without reading everything.
     total_weight : float
         Their weight.
+    in_memory : bool
+        Whether a pass costs no reading, so that starts need not share it.
     """
 
     columns: Columns
     n_rows: int
     total_weight: float
+    in_memory: bool = True
 
     @abstractmethod
     def parts(self) -> Sequence[Part]:
@@ -263,7 +283,20 @@ class Source(ABC):
 
     def __iter__(self) -> Iterator[Block]:
         """The blocks, in order."""
-        return (part.read() for part in self.parts())
+        return (block for part in self.parts() for block in blocks_of(part))
+
+    @property
+    def width(self) -> Any:
+        """The floating-point type of the rows, float32 or float64."""
+        return np.float32 if np.asarray(next(iter(self)).x[:0]).dtype == np.float32 else np.float64
+
+    def distinct(self) -> "Source":
+        """The same data with rows that occur again and again merged into weights, where that pays."""
+        return self
+
+    def left_out(self) -> str | None:
+        """In words, what could not be read and was left out, as asked; None if nothing was."""
+        return None
 
     @property
     def n_features(self) -> int:

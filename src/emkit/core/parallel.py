@@ -3,6 +3,7 @@
 What is done, and the order in which results are put together, never depends on the number of threads.
 """
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,13 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 _local = threading.local()
+
+
+def available_cores() -> int:
+    """Cores this process may use; OMP_NUM_THREADS, which joblib sets in its workers, is an upper bound."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, min(cores, int(limit))) if limit.isdigit() and int(limit) > 0 else cores
 
 
 @contextmanager

@@ -1,13 +1,13 @@
 """A source of some columns of another: what a family over part of a table is shown."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from emkit.core.block import Block, Part, Source
+from emkit.core.block import Block, LongPart, Part, Source, blocks_of
 from emkit.core.columns import Columns
 from emkit.core.summary import ColumnSummary
 
@@ -26,13 +26,17 @@ def columns_of(block: Block, chosen: tuple[int, ...]) -> Block:
 
 
 @dataclass(frozen=True)
-class _Some:
+class _Some(LongPart):
     part: Part
     chosen: tuple[int, ...]
 
     def read(self) -> Block:
         """The block."""
         return columns_of(self.part.read(), self.chosen)
+
+    def blocks(self) -> Iterator[Block]:
+        """One after the other."""
+        return (columns_of(block, self.chosen) for block in blocks_of(self.part))
 
 
 class SelectedColumns(Source):
@@ -44,6 +48,7 @@ class SelectedColumns(Source):
         self.columns: Columns = source.columns.some(self.chosen)
         self.n_rows = source.n_rows
         self.total_weight = source.total_weight
+        self.in_memory = source.in_memory
 
     def parts(self) -> Sequence[Part]:
         """The parts of the whole."""

@@ -10,7 +10,7 @@ from emkit.core.columns import Column, Columns
 from emkit.core.errors import DataError
 from emkit.core.warn import warn
 from emkit.data.cells import is_absent, numbers_of, read_objects, whole_numbers
-from emkit.data.tables import Table, columns_of_the_fit, holds_texts, is_table, read_frame
+from emkit.data.tables import Table, columns_of_the_fit, holds_texts, is_table, read_frame, refuse_stream
 from emkit.data.validate import check_matrix, unmask
 
 _TELLING = 10  # observed cells from which on it is remarkable that no two are equal
@@ -51,6 +51,7 @@ def read_categories(
     DataError
         Naming the column, and the row where there is one: of numbers with a fraction, of infinities, of dates, of new levels.
     """
+    refuse_stream(x)
     raw, named = _frame(x) if is_table(x) else (_array(x, min_rows, every_column), None)
     labels = [str(label) for label in named] if named is not None else None
     known = columns_of_the_fit(like, len(raw), labels)

@@ -9,6 +9,7 @@ import numpy as np
 from emkit.core.block import Block, BlockSource
 from emkit.core.coding import Coder
 from emkit.core.columns import Columns
+from emkit.data.kinds import with_levels
 from emkit.data.merge import merge
 from emkit.data.validate import check_matrix, check_weights
 
@@ -94,6 +95,20 @@ class ArraySource(BlockSource):
     def missing(self) -> bool:
         """Whether any cell is NaN."""
         return any(block.missing for block in self.blocks)
+
+    @property
+    def width(self) -> Any:
+        """The floating-point type of the rows."""
+        return self.x.dtype.type
+
+    def with_columns(self, columns: Columns) -> "ArraySource":
+        """The same rows under a schema in which kinds are told apart."""
+        return ArraySource(self.x, self.weights, columns, labels=self.labels, checked=True)
+
+    def with_levels(self, chosen: Sequence[int]) -> "ArraySource":
+        """The same rows with the chosen columns of numbers as categories: see ``emkit.data.kinds.with_levels``."""
+        x, columns = with_levels(self.x, self.columns, chosen)
+        return ArraySource(x, self.weights, columns, labels=self.labels, checked=True)
 
     def distinct(self) -> "ArraySource":
         """Equal rows as one with their weights, unless something is known of labels: see ``merge``."""

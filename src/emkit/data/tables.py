@@ -1,11 +1,13 @@
 """Data frames (pandas, polars, pyarrow, anything narwhals reads) and arrays, as a float matrix with its schema."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from emkit.core.block import Source
 from emkit.core.columns import Column, Columns
 from emkit.core.errors import DataError
 from emkit.data.cells import read_cells, read_objects
@@ -50,6 +52,7 @@ def read_table(
     DataError
         Naming the column, and the row where there is one.
     """
+    refuse_stream(x)
     if not is_table(x):
         return _read_array(x, like, unseen, min_rows, every_column)
     frame = read_frame(x)
@@ -66,6 +69,13 @@ def read_table(
     items = [column for _, column in cells]
     columns = Columns(tuple(items if named else (replace(column, name=f"x{j}") for j, column in enumerate(items))), named)
     return Table(check_matrix(matrix, columns, min_rows=min_rows, every_column=every_column), columns)
+
+
+def refuse_stream(x: Any) -> None:
+    """Raise DataError for a path or a Source where rows must be in memory."""
+    if isinstance(x, str | os.PathLike | Source):
+        what = f"the path {os.fspath(x)!r}" if isinstance(x, str | os.PathLike) else f"a {type(x).__name__}"
+        raise DataError(f"{what}: this estimator needs its rows in memory; read them into a data frame or an array first")
 
 
 def columns_of_the_fit(like: Columns | None, count: int, names: Sequence[str] | None = None) -> list[Column | None]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from sklearn.base import clone
 
-from emkit.core.block import BlockSource
+from emkit.core.block import Source
 from emkit.core.errors import EmkitError
 from emkit.core.monitor import Monitors
 from emkit.core.warn import warn
@@ -17,7 +17,7 @@ UP_TO = 9
 """Components, classes or states that are tried by default."""
 
 
-def search(face: Any, source: BlockSource, width: Any) -> None:
+def search(face: Any, source: Source, width: Any) -> None:
     """Fit an estimator with the number of components, from 1 to 9, that BIC prefers.
 
     Raises

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from emkit.core.block import BlockSource
+from emkit.core.block import Source
 from emkit.core.checks import number, one_of
 from emkit.core.columns import Columns
 from emkit.core.errors import ParameterError
@@ -190,7 +190,7 @@ class BayesianNetwork(LearntNetwork):
     def _for_fit(self, X: Any, sample_weight: Any = None) -> tuple[ArraySource, Any]:  # type: ignore[override]
         return self._source(X, sample_weight, min_rows=1), np.float64
 
-    def _prepare(self, source: BlockSource, width: Any, distinct: BlockSource | None = None) -> Job:
+    def _prepare(self, source: Source, width: Any, distinct: Source | None = None) -> Job:
         """Besides, refuse rows that zeros rule out."""
         job = super()._prepare(source, width, distinct)
         if self.fixed:

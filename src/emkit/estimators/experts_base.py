@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from emkit.core.bayes import log_sum_exp, posterior
-from emkit.core.block import BlockSource
+from emkit.core.block import Source
 from emkit.core.checks import one_of
 from emkit.core.columns import Columns
 from emkit.core.errors import DataError
@@ -52,7 +52,7 @@ class MixtureOfExperts(Supervised):
         weights_prior = self.get_params(deep=False)["weights_prior"]
         return self._with_values(FiniteMixture(family, self._size(), weights_prior, self.init_params))  # type: ignore[return-value]
 
-    def _prepare(self, source: BlockSource, width: Any, distinct: BlockSource | None = None) -> Job:
+    def _prepare(self, source: Source, width: Any, distinct: Source | None = None) -> Job:
         k = self._size()
         if source.n_rows < k:
             raise DataError(f"n_experts={k} is more than the {source.n_rows} row(s) of the data: n_samples={source.n_rows}")

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
 from emkit.algorithms.starts import fit
-from emkit.core.block import Block, BlockSource
+from emkit.core.block import Block, Source
 from emkit.core.checks import mapping
 from emkit.core.columns import Columns
 from emkit.core.describe import same_snapshot, snapshot
@@ -40,7 +40,7 @@ _AGAINST_SLIVERS = (
 )
 
 
-def warn_of_light(source: BlockSource) -> None:
+def warn_of_light(source: Source) -> None:
     """Warn of weights that make a row next to nothing."""
     if source.total_weight < 0.01 * source.n_rows:
         warn(
@@ -54,8 +54,8 @@ class Job:
     """What a fit is to do: ``source`` is the distinct ones of the ``rows``; ``asked`` tells later whether settings were changed."""
 
     model: Model
-    source: BlockSource
-    rows: BlockSource
+    source: Source
+    rows: Source
     width: Any
     starts: Any
     before: tuple[float, ...]
@@ -74,7 +74,7 @@ class Face(HasErrors, Sized, State, Settings):
 
     # --- fitting ------------------------------------------------------------------------------------------------------
 
-    def _read_for_fit(self, X: Any, **fit_params: Any) -> tuple[BlockSource, Any]:
+    def _read_for_fit(self, X: Any, **fit_params: Any) -> tuple[Source, Any]:
         """``_for_fit`` with arguments that come from a user. Raises ParameterError for one that ``fit`` does not have."""
         known = [name for name in signature(self.fit).parameters if name not in ("X", "y")]  # type: ignore[attr-defined]
         for name in fit_params:
@@ -83,7 +83,7 @@ class Face(HasErrors, Sized, State, Settings):
                 raise ParameterError(f"{type(self).__name__}.fit has no {name!r}; it has {has}", parameter=name)
         return self._for_fit(X, **fit_params)  # type: ignore[attr-defined,no-any-return]
 
-    def _fit(self, source: BlockSource, width: Any) -> Self:
+    def _fit(self, source: Source, width: Any) -> Self:
         """Fit, and only then take on the new state: a fit that is refused leaves the earlier one as it was."""
         if self._searches():
             return self._search(source, width)
@@ -103,7 +103,7 @@ class Face(HasErrors, Sized, State, Settings):
         )
         return self._take_on(job, result)
 
-    def _prepare(self, source: BlockSource, width: Any, distinct: BlockSource | None = None) -> Job:
+    def _prepare(self, source: Source, width: Any, distinct: Source | None = None) -> Job:
         """What the settings ask for, checked: model, and where it starts from. ``distinct``: ``source.distinct()``, if known."""
         warn_of_light(source)
         if not (self.order_by is None or callable(self.order_by) or (isinstance(self.order_by, str) and self.order_by == "auto")):
@@ -125,6 +125,7 @@ class Face(HasErrors, Sized, State, Settings):
         """The result of a job as the estimator's own; warns where it is not what the user would assume."""
         result = replace(self._ordered(result, job.source), n_rows=job.rows.n_rows)
         self._adopt(result, job.rows.columns, job.width)
+        self._left_out = job.rows.left_out()
         self._asked = job.asked
         self._report(result)
         return self
@@ -133,7 +134,7 @@ class Face(HasErrors, Sized, State, Settings):
         """Whether there is a fit of just this model to just these columns, which a further fit can start from."""
         return same_snapshot(self.__dict__.get("_asked"), asked)
 
-    def _ordered(self, result: Result, source: BlockSource) -> Result:
+    def _ordered(self, result: Result, source: Source) -> Result:
         """Components in a reproducible order; the log-likelihood is taken anew, since sums in another order differ in last bits."""
         model, k = result.model, result.model.n_hidden
         if self.order_by is None or k is None or k == 1:
@@ -266,6 +267,10 @@ class Face(HasErrors, Sized, State, Settings):
         """What comes after the end of each sequence. Raises ParameterError where rows are independent."""
         raise ParameterError(f"a {type(self).__name__} takes rows as independent, so there is nothing to forecast; an HMM does it")
 
+    def predict_to(self, X: Any, out: Any, *, prefix: str = "", on_error: str = "stop") -> int:
+        """Predictions of a stream, written to a folder. Raises ParameterError where rows must be in memory."""
+        raise ParameterError(f"a {type(self).__name__} reads its rows into memory; predict them some at a time")
+
     # --- reading ------------------------------------------------------------------------------------------------------
 
     def _check_columns(self, columns: Any) -> None:
@@ -297,7 +302,7 @@ class Face(HasErrors, Sized, State, Settings):
             tags.input_tags.categorical = support.whole
         return tags
 
-    def _infer(self, source: BlockSource, want: str) -> Inference:
+    def _infer(self, source: Source, want: str) -> Inference:
         """What the current parameters say of the rows, block by block into one array."""
         current = self._current()
         task = Infer(current.model, current.params, want)
@@ -306,15 +311,25 @@ class Face(HasErrors, Sized, State, Settings):
             out = np.empty((source.n_rows, current.model.n_hidden or 1))
         elif want == "mode":
             out = np.empty(source.n_rows, dtype=np.int64)
-        begins = np.cumsum([0, *(block.n for block in source.blocks)])
+        if source.in_memory:
+            blocks = list(source)
+            begins = np.cumsum([0, *(block.n for block in blocks)])
+            first = {block.start: i for i, block in enumerate(blocks)}
 
-        def one(block: Block) -> np.ndarray:
-            i = first[block.start]
-            return task(block, None if out is None else out[begins[i] : begins[i + 1]]).log_likelihood
+            def one(block: Block) -> np.ndarray:
+                i = first[block.start]
+                return task(block, None if out is None else out[begins[i] : begins[i + 1]]).log_likelihood
 
-        first = {block.start: i for i, block in enumerate(source.blocks)}
-        each = np.concatenate(list(self._executor().map(one, source)))
-        return Inference(each, out if want == "marginals" else None, out if want == "mode" else None)
+            each = list(self._executor().map(one, source))
+        else:
+            each, at = [], 0
+            for found in self._executor().map(task, source):
+                here = found.marginals if want == "marginals" else found.mode
+                if out is not None and here is not None:
+                    out[at : at + len(here)] = here
+                    at += len(here)
+                each.append(found.log_likelihood)
+        return Inference(np.concatenate(each), out if want == "marginals" else None, out if want == "mode" else None)
 
     # --- files --------------------------------------------------------------------------------------------------------
 

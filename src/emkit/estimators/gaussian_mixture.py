@@ -186,9 +186,9 @@ class GaussianMixture(HasParts, PartialRows, RowFace):
         """Most probable component of each row, (n,); -1 for noise."""
         return self._named(super().predict(X))
 
-    def table(self, X: Any) -> dict[str, np.ndarray]:
+    def _added(self, responsibilities: np.ndarray) -> dict[str, np.ndarray]:
         """As in other estimators; the label of noise is -1."""
-        found = super().table(X)
+        found = super()._added(responsibilities)
         return {**found, "label": self._named(found["label"])}
 
     def sample(self, n_samples: int = 1) -> tuple[np.ndarray, np.ndarray]:

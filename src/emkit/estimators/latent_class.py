@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from emkit.core.block import BlockSource
+from emkit.core.block import Source
 from emkit.core.columns import Columns
 from emkit.core.errors import DataError, ParameterError
 from emkit.core.prior import Dirichlet
@@ -13,12 +13,14 @@ from emkit.core.result import Result
 from emkit.core.warn import warn
 from emkit.data.grouped import GROUP, Grouped, read_grouped
 from emkit.data.rows import ArraySource
+from emkit.data.stream import is_stream
 from emkit.data.validate import check_weights
 from emkit.estimators.face import Job
 from emkit.estimators.latent_class_after import AfterLatentClass
 from emkit.estimators.latent_class_words import distinct_in_words, items_in_words, unidentified_in_words
 from emkit.estimators.partial import PartialRows
 from emkit.estimators.rows import RowFace
+from emkit.estimators.streaming import read_stream
 from emkit.families.by_group import CategoricalByGroup
 from emkit.families.categorical import Categorical
 from emkit.models.mixture import FiniteMixture
@@ -124,11 +126,20 @@ class LatentClass(PartialRows, AfterLatentClass, RowFace):
 
     # --- data ---------------------------------------------------------------------------------------------------------
 
-    def _source(self, X: Any, sample_weight: Any = None, *, like: Columns | None = None, min_rows: int = 1) -> ArraySource:
+    def _source(self, X: Any, sample_weight: Any = None, *, like: Columns | None = None, min_rows: int = 1) -> Any:
         if self.unseen not in ("error", "missing"):
             raise ParameterError(f"unseen={self.unseen!r}: choose one of 'error', 'missing'", parameter="unseen")
+        if is_stream(X):
+            return self._of_stream(X, sample_weight, like, min_rows)
         table = read_grouped(X, self.groups, like=like, unseen=self.unseen, min_rows=min_rows)
         return ArraySource(table.x, check_weights(sample_weight, len(table.x)), table.columns, checked=True)
+
+    def _of_stream(self, X: Any, sample_weight: Any, like: Columns | None, min_rows: int) -> Any:
+        """Answers that stay in files: a pass over them finds the levels."""
+        if self.groups is not None:
+            raise ParameterError("groups of a stream: give the answers as an array or a data frame", parameter="groups")
+        source = read_stream(self, X, sample_weight, like, min_rows)
+        return source if like is not None else source.with_levels(range(len(source.columns)))
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None, *, labels: Any = None, groups: Any = None) -> Self:
         """Fit to answers.
@@ -163,10 +174,10 @@ class LatentClass(PartialRows, AfterLatentClass, RowFace):
             raise ParameterError("partial_fit takes groups as a column: give LatentClass its name as groups", parameter="groups")
         return super().partial_fit(X, y, sample_weight, labels=labels, forget=forget)  # type: ignore[no-any-return]
 
-    def _for_fit(self, X: Any, sample_weight: Any = None, *, labels: Any = None, groups: Any = None) -> tuple[ArraySource, Any]:
+    def _for_fit(self, X: Any, sample_weight: Any = None, *, labels: Any = None, groups: Any = None) -> tuple[Any, Any]:
         return super()._for_fit(_with(X, groups), sample_weight, labels=labels)[0], np.float64
 
-    def _prepare(self, source: BlockSource, width: Any, distinct: BlockSource | None = None) -> Job:
+    def _prepare(self, source: Source, width: Any, distinct: Source | None = None) -> Job:
         k = self._size()
         if source.n_rows < k:
             raise DataError(f"n_classes={k} is more than the {source.n_rows} row(s) of the data: n_samples={source.n_rows}")

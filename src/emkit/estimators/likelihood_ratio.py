@@ -4,6 +4,7 @@ from typing import Any
 
 from sklearn.base import BaseEstimator, clone
 
+from emkit.core.block import BlockSource
 from emkit.core.errors import ParameterError
 from emkit.estimators.face import Face
 from emkit.estimators.settings import make_rng
@@ -90,7 +91,9 @@ def likelihood_ratio_test(
         fit_params["sample_weight"] = sample_weight
     source, width = alternative._read_for_fit(X, **fit_params)
     other, _ = null._read_for_fit(X, **fit_params)
-    if (other.joined().lengths is None) != (source.joined().lengths is None):
+    if not isinstance(source, BlockSource):
+        raise ParameterError("the test draws data anew, which needs them in memory: give an array or a data frame")
+    if (next(iter(other)).lengths is None) != (next(iter(source)).lengths is None):
         raise ParameterError("one estimator takes rows as independent and the other sequences")
     jobs = [face._prepare(source, width) for face in (null, alternative)]
     first, second = (

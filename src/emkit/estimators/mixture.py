@@ -7,8 +7,7 @@ from typing import Any
 from emkit.core.checks import one_of
 from emkit.core.columns import Columns
 from emkit.core.result import Result
-from emkit.data.kinds import refined, with_levels
-from emkit.data.rows import ArraySource
+from emkit.data.kinds import refined
 from emkit.estimators.partial import PartialRows
 from emkit.estimators.profile import in_words
 from emkit.estimators.rows import RowFace
@@ -114,17 +113,16 @@ class Mixture(PartialRows, RowFace):
         """What sets each component apart most."""
         return in_words(result.model, result.params, self.columns_)
 
-    def _new(self, X: Any, sample_weight: Any = None) -> ArraySource:
+    def _new(self, X: Any, sample_weight: Any = None) -> Any:
         """New rows, each cell of which some component can produce."""
         source = super()._new(X, sample_weight)
         self._current().model.check(source)
         return source
 
-    def _source(self, X: Any, sample_weight: Any = None, *, like: Columns | None = None, min_rows: int = 1) -> ArraySource:
+    def _source(self, X: Any, sample_weight: Any = None, *, like: Columns | None = None, min_rows: int = 1) -> Any:
         """In a fit, whole numbers are told apart, and codes of categories become levels."""
         source = super()._source(X, sample_weight, like=like, min_rows=min_rows)
         if like is not None:
             return source
-        columns = refined(source.columns, source.summary)
-        x, columns = with_levels(source.x, columns, categories(self.family, columns))
-        return ArraySource(x, source.weights, columns, checked=True)
+        source = source.with_columns(refined(source.columns, source.summary))
+        return source.with_levels(categories(self.family, source.columns))

@@ -6,13 +6,15 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from emkit.core.block import Source
 from emkit.core.checks import count
 from emkit.core.columns import Columns
 from emkit.core.errors import DataError, ParameterError
-from emkit.core.model import EStep, Inference
+from emkit.core.model import EStep, Infer, Inference
 from emkit.data.filling import filled_in
 from emkit.data.labels import read_labels
 from emkit.data.rows import ArraySource
+from emkit.data.stream import is_stream
 from emkit.data.tables import read_table
 from emkit.data.validate import check_weights
 from emkit.estimators.elsewhere import elsewhere
@@ -20,6 +22,7 @@ from emkit.estimators.face import Face
 from emkit.estimators.imputing import drawn_with_labels, guessed
 from emkit.estimators.plotting import PlottedRows
 from emkit.estimators.settings import make_rng
+from emkit.estimators.streaming import predict_to, read_stream
 from emkit.selection.criteria import bic_price, uncertainty
 
 
@@ -33,13 +36,15 @@ class RowFace(PlottedRows, Face):
     fits_elsewhere: ClassVar[bool] = False
     """Whether a fit asks of its rows only what a ``Source`` has, so that they may stay where they are, such as on a cluster."""
 
-    def _source(self, X: Any, sample_weight: Any = None, *, like: Columns | None = None, min_rows: int = 1) -> ArraySource:
+    def _source(self, X: Any, sample_weight: Any = None, *, like: Columns | None = None, min_rows: int = 1) -> Any:
         """Validated rows. Without ``like`` every column must have an observed cell; in new rows it is merely missing."""
+        if is_stream(X):
+            return read_stream(self, X, sample_weight, like, min_rows)
         unseen = self.get_params(deep=False).get("unseen", "error")
         table = read_table(X, like=like, unseen=unseen, min_rows=min_rows, every_column=like is None)
         return ArraySource(table.x, check_weights(sample_weight, len(table.x)), table.columns, checked=True)
 
-    def _new(self, X: Any, sample_weight: Any = None) -> ArraySource:
+    def _new(self, X: Any, sample_weight: Any = None) -> Any:
         """New rows, compared with the columns of the fit."""
         self._current()
         source = self._source(X, sample_weight, like=self.columns_)
@@ -47,31 +52,35 @@ class RowFace(PlottedRows, Face):
         return source
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None, *, labels: Any = None) -> Self:
-        """Fit to rows ``X`` (n, d): an array or a data frame, NaN or null where a cell is missing.
+        """Fit to rows ``X`` (n, d): an array or a data frame, NaN or null where a cell is missing, or data that stay in files.
 
         Parameters
         ----------
-        X : array or data frame
+        X : array, data frame, path or stream
+            A path, folder or pattern of files, a pyarrow dataset, a polars LazyFrame and a large memory-mapped array are read
+            block by block in each pass, never as a whole: see ``emkit.stream``. So is any Source.
         y : ignored
-        sample_weight : array (n,), optional
-            Nonnegative; weight 2 means the row twice.
+        sample_weight : array (n,) or str, optional
+            Nonnegative; weight 2 means the row twice. Beside a path: the name of the column that holds the weights.
         labels : array, optional
             What is known of the components: (n,) their numbers, -1 or NaN where unknown; or (n, K), booleans for possible
             components, or nonnegative numbers proportional to how probable the evidence is under each.
         """
         return self._fit(*self._for_fit(X, sample_weight, labels=labels))
 
-    def _for_fit(self, X: Any, sample_weight: Any = None, *, labels: Any = None) -> tuple[ArraySource, Any]:
+    def _for_fit(self, X: Any, sample_weight: Any = None, *, labels: Any = None) -> tuple[Any, Any]:
         """Validated rows with what is known of them, and the width of the data."""
         X, sample_weight, there = elsewhere(X, sample_weight, self, labels is None and self.fits_elsewhere)
         if there is not None:
             return there, there.dtype.type
         source = self._source(X, sample_weight, min_rows=2)
         if labels is not None:
+            if is_stream(X):
+                raise ParameterError("labels beside a stream: give the rows as an array or a data frame", parameter="labels")
             k = self.build(source.columns).n_hidden or 1
             known = read_labels(labels, source.n_rows, k)
             source = ArraySource(source.x, source.weights, source.columns, labels=known, checked=True)
-        return source, source.x.dtype.type
+        return source, source.width
 
     def _again(self, X: Any, sample_weight: Any = None, labels: Any = None) -> ArraySource:
         """The data of the fit, read again."""
@@ -98,7 +107,7 @@ class RowFace(PlottedRows, Face):
         source = self._new(X)
         found = self._infer(source, "marginals").marginals
         assert found is not None
-        return found.astype(source.x.dtype, copy=False)
+        return found.astype(source.width, copy=False)
 
     def predict(self, X: Any) -> np.ndarray:
         """Most probable component of each row, (n,)."""
@@ -109,14 +118,14 @@ class RowFace(PlottedRows, Face):
     def score_samples(self, X: Any) -> np.ndarray:
         """Log-likelihood of each row's observed cells, (n,), nats."""
         source = self._new(X)
-        return self._infer(source, "log_likelihood").log_likelihood.astype(source.x.dtype, copy=False)
+        return self._infer(source, "log_likelihood").log_likelihood.astype(source.width, copy=False)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Weighted mean log-likelihood of the rows; on the training data exactly what the fit reported."""
         source = self._new(X, sample_weight)
         return self._log_likelihood(source) / source.total_weight
 
-    def _log_likelihood(self, source: ArraySource) -> float:
+    def _log_likelihood(self, source: Source) -> float:
         current = self._current()
         return float(self._executor().map_reduce(EStep(current.model, current.params), source.distinct())[1])
 
@@ -148,6 +157,8 @@ class RowFace(PlottedRows, Face):
         how uncertain these are is not in them.
         """
         draws = None if n_draws is None else count(n_draws, "n_draws")
+        if is_stream(X):
+            raise DataError("impute gives back the rows in memory: give it an array or a data frame, some rows at a time")
         source = self._new(X)
         place = self._place_of_columns(X, source.columns)
         holes, columns = self._holes(source)[:, place], source.columns.some(place)
@@ -185,8 +196,38 @@ class RowFace(PlottedRows, Face):
 
     def table(self, X: Any) -> dict[str, np.ndarray]:
         """Columns that a prediction adds: ``label``, the most probable component, and the responsibilities ``p0``, ``p1``, ..."""
-        responsibilities = self.predict_proba(X)
+        return self._added(self.predict_proba(X))
+
+    def _added(self, responsibilities: np.ndarray) -> dict[str, np.ndarray]:
+        """The columns of ``table`` from responsibilities (n, K)."""
         return {"label": responsibilities.argmax(axis=1)} | {f"p{k}": p for k, p in enumerate(responsibilities.T)}
+
+    def predict_to(self, X: Any, out: Any, *, prefix: str = "", on_error: str = "stop") -> int:
+        """Write the rows with what ``table`` adds to them, as Parquet files in a folder, whatever the size of the data.
+
+        Parameters
+        ----------
+        X : path, dataset, LazyFrame, memory-mapped array or stream
+            As for ``fit``. All its columns are written, those that the model does not know too.
+        out : path
+            The folder, made if it is not there. Each part of the data becomes a file there, called as the file it is of.
+        prefix : str
+            Put before the names of the added columns.
+        on_error : {"stop", "skip"}
+            What to do about a file or row group that cannot be read.
+
+        Returns
+        -------
+        int
+            Rows written.
+
+        Raises
+        ------
+        DataError, ParameterError
+            Naming the file and row of what the model cannot describe; for a name that the data have already.
+        """
+        self._current()
+        return predict_to(self, X, out, prefix, on_error)
 
     def sample(self, n_samples: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """Random rows (n_samples, d) and the component each came from; drawn with ``random_state``.
@@ -216,6 +257,10 @@ class RowFace(PlottedRows, Face):
             raise ParameterError("ICL is of models whose rows have a hidden label each; take bic", parameter="icl")
         source = self._new(X)
         bic = self._criterion(bic_price(source.total_weight), self._log_likelihood(source))
+        if not source.in_memory:
+            current = self._current()
+            each = self._executor().map(Infer(current.model, current.params, "marginals"), source)
+            return bic + sum(uncertainty(found.marginals) for found in each)
         return bic + uncertainty(self._infer(source, "marginals").marginals)
 
     def _likelihood_of(self, X: Any) -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar, Self
 
-from emkit.core.block import BlockSource
+from emkit.core.block import Source
 from emkit.core.checks import count
 from emkit.core.errors import ParameterError
 from emkit.core.model import Model
@@ -39,7 +39,7 @@ class Sized(AskedByPrograms):
         """The number that a model was made with."""
         return model.n_hidden or 1
 
-    def _search(self, source: BlockSource, width: Any) -> Self:
+    def _search(self, source: Source, width: Any) -> Self:
         """Fit with the number that BIC prefers."""
         from emkit.estimators.auto import search
 

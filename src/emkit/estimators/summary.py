@@ -26,6 +26,8 @@ def summary(face: Any, result: Result) -> str:
             f"  {result.starts_summary()}",
             *face._value_in_words(result),
         ]
+    left_out = face.__dict__.get("_left_out")
+    lines += [f"  note: {left_out}"] if left_out else []
     lines += [f"  a sliver: {sliver}" for sliver in result.slivers]
     lines += [f"  note: {remark}" for remark in model.remarks(params)]
     held = model.held_names()

@@ -1,6 +1,5 @@
 """Threads over blocks: compiled kernels release the interpreter lock, so plain threads use every core."""
 
-import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -11,19 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from emkit.core.block import Block, Part, Source
+from emkit.core.block import Block, Part, Source, blocks_of
 from emkit.core.errors import ParameterError
+from emkit.core.parallel import available_cores as available_cores
 from emkit.core.parallel import lend
 from emkit.core.scratch import keep
 
 _WORTH_SHARING = 16384  # rows of an only block from which its work may be shared among threads
-
-
-def available_cores() -> int:
-    """Cores this process may use; OMP_NUM_THREADS, which joblib sets in its workers, is an upper bound."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    limit = os.environ.get("OMP_NUM_THREADS", "")
-    return max(1, min(cores, int(limit))) if limit.isdigit() and int(limit) > 0 else cores
 
 
 class Threads:
@@ -48,15 +41,29 @@ class Threads:
         self._blas: Any = None
 
     def map(self, fn: Callable[[Block], Any], source: Source) -> Iterator[Any]:
-        """``fn(block)`` for each block, in the order of the parts, which are read in the threads; a bounded number is in flight."""
+        """``fn(block)`` for each block, in order. Parts are read in the threads; a bounded number of them is in flight."""
+        for found in self._map_parts(_OfEach(fn), source):
+            yield from found
+
+    def map_reduce(self, fn: Callable[[Block], tuple[Any, float]], source: Source) -> tuple[Any, float]:
+        """The sum of ``fn(block)`` over the blocks of each part, and over the parts, both taken in their order."""
+        stats, total = None, 0.0
+        for here, log_likelihood in self._map_parts(_Sum(fn), source):
+            if here is not None:
+                stats = here if stats is None else stats + here
+                total += log_likelihood
+        return stats, total
+
+    def _map_parts(self, task: Callable[[Part], Any], source: Source) -> Iterator[Any]:
+        """``task(part)`` for each part, in order."""
         parts = source.parts()
         if len(parts) == 1:
-            yield self._alone(fn, parts[0].read())
+            yield self._alone(task, parts[0], source)
             return
         with self.session():
             self._limit_blas()
             if self.n_jobs == 1:
-                yield from (fn(part.read()) for part in parts)
+                yield from map(task, parts)
                 return
             pool = self._pool
             assert pool is not None
@@ -65,7 +72,7 @@ class Threads:
             try:
                 while True:
                     while len(waiting) < 2 * self.n_jobs and (part := next(rest, None)) is not None:
-                        waiting.append(pool.submit(_read_and_call, fn, part))
+                        waiting.append(pool.submit(task, part))
                     if not waiting:
                         return
                     yield waiting.popleft().result()
@@ -73,21 +80,13 @@ class Threads:
                 for future in waiting:
                     future.cancel()
 
-    def _alone(self, fn: Callable[[Block], Any], block: Block) -> Any:
-        """An only block may share its own work among the threads."""
-        if self.n_jobs == 1 or block.n < _WORTH_SHARING:
-            return fn(block)
+    def _alone(self, task: Callable[[Part], Any], part: Part, source: Source) -> Any:
+        """The blocks of an only part may share their own work among the threads."""
+        if self.n_jobs == 1 or source.n_rows < _WORTH_SHARING:
+            return task(part)
         with self.session(), lend(self._pool):
             self._limit_blas()
-            return fn(block)
-
-    def map_reduce(self, fn: Callable[[Block], tuple[Any, float]], source: Source) -> tuple[Any, float]:
-        """The sum of ``fn(block)`` over the blocks, taken in their order."""
-        stats, total = None, 0.0
-        for here, log_likelihood in self.map(fn, source):
-            stats = here if stats is None else stats + here
-            total += log_likelihood
-        return stats, total
+            return task(part)
 
     @contextmanager
     def session(self) -> Iterator["Threads"]:
@@ -118,8 +117,29 @@ class Threads:
             self._blas = _blas_libraries(len(sys.modules)).limit(limits=1, user_api="blas")
 
 
-def _read_and_call(fn: Callable[[Block], Any], part: Part) -> Any:
-    return fn(part.read())
+class _OfEach:
+    """What a function says of each block of a part."""
+
+    def __init__(self, fn: Callable[[Block], Any]):
+        self.fn = fn
+
+    def __call__(self, part: Part) -> list[Any]:
+        return [self.fn(block) for block in blocks_of(part)]
+
+
+class _Sum:
+    """The sum of a function's statistics and log-likelihoods over the blocks of a part; (None, 0) of none."""
+
+    def __init__(self, fn: Callable[[Block], tuple[Any, float]]):
+        self.fn = fn
+
+    def __call__(self, part: Part) -> tuple[Any, float]:
+        stats, total = None, 0.0
+        for block in blocks_of(part):
+            here, log_likelihood = self.fn(block)
+            stats = here if stats is None else stats + here
+            total += log_likelihood
+        return stats, total
 
 
 @lru_cache(maxsize=1)

@@ -1,6 +1,7 @@
 """``emkit fit``: from a data file to a model file."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,8 @@ def command(
     fixed: options.Fixed = None,
     setting: options.Setting = None,
     checkpoint: options.Checkpoint = None,
+    cache: options.Cache = None,
+    on_error: options.OnError = None,
     time_limit: options.TimeLimit = None,
     separator: options.Separator = None,
     decimal: options.Decimal = None,
@@ -95,9 +98,8 @@ def command(
     asked = None if types is None else _types(types, settings, known_settings(kind))
     estimator = build(kind, components, settings)
     with talk.warnings():
-        fitted, unsaved = _run(
-            estimator, settings, asked, file, columns, target, weights, labels, out, checkpoint, time_limit, talk
-        )
+        read = _reader(file, columns, target, weights, labels, cache, on_error, talk)
+        fitted, unsaved = _run(estimator, settings, asked, read, out, checkpoint, time_limit, talk)
         _say_types(fitted, asked or {}, talk)
         _print(fitted, as_json, out if unsaved is None else None)
         if unsaved is not None:
@@ -105,49 +107,79 @@ def command(
         _leave(fitted, out, talk)
 
 
-def _run(
-    estimator: Any,
-    settings: dict[str, Any],
-    types: dict[str, str] | None,
+def _reader(
     file: DataFile,
     columns: str | None,
     target: str | None,
     weights: str | None,
     labels: str | None,
+    cache: Path | None,
+    on_error: str | None,
+    talk: Talk,
+) -> Callable[..., tuple[Any, ...]]:
+    """What gives rows, weights, known labels and a target to an estimator, once its settings are known."""
+    from emkit.cli.choosing import choose, columns_aside, families_of, numbers, split_names, with_keys
+    from emkit.cli.streams import is_streamed, open_stream, refuse_beside
+
+    wanted = None if columns is None else split_names(columns)
+
+    def typed(estimator: Any, types: dict[str, str] | None, chosen: list[str]) -> None:
+        if types is not None:
+            where, words = estimator.type_words()
+            given = estimator.get_params(deep=False)[where] or {}
+            estimator.set_params(**{where: {**given, **families_of(types, chosen, file, words)}})
+
+    def streamed(estimator: Any, settings: dict[str, Any], types: dict[str, str] | None) -> tuple[Any, ...]:
+        refuse_beside({"labels": labels, "target": target, "separator": file.separator, "decimal": file.decimal}, file.path)
+        found = open_stream(file.path, wanted, weights, cache, on_error, talk)
+        typed(estimator, types, list(found.layout_names))
+        return found, None, None, None
+
+    def in_memory(estimator: Any, settings: dict[str, Any], types: dict[str, str] | None) -> tuple[Any, ...]:
+        if on_error is not None:
+            raise Refusal("--on-error is for streams: a folder, a pattern of files, or --cache")
+        table = file.read(say=talk.say)
+        aside, keys = columns_aside(estimator, table, file, weights=weights, labels=labels, target=target)
+        estimator.set_params(**keys)
+        row_weights, known = (numbers(table, aside[name], file) if name in aside else None for name in ("weights", "labels"))
+        chosen = choose(table, wanted, aside, file, talk, estimator.takes_texts())
+        of_file = estimator.settings_of_file(file.path, chosen)
+        estimator.set_params(**{name: value for name, value in of_file.items() if name not in settings})
+        typed(estimator, types, chosen)
+        cells = target_cells(table, aside["target"], file.path) if target is not None else None
+        return with_keys(table, chosen, keys, file), row_weights, known, cells
+
+    return streamed if is_streamed(file.path, cache) else in_memory
+
+
+def _run(
+    estimator: Any,
+    settings: dict[str, Any],
+    types: dict[str, str] | None,
+    read: Callable[..., tuple[Any, ...]],
     out: Path | None,
     checkpoint: Path | None,
     time_limit: float | None,
     talk: Talk,
 ) -> tuple[Any, Refusal | None]:
     """Read, fit, save; with the reason if the last of these failed: the fit is worth printing all the same."""
-    from emkit.cli.choosing import choose, columns_aside, families_of, numbers, split_names, with_keys
     from emkit.cli.interrupts import Interrupts
+    from emkit.cli.streams import paces
     from emkit.cli.writing import cannot_write, check_writable
     from emkit.core.monitor import TimeLimit
 
     for path in (out, checkpoint):
         if path is not None:
             check_writable(path)
-    table = file.read(say=talk.say)
-    aside, keys = columns_aside(estimator, table, file, weights=weights, labels=labels, target=target)
-    estimator.set_params(**keys)
-    row_weights, known = (numbers(table, aside[name], file) if name in aside else None for name in ("weights", "labels"))
-    chosen = choose(table, None if columns is None else split_names(columns), aside, file, talk, estimator.takes_texts())
-    of_file = estimator.settings_of_file(file.path, chosen)
-    estimator.set_params(**{name: value for name, value in of_file.items() if name not in settings})
-    if types is not None:
-        where, words = estimator.type_words()
-        given = estimator.get_params(deep=False)[where] or {}
-        estimator.set_params(**{where: {**given, **families_of(types, chosen, file, words)}})
-    rows = with_keys(table, chosen, keys, file)
+    rows, row_weights, known, target = read(estimator, settings, types)
     limits = [] if time_limit is None else [TimeLimit(time_limit)]
     with Interrupts() as interrupts:
         try:
             with talk.progress() as shown:
-                interrupts.carry([*shown, *limits])
+                interrupts.carry([*shown, *limits, *paces(rows, estimator, talk)])
                 estimator.set_params(monitors=[interrupts])
                 if target is not None:
-                    estimator.fit_target(rows, target_cells(table, target, file.path), row_weights)
+                    estimator.fit_target(rows, target, row_weights)
                 else:
                     estimator.set_params(checkpoint=_checkpoint(checkpoint, talk))
                     estimator.fit_rows(rows, row_weights, known)

@@ -5,17 +5,23 @@ from typing import Annotated
 
 import typer
 
-from emkit.cli.options import Decimal, Separator, Unseen
+from emkit.cli.options import Decimal, OnError, Separator, Unseen
 from emkit.cli.talk import Talk
 
 
 def command(
     model: Annotated[Path, typer.Argument(help="Model file that `emkit fit` or `save` wrote.")],
     data: Annotated[
-        Path, typer.Argument(help="Rows: .csv, .tsv, .txt, .dat, .parquet, .feather or .npy; further columns are kept.")
+        Path,
+        typer.Argument(
+            help="Rows: .csv, .tsv, .txt, .dat, .parquet, .feather or .npy, a folder or a pattern; further columns are kept."
+        ),
     ],
     out: Annotated[
-        Path | None, typer.Option(help="File to write: .csv, .tsv, .parquet, .feather or .jsonl. CSV on stdout by default.")
+        Path | None,
+        typer.Option(
+            help="File to write: .csv, .tsv, .parquet, .feather or .jsonl; a folder for a folder. CSV on stdout by default."
+        ),
     ] = None,
     prefix: Annotated[str, typer.Option(help="Put before the names of the added columns.")] = "",
     gaps: Annotated[
@@ -25,20 +31,27 @@ def command(
     separator: Separator = None,
     decimal: Decimal = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines on stdout instead of CSV.")] = False,
+    on_error: OnError = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on stderr but errors.")] = False,
 ) -> None:
     """Write the rows with what the model says about each.
 
     A mixture adds `label`, the most probable component, and `p0`, `p1`, ..., the responsibilities; an hmm adds `state`, along the
     most probable path, and `p0`, `p1`, ..., the probability of each state given the whole sequence.
+
+    A folder, or a pattern such as 'sales/*.parquet', is read block by block, and --out is a folder, too, of Parquet files.
     """
     from emkit.cli.choosing import rows_for
     from emkit.cli.estimators import for_new_data, open_model
     from emkit.cli.reading import DataFile
+    from emkit.cli.streams import is_streamed
     from emkit.cli.writing import as_written, check_out, keeps_text, named, put_out
 
     talk = Talk(quiet)
     file = DataFile(data, separator, decimal)
+    if is_streamed(data):
+        _stream(model, data, out, prefix, unseen, on_error, as_json, talk)
+        return
     check_out(out, as_json)
     with talk.warnings():
         fitted, _ = open_model(model)
@@ -51,3 +64,19 @@ def command(
         for name, values in named(added, shown.column_names, prefix, data).items():
             shown = shown.append_column(name, values)
     put_out(shown, out, as_json, talk)
+
+
+def _stream(
+    model: Path, data: Path, out: Path | None, prefix: str, unseen: str | None, on_error: str | None, as_json: bool, talk: Talk
+) -> None:
+    """From a folder to a folder."""
+    from emkit.cli.estimators import for_new_data, open_model
+    from emkit.cli.exits import Refusal
+
+    if out is None or as_json or (out.exists() and not out.is_dir()):
+        raise Refusal(f"{str(data)!r} is read as a stream: give --out a folder for the predictions")
+    with talk.warnings():
+        fitted, _ = open_model(model)
+        for_new_data(fitted, None, unseen)
+        rows = fitted.predict_to(str(data), out, prefix=prefix, on_error=on_error or "stop")
+    talk.say(f"{rows} rows written to the folder {str(out)!r}")

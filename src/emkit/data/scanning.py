@@ -1,0 +1,243 @@
+"""The first pass over a stream: what its rows add up to, the levels of its texts, a copy if one is asked for."""
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any
+
+from emkit.core.columns import Column, Columns
+from emkit.core.errors import DataError, EmkitError
+from emkit.core.summary import ColumnSummary, summarise
+from emkit.data.cache import Cache, Writer
+from emkit.data.cells import sorted_levels
+from emkit.data.layout import Layout, plain
+from emkit.data.parts import StreamPart, Tally
+from emkit.data.pieces import Piece
+
+_MOST_LEVELS = 50_000
+_IDENTIFIERS = 50  # more distinct texts than this, each in one row only, are identifiers
+
+
+@dataclass
+class Skipped:
+    """What was left out: which piece, how many rows (None: not known), and why."""
+
+    name: str
+    rows: int | None
+    why: str
+
+
+@dataclass
+class Seen:
+    """What a first pass has seen of a part."""
+
+    part: StreamPart
+    tally: Tally
+    summary: ColumnSummary | None
+    files: list[tuple[str, Tally, str]]
+
+
+@dataclass
+class Found:
+    """What a first pass has seen of a stream."""
+
+    parts: list[StreamPart]
+    n_rows: int
+    total_weight: float
+    summary: ColumnSummary
+    skipped: list[Skipped]
+
+
+def in_order(task: Callable[[Any], Any], items: Iterable[Any], n_jobs: int) -> Generator[Any, None, None]:
+    """``task(item)`` for each item, in order; a bounded number is under way in threads."""
+    if n_jobs == 1:
+        yield from map(task, items)
+        return
+    with ThreadPoolExecutor(n_jobs, thread_name_prefix="emkit") as pool:
+        waiting: deque[Future[Any]] = deque()
+        try:
+            for item in items:
+                waiting.append(pool.submit(task, item))
+                if len(waiting) > n_jobs:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def first_pass(
+    parts: Sequence[StreamPart],
+    cache: Cache | None,
+    on_error: str,
+    n_jobs: int,
+    tell: Callable[[int], None] = lambda rows: None,
+) -> Found:
+    """Go through all parts once; ``tell`` hears of the number of rows so far."""
+    skipped: list[Skipped] = []
+    seen: list[Seen] = []
+    total: ColumnSummary | None = None
+    rows = 0
+    numbered = list(enumerate(_with_places(parts)))
+    with closing(in_order(lambda item: _seen(item[1], item[0], cache, on_error), numbered, n_jobs)) as results:
+        for several, left_out in results:
+            skipped += left_out
+            for one in several:
+                if one.summary is not None:
+                    total = one.summary if total is None else total + one.summary
+                    one.summary = None
+                rows += one.tally.rows
+                seen.append(one)
+            tell(rows)
+    if total is None:
+        what = f"; left out: {skipped[0].why}" if skipped else ""
+        raise DataError(f"found 0 row(s): every part is empty{what}")
+    weight = sum(one.tally.weight for one in seen)
+    if not weight > 0:
+        raise DataError("weights: every weight is zero, so there are no data; give some rows a positive weight")
+    used = [one for one in seen if one.tally.rows]
+    copied = None if cache is None else cache.finish([file for one in used for file in one.files])
+    tallies = [(one.part, one.tally) for one in used]
+    if copied is not None:
+        tallies = [(part, Tally(part.expected[0], 0.0, part.expected[1])) for part in copied if part.expected is not None]
+    return Found(_numbered(tallies, rows), rows, weight, total, skipped)
+
+
+def _numbered(tallies: Sequence[tuple[StreamPart, Tally]], rows: int) -> list[StreamPart]:
+    found, start = [], 0
+    for part, tally in tallies:
+        found.append(part.with_first_pass(tally, start, rows))
+        start += tally.rows
+    return found
+
+
+def _with_places(parts: Sequence[StreamPart]) -> list[StreamPart]:
+    """Parts that know where they begin where all tell how many rows they have; numbers far apart, for random choices, elsewhere."""
+    sizes = [part.piece.rows for part in parts]
+    found, start = [], 0
+    for i, part in enumerate(parts):
+        found.append(replace(part, start=start if None not in sizes else i << 40))
+        start += sizes[i] or 0
+    return found
+
+
+def _seen(part: StreamPart, number: int, cache: Cache | None, on_error: str) -> tuple[list[Seen], list[Skipped]]:
+    """A part, or what can be read of it."""
+    try:
+        return [_see(part, number, cache)], []
+    except EmkitError as error:
+        if on_error != "skip":
+            raise
+        pieces = part.piece.apart()
+        if len(pieces) == 1:
+            return [], [Skipped(part.piece.called, part.piece.rows, str(error))]
+    good: list[Seen] = []
+    left_out: list[Skipped] = []
+    start = part.start
+    for i, piece in enumerate(pieces):
+        several, more = _seen(replace(part, piece=piece, start=start), number * 1000 + i, cache, on_error)
+        good, left_out, start = [*good, *several], [*left_out, *more], start + (piece.rows or 0)
+    return good, left_out
+
+
+def _see(part: StreamPart, number: int, cache: Cache | None) -> Seen:
+    tally, total = Tally(), None
+    writer = None if cache is None else Writer(cache, number, part.piece.called)
+    try:
+        for block in part.counted(tally):
+            here = summarise(block.x, block.weights, block.start)
+            total = here if total is None else total + here
+            if writer is not None:
+                writer.write(block)
+    finally:
+        if writer is not None:
+            writer.close()
+    if part.expected is not None and (tally.rows, tally.digest) != part.expected:
+        raise DataError(f"{part.piece.called} is damaged: remove it")
+    return Seen(part, tally, total, [] if writer is None else writer.files)
+
+
+# --- levels -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Levels:
+    """The distinct values of some columns of a piece."""
+
+    names: tuple[str, ...]
+    on_error: str
+
+    def __call__(self, piece: Piece) -> dict[str, tuple[set[Any], int]]:
+        from pyarrow import ArrowException
+        from pyarrow import compute as pc
+
+        found: dict[str, tuple[set[Any], int]] = {name: (set(), 0) for name in self.names}
+        try:
+            for chunk in piece.chunks(list(self.names)):
+                for name in self.names:
+                    column = plain(chunk.column(name), name)
+                    values = {v for v in pc.unique(column).to_pylist() if v is not None and v == v}
+                    before, count = found[name]
+                    found[name] = (before | values, count + len(column) - column.null_count)
+                    if len(found[name][0]) > _MOST_LEVELS:
+                        raise too_many(name, len(found[name][0]))
+        except (ArrowException, OSError, DataError) as error:
+            if self.on_error == "skip" and not (isinstance(error, DataError) and error.column is not None):
+                return self._apart(piece)
+            if isinstance(error, EmkitError):
+                raise
+            raise DataError(f"cannot read {piece.called}: {' '.join(str(error).split())}") from error
+        return found
+
+    def _apart(self, piece: Piece) -> dict[str, tuple[set[Any], int]]:
+        """What can be read of a piece."""
+        found: dict[str, tuple[set[Any], int]] = {name: (set(), 0) for name in self.names}
+        pieces = piece.apart()
+        for one in pieces if len(pieces) > 1 else []:
+            for name, (values, count) in self(one).items():
+                found[name] = (found[name][0] | values, found[name][1] + count)
+        return found
+
+
+def too_many(name: str, count: int) -> DataError:
+    """The error for a column of texts that is no category."""
+    return DataError(
+        f"column {name!r} holds {count} different texts or more, nearly one in each row: an identifier, which says nothing about a "
+        "row; leave the column out",
+        column=name,
+    )
+
+
+def with_levels(pieces: Sequence[Piece], layout: Layout, chosen: Sequence[int], on_error: str, n_jobs: int) -> Columns:
+    """The schema with the levels of the chosen columns as all pieces have them, in an order that does not depend on the rows."""
+    names = tuple(layout.names[j] for j in chosen)
+    total: dict[str, tuple[set[Any], int]] = {name: (set(), 0) for name in names}
+    with closing(in_order(_Levels(names, on_error), pieces, n_jobs)) as results:
+        for found in results:
+            for name, (values, count) in found.items():
+                total[name] = (total[name][0] | values, total[name][1] + count)
+    items = list(layout.columns.items)
+    for j, name in zip(chosen, names, strict=True):
+        levels, count = total[name]
+        texts = any(isinstance(level, str) for level in levels)
+        if len(levels) > _MOST_LEVELS or (texts and len(levels) > _IDENTIFIERS and len(levels) == count):
+            raise too_many(items[j].name, len(levels))
+        items[j] = Column(items[j].name, "category", _tidy(levels, items[j]), items[j].role)
+    return Columns(tuple(items), layout.columns.named)
+
+
+def _tidy(levels: set[Any], column: Column) -> tuple[Any, ...]:
+    """Levels in order; whole numbers as integers. Raises DataError for numbers that are none."""
+    if not all(isinstance(level, int | float) and not isinstance(level, bool) for level in levels):
+        return sorted_levels(levels)
+    bad = [level for level in levels if level != level or level in (float("inf"), float("-inf")) or level != int(level)]
+    if bad:
+        raise DataError(
+            f"column {column.name!r} holds {bad[0]:g}, a number with a fraction, and a category is a whole number or a text; leave "
+            "the column out, cut it into intervals, or make it text if its values are categories",
+            column=column.name,
+        )
+    return tuple(sorted(int(level) for level in levels))
