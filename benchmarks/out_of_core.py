@@ -87,7 +87,8 @@ def one_size(home: Path, d: int, k: int, rows: int, repeats: int) -> dict[str, A
     folder, cache = write(home / f"d{d}", rows, d, k), home / f"cache{d}"
     read, found = reading(folder, cache), []
     print(
-        f"\nd={d} k={k}, {rows:,} rows; reading alone: Parquet {read['parquet']:.1f}, cache {read['cache']:.1f} million rows a CPU s"
+        f"\nd={d} k={k}, {rows:,} rows; reading alone: Parquet {read['parquet']:.1f}, cache {read['cache']:.1f} million rows "
+        "a CPU s"
     )
     print(f"{'threads':8}{'':10}{'Mrows/CPU s':>13}{'of memory':>11}{'Mrows/s':>10}{'of memory':>11}")
     for threads in (1, 2):
