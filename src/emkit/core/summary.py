@@ -75,12 +75,17 @@ class ColumnSummary:
         return joined._thinned()
 
     def _thinned(self) -> "ColumnSummary":
-        most = max(_LEAST_ROWS, min(_MOST_ROWS, _MOST_CELLS // max(self.rows.shape[1], 1)))
+        most = most_rows(self.rows.shape[1])
         if len(self.rows) <= most:
             return self
         kept = np.sort(np.argpartition(self.hashes, most)[:most])
         weights = None if self.row_weights is None else self.row_weights[kept]
         return replace(self, rows=self.rows[kept], hashes=self.hashes[kept], row_weights=weights)
+
+
+def most_rows(d: int) -> int:
+    """How many rows of d columns are kept."""
+    return max(_LEAST_ROWS, min(_MOST_ROWS, _MOST_CELLS // max(d, 1)))
 
 
 def summarise(x: np.ndarray, weights: np.ndarray | None, first_row: int = 0) -> ColumnSummary:

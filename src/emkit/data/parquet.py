@@ -10,7 +10,8 @@ from emkit.data.pieces import FilePiece, Piece, stamp
 
 PART_ROWS = 2**17
 """Rows that a part has at least, where row groups are smaller and the file has more of them."""
-_WHOLE = 2**25  # bytes of a row group's wanted columns, decoded, up to which it is decoded at once, which is faster
+_AT_ONCE = 2**22  # bytes decoded at once, about
+_BUFFER = 2**16  # bytes of a column that are read from the file at once
 
 
 @dataclass(frozen=True)
@@ -29,16 +30,13 @@ class ParquetPiece(FilePiece):
             yield from self._filtered(names)
             return
         with open_parquet(self.path) as file:
-            for group, rows in zip(self.groups, self.sizes, strict=True):
-                if rows * 8 * (file.metadata.num_columns if names is None else len(names)) <= _WHOLE:
+            width = file.metadata.num_columns if names is None else max(len(names), 1)
+            rows = max(_AT_ONCE // (8 * width) // ROWS, 1) * ROWS
+            for group, size in zip(self.groups, self.sizes, strict=True):
+                if size <= rows:
                     yield file.read_row_group(group, columns=names, use_threads=False)
                 else:
-                    yield from self._in_batches(group, names)
-
-    def _in_batches(self, group: int, names: list[str] | None) -> Iterator[Any]:
-        """A large row group, of which a buffer of each column is in memory at a time."""
-        with open_parquet(self.path, pre_buffer=False, buffer_size=1 << 18) as file:
-            yield from file.iter_batches(2 * ROWS, row_groups=[group], columns=names, use_threads=False)
+                    yield from file.iter_batches(rows, row_groups=[group], columns=names, use_threads=False)
 
     def _filtered(self, names: list[str] | None) -> Iterator[Any]:
         """By pyarrow's scanner, which leaves out row groups whose statistics say that no row passes."""
@@ -81,13 +79,13 @@ class ParquetPiece(FilePiece):
         return super().where(row)
 
 
-def open_parquet(path: str, *, pre_buffer: bool = True, buffer_size: int = 0) -> Any:
+def open_parquet(path: str) -> Any:
     """The file. Raises DataError, naming it, where it is none."""
     import pyarrow as pa
     from pyarrow import parquet
 
     try:
-        return parquet.ParquetFile(path, pre_buffer=pre_buffer, buffer_size=buffer_size, page_checksum_verification=True)
+        return parquet.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER, page_checksum_verification=True)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"cannot read {path!r}: {_reason(error)}; is the file cut short, or of another kind?") from error
 

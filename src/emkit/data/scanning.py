@@ -7,9 +7,11 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from emkit.core.columns import Column, Columns
 from emkit.core.errors import DataError, EmkitError
-from emkit.core.summary import ColumnSummary, summarise
+from emkit.core.summary import ColumnSummary, most_rows, summarise
 from emkit.data.cache import Cache, Writer
 from emkit.data.cells import sorted_levels
 from emkit.data.layout import Layout, plain
@@ -50,6 +52,29 @@ class Found:
     skipped: list[Skipped]
 
 
+class _Chosen:
+    """Which rows are kept for quartiles and starts: those with the smallest hashes. What cannot be among them is let go at once."""
+
+    def __init__(self, rows: int | None, d: int) -> None:
+        """``rows``: of all parts, where that is known: then so is about how small hashes must be, but for six standard deviations."""
+        most = most_rows(d)
+        share = 1.0 if rows is None else (most + 6.0 * most**0.5) / max(rows, 1)
+        self._below: int = 2**64 if share >= 1.0 else int(share * 2.0**64)
+
+    def of(self, summary: ColumnSummary) -> ColumnSummary:
+        """A summary of some rows without those that have no chance."""
+        if self._below == 2**64:
+            return replace(summary, rows=summary.rows.copy())
+        kept = np.flatnonzero(summary.hashes < np.uint64(self._below))
+        weights = None if summary.row_weights is None else summary.row_weights[kept]
+        return replace(summary, rows=summary.rows[kept], hashes=summary.hashes[kept], row_weights=weights)
+
+    def learn(self, summary: ColumnSummary) -> None:
+        """As many as are kept have been found with smaller hashes than the largest of these."""
+        if len(summary.rows) == most_rows(summary.rows.shape[1]):
+            self._below = min(self._below, int(summary.hashes.max()) + 1)
+
+
 def in_order(task: Callable[[Any], Any], items: Iterable[Any], n_jobs: int) -> Generator[Any, None, None]:
     """``task(item)`` for each item, in order; a bounded number is under way in threads."""
     if n_jobs == 1:
@@ -80,14 +105,17 @@ def first_pass(
     skipped: list[Skipped] = []
     seen: list[Seen] = []
     total: ColumnSummary | None = None
-    rows = 0
+    sizes = [part.piece.rows for part in parts]
+    known = None if None in sizes else sum(size or 0 for size in sizes)
+    rows, chosen = 0, _Chosen(known, len(parts[0].layout.columns) if parts else 1)
     numbered = list(enumerate(_with_places(parts)))
-    with closing(in_order(lambda item: _seen(item[1], item[0], cache, on_error), numbered, n_jobs)) as results:
+    with closing(in_order(lambda item: _seen(item[1], item[0], cache, on_error, chosen), numbered, n_jobs)) as results:
         for several, left_out in results:
             skipped += left_out
             for one in several:
                 if one.summary is not None:
                     total = one.summary if total is None else total + one.summary
+                    chosen.learn(total)
                     one.summary = None
                 rows += one.tally.rows
                 seen.append(one)
@@ -95,6 +123,7 @@ def first_pass(
     if total is None:
         what = f"; left out: {skipped[0].why}" if skipped else ""
         raise DataError(f"found 0 row(s): every part is empty{what}")
+    _let_go()
     weight = sum(one.tally.weight for one in seen)
     if not weight > 0:
         raise DataError("weights: every weight is zero, so there are no data; give some rows a positive weight")
@@ -104,6 +133,13 @@ def first_pass(
     if copied is not None:
         tallies = [(part, Tally(part.expected[0], 0.0, part.expected[1])) for part in copied if part.expected is not None]
     return Found(_numbered(tallies, rows), rows, weight, total, skipped)
+
+
+def _let_go() -> None:
+    """Memory that arrow's allocator keeps for threads which have ended goes back to the system."""
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
 
 
 def _numbered(tallies: Sequence[tuple[StreamPart, Tally]], rows: int) -> list[StreamPart]:
@@ -124,10 +160,12 @@ def _with_places(parts: Sequence[StreamPart]) -> list[StreamPart]:
     return found
 
 
-def _seen(part: StreamPart, number: int, cache: Cache | None, on_error: str) -> tuple[list[Seen], list[Skipped]]:
+def _seen(
+    part: StreamPart, number: int, cache: Cache | None, on_error: str, chosen: _Chosen
+) -> tuple[list[Seen], list[Skipped]]:
     """A part, or what can be read of it."""
     try:
-        return [_see(part, number, cache)], []
+        return [_see(part, number, cache, chosen)], []
     except EmkitError as error:
         if on_error != "skip":
             raise
@@ -138,18 +176,19 @@ def _seen(part: StreamPart, number: int, cache: Cache | None, on_error: str) -> 
     left_out: list[Skipped] = []
     start = part.start
     for i, piece in enumerate(pieces):
-        several, more = _seen(replace(part, piece=piece, start=start), number * 1000 + i, cache, on_error)
+        several, more = _seen(replace(part, piece=piece, start=start), number * 1000 + i, cache, on_error, chosen)
         good, left_out, start = [*good, *several], [*left_out, *more], start + (piece.rows or 0)
     return good, left_out
 
 
-def _see(part: StreamPart, number: int, cache: Cache | None) -> Seen:
+def _see(part: StreamPart, number: int, cache: Cache | None, chosen: _Chosen) -> Seen:
     tally, total = Tally(), None
     writer = None if cache is None else Writer(cache, number, part.piece.called)
     try:
         for block in part.counted(tally):
-            here = summarise(block.x, block.weights, block.start)
+            here = chosen.of(summarise(block.x, block.weights, block.start))
             total = here if total is None else total + here
+            chosen.learn(total)
             if writer is not None:
                 writer.write(block)
     finally:
