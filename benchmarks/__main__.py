@@ -91,7 +91,7 @@ def main() -> None:
     cluster = commands.add_parser("cluster", help="E-steps on local Dask clusters and on Spark, beside one process and MLlib")
     cluster.add_argument("--only", choices=("dask", "spark"), help="a part")
     cluster.add_argument("--rows", type=int, default=1_000_000)
-    cluster.add_argument("--spark-rows", type=int, default=200_000)
+    cluster.add_argument("--spark-rows", type=int, default=1_000_000)
     cluster.add_argument("--repeats", type=int, default=5, help="turns (median quoted)")
     cluster.add_argument("--passes", type=int, default=4, help="passes of a turn")
     beyond = commands.add_parser("out_of_core", help="a folder of Parquet beside the same rows in memory; peak memory of fits")

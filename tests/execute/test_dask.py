@@ -227,3 +227,19 @@ def test_what_is_no_client_is_refused():
         DaskExecutor(7)
     with pytest.raises(ClusterError, match="no Dask scheduler at 'nowhere://1'"):
         DaskExecutor("nowhere://1")
+
+
+def test_the_command_line_finds_a_cluster_by_its_address(client, tmp_path):
+    from typer.testing import CliRunner
+
+    from emkit.cli.app import app
+
+    x = np.random.default_rng(0).normal([3.0, -1.0], size=(25_000, 2))
+    np.save(tmp_path / "x.npy", x)
+    out = tmp_path / "model.safetensors"
+    asked = ["fit", str(tmp_path / "x.npy"), "-k", "1", "--quiet"]
+    done = CliRunner().invoke(app, [*asked, "--out", str(out), "--scheduler", client.scheduler.address])
+    assert done.exit_code == 0, done.output
+    np.testing.assert_allclose(load(out).means_[0], x.mean(axis=0), rtol=1e-9)
+    refused = CliRunner().invoke(app, [*asked, "--scheduler", "nowhere://1"])
+    assert refused.exit_code == 2 and "there is no Dask scheduler at 'nowhere://1'" in refused.output

@@ -11,7 +11,7 @@ from typing import Any
 from emkit._names import MODULES, group
 from emkit.cli.exits import Refusal
 
-NOT_SETTINGS = frozenset({"monitors", "checkpoint", "verbose", "verbose_interval", "warm_start"})
+NOT_SETTINGS = frozenset({"monitors", "checkpoint", "executor", "verbose", "verbose_interval", "warm_start"})
 """Settings that the command line sets itself, or that have no meaning there."""
 
 

@@ -101,6 +101,10 @@ MaxIter = Annotated[int | None, typer.Option(help="Iterations at most, for each 
 NInit = Annotated[str | None, typer.Option(metavar="N", help="Number of starts, or auto (default): see the estimators' n_init.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of every random choice.")]
 NJobs = Annotated[int | None, typer.Option(help="Threads; all cores by default. The result does not depend on it.")]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="A Dask cluster to fit on, by its scheduler: tcp://host:8786. Needs emkit[dask]."),
+]
 NoPrior = Annotated[bool, typer.Option("--no-prior", help="Plain maximum likelihood, without the weak default prior.")]
 Fixed = Annotated[
     str | None, typer.Option(metavar="JSON", help="""Parameters held at values: '{"covariances": 4, "weights": [0.5, 0.5]}'.""")

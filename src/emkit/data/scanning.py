@@ -160,9 +160,7 @@ def _with_places(parts: Sequence[StreamPart]) -> list[StreamPart]:
     return found
 
 
-def _seen(
-    part: StreamPart, number: int, cache: Cache | None, on_error: str, chosen: _Chosen
-) -> tuple[list[Seen], list[Skipped]]:
+def _seen(part: StreamPart, number: int, cache: Cache | None, on_error: str, chosen: _Chosen) -> tuple[list[Seen], list[Skipped]]:
     """A part, or what can be read of it."""
     try:
         return [_see(part, number, cache, chosen)], []

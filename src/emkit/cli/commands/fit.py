@@ -47,6 +47,7 @@ def command(
     n_init: options.NInit = None,
     seed: options.Seed = 0,
     n_jobs: options.NJobs = None,
+    scheduler: options.Scheduler = None,
     no_prior: options.NoPrior = False,
     fixed: options.Fixed = None,
     setting: options.Setting = None,
@@ -97,6 +98,10 @@ def command(
         time_limit = None
     asked = None if types is None else _types(types, settings, known_settings(kind))
     estimator = build(kind, components, settings)
+    if scheduler is not None:
+        from emkit.execute.dask import DaskExecutor
+
+        estimator.set_params(executor=DaskExecutor(scheduler))
     with talk.warnings():
         read = _reader(file, columns, target, weights, labels, cache, on_error, talk)
         fitted, unsaved = _run(estimator, settings, asked, read, out, checkpoint, time_limit, talk)
