@@ -56,7 +56,7 @@ class _Chosen:
     """Which rows are kept for quartiles and starts: those with the smallest hashes. What cannot be among them is let go at once."""
 
     def __init__(self, rows: int | None, d: int) -> None:
-        """``rows``: of all parts, where that is known: then so is about how small hashes must be, but for six standard deviations."""
+        """``rows``: of all parts, where that is known: so is then how small hashes must be, within six standard deviations."""
         most = most_rows(d)
         share = 1.0 if rows is None else (most + 6.0 * most**0.5) / max(rows, 1)
         self._below: int = 2**64 if share >= 1.0 else int(share * 2.0**64)
