@@ -149,9 +149,9 @@ class Stream(Source):
 
     # --- the first pass -----------------------------------------------------------------------------------------------
 
-    def scan(self, n_jobs: int | None = None, tell: Callable[[int], None] = lambda rows: None) -> "Stream":
+    def scan(self, n_jobs: int | None = None, tell: Callable[[int], None] | None = None) -> "Stream":
         """Make the first pass now, if it has not been made: with so many threads, telling of the rows that have been read."""
-        self._scan(n_jobs, tell)
+        self._scan(n_jobs, tell or (lambda rows: None))
         return self
 
     def _scan(self, n_jobs: int | None = None, tell: Callable[[int], None] = lambda rows: None) -> Found:
