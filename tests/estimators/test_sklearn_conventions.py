@@ -26,6 +26,7 @@ SETTINGS = {
     "init_params": "kmeans",
     "weights_init": [0.2, 0.3, 0.5], "means_init": np.zeros((3, 2)), "precisions_init": None, "covariances_init": np.eye(2),
     "fixed": {"weights": [0.2, 0.3, 0.5]}, "prior": None, "weights_prior": 2.0, "random_state": 4, "warm_start": True, "n_jobs": 1,
+    "executor": None,
     "verbose": 0, "verbose_interval": 5, "monitors": [], "checkpoint": None, "init": {}, "order_by": None, "noise": False,
 }  # fmt: skip
 
