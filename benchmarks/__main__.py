@@ -2,7 +2,13 @@
 
 import argparse
 import os
+from importlib import import_module
 from pathlib import Path
+
+MANY_THREADS = frozenset({"mixture", "hmm", "mixed", "latent_class", "autoclass", "bayes_net", "lrt"})
+"""Benchmarks whose libraries may take every core; all others are of one thread."""
+OWN_THREADS = frozenset({"out_of_core"})
+"""Those of others that say themselves how many threads emkit has, which OMP_NUM_THREADS would limit."""
 
 
 def main() -> None:
@@ -101,55 +107,10 @@ def main() -> None:
     beyond.add_argument("--folder", type=Path, help="where the files are written and removed; the system's temporary folder")
     beyond.add_argument("--fit", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.what == "mixture":
-        from benchmarks import mixture as chosen
-    elif arguments.what == "hmm":
-        from benchmarks import hmm as chosen  # type: ignore[no-redef]
-    elif arguments.what == "out_of_core":
-        os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "MKL", "NUMBA")})
-        from benchmarks import out_of_core as chosen  # type: ignore[no-redef]
-    elif arguments.what == "mixed":
-        from benchmarks import mixed as chosen  # type: ignore[no-redef]
-    elif arguments.what == "latent_class":
-        from benchmarks import latent_class as chosen  # type: ignore[no-redef]
-    elif arguments.what == "autoclass":
-        from benchmarks import autoclass as chosen  # type: ignore[no-redef]
-    elif arguments.what == "bayes_net":
-        from benchmarks import bayes_net as chosen  # type: ignore[no-redef]
-    elif arguments.what == "structure":
-        os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})
-        from benchmarks import structure as chosen  # type: ignore[no-redef]
-    elif arguments.what == "lrt":
-        from benchmarks import lrt as chosen  # type: ignore[no-redef]
-    elif arguments.what == "select":
-        os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})
-        from benchmarks import select as chosen  # type: ignore[no-redef]
-    elif arguments.what == "rbf":
-        os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})
-        from benchmarks import rbf as chosen  # type: ignore[no-redef]
-    elif arguments.what == "rbf_classes":
-        os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})
-        from benchmarks import rbf_classes as chosen  # type: ignore[no-redef]
-    elif arguments.what == "gmr":
-        os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})
-        from benchmarks import gmr as chosen  # type: ignore[no-redef]
-    elif arguments.what == "coverage":
-        os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})
-        from benchmarks import coverage as chosen  # type: ignore[no-redef]
-    elif arguments.what == "online":
-        os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})
-        from benchmarks import online as chosen  # type: ignore[no-redef]
-    elif arguments.what == "cluster":
-        os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})
-        from benchmarks import cluster as chosen  # type: ignore[no-redef]
-    elif arguments.what == "shapes":
-        os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})
-        from benchmarks import shapes as chosen  # type: ignore[no-redef]
-    else:
-        # Before NumPy is imported, here and in the processes that are started from here.
-        os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")})
-        from benchmarks import answer as chosen  # type: ignore[no-redef]
-    chosen.main(arguments)
+    if arguments.what not in MANY_THREADS:  # before NumPy is imported, here and in the processes that are started from here
+        own = ("OMP",) if arguments.what not in OWN_THREADS else ()
+        os.environ.update({f"{library}_NUM_THREADS": "1" for library in (*own, "OPENBLAS", "MKL", "NUMBA")})
+    import_module(f"benchmarks.{arguments.what}").main(arguments)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """Models with a target on the command line: which column it is, and which of two twins it asks for."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from emkit._names import group
@@ -44,8 +43,3 @@ def target_cells(table: Any, target: str, path: Any) -> Any:
         row = column.is_null().index(True).as_py()
         raise Refusal(f"{str(path)!r}: the target {target!r} is empty in row {row}; leave the row out")
     return table.select([target])
-
-
-def without(chosen: Sequence[str], target: str) -> list[str]:
-    """The inputs among chosen columns."""
-    return [name for name in chosen if name != target]

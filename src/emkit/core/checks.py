@@ -37,6 +37,14 @@ def number(value: Any, name: str, what: str, *, least: float = 0.0) -> float:
     return float(value)
 
 
+def level_of(level: Any) -> float:
+    """A probability strictly between 0 and 1, as intervals have it. Raises ParameterError for anything else."""
+    good = isinstance(level, int | float | np.number) and not isinstance(level, bool)
+    if not (good and 0.0 < level < 1.0):
+        raise ParameterError(f"level={level!r}: give a probability between 0 and 1", parameter="level")
+    return float(level)
+
+
 def one_of(value: Any, allowed: Iterable[str], name: str) -> str:
     """One of a few words. Raises ParameterError that lists them."""
     allowed = tuple(allowed)

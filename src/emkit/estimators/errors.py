@@ -77,10 +77,7 @@ class HasErrors:
         current: Result = self._current()
         source = self._again(X, sample_weight=sample_weight, **fit_params)
         if method in METHODS:
-            from emkit.inference.standard_errors import standard_errors
-
-            rows = source.distinct() if method == "observed" else source
-            found = standard_errors(current.model, current.params, rows, self._executor(), method)
+            found = self._by_information(current, source, method)
         else:
             from emkit.inference.bootstrap import bootstrap
 
@@ -94,6 +91,13 @@ class HasErrors:
             )  # fmt: skip
         self.__dict__["_sure"] = (current, found)
         return found
+
+    def _by_information(self: Any, current: Result, source: BlockSource, method: str) -> StandardErrors:
+        """Of the fit, from its data; equal rows as one with their weight, unless their scores are to be squared."""
+        from emkit.inference.standard_errors import standard_errors
+
+        rows = source.distinct() if method == "observed" else source
+        return standard_errors(current.model, current.params, rows, self._executor(), method)
 
     def conf_int(self: Any, X: Any, sample_weight: Any = None, *, level: float = 0.95, **how: Any) -> dict[str, np.ndarray]:
         """Intervals of all parameters, (..., 2) by name: ``standard_errors(X, ...).conf_int(level)``."""
@@ -128,15 +132,16 @@ class HasErrors:
         current: Result = self._current()
         place = tuple(index) if isinstance(index, tuple | list) else (int(index),)
         check_place(current.model.shown(current.params), name, place)
-        errors = self.standard_errors(X, sample_weight, **fit_params)
+        source = self._again(X, sample_weight=sample_weight, **fit_params)
+        errors = self._by_information(current, source, "observed")
+        self.__dict__["_sure"] = (current, errors)
         step = float(errors[name][place])
         if not np.isfinite(step) or step <= 0:
             raise ParameterError(f"{name}{list(place)} is fixed, at an edge or not identified: it has no profile", parameter=name)
         scale = str(errors.scales[name][place])
         bounds = {"log": (0.0, np.inf), "logit": (0.0, 1.0)}.get(scale, (-np.inf, np.inf))
         return profile(
-            current.model, current.params, self._again(X, sample_weight=sample_weight, **fit_params), name, place,
-            self._executor(), step=step, level=level, bounds=bounds,
+            current.model, current.params, source, name, place, self._executor(), step=step, level=level, bounds=bounds,
         )  # fmt: skip
 
     def standard_errors_of_rows(self: Any, X: Any, weights: Any, labels: Any, **how: Any) -> StandardErrors:

@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 from sklearn.base import RegressorMixin
 
+from emkit.core.checks import level_of
 from emkit.core.columns import Column, Columns
 from emkit.core.errors import ParameterError
 from emkit.core.prior import Prior
 from emkit.core.result import Result
 from emkit.core.warn import warn
 from emkit.estimators.experts_base import MixtureOfExperts
-from emkit.estimators.predictive import PredictiveDistribution, check_level
+from emkit.estimators.predictive import PredictiveDistribution
 from emkit.estimators.targets import read_numbers
 from emkit.families.experts.linear import CONSTANT, LinearExpert
 
@@ -147,7 +148,7 @@ class MixtureOfExpertsRegressor(RegressorMixin, MixtureOfExperts):  # type: igno
 
         Quantiles: as likely to be above as below it.
         """
-        check_level(level)
+        level_of(level)
         return self.predict_dist(X).interval(level)
 
     def predict_proba(self, X: Any) -> np.ndarray:

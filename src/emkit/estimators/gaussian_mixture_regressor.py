@@ -9,7 +9,7 @@ from sklearn.base import RegressorMixin
 
 from emkit.core.bayes import draw_labels, log_sum_exp
 from emkit.core.block import BlockSource
-from emkit.core.checks import count
+from emkit.core.checks import count, level_of
 from emkit.core.columns import Column, Columns
 from emkit.core.errors import DataError, ParameterError
 from emkit.core.result import Result
@@ -19,7 +19,7 @@ from emkit.data.tables import is_table, read_frame, read_table
 from emkit.data.validate import check_weights
 from emkit.estimators.gaussian_mixture import GaussianMixture
 from emkit.estimators.gaussian_mixture_parts import place_of
-from emkit.estimators.predictive import PredictiveDistribution, check_level
+from emkit.estimators.predictive import PredictiveDistribution
 from emkit.estimators.settings import make_rng
 from emkit.estimators.supervised import TARGET, Supervised, with_more
 from emkit.estimators.targets import read_numbers
@@ -309,7 +309,7 @@ class GaussianMixtureRegressor(RegressorMixin, Supervised):  # type: ignore[misc
 
         Quantiles: as likely to be above as below it, target by target.
         """
-        check_level(level)
+        level_of(level)
         ends = [self.predict_dist(X, number).interval(level) for number in range(len(self._need_targets()))]
         low, high = (np.column_stack(end) for end in zip(*ends, strict=True))
         return self._shaped(low), self._shaped(high)

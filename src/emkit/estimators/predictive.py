@@ -6,21 +6,13 @@ from typing import Any
 import numpy as np
 
 from emkit.core.bayes import SLICE, draw_labels, log_sum_exp
-from emkit.core.checks import count
+from emkit.core.checks import count, level_of
 from emkit.core.errors import ParameterError
 from emkit.estimators.settings import make_rng
 
 _LOG_2PI = float(np.log(2.0 * np.pi))
 _STEPS = 200  # towards a quantile; halving alone comes to neighbouring numbers in fewer, unless they are next to 0
 _CLOSE = 4.0 * float(np.finfo(np.float64).eps)  # a Newton step this small, beside the number, is the last
-
-
-def check_level(level: Any) -> float:
-    """A probability strictly between 0 and 1. Raises ParameterError for anything else."""
-    good = isinstance(level, int | float | np.number) and not isinstance(level, bool)
-    if not (good and 0.0 < level < 1.0):
-        raise ParameterError(f"level={level!r}: give a probability between 0 and 1", parameter="level")
-    return float(level)
 
 
 @dataclass(frozen=True)
@@ -105,7 +97,7 @@ class PredictiveDistribution:
 
     def interval(self, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
         """Low and high ends, (n,) each, with half of what is left of ``level`` on either side."""
-        rest = 0.5 * (1.0 - check_level(level))
+        rest = 0.5 * (1.0 - level_of(level))
         found = self.quantiles([rest, 1.0 - rest])
         return found[:, 0], found[:, 1]
 

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import stdtrit
 from sklearn.base import RegressorMixin
 
-from emkit.core.checks import one_of
+from emkit.core.checks import level_of, one_of
 from emkit.core.errors import DataError, ParameterError
 from emkit.core.monitor import Monitor
 from emkit.estimators.rbf_base import RBFNetwork
@@ -130,15 +130,7 @@ class RBFRegressor(RegressorMixin, RBFNetwork):  # type: ignore[misc]
         """
         one_of(self.noise, NOISE, "noise")
         one_of(self.readout, READOUTS, "readout")
-        flat: list[bool] = []
-
-        def read(n: int, weights: np.ndarray | None) -> np.ndarray:
-            target, is_flat = self._target(y, n)
-            flat.append(is_flat)
-            return target
-
-        self._fit_rows(X, read, sample_weight)
-        self._flat = flat[0]
+        self._flat = self._fit_rows(X, lambda n, weights: self._target(y, n), sample_weight)
         return self
 
     def _fit_network(self, x: np.ndarray, target: Any, weights: np.ndarray | None, how: dict[str, Any]) -> Params:
@@ -190,8 +182,7 @@ class RBFRegressor(RegressorMixin, RBFNetwork):  # type: ignore[misc]
 
     def predict_interval(self, X: Any, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
         """Low and high ends of an interval that holds a new observation with probability ``level``."""
-        if isinstance(level, bool) or not isinstance(level, int | float | np.number) or not 0.0 < level < 1.0:
-            raise ParameterError(f"level={level!r}: give a probability between 0 and 1", parameter="level")
+        level = level_of(level)
         mean, std = self.predict(X, return_std=True)
         half = self._half(level) * std
         return mean - half, mean + half

@@ -52,8 +52,8 @@ class RBFNetwork(Predicts, PlottedRegression, AskedByPrograms, BaseEstimator):  
     def _described(self, network: Any) -> Described:
         """Centres, widths and weights in the user's units."""
 
-    def _fit_rows(self, X: Any, read: Callable[[int, np.ndarray | None], Any], sample_weight: Any) -> Self:
-        """Fit to rows; ``read`` makes the target from the number of rows and their weights."""
+    def _fit_rows(self, X: Any, read: Callable[[int, np.ndarray | None], tuple[Any, Any]], sample_weight: Any) -> Any:
+        """Fit to rows. From their number and weights ``read`` makes the target, and what else is to be known of it: returned."""
         from threadpoolctl import threadpool_limits
 
         one_of(self.widths, WIDTHS, "widths")
@@ -69,7 +69,7 @@ class RBFNetwork(Predicts, PlottedRegression, AskedByPrograms, BaseEstimator):  
         x = table.x.astype(np.float64, copy=False)
         weights = check_weights(sample_weight, len(x))
         weights = None if weights is None else np.asarray(weights, np.float64)
-        target = read(len(x), weights)
+        target, about = read(len(x), weights)
         watch = Monitors(list(self.monitors or ()))
         watch.begin()
         cut: list[StopReason] = []
@@ -94,7 +94,7 @@ class RBFNetwork(Predicts, PlottedRegression, AskedByPrograms, BaseEstimator):  
         if STOPPED in network.notes and not cut:  # by Ctrl-C
             cut.append(StopReason.INTERRUPTED)
         self._cut_off = cut[0].value if cut else None
-        return self
+        return about
 
     def _take_on(self, network: Any, columns: Columns) -> None:
         self.__dict__.pop("feature_names_in_", None)

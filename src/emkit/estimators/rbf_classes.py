@@ -103,9 +103,8 @@ class RBFClassifier(ClassifierMixin, RBFNetwork):  # type: ignore[misc]
         sample_weight : array (n,), optional
             Nonnegative; weight 2 means the row twice.
         """
-        found: list[np.ndarray] = []
 
-        def read(n: int, weights: np.ndarray | None) -> np.ndarray:
+        def read(n: int, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
             codes, classes, _ = read_classes(y, n)
             there = np.bincount(codes, weights, len(classes)) > 0
             if there.sum() < 2:
@@ -114,11 +113,9 @@ class RBFClassifier(ClassifierMixin, RBFNetwork):  # type: ignore[misc]
                     "that count",
                     parameter="y",
                 )
-            found.append(classes[there])
-            return np.asarray((np.cumsum(there) - 1)[codes])  # rows of a class without weight do not count
+            return (np.cumsum(there) - 1)[codes], classes[there]  # rows of a class without weight do not count
 
-        self._fit_rows(X, read, sample_weight)
-        self.classes_ = found[0]
+        self.classes_ = self._fit_rows(X, read, sample_weight)
         return self
 
     def _fit_network(self, x: np.ndarray, target: Any, weights: np.ndarray | None, how: dict[str, Any]) -> ClassParams:

@@ -7,13 +7,15 @@ size of the data is ever sent twice.
 """
 
 import platform
-from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
-from typing import Any, TypeVar
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import chain, pairwise
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
-from emkit.core.block import Block, Part
+from emkit.core.block import Block, Part, Source
 from emkit.core.errors import ClusterError, ParameterError
 from emkit.execute.threads import Threads
 
@@ -45,6 +47,67 @@ class Blocks:
 
     def __sizeof__(self) -> int:
         return object.__sizeof__(self) + self.nbytes
+
+
+class OnCluster(ABC):
+    """Base of executors on clusters. You implement ``on_each_share`` and ``check_workers``; you get the rest of an ``Executor``.
+
+    Attributes
+    ----------
+    local_rows : int
+        Sources of so few rows are worked on in this process.
+    own_source : type of Source
+        What lies on the cluster already, and is never worked on here.
+    """
+
+    local_rows: int
+    own_source: ClassVar[type[Source]]
+
+    def __init__(self, local_rows: int):
+        self.local_rows = local_rows
+        self._here, self._depth = Threads(), 0
+        self._dealt: dict[int, Any] = {}
+
+    @abstractmethod
+    def on_each_share(self, how: Callable[..., Any], fn: Any, source: Source, sums: bool) -> Sequence[Any]:
+        """``how(fn, share, threads)`` of each share, in order; with ``sums`` these may be added up on the way."""
+
+    @abstractmethod
+    def check_workers(self) -> None:
+        """Raise ClusterError if the workers' versions are others than here."""
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        """Estimators are cloned with their settings; a cluster is not."""
+        return self
+
+    def map_reduce(self, fn: Callable[[Block], Found], source: Source) -> Found:
+        """The sum of ``fn(block)`` over the blocks, added on the workers first."""
+        if self._may_stay_here(source):
+            return self._here.map_reduce(fn, source)
+        return add(self.on_each_share(work, fn, source, True))
+
+    def map(self, fn: Callable[[Block], Any], source: Source) -> Iterator[Any]:
+        """``fn(block)`` for each block, in order."""
+        if self._may_stay_here(source):
+            return self._here.map(fn, source)
+        return chain.from_iterable(self.on_each_share(work_each, fn, source, False))
+
+    @contextmanager
+    def session(self) -> Iterator[Self]:
+        """Keep the blocks with the workers for the length of a fit. Sessions nest: the outermost one counts."""
+        if not self._depth:
+            self.check_workers()
+        self._depth += 1
+        try:
+            with self._here.session():
+                yield self
+        finally:
+            self._depth -= 1
+            if not self._depth:
+                self._dealt.clear()
+
+    def _may_stay_here(self, source: Source) -> bool:
+        return not isinstance(source, self.own_source) and 0 < source.n_rows <= self.local_rows
 
 
 def shares(parts: Sequence[Part], workers: int) -> list[list[Part]]:

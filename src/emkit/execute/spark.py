@@ -1,23 +1,21 @@
 """E-steps on a Spark cluster: the Python workers keep the blocks; parameters are broadcast, sums of statistics come back."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from itertools import chain
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
-from emkit.core.block import Block, Source
+from emkit.core.block import Source
 from emkit.core.errors import ClusterError, EmkitError, ParameterError
 from emkit.execute import futures
-from emkit.execute.futures import FAN_IN, SMALL, Blocks, Found
+from emkit.execute.futures import FAN_IN, SMALL, Blocks, OnCluster
 from emkit.execute.spark_source import SparkSource, checked, run
-from emkit.execute.threads import Threads
 
 _KEPT: dict[tuple[str, int], Blocks] = {}
 """In a Python worker: the blocks of the shares that it has worked on, by fit and number."""
 
 
-class SparkExecutor:
+class SparkExecutor(OnCluster):
     """Executor on the Python workers of a Spark session.
 
     The parts of a source become an RDD with one share for each core. A Python worker reads a share when it first works on it and
@@ -40,6 +38,8 @@ class SparkExecutor:
         If a worker has another version of emkit or numba than this process; from a fit, if the cluster goes away.
     """
 
+    own_source = SparkSource
+
     def __init__(self, spark: Any, *, shares: int | None = None, local_rows: int = SMALL):
         try:
             from pyspark.sql import SparkSession
@@ -47,48 +47,18 @@ class SparkExecutor:
             raise futures.not_installed("pyspark", "spark") from None
         if not isinstance(spark, SparkSession):
             raise ParameterError(f"spark={spark!r}: give a pyspark.sql.SparkSession", parameter="executor")
-        self.spark, self.local_rows = spark, local_rows
+        super().__init__(local_rows)
+        self.spark = spark
         self.shares = spark.sparkContext.defaultParallelism if shares is None else shares
-        self._here, self._depth = Threads(), 0
-        self._dealt: dict[int, tuple[Source, str, Any]] = {}
 
-    def __deepcopy__(self, memo: Any) -> "SparkExecutor":
-        """Estimators are cloned with their settings; a cluster is not."""
-        return self
+    def check_workers(self) -> None:
+        """By a task on each core."""
+        context, n = self.spark.sparkContext, self.shares
+        found = run(context.parallelize(range(n), n).mapPartitionsWithIndex(_versions).collect)
+        futures.refuse_other_versions(dict(found))
 
-    def map_reduce(self, fn: Callable[[Block], Found], source: Source) -> Found:
-        """The sum of ``fn(block)`` over the blocks, added on the workers first."""
-        if self._may_stay_here(source):
-            return self._here.map_reduce(fn, source)
-        return futures.add(self._each_share(futures.work, fn, source, sums=True))
-
-    def map(self, fn: Callable[[Block], Any], source: Source) -> Iterator[Any]:
-        """``fn(block)`` for each block, in order."""
-        if self._may_stay_here(source):
-            return self._here.map(fn, source)
-        return chain.from_iterable(self._each_share(futures.work_each, fn, source, sums=False))
-
-    @contextmanager
-    def session(self) -> Iterator["SparkExecutor"]:
-        """Keep the blocks with the workers for the length of a fit. Sessions nest: the outermost one counts."""
-        if not self._depth:
-            context, n = self.spark.sparkContext, self.shares
-            found = run(context.parallelize(range(n), n).mapPartitionsWithIndex(_versions).collect)
-            futures.refuse_other_versions(dict(found))
-        self._depth += 1
-        try:
-            with self._here.session():
-                yield self
-        finally:
-            self._depth -= 1
-            if not self._depth:
-                self._dealt.clear()
-
-    def _may_stay_here(self, source: Source) -> bool:
-        return not isinstance(source, SparkSource) and 0 < source.n_rows <= self.local_rows
-
-    def _each_share(self, how: Callable[..., Any], fn: Any, source: Source, sums: bool) -> list[Any]:
-        """``how(fn, share)`` of each share, in order; sums of as many shares as the tree adds at a time, where these are many."""
+    def on_each_share(self, how: Callable[..., Any], fn: Any, source: Source, sums: bool) -> list[Any]:
+        """With sums, those of as many shares as the tree adds at a time, where these are many."""
         if isinstance(source, SparkSource):
             return source.each_partition(lambda blocks: how(fn, blocks))
         from pyspark import cloudpickle

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import expit, logit, ndtri
 
 from emkit.core.block import Source
-from emkit.core.checks import one_of
+from emkit.core.checks import level_of, one_of
 from emkit.core.errors import ParameterError
 from emkit.core.executor import Executor
 from emkit.core.model import Model
@@ -61,8 +61,7 @@ class StandardErrors:
         Of a bootstrap the quantiles of the replicates; otherwise Wald's: symmetric about the estimate, of variances and rates on
         the scale of logarithms, of probabilities on that of log odds, so that no end is impossible.
         """
-        if isinstance(level, bool) or not isinstance(level, int | float | np.number) or not 0.0 < level < 1.0:
-            raise ParameterError(f"level={level!r}: give a probability between 0 and 1", parameter="level")
+        level = level_of(level)
         tails = (0.5 - 0.5 * level, 0.5 + 0.5 * level)
         if self.replicates is not None:
             ends = {

@@ -6,6 +6,7 @@ kind of units, and the weights, are those of the largest Laplace evidence of the
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -15,11 +16,9 @@ from emkit.models.rbf.logits import Blocks, Logits, believe, maximise, moderated
 from emkit.models.rbf.metric import Sample
 from emkit.models.rbf.passes import BLOCK, Piece, Rows, expected, features, least_activity, slopes_of
 from emkit.models.rbf.prepared import Prepared, different, no_units, prepare
-from emkit.models.rbf.sampling import distinct_sample, on_grid
+from emkit.models.rbf.sampling import distinct_sample
 from emkit.models.rbf.scaling import Scaling
-from emkit.models.rbf.search import KINDS, STOPPED, Tried, first_metric, fit_one, sizes_for
-
-FEWEST = 8  # rows below which there is a linear part only
+from emkit.models.rbf.search import KINDS, STOPPED, Tried, each_pair, first_metric, planned
 
 
 @dataclass(frozen=True)
@@ -103,38 +102,28 @@ def _choose(
     A plane is among what is tried where the number is to be found. Units cost more than their weights there: d widths were found
     with the classes in view, and each is charged half the logarithm of the rows, as the BIC does.
     """
-    kept = of.scaling.kept
-    if of.total < FEWEST or not len(kept):
-        return no_units(len(kept)), [], [f"a linear model: {'fewer than 8 rows' if len(kept) else 'no column varies'}"]
-    sizes = sizes_for(of.total) if isinstance(n_units, str) else [n_units]
-    if not isinstance(centers, str):
-        centers = on_grid(of.scaling.apply(np.asarray(centers, float)))
-        sizes = [len(centers)]
-    notes = [f"{sizes[-1]} units are more than a quarter of the rows"] if sizes[-1] > of.total / 4 else []
-    start = first_metric(sample, seed)
+    d = len(of.scaling.kept)
+    to_be_found = isinstance(n_units, str) and isinstance(centers, str)
+    sizes, centers, notes = planned(of, n_units, centers)
+    if not sizes:
+        return no_units(d), [], notes
     best: tuple[float, Units] | None = None
     table: list[Tried] = []
-    earlier: dict[tuple[str, int], Array] = {}
-    cost = 0.5 * float(np.log(of.total)) * len(kept)
-    if isinstance(n_units, str) and isinstance(centers, str):
-        plane = no_units(len(kept))
-        readout = maximise(_of_sample(of, sample, plane), 0)
-        best = readout.log_evidence + cost, plane
+    cost = 0.5 * float(np.log(of.total)) * d
+    start = first_metric(sample, seed)
+    if to_be_found:
+        readout = maximise(_of_sample(of, sample, no_units(d)), 0)
+        best = readout.log_evidence + cost, no_units(d)
         table.append(Tried(0, "linear", readout.log_evidence, readout.determined))
+    how: dict[str, Any] = {"begun": to_be_found, "widths": widths, "centers": centers, "seed": seed, "halted": halted}
     try:
-        for kind in kinds:
-            for i, k in enumerate(sizes):
-                if table and halted():
-                    break
-                near = [earlier[pair] for pair in ((kind, sizes[i - 1]), (kinds[0], k)) if pair in earlier]
-                found = fit_one(sample, start, k, kind, begins=near, widths=widths, centers=centers, seed=seed, halted=halted)
-                earlier[kind, k] = found.units.log_omega
-                readout = maximise(_of_sample(of, sample, found.units), k)
-                table.append(Tried(k, kind, readout.log_evidence, readout.determined))
-                if best is None or readout.log_evidence > best[0]:
-                    best = readout.log_evidence, found.units
-                if report is not None:
-                    report(table[-1])
+        for k, kind, found in each_pair(sample, start, sizes, kinds, **how):
+            readout = maximise(_of_sample(of, sample, found.units), k)
+            table.append(Tried(k, kind, readout.log_evidence, readout.determined))
+            if best is None or readout.log_evidence > best[0]:
+                best = readout.log_evidence, found.units
+            if report is not None:
+                report(table[-1])
     except KeyboardInterrupt:
         if best is None:
             raise

@@ -54,6 +54,11 @@ class Readout:
     log_evidence: float
     rows: float
 
+    def determined(self, n_units: int) -> float:
+        """How many weights of units and linear part the data determine: MacKay's gamma, the sum of 1 - lambda S_ii."""
+        k, lam, diagonal = n_units, np.exp(self.log_lambda), self.inverse.diagonal()
+        return float(k - lam[0] * diagonal[1 : 1 + k].sum() + len(diagonal) - 1 - k - lam[1] * diagonal[1 + k :].sum())
+
     @property
     def precisions(self) -> Array:
         """Prior precisions of units and linear part, in the target's units: (2, p)."""

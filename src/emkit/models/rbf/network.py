@@ -30,11 +30,10 @@ from emkit.models.rbf.passes import (
 )
 from emkit.models.rbf.prepared import Prepared, different, no_units, prepare
 from emkit.models.rbf.readouts import experts, ridge
-from emkit.models.rbf.sampling import distinct_sample, on_grid
+from emkit.models.rbf.sampling import distinct_sample
 from emkit.models.rbf.scaling import Scaling
-from emkit.models.rbf.search import KINDS, STOPPED, Tried, first_metric, search, sizes_for
+from emkit.models.rbf.search import KINDS, STOPPED, Tried, first_metric, planned, search
 
-FEWEST = 8  # rows below which there is a linear part only
 _AGAIN = 3  # fits of the weights where inputs are missing, each with what the one before says of the rows
 
 
@@ -92,14 +91,9 @@ def _find_units(
     report: Callable[[Tried], None] | None,
 ) -> tuple[Units, list[Tried], list[str]]:
     """The units, the table of what was tried, and what to say about it."""
-    kept = of.scaling.kept
-    if of.total < FEWEST or not len(kept):
-        return no_units(len(kept)), [], [f"a linear model: {'fewer than 8 rows' if len(kept) else 'no column varies'}"]
-    sizes = sizes_for(of.total) if isinstance(n_units, str) else [n_units]
-    if not isinstance(centers, str):
-        centers = on_grid(of.scaling.apply(np.asarray(centers, float)))
-        sizes = [len(centers)]
-    notes = [f"{sizes[-1]} units are more than a quarter of the rows"] if sizes[-1] > of.total / 4 else []
+    sizes, centers, notes = planned(of, n_units, centers)
+    if not sizes:
+        return no_units(len(of.scaling.kept)), [], notes
     shift = -float(np.log(of.rows.y_sd).sum()) * float(sample.mass.sum())
     best, table, done = search(
         sample, first_metric(sample, seed), sizes, kinds, shift,
@@ -191,11 +185,9 @@ def _left(total: float, units: Units, readout: Readout) -> tuple[float, float]:
     The evidence allows for the weights: gamma of them are determined (MacKay 1992). Widths are at their most probable values, one
     for each column, and take as many rows of what there is to tell the noise by.
     """
-    k, lam = units.count, np.exp(readout.log_lambda)
-    diagonal = readout.inverse.diagonal()
-    determined = len(diagonal) - lam[0] * diagonal[1 : 1 + k].sum() - lam[1] * diagonal[1 + k :].sum()
-    widths = len(units.log_omega) if k else 0
-    return max(total - float(determined) - widths, 0.0), total / max(total - widths, total / 3.0)
+    widths = len(units.log_omega) if units.count else 0
+    left = total - 1.0 - readout.determined(units.count) - widths  # the intercept is always determined
+    return max(left, 0.0), total / max(total - widths, total / 3.0)
 
 
 def _read(rows: Rows, sample: Sample, units: Units, readout: str) -> Readout:

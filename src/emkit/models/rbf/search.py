@@ -1,6 +1,6 @@
 """Which number of units and which kind: every pair is fitted on the sample, the largest log evidence wins."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +10,10 @@ from emkit.models.rbf.evidence import Readout
 from emkit.models.rbf.features import Array, Units
 from emkit.models.rbf.first_metric import gate_variances
 from emkit.models.rbf.metric import Sample, evidence_and_slope, improve, worth
+from emkit.models.rbf.prepared import Prepared
+from emkit.models.rbf.sampling import on_grid
 
+FEWEST = 8  # rows below which there is a linear part only
 SIZES = (4, 10, 25, 60)
 KINDS = ("normalised", "plain")
 STOPPED = "the search over the number of units was stopped"
@@ -127,11 +130,43 @@ def sizes_for(rows: float) -> list[int]:
     return [k for k in SIZES if k <= rows / 4] or [1]
 
 
-def determined(found: Found) -> float:
-    """Number of weights that the data determine (MacKay's gamma, summed)."""
-    k, lam = found.units.count, np.exp(found.readout.log_lambda)
-    diagonal = found.readout.inverse.diagonal()
-    return float(k - lam[0] * diagonal[1 : 1 + k].sum() + len(diagonal) - 1 - k - lam[1] * diagonal[1 + k :].sum())
+def planned(of: Prepared, n_units: int | str, centers: str | Array) -> tuple[list[int], str | Array, list[str]]:
+    """Numbers of units to try, none where there is only a linear part; centres as they are read; and what to say about it."""
+    kept = of.scaling.kept
+    if of.total < FEWEST or not len(kept):
+        return [], centers, [f"a linear model: {'fewer than 8 rows' if len(kept) else 'no column varies'}"]
+    sizes = sizes_for(of.total) if isinstance(n_units, str) else [n_units]
+    if not isinstance(centers, str):
+        centers = on_grid(of.scaling.apply(np.asarray(centers, float)))
+        sizes = [len(centers)]
+    return sizes, centers, [f"{sizes[-1]} units are more than a quarter of the rows"] if sizes[-1] > of.total / 4 else []
+
+
+def each_pair(
+    sample: Sample,
+    start: Array,
+    sizes: Sequence[int],
+    kinds: Sequence[str],
+    *,
+    begun: bool = False,
+    widths: str = "columns",
+    centers: str | Array = "metric",
+    seed: int = 0,
+    halted: Callable[[], bool] = lambda: False,
+) -> Iterator[tuple[int, str, Found]]:
+    """Every number and kind of units, fitted, until ``halted`` says to stop; the first in any case, unless something is ``begun``.
+
+    Each begins at the best of the start and the widths of its neighbours: the number before it, and the other kind.
+    """
+    earlier: dict[tuple[str, int], Array] = {}
+    for kind in kinds:
+        for i, k in enumerate(sizes):
+            if (begun or earlier) and halted():
+                break
+            near = [earlier[pair] for pair in ((kind, sizes[i - 1]), (kinds[0], k)) if pair in earlier]
+            found = fit_one(sample, start, k, kind, begins=near, widths=widths, centers=centers, seed=seed, halted=halted)
+            earlier[kind, k] = found.units.log_omega
+            yield k, kind, found
 
 
 def search(
@@ -155,23 +190,13 @@ def search(
     """
     best: Found | None = None
     table: list[Tried] = []
-    earlier: dict[tuple[str, int], Array] = {}
     try:
-        for kind in kinds:
-            for i, k in enumerate(sizes):
-                if best is not None and halted():
-                    break
-                near = [earlier.get(pair) for pair in ((kind, sizes[i - 1]), (kinds[0], k)) if pair != (kind, k)]
-                begins = [at for at in near if at is not None]
-                found = fit_one(
-                    sample, start, k, kind, begins=begins, widths=widths, centers=centers, seed=seed, halted=halted
-                )  # fmt: skip
-                earlier[kind, k] = found.units.log_omega
-                table.append(Tried(k, kind, found.readout.log_evidence + shift, determined(found)))
-                if best is None or found.readout.log_evidence > best.readout.log_evidence:
-                    best = found
-                if report is not None:
-                    report(table[-1])
+        for k, kind, found in each_pair(sample, start, sizes, kinds, widths=widths, centers=centers, seed=seed, halted=halted):
+            table.append(Tried(k, kind, found.readout.log_evidence + shift, found.readout.determined(k)))
+            if best is None or found.readout.log_evidence > best.readout.log_evidence:
+                best = found
+            if report is not None:
+                report(table[-1])
         assert best is not None
         if widths == "columns" and isinstance(centers, str) and centers != "input":
             best = polish(sample, best, start, centers=centers, seed=seed, halted=halted)
