@@ -89,6 +89,25 @@ def test_offsets_are_no_spread(size, settings):
     np.testing.assert_allclose(points.std(axis=0), 1.0, rtol=1e-6)
 
 
+# --- steep lines ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("slope", [1.0, 1e2, 1e4])
+def test_priors_do_not_widen_a_steep_line(slope):
+    """Slopes that are large beside the residuals leave the variance what least squares have it at."""
+    x, e = np.random.default_rng(1).normal(size=(2, 20))
+    line = np.column_stack([np.ones(20), x])
+    left = np.linalg.lstsq(line, e, rcond=None)[1][0] / 20
+    found = fitted(FiniteMixture(Regression(), 1), ArraySource(np.column_stack([slope * x + e, x])), tol=1e-8).params.components
+    np.testing.assert_allclose(found.variances, left, rtol=5e-3)
+
+
+def test_a_line_through_too_few_rows_has_the_spread_of_the_response():
+    x = np.random.default_rng(0).normal(size=(4, 6))
+    family = Regression().resolve(ArraySource(x), 1)
+    assert family.frame.pooled == pytest.approx(x[:, 0].var())
+
+
 # --- lines that are exact -----------------------------------------------------------------------------------------------
 
 

@@ -14,8 +14,8 @@ from emkit.families.regression.frame import Cells
 from emkit.families.regression.quadratic import Quadratic
 
 _LOG_2PI = float(np.log(2.0 * np.pi))
-CONSTANT = 1e-300
-"""The variance of a target that has one value."""
+CONSTANT = 1e-140
+"""The variance of a target that has one value: of a size whose inverse can be squared."""
 
 
 @dataclass(frozen=True)

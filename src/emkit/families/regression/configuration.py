@@ -16,7 +16,7 @@ from emkit.core.records import Params
 from emkit.families.regression.coefficients import Coefficients
 from emkit.families.regression.columns import Places, SupportOfRegression, check_cells, placed
 from emkit.families.regression.frame import Cells, Frame
-from emkit.families.regression.quadratic import Penalty, Quadratic, directions, newton_step
+from emkit.families.regression.quadratic import Penalty, directions, newton_step
 from emkit.families.regression.responses import RESPONSES, Response
 
 COLLAPSED = 1e-12
@@ -138,8 +138,8 @@ class ConfiguredRegression(Family):
         """
         places = self._there(source.columns)
         frame = Frame.of(source, places, self.kind)
-        rows = max(frame.rows, 1.0)
-        ridge: Any = _WEAK_RIDGE / rows if isinstance(self.ridge, str) else self.ridge
+        rows, weak = max(frame.rows, 1.0), isinstance(self.ridge, str)
+        ridge: Any = _WEAK_RIDGE / rows if weak else self.ridge
         if np.ndim(ridge) and len(ridge) != len(places.on):
             raise ParameterError(f"ridge has {len(ridge)} entries for {len(places.on)} covariates", parameter="ridge")
         prior = _WEAK_ROWS / rows if self.prior == "weak" else self.prior
@@ -156,34 +156,36 @@ class ConfiguredRegression(Family):
                     column=source.columns[places.target].name,
                 )
             return found
-        return replace(found, frame=replace(frame, pooled=found._pooled(source, places, frame)))
+        pooled = found._pooled(source, places, frame)
+        # The ridge's rows count among the residuals of a variance: where lines explain nearly all, slopes are large beside these.
+        ridge = ridge * min(1.0, pooled / frame.variance) if weak else ridge
+        return replace(found, ridge=ridge, frame=replace(frame, pooled=pooled))
 
     def _pooled(self, source: Source, places: Places, frame: Frame) -> float:
-        """Residual variance of one regression of all rows."""
-        rows = max(frame.rows, 1.0)
+        """Residual variance of one regression of all rows, without bias; of so few rows that it fits all, the response's."""
         places = replace(places, shared=(False,) * (1 + len(places.on)))
-        ridge = np.maximum(self.ridge, 1.0 / rows)
-        alone: Any = replace(self, fixed={}, start_values={}, shared=(), ridge=ridge, prior=None, places=places)
+        alone: Any = replace(self, fixed={}, start_values={}, shared=(), ridge=0.0, prior=None, places=places)
         anchor, stats = alone.anchor(1, source.n_features), None
         for block in source:
             weights = np.ones(block.n) if block.row_weights is None else np.asarray(block.row_weights, dtype=np.float64)
             here = alone.stats_block(anchor, block, weights[:, None])
             stats = here if stats is None else stats + here
         assert stats is not None
-        self._refuse_exact(stats, rows * frame.variance)
-        step = newton_step(stats, alone.penalty(1), None, np.ones(1))
-        left = float(stats.square[0] - 2.0 * stats.gain(stats.pivot + step)[0])
-        return max(left / rows, 1e-6 * frame.variance)  # a line through all rows is no reason for no spread at all
+        left = float(stats.square[0] - 2.0 * stats.gain(stats.pivot + newton_step(stats, alone.penalty(1), None, np.ones(1)))[0])
+        if left <= COLLAPSED * frame.rows * frame.variance:
+            self._refuse_exact()
+        spare = frame.rows - np.linalg.matrix_rank(stats.bends[0], tol=1e-11 * frame.rows, hermitian=True)
+        if spare <= 0:
+            return frame.variance
+        return max(left / spare, COLLAPSED * frame.variance)  # a line through all rows is no reason for no spread at all
 
-    def _refuse_exact(self, stats: Quadratic, scatter: float) -> None:
-        """Raise CollapseError where one line runs through all rows and no prior keeps variances up: each component can be that."""
+    def _refuse_exact(self) -> None:
+        """Where one line runs through all rows, raise CollapseError if no prior keeps variances up: each component can be that."""
         if self.prior or np.any(np.asarray(self.ridge) > 0) or self.fixed:
             return
-        found = stats.pivot + newton_step(stats, Penalty(np.zeros_like(stats.pivot)), None, np.ones(1))
-        if stats.square[0] - 2.0 * stats.gain(found)[0] <= COLLAPSED * scatter:
-            raise CollapseError(
-                "all rows lie on one line: the likelihood is unbounded there; use the default prior, or fix the variances"
-            )
+        raise CollapseError(
+            "all rows lie on one line: the likelihood is unbounded there; use the default prior, or fix the variances"
+        )
 
     @property
     def known(self) -> tuple[Places, Frame]:

@@ -40,10 +40,11 @@ class Regression(ConfiguredRegression):
         Numbers of trials, for "binomial".
     ridge : "weak", float, or array of shape (q,)
         Pseudo-rows behind each slope, or all, which pull it to 0: the log prior of a standardised slope b is -ridge unit b^2 / 2,
-        where unit is the information of one row, 1 / variance for a normal response. Intercepts are free. "weak": 0.1/n. 0: none.
+        where unit is the information of one row, 1 / variance for a normal response. Intercepts are free. "weak": 0.1/n, of a
+        normal response times the share of its variance that one regression of all rows leaves. 0: none.
     prior : "weak", float or None
         Pseudo-rows behind the variance of each component of a normal response, with the residual variance of one regression of all
-        rows. "weak": 2/n, as for ``Gaussian``. None: maximum likelihood.
+        rows (without bias). "weak": 2/n, as for ``Gaussian``. None: maximum likelihood.
     shared_variance : bool
         Whether all components have one variance.
     shared : sequence of columns, or "intercept"
