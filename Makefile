@@ -1,5 +1,6 @@
 # On a fresh machine with python3 (3.11 or newer, with venv) and make:
 #   make demo   the starting problem, solved and drawn      make test   the whole test suite
+#   make docs   the website, into build/website             make check  ruff, import rules, types, documentation
 PYTHON ?= python3
 TEST_EXTRAS ?= test
 TESTS ?=
@@ -7,7 +8,7 @@ PARALLEL ?= -n auto --dist worksteal
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check docs bench clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -29,6 +30,9 @@ check: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/python -m pytest $(PARALLEL) tests/docs
+
+docs: $(VENV)/.installed-docs
+	$(BIN)/python docs/website/build.py
 
 bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks mixture

@@ -21,8 +21,10 @@ import subprocess
 import sys
 import tempfile
 import types
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 _SKIP = re.compile(r"<!-- not run: \S.* -->")
@@ -108,16 +110,20 @@ def run_command(command: str, expected: int) -> None:
     assert done.returncode == expected, f"$ {command}\nexit {done.returncode}, expected {expected}\n{done.stdout}\n{done.stderr}"
 
 
-def run_page(page: Path) -> dict[int, str]:
-    """Run a page in a fresh temporary folder; what the python blocks printed, by the index of the ``text`` block that says so."""
+def run_page(page: Path, keep: Callable[[Path], Any] | None = None) -> dict[int, str]:
+    """Run a page in a fresh temporary folder; what the python blocks printed, by the index of the ``text`` block that says so.
+
+    ``keep`` is called with the folder before that is removed.
+    """
     blocks = fences(page.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as folder:
         for kind in ("*.csv", "*.db2", "*.hd2", "*.model"):
             for data in (ROOT / "tests" / "support" / "data").glob(kind):
                 shutil.copy(data, folder)
-        if write_files(blocks, Path(folder)):
-            return run_elsewhere(page, folder)
-        return run_here(page, folder)
+        printed = run_elsewhere(page, folder) if write_files(blocks, Path(folder)) else run_here(page, folder)
+        if keep is not None:
+            keep(Path(folder))
+        return printed
 
 
 def write_files(blocks: list[Fence], folder: Path) -> bool:
