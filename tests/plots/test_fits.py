@@ -17,16 +17,33 @@ from emkit import (
     MixtureOfRegressions,
     ParameterError,
     RBFRegressor,
+    load,
     plots,
     select,
 )
 
 
-def test_a_trace_is_the_result_s(two):
-    ax = plots.trace(two)
-    np.testing.assert_array_equal(ax.lines[0].get_ydata(), two.result_.trace)
-    done = sum(start.objective is not None for start in two.result_.starts)
-    assert sum(len(c.get_offsets()) for c in ax.collections) == done - 1
+@pytest.fixture(scope="module")
+def many_starts(rows):
+    return GaussianMixture(4, n_init=8, random_state=0).fit(rows)
+
+
+def test_a_trace_is_the_result_s(many_starts):
+    result = many_starts.result_
+    ax = plots.trace(many_starts)
+    best, *others = ax.lines
+    np.testing.assert_array_equal(best.get_ydata(), result.trace)
+    done = [start for start in result.starts if start.objective is not None]
+    assert all(start.trace[-1] == start.objective and len(start.trace) == start.n_iter + 1 for start in done)
+    drawn = sorted(tuple(line.get_ydata()) for line in others)
+    assert len(drawn) > 1 and sorted([*drawn, result.trace]) == sorted(start.trace for start in done)
+    assert all(line.get_zorder() < best.get_zorder() for line in others)
+    assert len(plots.trace(many_starts, gap=True).lines) == len(ax.lines)
+
+
+def test_traces_of_starts_are_kept_in_files(many_starts, tmp_path):
+    many_starts.save(tmp_path / "two.safetensors")
+    assert [s.trace for s in load(tmp_path / "two.safetensors").result_.starts] == [s.trace for s in many_starts.result_.starts]
 
 
 def test_several_traces_are_a_line_each_and_gaps_fall(rows):

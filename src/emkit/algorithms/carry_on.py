@@ -213,7 +213,8 @@ def note(problem: Problem, progress: Progress, index: int, outcome: Run | None) 
     if outcome is None:
         progress.starts[at] = replace(progress.starts[at], reason=StopReason.COLLAPSED)
         return
-    progress.starts[at] = replace(progress.starts[at], objective=outcome.objective, n_iter=outcome.n_iter, reason=outcome.reason)
+    about = {name: getattr(outcome, name) for name in ("objective", "n_iter", "reason", "trace")}
+    progress.starts[at] = replace(progress.starts[at], **about)
     best = progress.best
     spoiled = outcome.reason is StopReason.COLLAPSED
     if best is None or (not spoiled and better(problem, outcome, best)) or best.reason is StopReason.COLLAPSED:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import Enum
 from itertools import pairwise
 from typing import Any
@@ -99,6 +99,21 @@ class Start:
     """Objective on all data; None if the start was not carried on."""
     n_iter: int = 0
     reason: StopReason | None = None
+    trace: tuple[float, ...] = field(default=(), repr=False)
+    """Objective at each iteration on all data; empty if the start was not carried on."""
+
+    def row(self) -> dict[str, Any]:
+        """As files have it: JSON's types, by name."""
+        about = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {**about, "reason": self.reason.name if self.reason else None, "trace": list(self.trace)}
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any] | Sequence[Any]) -> "Start":
+        """The inverse; files of earlier versions have lists, without traces."""
+        if not isinstance(row, Mapping):
+            row = dict(zip((one.name for one in fields(cls)), row, strict=False))
+        reason = StopReason[row["reason"]] if row["reason"] else None
+        return cls(**{**row, "reason": reason, "trace": tuple(row.get("trace", ()))})
 
     @property
     def finished(self) -> bool:

@@ -68,17 +68,7 @@ class Checkpoint:
             "fit": _fingerprint(model, source),
             "queue": [[waiting.index, waiting.limit, waiting.value] for waiting in progress.queue],
             "most": progress.most,
-            "starts": [
-                {
-                    "index": s.index,
-                    "kind": s.kind,
-                    "short_objective": s.short_objective,
-                    "objective": s.objective,
-                    "n_iter": s.n_iter,
-                    "reason": s.reason.name if s.reason else None,
-                }
-                for s in progress.starts
-            ],
+            "starts": [start.row() for start in progress.starts],
             "best": None,
         }
         best = progress.best
@@ -110,7 +100,7 @@ class Checkpoint:
             )
             for i, (index, limit, value) in enumerate(header["queue"])
         ]
-        starts = [Start(**{**row, "reason": StopReason[row["reason"]] if row["reason"] else None}) for row in header["starts"]]
+        starts = [Start.of_row(row) for row in header["starts"]]
         best = None
         if header["best"] is not None:
             log_likelihood, log_prior, remaining = arrays["best.values"].tolist()

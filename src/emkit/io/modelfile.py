@@ -73,10 +73,7 @@ def save_model(
             "total_weight": result.total_weight,
             "tolerance": result.tolerance,
             "slivers": [[s.label, s.index, s.rows, s.weight, s.because] for s in result.slivers],
-            "starts": [
-                [s.index, s.kind, s.short_objective, s.objective, s.n_iter, s.reason.name if s.reason else None]
-                for s in result.starts
-            ],
+            "starts": [start.row() for start in result.starts],
         },
     }
     write(path, header, {**arrays, **result.params.flatten("params.")})
@@ -148,10 +145,7 @@ def load_model(path: str | os.PathLike[str], classes: Sequence[type] = ()) -> Sa
         params = model.null(model.n_hidden or 1, len(columns)).replace_arrays(arrays, "params.")
         settings = {name: rebuild(value, arrays, known) for name, value in header["settings"].items()}
         kept = header["result"]
-        starts = tuple(
-            Start(index, kind, short, value, n_iter, StopReason[reason] if reason else None)
-            for index, kind, short, value, n_iter, reason in kept["starts"]
-        )
+        starts = tuple(Start.of_row(row) for row in kept["starts"])
         run = Run(
             params, kept["log_likelihood"], kept["log_prior"], kept["n_iter"],
             StopReason[kept["reason"]], tuple(kept["trace"]), kept["remaining"],

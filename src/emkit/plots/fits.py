@@ -34,9 +34,8 @@ def result_of(fit: Any) -> Result:
 def trace(fit: Any, *, gap: bool = False, ax: Any = None) -> Any:
     """The objective at each iteration, log-likelihood plus log prior.
 
-    Of the best start every iteration is known, and is a line; of other starts that were carried on a point is drawn where they
-    ended, at their iterations and their objective. Several fits, such as those with ``n_init=1`` from several seeds, are a line
-    each.
+    A line for each start that was carried on over all the data, that of the best one in front. Several fits, such as those with
+    ``n_init=1`` from several seeds, are a line each.
 
     Parameters
     ----------
@@ -63,17 +62,25 @@ def trace(fit: Any, *, gap: bool = False, ax: Any = None) -> Any:
     if not results:
         raise ParameterError("there is no fit to draw", parameter="estimator")
     best = max(max(one.trace) for one in results)
-    ends = [] if several or gap else _others(results[0])
+    others = [] if several else _others(results[0])
     ax = one_axes(ax)
+
+    def line(values: Sequence[float], ahead: float, **look: Any) -> None:
+        drawn = np.asarray(values, dtype=np.float64)
+        if gap:
+            drawn = best + ahead - drawn
+            drawn = np.where(drawn > 0, drawn, np.nan)
+        ax.plot(np.arange(len(drawn)), drawn, **look)
+
     for i, (name, result) in enumerate(zip(names, results, strict=True)):
-        values = np.asarray(result.trace)
-        drawn = best + max(result.remaining if np.isfinite(result.remaining) else 0.0, 0.0) - values if gap else values
-        drawn = np.where(drawn > 0, drawn, np.nan) if gap else drawn
+        ahead = max(result.remaining, 0.0) if np.isfinite(result.remaining) else 0.0
         look = {"color": PALETTE[i % len(PALETTE)], "linestyle": DASHES[i // len(PALETTE) % len(DASHES)]}
-        ax.plot(np.arange(len(values)), drawn, linewidth=1.6, marker="o", markersize=2.5, label=str(name), **look)
-    if ends:
-        ax.scatter([n for n, _ in ends], [value for _, value in ends], color=GREY, s=22, zorder=4, label="other starts")
-        note(ax, f"grey: where {len(ends)} other start{'s' * (len(ends) > 1)} ended")
+        line(result.trace, ahead, linewidth=1.6, marker="o", markersize=2.5, label=str(name), zorder=3, **look)
+        for other in others:
+            line(other, ahead, linewidth=0.9, color=GREY, label="other starts", zorder=2)
+            ax.scatter([len(other) - 1], ax.get_lines()[-1].get_ydata()[-1:], color=GREY, s=14, zorder=2)
+    if others:
+        note(ax, f"grey: {len(others)} other start{'s' * (len(others) > 1)} carried on over all the data")
     if gap:
         ax.set_yscale("log")
     ax.set(xlabel="iteration", ylabel="objective still to come (nats)" if gap else "objective (nats)")
@@ -84,12 +91,11 @@ def trace(fit: Any, *, gap: bool = False, ax: Any = None) -> Any:
     return ax
 
 
-def _others(result: Result) -> list[tuple[int, float]]:
-    """Iterations and objective of the other starts that were carried on."""
-    done = [(start.n_iter, start.objective) for start in result.starts if start.objective is not None]
-    own = min(done, key=lambda one: (abs(one[1] - result.objective), abs(one[0] - result.n_iter)), default=None)
-    if own is not None:
-        done.remove(own)
+def _others(result: Result) -> list[tuple[float, ...]]:
+    """Objectives of the other starts that were carried on, iteration by iteration; where only their ends are known, nothing."""
+    done = [start.trace for start in result.starts if start.trace]
+    if result.trace in done:
+        done.remove(result.trace)
     return done
 
 

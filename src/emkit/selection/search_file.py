@@ -76,7 +76,7 @@ class SearchFile:
         candidate, row, prefix = task.candidate, found["result"], f"{task.key}."
         model = candidate.model.resolve(candidate.source)
         like = model.null(model.n_hidden or 1, candidate.source.n_features)
-        starts = [Start(**{**start, "reason": StopReason[start["reason"]] if start["reason"] else None}) for start in row["starts"]]
+        starts = [Start.of_row(start) for start in row["starts"]]
         log_likelihood, log_prior, remaining, total_weight, tolerance = self._arrays[f"{prefix}values"].tolist()
         result = Result(
             model, like.replace_arrays(self._arrays, f"{prefix}params."), log_likelihood, log_prior, row["n_iter"],
@@ -99,7 +99,7 @@ class SearchFile:
                 "n_iter": result.n_iter,
                 "reason": result.reason.name,
                 "n_rows": result.n_rows,
-                "starts": [{**asdict(start), "reason": start.reason.name if start.reason else None} for start in result.starts],
+                "starts": [start.row() for start in result.starts],
                 "slivers": [asdict(sliver) for sliver in result.slivers],
             }
         criteria = {name: float(value) for name, value in outcome.criteria.items()}
