@@ -11,13 +11,53 @@ from emkit.core.errors import ParameterError
 from emkit.core.result import Result
 from emkit.estimators.settings import make_rng
 from emkit.execute.threads import available_cores
+from emkit.inference.nested import LikelihoodRatio, nested_test
 from emkit.inference.profile import Profile
 from emkit.inference.standard_errors import METHODS, StandardErrors
 
 _BOOTSTRAPS = ("bootstrap", "parametric bootstrap")
 
 
-class HasErrors:
+class Compared:
+    """Part of every estimator that maximises a likelihood."""
+
+    def compare_lr_test(self: Any, smaller: Any) -> LikelihoodRatio:
+        """Likelihood-ratio test against a special case of this model, fitted to the same data.
+
+        A special case has something fixed, or equal, that is free here: other ``fixed``, a narrower ``covariance_type``, fewer
+        covariates. For numbers of components there is ``emkit.likelihood_ratio_test``.
+
+        Parameters
+        ----------
+        smaller : fitted estimator
+
+        Returns
+        -------
+        LikelihoodRatio
+            ``statistic``, ``df``, ``p``.
+
+        Raises
+        ------
+        ParameterError
+            For models of other kinds, with other numbers of components or fitted to other data; for variational fits.
+
+        Notes
+        -----
+        Wilks (1938), Annals of Mathematical Statistics 9, 60-62. Where what is tested lies at an edge, such as a variance or
+        probability of 0, p is too large (for one such parameter, twice what it should be). Priors are left out of the statistic.
+        """
+        if not isinstance(smaller, Compared):
+            raise ParameterError(f"smaller={smaller!r}: give a fitted estimator that maximises a likelihood", parameter="smaller")
+        other: Any = smaller
+        return nested_test(other._compared(), self._compared())
+
+    def _compared(self: Any) -> Result:
+        """The fit. Raises NotFittedError."""
+        found: Result = self._current()
+        return found
+
+
+class HasErrors(Compared):
     """Part of every estimator. You implement ``_again``: the data of the fit as a source, read with the columns of the fit."""
 
     _again: Callable[..., BlockSource]
@@ -158,10 +198,14 @@ class HasErrors:
         return ["", *str(last[1]).splitlines()]
 
 
-class ErrorsOfInner:
+class ErrorsOfInner(Compared):
     """Part of faces with an estimator inside that does the work; parameters have the names of that one."""
 
     _inner: Callable[[], Any]
+
+    def _compared(self) -> Result:
+        found: Result = self._inner()._compared()
+        return found
 
     def standard_errors_of_rows(self, X: Any, weights: Any, labels: Any, **how: Any) -> StandardErrors:
         """As ``HMM``'s."""

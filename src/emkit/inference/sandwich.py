@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from scipy.stats import chi2
@@ -42,11 +43,12 @@ def numeric_information(scores: Scores, at: np.ndarray, weights: np.ndarray) -> 
 
 
 @dataclass(frozen=True)
-class Wald:
-    """A Wald test: ``statistic`` is chi-squared with ``df`` degrees of freedom where all that it tests is 0."""
+class ChiSquared:
+    """A test whose ``statistic`` is chi-squared with ``df`` degrees of freedom where what it tests is so."""
 
     statistic: float
     df: int
+    called: ClassVar[str] = "chi-squared"
 
     @property
     def p(self) -> float:
@@ -54,7 +56,13 @@ class Wald:
         return float(chi2.sf(self.statistic, self.df)) if self.df > 0 else float("nan")
 
     def __str__(self) -> str:
-        return f"Wald {self.statistic:.3f}, df {self.df}, p {self.p:.4f}"
+        return f"{self.called} {self.statistic:.3f}, df {self.df}, p {self.p:.4f}"
+
+
+class Wald(ChiSquared):
+    """Wald's test that something is 0."""
+
+    called = "Wald"
 
 
 def wald(estimates: np.ndarray, covariance: np.ndarray) -> Wald:
