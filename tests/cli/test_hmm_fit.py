@@ -163,3 +163,18 @@ def test_what_each_model_lacks(emkit, quakes, one_line):
         emkit(*words, "--model", "hmm", "--set", "reg_covar=1")
     )
     assert "labels row 0 is 1900; they are numbered 0 to 1" in one_line(emkit(*words, "--labels", "year"))
+
+
+def test_sequences_in_a_folder(emkit, one_line, tmp_path):
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "walks"
+    folder.mkdir()
+    who = np.repeat(np.arange(30), 40)
+    table = pa.table({"who": who, "x": rng.normal(4.0 * (np.arange(1200) // 20 % 2), 1.0), "y": rng.normal(size=1200)})
+    for i in range(2):
+        parquet.write_table(table.slice(610 * i, 610), folder / f"{i}.parquet")
+    out = tmp_path / "model.safetensors"
+    said = emkit("fit", folder, "--model", "hmm", "-k", 2, "--sequence", "who", "--columns", "x", "--out", out)
+    assert said.exit_code == 0 and "1 columns, 1200 rows" in said.stdout.replace("1 column,", "1 columns,")
+    assert "sequence" in one_line(emkit("fit", folder, "--model", "hmm", "-k", 2))
+    assert "into memory" in one_line(emkit("predict", out, folder, "--out", tmp_path / "labelled"))

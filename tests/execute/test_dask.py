@@ -6,10 +6,12 @@ import signal
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 from sklearn.base import clone
 
-from emkit import Checkpoint, DataError, FiniteMixture, Gaussian, GaussianMixture, Monitor, ParameterError, Threads, fit, load
+from emkit import HMM, Checkpoint, DataError, FiniteMixture, Gaussian, GaussianMixture, Monitor, ParameterError, Threads, fit, load
 from emkit.core.errors import ClusterError
 from emkit.estimators.elsewhere import elsewhere
 from support.cluster import MODELS, Files, Mortal, agree, problem, rows
@@ -40,6 +42,16 @@ def executor(client):
 @pytest.mark.parametrize("kind", MODELS)
 def test_statistics_are_those_of_one_process(executor, kind):
     agree(executor, kind)
+
+
+def test_sequences_in_files_are_read_where_the_e_steps_run(executor, tmp_path):
+    rng = np.random.default_rng(0)
+    who = np.repeat(np.arange(40), rng.integers(500, 1500, 40))
+    table = pa.table({"who": who, "x": rng.normal(3.0 * (np.arange(len(who)) // 50 % 2), 1.0)})
+    parquet.write_table(table, tmp_path / "a.parquet", row_group_size=900)
+    settings = {"sequence": "who", "n_init": 1, "random_state": 0}
+    here, there = HMM(2, **settings).fit(str(tmp_path)), HMM(2, executor=executor, **settings).fit(str(tmp_path))
+    np.testing.assert_allclose(there.means_, here.means_, rtol=1e-10)
 
 
 def test_blocks_are_mapped_in_order_and_errors_come_out(executor):

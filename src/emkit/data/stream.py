@@ -24,7 +24,8 @@ from emkit.data.pieces import MadePiece, OneShot, Piece
 from emkit.data.rows import ArraySource
 from emkit.data.scanning import Found, Skipped, first_pass, with_levels
 
-_HELD = 20_000  # rows up to which data may as well be in memory
+HELD = 20_000
+"""Rows up to which data may as well be in memory."""
 _JOINED = 2**24  # cells up to which they are joined where somebody needs all of them at once
 _FROM = 2**26  # bytes from which a memory-mapped array is read as a stream
 
@@ -276,19 +277,23 @@ class Stream(Source):
     def held(self) -> Source:
         """The rows in memory if they are few, or else the stream itself."""
         found = self._scan()
-        if found.n_rows > _HELD or len(found.summary.rows) < found.n_rows:
+        if found.n_rows > HELD or len(found.summary.rows) < found.n_rows:
             return self
         block = super().joined()
         return ArraySource(block.x, block.weights, self.columns, checked=True)
 
     def joined(self) -> Block:
         """Everything as one block. Raises DataError where that is too much."""
+        self.check_joined()
+        return super().joined()
+
+    def check_joined(self) -> None:
+        """Raise DataError if there are too many rows to be in memory at once."""
         if self.n_rows * len(self.columns) > _JOINED:
             raise DataError(
                 f"this needs all {self.n_rows} rows in memory at once, and they are read as a stream; give a sample of them as an "
                 "array or a data frame (stream(...).sample(n, rng)), or take a model that does not"
             )
-        return super().joined()
 
     def with_columns(self, columns: Columns) -> "Stream":
         """The same rows under a schema in which kinds are told apart."""
@@ -339,6 +344,11 @@ class Stream(Source):
     def layout(self) -> Layout:
         """How it becomes a matrix."""
         return self._resolved(available_cores())
+
+    @property
+    def schema(self) -> Columns:
+        """The columns as far as they are known without a pass: of texts levels are missing."""
+        return self._layout.columns
 
     @property
     def layout_names(self) -> tuple[str, ...]:

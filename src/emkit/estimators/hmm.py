@@ -6,18 +6,20 @@ from typing import Any, Self
 import numpy as np
 
 from emkit.core.bayes import weighted_sum
-from emkit.core.block import Block
+from emkit.core.block import Block, Source
 from emkit.core.columns import Columns
 from emkit.core.errors import DataError, ParameterError
-from emkit.core.model import Model
+from emkit.core.model import Infer, Model
 from emkit.data.labels import read_labels
 from emkit.data.sequence_input import Sequences, read_sequences
 from emkit.data.sequences import SequenceSource
+from emkit.data.stream import is_stream
 from emkit.data.validate import check_weights
 from emkit.estimators.emissions import make_family
 from emkit.estimators.face import Face
 from emkit.estimators.hmm_after import AfterTheFit, sequences_by_key
 from emkit.estimators.partial import PartialSequences
+from emkit.estimators.sequence_streaming import read_sequence_stream
 from emkit.models.hmm.chain import check_rows
 from emkit.models.hmm.model import HiddenMarkov
 from emkit.models.hmm.stationary import stationary
@@ -175,6 +177,8 @@ class HMM(PartialSequences, AfterTheFit, Face):
     def _new(self, X: Any, lengths: Any) -> Sequences:
         """New sequences, compared with the columns of the fit."""
         self._current()
+        if is_stream(X):
+            raise ParameterError("this needs the sequences in memory: read some of them at a time, as a data frame")
         found = self._read(X, lengths, like=self.columns_)
         self._check_columns(found.columns)
         return found
@@ -203,8 +207,9 @@ class HMM(PartialSequences, AfterTheFit, Face):
 
         Parameters
         ----------
-        X : array (n, d) with ``lengths``, list of arrays (T_s, d), array (S, T, d), or data frame
-            NaN or null marks a missing cell, a row of NaN a missing step.
+        X : array (n, d) with ``lengths``, list of arrays (T_s, d), array (S, T, d), data frame, path or stream
+            NaN or null marks a missing cell, a row of NaN a missing step. What stays in files (see ``emkit.stream``) is read block
+            by block in each pass; its ``sequence`` column says which rows belong together, and these stand together, in order.
         y : not used
             scikit-learn's pipelines pass it. It is refused if it has neither an entry for each row nor one for each sequence, since
             it is then most likely lengths.
@@ -221,19 +226,27 @@ class HMM(PartialSequences, AfterTheFit, Face):
         DataError, ParameterError
             Naming the sequence, column, row or parameter; an earlier fit is left as it was.
         """
+        if is_stream(X):
+            return self._fit(*self._for_fit(X, sample_weight, lengths=lengths, states=states))
         found = self._read(X, lengths)
         _refuse_lengths(y, found)
         source = self._source(found, sample_weight, states)
         with sequences_by_key(found):
             return self._fit(source, source.x.dtype.type)
 
-    def _for_fit(self, X: Any, sample_weight: Any = None, *, lengths: Any = None, states: Any = None) -> tuple[SequenceSource, Any]:
+    def _for_fit(self, X: Any, sample_weight: Any = None, *, lengths: Any = None, states: Any = None) -> tuple[Source, Any]:
         """Validated sequences with what is known of them, and the width of the data."""
+        if is_stream(X):
+            streamed = read_sequence_stream(self, X, sample_weight, lengths=lengths, states=states)
+            return streamed, streamed.width
         source = self._source(self._read(X, lengths), sample_weight, states)
         return source, source.x.dtype.type
 
-    def _again(self, X: Any, sample_weight: Any = None, lengths: Any = None, states: Any = None) -> SequenceSource:
+    def _again(self, X: Any, sample_weight: Any = None, lengths: Any = None, states: Any = None) -> Any:
         """The data of the fit, read again."""
+        if is_stream(X):
+            self._current()
+            return read_sequence_stream(self, X, sample_weight, self.columns_, lengths=lengths, states=states)
         return self._source(self._new(X, lengths), sample_weight, states)
 
     def fit_rows(self, X: Any, weights: Any, labels: Any) -> Self:
@@ -278,8 +291,10 @@ class HMM(PartialSequences, AfterTheFit, Face):
     def score(self, X: Any, y: Any = None, *, lengths: Any = None, sample_weight: Any = None) -> float:
         """Log-likelihood of all sequences together, nats; -inf if one is impossible. On the training data what the fit reported.
 
-        ``sample_weight``: as in ``fit``.
+        ``X``, ``sample_weight``: as in ``fit``.
         """
+        if is_stream(X):
+            return self._score_of_stream(self._again(X, sample_weight, lengths))
         found = self._new(X, lengths)
         _refuse_lengths(y, found)
         return self._score(found, sample_weight)
@@ -292,15 +307,23 @@ class HMM(PartialSequences, AfterTheFit, Face):
         each = [None] * len(parts) if weights is None else np.split(weights, ends[:-1])
         return float(sum(weighted_sum(part, w) for part, w in zip(parts, each, strict=True)))
 
+    def _score_of_stream(self, source: Source) -> float:
+        infer = Infer(*self._hypothesis(), "log_likelihood")
+
+        def one(block: Block) -> float:
+            return weighted_sum(infer(block).log_likelihood, block.weights)
+
+        return float(sum(self._executor().map(one, source)))
+
     def sequence_scores(self, X: Any, lengths: Any = None) -> np.ndarray:
         """Log-likelihood of each sequence, (S,)."""
         return np.concatenate(self._block_scores(self._new(X, lengths)))
 
     def _block_scores(self, found: Sequences) -> list[np.ndarray]:
-        model, params = self._hypothesis()
+        infer = Infer(*self._hypothesis(), "log_likelihood")
 
         def one(block: Block) -> np.ndarray:
-            return np.asarray(model.infer(params, block, "log_likelihood").log_likelihood)
+            return np.asarray(infer(block).log_likelihood)
 
         return list(self._executor().map(one, self._source(found)))
 
@@ -316,6 +339,9 @@ class HMM(PartialSequences, AfterTheFit, Face):
     def _likelihood_of(self, X: Any, lengths: Any) -> tuple[float, float]:
         if X is None:
             return self._of_the_fit()
+        if is_stream(X):
+            source = self._again(X, lengths=lengths)
+            return self._score_of_stream(source), float(source.n_rows)
         found = self._new(X, lengths)
         return self._score(found), float(len(found.x))
 

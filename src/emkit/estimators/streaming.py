@@ -49,7 +49,7 @@ def read_stream(face: Any, X: Any, sample_weight: Any, like: Columns | None, min
     if not isinstance(source, Stream):
         return source
     if like is None:
-        source.scan(face._executor().n_jobs, _Told(Monitors(face._monitors())))
+        source.scan(face._executor().n_jobs, told_by(face))
         if source.n_rows < min_rows:
             raise DataError(f"found {source.n_rows} row(s); at least {min_rows} is needed")
         source.check_observed()
@@ -72,6 +72,11 @@ def _opened(face: Any, X: Any, sample_weight: Any, like: Columns | None) -> Sour
 def _unseen(face: Any) -> str:
     found: str = face.get_params(deep=False).get("unseen", "error")
     return found
+
+
+def told_by(face: Any) -> "_Told":
+    """What an estimator's monitors hear of a first pass."""
+    return _Told(Monitors(face._monitors()))
 
 
 class _Told:

@@ -136,7 +136,8 @@ def _reader(
 
     def streamed(estimator: Any, settings: dict[str, Any], types: dict[str, str] | None) -> tuple[Any, ...]:
         refuse_beside({"labels": labels, "target": target, "separator": file.separator, "decimal": file.decimal}, file.path)
-        found = open_stream(file.path, wanted, weights, cache, on_error, talk)
+        keys = [name for name in estimator.key_columns().values() if wanted is not None and name not in wanted]
+        found = open_stream(file.path, None if wanted is None else [*wanted, *keys], weights, cache, on_error, talk)
         typed(estimator, types, list(found.layout_names))
         return found, None, None, None
 

@@ -1,0 +1,111 @@
+"""Where sequences begin in the parts of a stream, one of whose columns tells them apart."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from emkit.core.block import Block
+from emkit.core.errors import DataError
+from emkit.data.parts import StreamPart
+from emkit.data.pieces import Piece
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The sequences of a part of a stream.
+
+    Attributes
+    ----------
+    rows : int
+    begins : array (S,)
+        Rows of the part at which a sequence begins; the first row is among them until ``after`` has seen the part before.
+    keys : array (S,)
+        What they are called.
+    weights : array (S,) or None
+    last : tuple (key, weight)
+        Of the last row.
+    missing : int or None
+        A row without a key.
+    """
+
+    rows: int
+    begins: np.ndarray
+    keys: np.ndarray
+    weights: np.ndarray | None
+    last: tuple[float, float]
+    missing: int | None = None
+
+    def after(self, before: "Runs", called: Any) -> "Runs":
+        """Knowing the part before, whose last sequence may go on here. Raises DataError if its weight does not."""
+        if not self.rows or self.keys[0] != before.last[0]:
+            return self
+        if self.weights is not None and self.weights[0] != before.last[1]:
+            raise DataError(_weights_differ(called(self.keys[0]), before.last[1], float(self.weights[0])))
+        weights = None if self.weights is None else self.weights[1:]
+        return replace(self, begins=self.begins[1:], keys=self.keys[1:], weights=weights)
+
+
+@dataclass(frozen=True)
+class _Keys(Piece):
+    """A piece of which only the last column is wanted: of tables it is asked for by name, of matrices it is taken."""
+
+    of: Piece
+
+    def chunks(self, names: list[str] | None) -> Iterator[Any]:
+        """One column each."""
+        for chunk in self.of.chunks(names):
+            if isinstance(chunk, Block):
+                yield replace(chunk, x=np.asarray(chunk.x)[:, -1:])
+            else:
+                yield chunk[:, -1:] if isinstance(chunk, np.ndarray) else chunk
+
+    @property
+    def called(self) -> str:
+        """As the piece."""
+        return self.of.called
+
+    def where(self, row: int) -> str:
+        """As the piece has it."""
+        return self.of.where(row)
+
+
+def key_alone(part: StreamPart) -> StreamPart:
+    """The part without its other columns."""
+    layout, last = part.layout, len(part.layout.columns) - 1
+    alone = replace(layout.with_columns(layout.columns.some([last])), names=layout.names[last:])
+    return replace(part, piece=_Keys(part.piece), layout=alone, expected=None)
+
+
+def find_runs(part: StreamPart) -> Runs:
+    """Where sequences begin in a part of a stream whose last column tells them apart."""
+    begins, keys, weights, rows = [], [], [], 0
+    last, missing = (np.nan, 1.0), None
+    for block in part.blocks():
+        key = np.asarray(block.x[:, -1], dtype=np.float64)
+        w = None if block.weights is None else np.asarray(block.weights)
+        gone = np.isnan(key)
+        if gone.any() and missing is None:
+            missing = rows + int(np.argmax(gone))
+        new = np.flatnonzero(np.concatenate([key[:1] != last[0], key[1:] != key[:-1]]))
+        if w is not None:
+            held = np.concatenate([[last[1]], w[:-1]])
+            other = np.setdiff1d(np.flatnonzero(w != held), new)
+            if len(other):
+                i = int(other[0])
+                row = part.piece.where(rows + i)
+                raise DataError(_weights_differ(f"that of {row}", float(held[i]), float(w[i])))
+            weights.append(w[new])
+        begins.append(rows + new)
+        keys.append(key[new])
+        rows += block.n
+        last = float(key[-1]), 1.0 if w is None else float(w[-1])
+    if not rows:
+        return Runs(0, np.empty(0, dtype=np.int64), np.empty(0), None, last)
+    each = np.concatenate(weights) if weights else None
+    return Runs(rows, np.concatenate(begins), np.concatenate(keys), each, last, missing)
+
+
+def _weights_differ(called: str, a: float, b: float) -> str:
+    return f"a sequence has one weight, the same in all its rows; {called} has {a:g} and {b:g}"
