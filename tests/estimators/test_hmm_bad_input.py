@@ -180,7 +180,7 @@ def test_after_the_fit():
         model.forecast(X, horizon="a")
     with pytest.raises(ParameterError, match=r"n_samples=1.5"):
         model.sample(1.5)
-    with pytest.raises(ParameterError, match="order= beside a stream: .* sort the files"):
+    with pytest.raises(ParameterError, match=r"order= beside a stream: .* sort the files"):
         HMM(1, order="t").fit(pl.LazyFrame({"t": [1, 2], "v": [0.0, 1.0]}))
 
 
