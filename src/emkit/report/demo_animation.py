@@ -34,18 +34,39 @@ def can_write(kind: str) -> bool:
 
 def draw_animation(path: str | os.PathLike[str], kind: str, *, seed: int = 0, iterations: int = 20, dpi: int = 75) -> None:
     """Write it to ``path``; ``kind`` is ".gif" or ".mp4". Needs matplotlib, and for mp4 ffmpeg; opens no window."""
-    from matplotlib import animation
-
     scene = Scene(document_way(seed, iterations).shortened(), faithful_way(iterations).shortened())
-    film = animation.FuncAnimation(scene.figure, scene.show, frames=frames_of(scene.last), blit=False)
-    writer = animation.PillowWriter(_PER_SECOND) if kind == ".gif" else animation.FFMpegWriter(_PER_SECOND)
     named = Path(f"{os.fspath(path)}{kind}")  # writers go by the suffix
     try:
-        film.save(named, writer=writer, dpi=dpi)
+        (_write_gif if kind == ".gif" else _write_mp4)(scene, named, dpi)
         os.replace(named, path)
     finally:
         with suppress(OSError):
             named.unlink()
+
+
+def _write_gif(scene: "Scene", path: Path, dpi: int) -> None:
+    """Each picture is drawn once, where matplotlib's own writers draw it three times."""
+    from PIL import Image
+
+    scene.figure.set_dpi(dpi)
+    pictures = []
+    for frame in frames_of(scene.last):
+        scene.show(frame)
+        canvas: Any = scene.figure.canvas
+        canvas.draw()
+        pictures.append(Image.fromarray(np.asarray(canvas.buffer_rgba())[:, :, :3]))
+    first, *others = pictures
+    first.save(path, save_all=True, append_images=others, duration=1000 // _PER_SECOND, loop=0)
+
+
+def _write_mp4(scene: "Scene", path: Path, dpi: int) -> None:
+    from matplotlib import animation
+
+    writer = animation.FFMpegWriter(_PER_SECOND)
+    with writer.saving(scene.figure, path, dpi):
+        for frame in frames_of(scene.last):
+            scene.show(frame)
+            writer.grab_frame()
 
 
 class Scene:
