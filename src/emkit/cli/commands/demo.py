@@ -21,7 +21,7 @@ def command(
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the values.")] = 0,
     out: Annotated[Path, typer.Option(help="Picture to write (PNG).")] = Path("emkit-demo.png"),
     animate: Annotated[
-        Path | None, typer.Option(help="Moving picture to write: .gif, or .mp4 where there is ffmpeg. Takes half a minute.")
+        Path | None, typer.Option(help="Moving picture to write: .gif, or .mp4 where there is ffmpeg. Takes ten seconds.")
     ] = None,
     iterations: Annotated[int, typer.Option(min=1, help="Of EM.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Numbers as JSON.")] = False,
