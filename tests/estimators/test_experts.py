@@ -307,7 +307,7 @@ def test_values_can_be_held():
     held = {"expert_coefficients": [[-1.0, np.nan], [np.nan, np.nan]], "expert_variances": [0.01, 0.01]}
     model = MixtureOfExpertsRegressor(2, fixed=held, random_state=0).fit(x, y)
     assert model.expert_coefficients_[0, 0] == -1.0 and np.all(model.expert_variances_ == 0.01)
-    assert "  fixed: coefficients, variances" in model.summary()
+    assert "  fixed: expert_coefficients, expert_variances" in model.summary()
 
 
 # --- odd data and bad input ------------------------------------------------------------------------------------------

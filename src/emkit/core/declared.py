@@ -303,8 +303,9 @@ class Declared(Sloped):
         return list(dict.fromkeys([*own, *of_parts]))  # parts of one kind are alike
 
     def held_names(self) -> list[str]:
-        """Names of parameters that are held, wholly or partly."""
-        return [*(n for n in self.names if n in self.fixed), *(n for child in self.children for n in self.part(child).held_names())]
+        """Names of parameters that are held, wholly or partly: a part's as they are called here."""
+        of_parts = (self.outer(child, name) for child in self.children for name in self.part(child).held_names())
+        return [*(name for name in self.names if name in self.fixed), *of_parts]
 
     def remarks(self, params: Any) -> list[str]:
         """What a summary should say of these values, such as that one ended at a bound; by default what its parts say."""
