@@ -12,7 +12,9 @@ from emkit.core.errors import DataError, ParameterError
 from emkit.core.monitor import Monitor
 from emkit.estimators.rbf_base import RBFNetwork
 from emkit.models.rbf.described import Described, described
+from emkit.models.rbf.inputs import Inputs
 from emkit.models.rbf.network import Params, fit_network, predict
+from emkit.models.rbf.search import Wanted
 
 NOISE, READOUTS = ("local", "constant"), ("evidence", "ridge", "em")
 
@@ -133,8 +135,8 @@ class RBFRegressor(RegressorMixin, RBFNetwork):  # type: ignore[misc]
         self._flat = self._fit_rows(X, lambda n, weights: self._target(y, n), sample_weight)
         return self
 
-    def _fit_network(self, x: np.ndarray, target: Any, weights: np.ndarray | None, how: dict[str, Any]) -> Params:
-        return fit_network(x, target, weights, readout=self.readout, noise=self.noise, **how)
+    def _fit_network(self, x: np.ndarray, target: Any, weights: np.ndarray | None, wanted: Wanted, inputs: Inputs | None) -> Params:
+        return fit_network(x, target, weights, wanted, readout=self.readout, noise=self.noise, inputs=inputs)
 
     def _described(self, network: Params) -> Described:
         return described(network)

@@ -23,7 +23,8 @@ from emkit.estimators.rbf_inputs import inputs_of
 from emkit.estimators.settings import make_rng
 from emkit.estimators.targets import column_of_target
 from emkit.models.rbf.described import Described
-from emkit.models.rbf.search import KINDS, STOPPED, Tried
+from emkit.models.rbf.inputs import Inputs
+from emkit.models.rbf.search import KINDS, STOPPED, Tried, Wanted
 
 WIDTHS, CENTERS = ("columns", "units"), ("metric", "input", "joint")
 
@@ -45,8 +46,8 @@ class RBFNetwork(Predicts, PlottedRegression, AskedByPrograms, BaseEstimator):  
     monitors: Any
 
     @abstractmethod
-    def _fit_network(self, x: np.ndarray, target: Any, weights: np.ndarray | None, how: dict[str, Any]) -> Any:
-        """The network; ``how`` are the settings that both kinds have."""
+    def _fit_network(self, x: np.ndarray, target: Any, weights: np.ndarray | None, wanted: Wanted, inputs: Inputs | None) -> Any:
+        """The network with the units that are wanted; ``inputs`` is their distribution, where cells are missing."""
 
     @abstractmethod
     def _described(self, network: Any) -> Described:
@@ -85,11 +86,9 @@ class RBFNetwork(Predicts, PlottedRegression, AskedByPrograms, BaseEstimator):  
 
         rng = np.random.default_rng(make_rng(self.random_state).integers(0, 2**31))
         with threadpool_limits(1, user_api="blas"):  # matrices are small: threads of BLAS would take 50 times the CPU time
-            how = {
-                "n_units": self._size(), "units": self.units, "widths": self.widths, "centers": self._centers(x.shape[1]),
-                "rng": rng, "halted": halted, "report": report, "inputs": inputs_of(x, weights),
-            }  # fmt: skip
-            network = self._fit_network(x, target, weights, how)
+            centers, seed = self._centers(x.shape[1]), int(rng.integers(2**62))
+            wanted = Wanted(self._size(), self.units, self.widths, centers, seed, halted, report)
+            network = self._fit_network(x, target, weights, wanted, inputs_of(x, weights))
         self._take_on(network, table.columns)
         if STOPPED in network.notes and not cut:  # by Ctrl-C
             cut.append(StopReason.INTERRUPTED)

@@ -12,6 +12,8 @@ from emkit.estimators.rbf_base import RBFNetwork
 from emkit.estimators.targets import read_classes
 from emkit.models.rbf.class_network import ClassParams, fit_classes, predict_proba
 from emkit.models.rbf.described import Described, in_units
+from emkit.models.rbf.inputs import Inputs
+from emkit.models.rbf.search import Wanted
 
 
 class RBFClassifier(ClassifierMixin, RBFNetwork):  # type: ignore[misc]
@@ -118,9 +120,11 @@ class RBFClassifier(ClassifierMixin, RBFNetwork):  # type: ignore[misc]
         self.classes_ = self._fit_rows(X, read, sample_weight)
         return self
 
-    def _fit_network(self, x: np.ndarray, target: Any, weights: np.ndarray | None, how: dict[str, Any]) -> ClassParams:
+    def _fit_network(
+        self, x: np.ndarray, target: Any, weights: np.ndarray | None, wanted: Wanted, inputs: Inputs | None
+    ) -> ClassParams:
         used = np.ones(len(x), dtype=bool) if weights is None else weights > 0
-        return fit_classes(x, np.maximum(target, 0), int(target[used].max()) + 1, weights, **how)
+        return fit_classes(x, np.maximum(target, 0), int(target[used].max()) + 1, weights, wanted, inputs=inputs)
 
     def _described(self, network: ClassParams) -> Described:
         return in_units(network.scaling, network.units, network.readout.mean)
