@@ -58,7 +58,8 @@ class MixtureOfExpertsClassifier(ClassifierMixin, MixtureOfExperts):  # type: ig
     expert_intercepts_ : array (K, C - 1)
         Of the log odds of each class against the first one.
     expert_coefficients_ : array (K, C - 1, d), or (K, C - 1, 0) of constant experts
-        Inputs that have one value in all rows are left out, here and in the gate.
+        Inputs that have one value in all rows are left out, here and in the gate; if all have one, the gate is held there, and
+        weights alone tell experts apart.
     converged_, n_iter_, result_, model_, columns_, n_features_in_, feature_names_in_
         ``columns_`` has the target as the last column.
 
