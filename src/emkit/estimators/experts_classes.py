@@ -176,11 +176,10 @@ class MixtureOfExpertsClassifier(ClassifierMixin, MixtureOfExperts):  # type: ig
         """Besides, how often each class is in each expert's region, at the mean of its inputs."""
         model: Any = result.model
         family, (gate, own) = model.family, result.params.components.parts[:2]
-        sel = family._inputs
-        known = np.repeat(gate.means[None], len(gate.means), axis=0)[:, :, sel], np.zeros((len(gate.means), len(sel), len(sel)))
-        p = family.expert.predicted(own, *known)
+        means = gate.means[:, None, family.inputs]  # a row for each expert
+        p = family.expert.predicted(own, means, np.zeros((len(means), means.shape[2], means.shape[2])))[0]
         levels = [str(level)[:12] for level in (self.columns_[-1].levels or ())][:6]
         lines = [*super()._labels_in_words(result), "", "  " + "   ".join(["expert", *(f"{name:>12}" for name in levels)])]
         for k in range(len(p)):
-            lines.append("  " + "   ".join([f"{k:>6}", *(f"{value:>12.4f}" for value in p[k, k, : len(levels)])]))
+            lines.append("  " + "   ".join([f"{k:>6}", *(f"{value:>12.4f}" for value in p[k, : len(levels)])]))
         return [*lines, "  probabilities of the classes at the mean of the inputs of each expert"]

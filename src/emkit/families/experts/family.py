@@ -76,8 +76,8 @@ class Experts(PerColumn):
         return int(self.parts[1].own[0])
 
     @property
-    def _inputs(self) -> list[int]:
-        """Which of the gate's columns the expert is regressed on."""
+    def inputs(self) -> list[int]:
+        """Which of the gate's columns, by place, the expert is regressed on."""
         return [self.gate.columns.index(self.parts[1].columns[j]) for j in self.expert.inputs]
 
     def complete(self, columns: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -146,7 +146,7 @@ class Experts(PerColumn):
         out = np.empty((len(x), len(params.parts[0].means)))
         out[~holes] = super().log_prob(params, x[~holes])
         some = x[holes]
-        at, sel = np.flatnonzero(holes), self._inputs
+        at, sel = np.flatnonzero(holes), self.inputs
         for group in self._groups(params, some):
             y = some[group.rows, self.target].astype(np.float64)
             known = group.means[:, :, sel], group.covariances[:, sel][:, :, sel]
@@ -160,7 +160,7 @@ class Experts(PerColumn):
         if not holes.any():
             return super().stats(params, x, resp)
         gate, expert, *idle = super().stats(params, x[~holes], resp[~holes]).parts
-        some, weights, sel = x[holes], resp[holes], self._inputs
+        some, weights, sel = x[holes], resp[holes], self.inputs
         second = not self.gate.family.is_held("covariances")
         for group in self._groups(params, some):
             r, y = weights[group.rows], some[group.rows, self.target].astype(np.float64)
@@ -185,7 +185,7 @@ class Experts(PerColumn):
         That is a mean and a variance of the target under each component, (n, K) each, or probabilities of classes, (n, K, C); the
         target itself is not looked at.
         """
-        x, sel = np.asarray(x), self._inputs
+        x, sel = np.asarray(x), self.inputs
         for group in self._groups(params, x):
             known = group.means[:, :, sel], group.covariances[:, sel][:, :, sel]
             yield group.rows, group.log_prob, self.expert.predicted(params.parts[1], *known)  # type: ignore[attr-defined]
