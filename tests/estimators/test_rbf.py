@@ -164,7 +164,7 @@ def test_bad_cells_are_named():
         wrong[17] = bad
         with pytest.raises(DataError, match=r"target y is .* in row 17"):
             RBFRegressor().fit(x, wrong)
-    with pytest.raises(DataError, match="target y is missing .* in row 4"):  # what a mask hides is no target
+    with pytest.raises(DataError, match=r"target y is missing .* in row 4"):  # what a mask hides is no target
         RBFRegressor().fit(x, np.ma.masked_array(y, np.arange(len(y)) == 4))
     hole = pd.DataFrame({"a": x[:, 0], "b": x[:, 0]})
     hole.loc[5, "b"] = np.nan
