@@ -112,6 +112,7 @@ def test_odd_data_are_no_trouble():
         flat = RBFRegressor(random_state=0).fit(x, np.full(100, 4.0))
         mean, std = flat.predict([[0.3]], return_std=True)
         assert mean == 4.0 and std == 0.0 and "a constant target" in flat.summary()
+        assert "nan" not in flat.summary() and "inf" not in flat.summary()
         few = RBFRegressor(random_state=0).fit(x[:6], 2 * x[:6, 0] + 1)
         assert few.units_ == "linear" and "fewer than 8 rows" in few.summary()
         assert_allclose(few.predict([[0.5]]), 2.0, atol=0.02)

@@ -7,10 +7,10 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 
 from emkit.core.columns import Column, Columns
-from emkit.core.errors import DataError, ParameterError
+from emkit.core.errors import DataError
 from emkit.core.result import Result
 from emkit.estimators.experts_base import MixtureOfExperts
-from emkit.estimators.targets import read_classes
+from emkit.estimators.targets import classes_that_count, read_classes
 from emkit.families.experts.logit import LogitExpert
 
 
@@ -117,13 +117,7 @@ class MixtureOfExpertsClassifier(ClassifierMixin, MixtureOfExperts):  # type: ig
 
     def _target(self, y: Any, n: int, weights: np.ndarray | None) -> tuple[np.ndarray, Column]:
         codes, classes, name = read_classes(y, n)
-        there = np.unique(codes if weights is None else codes[weights > 0])
-        if len(there) < 2:
-            one = classes.tolist()[there[0]] if len(there) else None
-            what = "has one class" if len(classes) < 2 else "has one class where weights are above 0"
-            raise ParameterError(
-                f"the target {what}, {one!r}: there is nothing to tell apart; give at least two classes", parameter="y"
-            )
+        classes_that_count(codes, classes, weights)
         self._new_classes = classes
         return codes.astype(np.float64), Column(name or "y", "category", tuple(classes.tolist()))
 

@@ -204,12 +204,15 @@ class RBFNetwork(Predicts, PlottedRegression, AskedByPrograms, BaseEstimator):  
         """What was found, in a few lines."""
         network = self._fitted()
         names = list(self._columns.names)
-        head = "linear model" if not self.n_units_ else f"{self.n_units_} {self.units_} units"
-        lines = [f"{self._in_words()}: {head}", f"  log evidence {self.log_evidence_:.2f}"]
+        k, relevance = self.n_units_, self.relevance_
+        what = f"{k} {self.units_} unit{'s' * (k > 1)}" if k else "linear model"
+        lines = [f"{self._in_words()}: {what}"]
+        if np.isfinite(self.log_evidence_):  # there is none of a constant target
+            lines.append(f"  log evidence {self.log_evidence_:.2f}")
         lines += [f"  {note}" for note in network.notes]
-        for j in np.argsort(-self.relevance_, kind="stable")[:10]:
-            width = self.widths_[..., j].mean()
-            lines.append(f"  {names[j]}: relevance {self.relevance_[j]:.3f}, width {width:.4g}")
+        for j in np.argsort(-relevance, kind="stable")[:10]:
+            width = f", width {self.widths_[..., j].mean():.4g}" if k else ""
+            lines.append(f"  {names[j]}: relevance {relevance[j]:.3f}{width}")
         return "\n".join(lines)
 
     def _in_words(self) -> str:

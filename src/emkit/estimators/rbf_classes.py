@@ -6,10 +6,9 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import ClassifierMixin
 
-from emkit.core.errors import ParameterError
 from emkit.core.monitor import Monitor
 from emkit.estimators.rbf_base import RBFNetwork
-from emkit.estimators.targets import read_classes
+from emkit.estimators.targets import classes_that_count, read_classes
 from emkit.models.rbf.class_network import ClassParams, fit_classes, predict_proba
 from emkit.models.rbf.described import Described, in_units
 from emkit.models.rbf.inputs import Inputs
@@ -108,13 +107,7 @@ class RBFClassifier(ClassifierMixin, RBFNetwork):  # type: ignore[misc]
 
         def read(n: int, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
             codes, classes, _ = read_classes(y, n)
-            there = np.bincount(codes, weights, len(classes)) > 0
-            if there.sum() < 2:
-                raise ParameterError(
-                    f"a classifier needs at least two classes; the target y has one class, {classes[there][:1].tolist()}, in rows "
-                    "that count",
-                    parameter="y",
-                )
+            there = classes_that_count(codes, classes, weights)
             return (np.cumsum(there) - 1)[codes], classes[there]  # rows of a class without weight do not count
 
         self.classes_ = self._fit_rows(X, read, sample_weight)

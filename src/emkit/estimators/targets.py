@@ -84,3 +84,15 @@ def read_classes(y: Any, n: int) -> tuple[np.ndarray, np.ndarray, str | None]:
     except (TypeError, ValueError) as error:
         raise DataError(f"the target y does not hold classes: {error}") from error
     return codes.ravel(), classes, name
+
+
+def classes_that_count(codes: np.ndarray, classes: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+    """Which classes (C,) have a row with a weight above 0. Raises ParameterError unless at least two have."""
+    there = np.bincount(codes, weights, len(classes)) > 0
+    if there.sum() < 2:
+        what = "has one class" if len(classes) < 2 else "has one class where weights are above 0"
+        one = next(iter(classes[there].tolist()), None)
+        raise ParameterError(
+            f"the target {what}, {one!r}: there is nothing to tell apart; give at least two classes", parameter="y"
+        )
+    return np.asarray(there)
