@@ -11,31 +11,31 @@ from emkit.data.tables import is_table, read_frame
 from emkit.data.validate import unmask
 
 
-def column_of_target(y: Any, n: int) -> tuple[np.ndarray, str | None]:
+def column_of_target(y: Any, n: int, what: str = "y") -> tuple[np.ndarray, str | None]:
     """The target as an array (n,), and its name, if it has one. Raises DataError if it is not one column with a cell a row."""
     name = getattr(y, "name", None)
     if is_table(y):
         frame = read_frame(y)
         if len(frame.columns) != 1:
-            raise DataError(f"y should be a 1d array: the target has {len(frame.columns)} columns; give one")
+            raise DataError(f"{what} should be a 1d array: it has {len(frame.columns)} columns; give one")
         name, array = frame.columns[0], frame[frame.columns[0]].to_numpy()
     else:
         array = cells_of(y)
     if array.ndim == 2 and array.shape[1] == 1:
         if not is_table(y):
-            warn("A column-vector y was passed when a 1d array was expected: its one column is taken", DataConversionWarning)
+            warn(f"A column-vector {what} was passed when a 1d array was expected: its one column is taken", DataConversionWarning)
         array = array[:, 0]
     if array.ndim != 1:
-        raise DataError(f"y should be a 1d array, got an array of shape {array.shape}")
+        raise DataError(f"{what} should be a 1d array, got an array of shape {array.shape}")
     if len(array) != n:
-        raise DataError(f"X has {n} rows and y has {len(array)}: inconsistent numbers of samples; give one target for each row")
+        raise DataError(f"X has {n} rows and {what} has {len(array)}: inconsistent numbers of samples; give one for each row")
     return array, name if isinstance(name, str) else None
 
 
-def read_numbers(y: Any, n: int, what: str = "the target y") -> tuple[np.ndarray, str | None]:
+def read_numbers(y: Any, n: int, what: str = "y") -> tuple[np.ndarray, str | None]:
     """Numbers (n,), float64, and a name. Raises DataError, naming the row, for a missing one and for infinity."""
-    array, name = column_of_target(y, n)
-    return finite_numbers(array, what), name
+    array, name = column_of_target(y, n, what)
+    return finite_numbers(array, "the target y" if what == "y" else what), name
 
 
 def cells_of(y: Any) -> np.ndarray:
