@@ -14,7 +14,15 @@ from sklearn.metrics import r2_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import emkit
-from emkit import DataError, MixtureOfExpertsClassifier, MixtureOfExpertsRegressor, Monitor, NormalInverseWishart, ParameterError
+from emkit import (
+    DataError,
+    GaussianMixture,
+    MixtureOfExpertsClassifier,
+    MixtureOfExpertsRegressor,
+    Monitor,
+    NormalInverseWishart,
+    ParameterError,
+)
 from emkit.core.result import StopReason
 from support.datasets import FOLDER
 
@@ -307,7 +315,7 @@ def test_values_can_be_held():
     held = {"expert_coefficients": [[-1.0, np.nan], [np.nan, np.nan]], "expert_variances": [0.01, 0.01]}
     model = MixtureOfExpertsRegressor(2, fixed=held, random_state=0).fit(x, y)
     assert model.expert_coefficients_[0, 0] == -1.0 and np.all(model.expert_variances_ == 0.01)
-    assert "  fixed: coefficients, variances" in model.summary()
+    assert "  fixed: expert_coefficients, expert_variances" in model.summary()
 
 
 # --- odd data and bad input ------------------------------------------------------------------------------------------
@@ -325,6 +333,23 @@ def test_odd_data_are_no_trouble():
         odd = MixtureOfExpertsRegressor(2, n_init=1, random_state=0).fit(np.column_stack([x, np.ones(60), x[:, 0]]), y)
         far = odd.predict(np.array([[1e6, -1e6, 1.0, 1e6], [1e200, 0.0, 1.0, 0.0]]))
     assert np.isfinite(far).all() and np.isfinite(odd.predict(np.full((1, 4), np.nan))).all()
+
+
+@pytest.mark.parametrize("shape", ["full", "tied-diag", "spherical"])
+def test_inputs_of_one_value_each_leave_weights_alone(shape):
+    """A mixture of what the target is, whatever the inputs of new rows are."""
+    _, y, _ = bent(12, 60)
+    x = np.tile([7.0, -1e8], (60, 1))
+    model = MixtureOfExpertsRegressor(2, covariance_type=shape, random_state=0).fit(x, y)
+    alone = GaussianMixture(2, random_state=0).fit(y[:, None])
+    assert model.result_.log_likelihood == pytest.approx(alone.result_.log_likelihood, abs=1e-3)
+    assert model.result_.n_free == alone.result_.n_free and model.expert_coefficients_.shape == (2, 0)
+    np.testing.assert_allclose(model.gate([[7.0, -1e8], [0.0, 0.0], [np.nan, 1e300]]), np.tile(model.weights_, (3, 1)), rtol=1e-12)
+    assert "inputs have one value each, which tells nothing: x0, x1" in model.summary()
+    classifier = MixtureOfExpertsClassifier(2, covariance_type=shape, random_state=0).fit(x, y > 1)
+    np.testing.assert_allclose(classifier.predict_proba(x[:1])[0, 1], np.mean(y > 1), atol=0.01)
+    with pytest.raises(DataError, match="every input has one value"):
+        MixtureOfExpertsRegressor(2, fixed={"expert_variances": [1.0, 1.0]}).fit(x, y)
 
 
 def test_separate_classes_have_finite_logits_and_probabilities():

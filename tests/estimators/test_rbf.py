@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 from sklearn.metrics import r2_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from emkit import DataError, ParameterError, RBFRegressor, TimeLimit
+from emkit import DataError, MixtureOfExpertsRegressor, ParameterError, RBFRegressor, TimeLimit
 
 
 def friedman(seed, n=400):
@@ -112,6 +112,7 @@ def test_odd_data_are_no_trouble():
         flat = RBFRegressor(random_state=0).fit(x, np.full(100, 4.0))
         mean, std = flat.predict([[0.3]], return_std=True)
         assert mean == 4.0 and std == 0.0 and "a constant target" in flat.summary()
+        assert "nan" not in flat.summary() and "inf" not in flat.summary()
         few = RBFRegressor(random_state=0).fit(x[:6], 2 * x[:6, 0] + 1)
         assert few.units_ == "linear" and "fewer than 8 rows" in few.summary()
         assert_allclose(few.predict([[0.5]]), 2.0, atol=0.02)
@@ -164,6 +165,8 @@ def test_bad_cells_are_named():
         wrong[17] = bad
         with pytest.raises(DataError, match=r"target y is .* in row 17"):
             RBFRegressor().fit(x, wrong)
+    with pytest.raises(DataError, match=r"target y is missing .* in row 4"):  # what a mask hides is no target
+        RBFRegressor().fit(x, np.ma.masked_array(y, np.arange(len(y)) == 4))
     hole = pd.DataFrame({"a": x[:, 0], "b": x[:, 0]})
     hole.loc[5, "b"] = np.nan
     with pytest.raises(DataError, match="'b' row 5 is missing"):  # where nothing was missing in the fit
@@ -197,6 +200,15 @@ def test_experts_with_one_noise_hold():
     y, seen = (np.sin(2 * r[:, 0]) + 0.3 * r[:, 1] ** 2 + 0.2 * rng.normal(size=len(r)) for r in (x, new))
     low, high = RBFRegressor(10, readout="em", noise="constant", random_state=0).fit(x, y).predict_interval(new)
     assert 0.84 < ((low <= seen) & (seen <= high)).mean() < 0.96
+
+
+@pytest.mark.parametrize("kind", [RBFRegressor, MixtureOfExpertsRegressor])
+def test_targets_that_are_no_column_of_numbers_are_refused(kind):
+    x, _ = wave(0)
+    ragged = [[1.0, 2.0]] * (len(x) - 1) + [[1.0]]
+    for target, words in ((ragged, "no array"), (pd.date_range("2020", periods=len(x)), "dates"), (np.empty((len(x), 0)), "shape")):
+        with pytest.raises(DataError, match=words):
+            kind().fit(x, target)
 
 
 def test_texts_and_complex_targets_are_refused():

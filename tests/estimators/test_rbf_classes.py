@@ -164,11 +164,13 @@ def test_weight_two_is_the_row_twice_and_weight_zero_none():
     np.testing.assert_array_equal(without.predict_proba(x), RBFClassifier(**how).fit(x[3:], y[3:]).predict_proba(x))
 
 
-def test_units_of_columns_do_not_matter():
+def test_units_and_order_of_columns_do_not_matter():
     x, y = ring(150)
-    plain = RBFClassifier(4, random_state=0).fit(x, y).predict_proba(x)
-    scaled = RBFClassifier(4, random_state=0).fit(x * [1e6, 1e-6, 1], y).predict_proba(x * [1e6, 1e-6, 1])
-    np.testing.assert_allclose(scaled, plain, atol=1e-9)
+    changed = x[:, [2, 0, 1]] * [1e6, 1e-6, 1]
+    plain = RBFClassifier(4, random_state=0).fit(x, y)
+    other = RBFClassifier(4, random_state=0).fit(changed, y)
+    np.testing.assert_allclose(other.predict_proba(changed), plain.predict_proba(x), atol=1e-9)
+    np.testing.assert_allclose(other.relevance_, plain.relevance_[[2, 0, 1]], atol=1e-9)
 
 
 def test_missing_cells(fitted):

@@ -153,6 +153,7 @@ def test_offsets_and_weights():
 def test_a_group_that_counts_twice_is_there_twice():
     frame, y, _ = people(3, 40)
     start = MixtureOfRegressions(2, groups="who", on="x", random_state=0).fit(frame, y)
+    assert start.summary().startswith("Mixture of 2 gaussian regressions, ") and "given" not in start.summary()
     settings = {"groups": "who", "on": "x", "init": start.parameters(), "tol": 1e-9}
     weights = np.where(frame["who"].isin([f"p{i}" for i in range(10)]), 2.0, 1.0)
     a = MixtureOfRegressions(2, **settings).fit(frame, y, weights)
@@ -228,6 +229,8 @@ def test_bad_input_is_named():
         MixtureOfRegressions(2, response="poisson").fit(plain, y)
     with pytest.raises(DataError, match="the target y is 2 in all rows"):
         MixtureOfRegressions(2).fit(plain, np.full(len(plain), 2.0))
+    with pytest.raises(DataError, match="X has 3 rows and offset has 2"):
+        MixtureOfRegressions(2).fit(plain.iloc[:3], y[:3], offset=[0.0, 1.0])
     with pytest.raises(DataError, match="groups: row 1 has none"):
         MixtureOfRegressions(2).fit(plain.iloc[:3], y[:3], groups=["a", None, "b"])
     model = MixtureOfRegressions(2, n_init=1, random_state=0).fit(plain, y)

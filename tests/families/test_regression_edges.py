@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from emkit import ArraySource, CollapseError, FiniteMixture, Gaussian, PerColumn
+from emkit import ArraySource, CollapseError, FiniteMixture, Gaussian, LogitExpert, PerColumn
 from emkit.families.regression.family import Regression
 from support.fits import fitted
 
@@ -47,6 +47,19 @@ def test_rows_without_a_response_are_as_if_dropped(kind):
         np.testing.assert_allclose(found.params.components.intercepts, expected.intercepts, rtol=1e-6)
         frame = found.model.family.frame
         assert (frame.high - frame.low < 10.0).all() and abs(frame.offset) < 1.0 and frame.trials < 9.0
+
+
+def test_of_classes_too():
+    rng = np.random.default_rng(0)
+    x = rng.normal(2.0, 1.5, size=(150, 1))
+    y = rng.random((150, 1)) < 1.0 / (1.0 + np.exp(1.0 - x))
+    blank, names = np.column_stack([y, x]), ["y", "x"]
+    blank[:30] = np.nan, 1e4
+    family = LogitExpert(2, target="y")
+    expected = fitted(FiniteMixture(family, 1), ArraySource(blank[30:], columns=names), tol=1e-9).params.components
+    found = fitted(FiniteMixture(family, 1), ArraySource(blank, columns=names), tol=1e-9).params.components
+    np.testing.assert_allclose(found.coefficients, expected.coefficients, rtol=1e-6)
+    np.testing.assert_allclose(found.intercepts, expected.intercepts, rtol=1e-6)
 
 
 def test_rows_without_a_response_do_not_lead_the_starts_astray():

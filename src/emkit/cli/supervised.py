@@ -18,7 +18,7 @@ def has_target(kind: type[Any]) -> bool:
 def check_target(model: str, kind: type[Any], target: str | None) -> None:
     """Refuse a target that is missing, and one that there is no use for."""
     if has_target(kind) and target is None:
-        raise Refusal(f"the {model} predicts a column: say which with --target, e.g. --target y")
+        raise Refusal(f"--model {model} predicts a column: say which with --target, e.g. --target y")
     if target is not None and not has_target(kind):
         raise Refusal(f"the {model} has no target; leave out --target, or take a model that predicts, such as --model rbf")
 
@@ -31,7 +31,7 @@ def for_target(model: str, table: Any, target: str) -> str:
     classes = not is_numeric(kind) or types.is_boolean(kind)
     if classes and model not in (*FOR_CLASSES, *FOR_CLASSES.values()):
         raise Refusal(
-            f"column {target!r} holds no numbers, and the {model} predicts numbers; take {' or '.join(FOR_CLASSES.values())}"
+            f"column {target!r} holds no numbers, and --model {model} predicts numbers; take {' or '.join(FOR_CLASSES.values())}"
         )
     return FOR_CLASSES.get(model, model) if classes else model
 

@@ -13,6 +13,7 @@ from emkit.core.block import Block
 from emkit.core.checks import mapping, numbers
 from emkit.core.child import Child
 from emkit.core.errors import ParameterError
+from emkit.core.masks import is_mask, masked
 from emkit.core.parameters import Parameter
 from emkit.core.prior import Prior
 from emkit.core.records import Params
@@ -303,8 +304,9 @@ class Declared(Sloped):
         return list(dict.fromkeys([*own, *of_parts]))  # parts of one kind are alike
 
     def held_names(self) -> list[str]:
-        """Names of parameters that are held, wholly or partly."""
-        return [*(n for n in self.names if n in self.fixed), *(n for child in self.children for n in self.part(child).held_names())]
+        """Names of parameters that are held, wholly or partly: a part's as they are called here."""
+        of_parts = (self.outer(child, name) for child in self.children for name in self.part(child).held_names())
+        return [*(name for name in self.names if name in self.fixed), *of_parts]
 
     def remarks(self, params: Any) -> list[str]:
         """What a summary should say of these values, such as that one ended at a bound; by default what its parts say."""
@@ -386,23 +388,3 @@ class Declared(Sloped):
             free = np.isnan(self.held(name, values[name].shape))
             total += float(np.sum(prior.log_density(values[name])[free]))
         return total + sum(self.part(child).log_prior(child.of(params)) for child in self.children)
-
-
-def is_mask(value: Any) -> bool:
-    """Whether a fixed value is a boolean mask."""
-    try:
-        return np.asarray(value).dtype == bool
-    except ValueError:  # ragged: whoever reads it says so
-        return False
-
-
-def masked(mask: Any, init: np.ndarray | None, name: str, parameter: str) -> np.ndarray:
-    """A boolean mask stands for: these entries, at their starting values. Raises ParameterError if there are none."""
-    mask = np.asarray(mask)
-    if init is None:
-        raise ParameterError(
-            f"{name} is a mask, so {parameter}_init must say at which values the entries are held", parameter=parameter
-        )
-    if mask.shape != init.shape:
-        raise ParameterError(f"{name} has shape {mask.shape}, {parameter}_init {init.shape}", parameter=parameter)
-    return np.where(mask, init, np.nan)

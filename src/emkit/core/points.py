@@ -12,6 +12,23 @@ def nearest(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
     return labels
 
 
+def lloyd(points: np.ndarray, w: np.ndarray, centres: np.ndarray, rounds: int) -> tuple[np.ndarray, np.ndarray]:
+    """Centres (k, d) and the nearest of each point (n,) after k-means from these: Lloyd (1982), IEEE Trans. IT 28, 129-137.
+
+    A centre that loses all its points stays where it was.
+    """
+    k, labels = len(centres), nearest(points, centres)
+    for _ in range(rounds):
+        mass = np.bincount(labels, weights=w, minlength=k)
+        sums = np.stack([np.bincount(labels, weights=w * column, minlength=k) for column in points.T], axis=1)
+        centres = np.where(mass[:, None] > 0, sums / np.maximum(mass, 1e-300)[:, None], centres)
+        new = nearest(points, centres)
+        if np.array_equal(new, labels):
+            break
+        labels = new
+    return centres, labels
+
+
 def _squared_distance(points: np.ndarray, centre: np.ndarray) -> np.ndarray:
     off = points - centre
     return np.asarray(np.einsum("nd,nd->n", off, off))

@@ -7,7 +7,7 @@ import numpy as np
 
 from emkit.core.errors import DataError
 from emkit.core.hierarchy import hierarchical_labels
-from emkit.core.points import nearest, spread_out
+from emkit.core.points import lloyd, nearest, spread_out
 
 _MANY, _TIMES, _OTHERS = 0.1, 5, 10  # see values_that_stand_out
 _FAR = 100.0  # where columns are scaled to a standard deviation of 1
@@ -146,17 +146,7 @@ def seed_labels(
         centres = _distinct_rows(points, w, k, rng)
     else:
         centres = _plus_plus(points, w, k, rng, 1 if kind == "plain k-means++" else 2 + int(np.log(k)))
-    labels = nearest(points, centres)
-    if kind == "kmeans":
-        for _ in range(10):
-            mass = np.bincount(labels, weights=w, minlength=k)
-            sums = np.stack([np.bincount(labels, weights=w * column, minlength=k) for column in points.T], axis=1)
-            centres = np.where(mass[:, None] > 0, sums / np.maximum(mass, 1e-300)[:, None], centres)
-            new = nearest(points, centres)
-            if np.array_equal(new, labels):
-                break
-            labels = new
-    return _as_responsibilities(labels, k)
+    return _as_responsibilities(lloyd(points, w, centres, 10)[1] if kind == "kmeans" else nearest(points, centres), k)
 
 
 def _as_responsibilities(labels: np.ndarray, k: int) -> np.ndarray:

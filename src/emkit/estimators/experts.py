@@ -61,7 +61,8 @@ class MixtureOfExpertsRegressor(RegressorMixin, MixtureOfExperts):  # type: igno
         In the shape that ``GaussianMixture.covariances_`` has for the type.
     expert_intercepts_, expert_variances_ : array (K,)
     expert_coefficients_ : array (K, d), or (K, 0) of constant experts
-        Inputs that have one value in all rows are left out, here and in the gate.
+        Inputs that have one value in all rows are left out, here and in the gate; if all have one, the gate is held there, and
+        weights alone tell experts apart.
     converged_, n_iter_, result_, model_, columns_, n_features_in_, feature_names_in_
         ``columns_`` has the target as the last column.
 

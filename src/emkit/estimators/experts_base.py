@@ -76,7 +76,8 @@ class MixtureOfExperts(Supervised):
         model: Any = current.model
         log_weights = current.params.log_weights
         for rows, log_prob, predicted in model.family.predicted(current.params.components, source.x):
-            joint = log_prob + log_weights
+            top = log_prob.max(axis=1, keepdims=True)  # taken off first: far away, weights would be lost beside it
+            joint = log_prob - np.where(np.isfinite(top), top, 0.0) + log_weights
             found = posterior(joint, log_sum_exp(joint))
             lost = ~(found.sum(axis=1) > 0)  # so far away that no gate has a density there
             found[lost] = current.params.weights
@@ -118,19 +119,24 @@ class MixtureOfExperts(Supervised):
         model: Any = result.model
         part = model.family.gate
         mean, variance = part.family.moments(result.params.components.parts[0])
-        names = [self.columns_[j].name for j in part.columns]
+        names = [] if model.family.blind else [self.columns_[j].name for j in part.columns]
         more = "   ..." if len(names) > _SHOWN else ""
         lines = ["  " + "   ".join(["expert   weight", *(f"{name[:16]:>16}" for name in names[:_SHOWN])]) + more]
         for k, weight in enumerate(result.params.weights):
-            cells = [f"{m:.4g} ({s:.3g})" for m, s in zip(mean[k, :_SHOWN], np.sqrt(variance[k, :_SHOWN]), strict=True)]
+            seen = slice(min(len(names), _SHOWN))
+            cells = [f"{m:.4g} ({s:.3g})" for m, s in zip(mean[k, seen], np.sqrt(variance[k, seen]), strict=True)]
             lines.append("  " + "   ".join([f"{k:>6}   {weight:.4f}", *(f"{cell:>16}" for cell in cells)]))
-        return [*lines, "  where each expert is asked: means of the inputs, standard deviations in brackets"]
+        if names:
+            lines.append("  where each expert is asked: means of the inputs, standard deviations in brackets")
+        return lines
 
     def _more_in_words(self, result: Result) -> list[str]:
         """Inputs that were left out."""
         model: Any = result.model
-        idle = [self.columns_[j].name for part in model.family.parts[2:] for j in part.columns]
-        return [f"  inputs that have one value are left out: {', '.join(idle)}"] if idle else []
+        idle = ", ".join(self.columns_[j].name for j in model.family.idle)
+        if model.family.blind:
+            return [f"  inputs have one value each, which tells nothing: {idle}"]
+        return [f"  inputs that have one value are left out: {idle}"] if idle else []
 
     def _columns_by_moments(self) -> list[int]:
         """Of the gate."""

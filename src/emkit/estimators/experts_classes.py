@@ -7,10 +7,10 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 
 from emkit.core.columns import Column, Columns
-from emkit.core.errors import DataError, ParameterError
+from emkit.core.errors import DataError
 from emkit.core.result import Result
 from emkit.estimators.experts_base import MixtureOfExperts
-from emkit.estimators.targets import read_classes
+from emkit.estimators.targets import classes_that_count, read_classes
 from emkit.families.experts.logit import LogitExpert
 
 
@@ -58,7 +58,8 @@ class MixtureOfExpertsClassifier(ClassifierMixin, MixtureOfExperts):  # type: ig
     expert_intercepts_ : array (K, C - 1)
         Of the log odds of each class against the first one.
     expert_coefficients_ : array (K, C - 1, d), or (K, C - 1, 0) of constant experts
-        Inputs that have one value in all rows are left out, here and in the gate.
+        Inputs that have one value in all rows are left out, here and in the gate; if all have one, the gate is held there, and
+        weights alone tell experts apart.
     converged_, n_iter_, result_, model_, columns_, n_features_in_, feature_names_in_
         ``columns_`` has the target as the last column.
 
@@ -116,13 +117,7 @@ class MixtureOfExpertsClassifier(ClassifierMixin, MixtureOfExperts):  # type: ig
 
     def _target(self, y: Any, n: int, weights: np.ndarray | None) -> tuple[np.ndarray, Column]:
         codes, classes, name = read_classes(y, n)
-        there = np.unique(codes if weights is None else codes[weights > 0])
-        if len(there) < 2:
-            one = classes.tolist()[there[0]] if len(there) else None
-            what = "has one class" if len(classes) < 2 else "has one class where weights are above 0"
-            raise ParameterError(
-                f"the target {what}, {one!r}: there is nothing to tell apart; give at least two classes", parameter="y"
-            )
+        classes_that_count(codes, classes, weights)
         self._new_classes = classes
         return codes.astype(np.float64), Column(name or "y", "category", tuple(classes.tolist()))
 
@@ -175,11 +170,10 @@ class MixtureOfExpertsClassifier(ClassifierMixin, MixtureOfExperts):  # type: ig
         """Besides, how often each class is in each expert's region, at the mean of its inputs."""
         model: Any = result.model
         family, (gate, own) = model.family, result.params.components.parts[:2]
-        sel = family._inputs
-        known = np.repeat(gate.means[None], len(gate.means), axis=0)[:, :, sel], np.zeros((len(gate.means), len(sel), len(sel)))
-        p = family.expert.predicted(own, *known)
+        means = gate.means[:, None, family.inputs]  # a row for each expert
+        p = family.expert.predicted(own, means, np.zeros((len(means), means.shape[2], means.shape[2])))[0]
         levels = [str(level)[:12] for level in (self.columns_[-1].levels or ())][:6]
         lines = [*super()._labels_in_words(result), "", "  " + "   ".join(["expert", *(f"{name:>12}" for name in levels)])]
         for k in range(len(p)):
-            lines.append("  " + "   ".join([f"{k:>6}", *(f"{value:>12.4f}" for value in p[k, k, : len(levels)])]))
+            lines.append("  " + "   ".join([f"{k:>6}", *(f"{value:>12.4f}" for value in p[k, : len(levels)])]))
         return [*lines, "  probabilities of the classes at the mean of the inputs of each expert"]

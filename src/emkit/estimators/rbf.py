@@ -8,11 +8,14 @@ from scipy.special import stdtrit
 from sklearn.base import RegressorMixin
 
 from emkit.core.checks import level_of, one_of
-from emkit.core.errors import DataError, ParameterError
+from emkit.core.errors import DataError
 from emkit.core.monitor import Monitor
 from emkit.estimators.rbf_base import RBFNetwork
+from emkit.estimators.targets import cells_of, finite_numbers
 from emkit.models.rbf.described import Described, described
+from emkit.models.rbf.inputs import Inputs
 from emkit.models.rbf.network import Params, fit_network, predict
+from emkit.models.rbf.search import Wanted
 
 NOISE, READOUTS = ("local", "constant"), ("evidence", "ridge", "em")
 
@@ -133,8 +136,8 @@ class RBFRegressor(RegressorMixin, RBFNetwork):  # type: ignore[misc]
         self._flat = self._fit_rows(X, lambda n, weights: self._target(y, n), sample_weight)
         return self
 
-    def _fit_network(self, x: np.ndarray, target: Any, weights: np.ndarray | None, how: dict[str, Any]) -> Params:
-        return fit_network(x, target, weights, readout=self.readout, noise=self.noise, **how)
+    def _fit_network(self, x: np.ndarray, target: Any, weights: np.ndarray | None, wanted: Wanted, inputs: Inputs | None) -> Params:
+        return fit_network(x, target, weights, wanted, readout=self.readout, noise=self.noise, inputs=inputs)
 
     def _described(self, network: Params) -> Described:
         return described(network)
@@ -147,23 +150,10 @@ class RBFRegressor(RegressorMixin, RBFNetwork):  # type: ignore[misc]
 
     def _target(self, y: Any, n: int) -> tuple[np.ndarray, bool]:
         """The outputs (n, p), and whether they were given as (n,)."""
-        if y is None:
-            raise ParameterError("requires y to be passed, but the target y is None: give the target, fit(X, y)", parameter="y")
-        try:
-            if np.iscomplexobj(np.asarray(y)):
-                raise DataError("Complex data not supported: the target y is complex")
-            target = np.asarray(y, dtype=np.float64)
-        except DataError:
-            raise
-        except (TypeError, ValueError) as error:
-            raise DataError(f"the target y holds something that is no number: {error}") from error
-        if target.ndim not in (1, 2) or len(target) != n:
-            raise DataError(f"X has {n} rows, y has the shape {target.shape}: give (n,) or (n, p), one row for each of X")
-        bad = np.argwhere(~np.isfinite(target))
-        if len(bad):
-            value = "missing (NaN)" if np.isnan(target[tuple(bad[0])]) else "infinity"
-            raise DataError(f"the target y is {value} in row {bad[0][0]}: leave the row out", row=int(bad[0][0]))
-        return target.reshape(n, -1), target.ndim == 1
+        array = cells_of(y)
+        if array.ndim not in (1, 2) or len(array) != n or not array.size:
+            raise DataError(f"X has {n} rows, y has the shape {array.shape}: give (n,) or (n, p), one row for each of X")
+        return finite_numbers(array).reshape(n, -1), array.ndim == 1
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
         """The mean of the target at each row, (n,) or (n, p).

@@ -23,7 +23,8 @@ from emkit.estimators.rbf_inputs import inputs_of
 from emkit.estimators.settings import make_rng
 from emkit.estimators.targets import column_of_target
 from emkit.models.rbf.described import Described
-from emkit.models.rbf.search import KINDS, STOPPED, Tried
+from emkit.models.rbf.inputs import Inputs
+from emkit.models.rbf.search import KINDS, STOPPED, Tried, Wanted
 
 WIDTHS, CENTERS = ("columns", "units"), ("metric", "input", "joint")
 
@@ -45,8 +46,8 @@ class RBFNetwork(Predicts, PlottedRegression, AskedByPrograms, BaseEstimator):  
     monitors: Any
 
     @abstractmethod
-    def _fit_network(self, x: np.ndarray, target: Any, weights: np.ndarray | None, how: dict[str, Any]) -> Any:
-        """The network; ``how`` are the settings that both kinds have."""
+    def _fit_network(self, x: np.ndarray, target: Any, weights: np.ndarray | None, wanted: Wanted, inputs: Inputs | None) -> Any:
+        """The network with the units that are wanted; ``inputs`` is their distribution, where cells are missing."""
 
     @abstractmethod
     def _described(self, network: Any) -> Described:
@@ -85,11 +86,9 @@ class RBFNetwork(Predicts, PlottedRegression, AskedByPrograms, BaseEstimator):  
 
         rng = np.random.default_rng(make_rng(self.random_state).integers(0, 2**31))
         with threadpool_limits(1, user_api="blas"):  # matrices are small: threads of BLAS would take 50 times the CPU time
-            how = {
-                "n_units": self._size(), "units": self.units, "widths": self.widths, "centers": self._centers(x.shape[1]),
-                "rng": rng, "halted": halted, "report": report, "inputs": inputs_of(x, weights),
-            }  # fmt: skip
-            network = self._fit_network(x, target, weights, how)
+            centers, seed = self._centers(x.shape[1]), int(rng.integers(2**62))
+            wanted = Wanted(self._size(), self.units, self.widths, centers, seed, halted, report)
+            network = self._fit_network(x, target, weights, wanted, inputs_of(x, weights))
         self._take_on(network, table.columns)
         if STOPPED in network.notes and not cut:  # by Ctrl-C
             cut.append(StopReason.INTERRUPTED)
@@ -205,12 +204,15 @@ class RBFNetwork(Predicts, PlottedRegression, AskedByPrograms, BaseEstimator):  
         """What was found, in a few lines."""
         network = self._fitted()
         names = list(self._columns.names)
-        head = "linear model" if not self.n_units_ else f"{self.n_units_} {self.units_} units"
-        lines = [f"{self._in_words()}: {head}", f"  log evidence {self.log_evidence_:.2f}"]
+        k, relevance = self.n_units_, self.relevance_
+        what = f"{k} {self.units_} unit{'s' * (k > 1)}" if k else "linear model"
+        lines = [f"{self._in_words()}: {what}"]
+        if np.isfinite(self.log_evidence_):  # there is none of a constant target
+            lines.append(f"  log evidence {self.log_evidence_:.2f}")
         lines += [f"  {note}" for note in network.notes]
-        for j in np.argsort(-self.relevance_, kind="stable")[:10]:
-            width = self.widths_[..., j].mean()
-            lines.append(f"  {names[j]}: relevance {self.relevance_[j]:.3f}, width {width:.4g}")
+        for j in np.argsort(-relevance, kind="stable")[:10]:
+            width = f", width {self.widths_[..., j].mean():.4g}" if k else ""
+            lines.append(f"  {names[j]}: relevance {relevance[j]:.3f}{width}")
         return "\n".join(lines)
 
     def _in_words(self) -> str:

@@ -6,12 +6,13 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import ClassifierMixin
 
-from emkit.core.errors import ParameterError
 from emkit.core.monitor import Monitor
 from emkit.estimators.rbf_base import RBFNetwork
-from emkit.estimators.targets import read_classes
+from emkit.estimators.targets import classes_that_count, read_classes
 from emkit.models.rbf.class_network import ClassParams, fit_classes, predict_proba
 from emkit.models.rbf.described import Described, in_units
+from emkit.models.rbf.inputs import Inputs
+from emkit.models.rbf.search import Wanted
 
 
 class RBFClassifier(ClassifierMixin, RBFNetwork):  # type: ignore[misc]
@@ -106,21 +107,17 @@ class RBFClassifier(ClassifierMixin, RBFNetwork):  # type: ignore[misc]
 
         def read(n: int, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
             codes, classes, _ = read_classes(y, n)
-            there = np.bincount(codes, weights, len(classes)) > 0
-            if there.sum() < 2:
-                raise ParameterError(
-                    f"a classifier needs at least two classes; the target y has one class, {classes[there][:1].tolist()}, in rows "
-                    "that count",
-                    parameter="y",
-                )
+            there = classes_that_count(codes, classes, weights)
             return (np.cumsum(there) - 1)[codes], classes[there]  # rows of a class without weight do not count
 
         self.classes_ = self._fit_rows(X, read, sample_weight)
         return self
 
-    def _fit_network(self, x: np.ndarray, target: Any, weights: np.ndarray | None, how: dict[str, Any]) -> ClassParams:
+    def _fit_network(
+        self, x: np.ndarray, target: Any, weights: np.ndarray | None, wanted: Wanted, inputs: Inputs | None
+    ) -> ClassParams:
         used = np.ones(len(x), dtype=bool) if weights is None else weights > 0
-        return fit_classes(x, np.maximum(target, 0), int(target[used].max()) + 1, weights, **how)
+        return fit_classes(x, np.maximum(target, 0), int(target[used].max()) + 1, weights, wanted, inputs=inputs)
 
     def _described(self, network: ClassParams) -> Described:
         return in_units(network.scaling, network.units, network.readout.mean)

@@ -11,6 +11,7 @@ from emkit.families.gaussian.conditional import matrices
 from emkit.families.gaussian.family import Gaussian
 from emkit.models.mixture import FiniteMixture
 from emkit.models.rbf.inputs import Inputs
+from emkit.models.rbf.scaling import by_rank
 
 _SIZES = (1, 3)
 _ROWS = 4000  # that the distribution is learnt from
@@ -31,6 +32,7 @@ def inputs_of(x: np.ndarray, weights: np.ndarray | None) -> Inputs | None:
     d = x.shape[1]
     if not len(varied):
         return Inputs(np.ones(1), low[None], np.eye(d)[None])
+    varied = varied[by_rank(_lean(rows[:, varied], mass, low[varied], high[varied]))]
     middle, size = 0.5 * (low + high)[varied], (high - low)[varied]  # units of columns do not matter, to the last digits
     scaled = np.rint((rows[:, varied] - middle) / size * _GRID) / _GRID
     source = ArraySource(np.ascontiguousarray(scaled), mass, checked=True).distinct()
@@ -52,3 +54,9 @@ def inputs_of(x: np.ndarray, weights: np.ndarray | None) -> Inputs | None:
     means[:, varied] = params.means * size + middle
     covariances[:, varied[:, None], varied] = params.covariances * np.outer(size, size)
     return Inputs(np.asarray(mixture.weights), means, covariances)
+
+
+def _lean(x: np.ndarray, weights: np.ndarray | None, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Where the mean of each column's observed cells is between its ends, (d,): columns are taken in this order, not the user's."""
+    mass = ~np.isnan(x) * (1.0 if weights is None else weights[:, None])
+    return np.asarray((mass * np.nan_to_num((x - low) / (high - low))).sum(axis=0) / mass.sum(axis=0))

@@ -97,7 +97,7 @@ def without_groups(X: Any, column: Any) -> tuple[Any, Any]:
 
 def group_codes(groups: Any, n: int) -> np.ndarray:
     """Numbers of the groups of rows, (n,). Raises DataError for a row without one."""
-    found, _ = column_of_target(groups, n)
+    found, _ = column_of_target(groups, n, "groups")
     gone = np.array([value is None or value != value for value in found.tolist()], dtype=bool)
     if gone.any():
         row = int(np.flatnonzero(gone)[0])

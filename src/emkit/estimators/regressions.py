@@ -26,6 +26,7 @@ from emkit.estimators.regression_rows import (
     place,
     without_groups,
 )
+from emkit.estimators.regression_words import classes_in_words
 from emkit.estimators.supervised import TARGET, Supervised, with_more
 from emkit.estimators.targets import read_numbers
 from emkit.families.regression.family import Regression
@@ -364,26 +365,7 @@ class MixtureOfRegressions(RegressorMixin, Supervised):  # type: ignore[misc]
         return model.n_hidden or 1
 
     def _labels_in_words(self, result: Result) -> list[str]:
-        family, params = self._lines()
-        columns = self.columns_
-        model: Any = result.model
-        shown = model.known[0].family if isinstance(model, ConcomitantMixture) else tuple(range(len(columns)))
-        names = [columns[shown[j]].name for j in family.known[0].on]
-        spread = family.kind.has_variance
-        lines = ["  " + "   ".join(["class   weight", *(f"{name[:12]:>12}" for name in ["intercept", *names])])]
-        lines[0] += f"   {'sigma':>12}" * spread
-        for k, weight in enumerate(self.weights_):
-            cells = [params.intercepts[k], *params.coefficients[k], *([self.sigma_[k]] if spread else [])]
-            lines.append("  " + "   ".join([f"{k:>5}   {weight:.4f}", *(f"{cell:>12.4g}" for cell in cells)]))
-        if isinstance(model, ConcomitantMixture) and model.concomitant:
-            about = [columns[j].name for j in model.known[0].concomitant]
-            lines += ["", "  " + "   ".join(["class", *(f"{name[:12]:>12}" for name in ["intercept", *about])])]
-            own: Any = result.params
-            for k, first in enumerate(own.class_intercepts):
-                cells = [first, *own.class_coefficients[k]]
-                lines.append("  " + "   ".join([f"{k:>5}", *(f"{cell:>12.4g}" for cell in cells)]))
-            lines.append("  log class weights, up to a constant; weights above are those at averages of these columns")
-        return lines
+        return classes_in_words(self, result)
 
     def _columns_by_moments(self) -> list[int]:
         """None: of inputs there is no distribution."""

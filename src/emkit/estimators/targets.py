@@ -11,44 +11,59 @@ from emkit.data.tables import is_table, read_frame
 from emkit.data.validate import unmask
 
 
-def column_of_target(y: Any, n: int) -> tuple[np.ndarray, str | None]:
+def column_of_target(y: Any, n: int, what: str = "y") -> tuple[np.ndarray, str | None]:
     """The target as an array (n,), and its name, if it has one. Raises DataError if it is not one column with a cell a row."""
-    if y is None:
-        raise ParameterError("requires y to be passed, but the target y is None: give the target, fit(X, y)", parameter="y")
     name = getattr(y, "name", None)
     if is_table(y):
         frame = read_frame(y)
         if len(frame.columns) != 1:
-            raise DataError(f"y should be a 1d array: the target has {len(frame.columns)} columns; give one")
+            raise DataError(f"{what} should be a 1d array: it has {len(frame.columns)} columns; give one")
         name, array = frame.columns[0], frame[frame.columns[0]].to_numpy()
     else:
-        found = unmask(y)
-        array = np.asarray(found if hasattr(found, "__array__") else list(found) if np.iterable(found) else found)
+        array = cells_of(y)
     if array.ndim == 2 and array.shape[1] == 1:
         if not is_table(y):
-            warn("A column-vector y was passed when a 1d array was expected: its one column is taken", DataConversionWarning)
+            warn(f"A column-vector {what} was passed when a 1d array was expected: its one column is taken", DataConversionWarning)
         array = array[:, 0]
     if array.ndim != 1:
-        raise DataError(f"y should be a 1d array, got an array of shape {array.shape}")
+        raise DataError(f"{what} should be a 1d array, got an array of shape {array.shape}")
     if len(array) != n:
-        raise DataError(f"X has {n} rows and y has {len(array)}: inconsistent numbers of samples; give one target for each row")
+        raise DataError(f"X has {n} rows and {what} has {len(array)}: inconsistent numbers of samples; give one for each row")
     return array, name if isinstance(name, str) else None
 
 
-def read_numbers(y: Any, n: int, what: str = "the target y") -> tuple[np.ndarray, str | None]:
+def read_numbers(y: Any, n: int, what: str = "y") -> tuple[np.ndarray, str | None]:
     """Numbers (n,), float64, and a name. Raises DataError, naming the row, for a missing one and for infinity."""
-    array, name = column_of_target(y, n)
+    array, name = column_of_target(y, n, what)
+    return finite_numbers(array, "the target y" if what == "y" else what), name
+
+
+def cells_of(y: Any) -> np.ndarray:
+    """The target as an array, in its shape, NaN where a cell is masked. Raises ParameterError for None, DataError for no array."""
+    if y is None:
+        raise ParameterError("requires y to be passed, but the target y is None: give the target, fit(X, y)", parameter="y")
+    found = unmask(y)
+    try:
+        return np.asarray(found if hasattr(found, "__array__") else list(found) if np.iterable(found) else found)
+    except ValueError as error:
+        raise DataError(f"the target y is no array: {error}") from error
+
+
+def finite_numbers(array: np.ndarray, what: str = "the target y") -> np.ndarray:
+    """An array as float64, in its shape. Raises DataError, naming the row, for a missing one and for infinity."""
     if np.iscomplexobj(array):
         raise DataError(f"Complex data not supported: {what} is complex")
+    if array.dtype.kind in "mM":
+        raise DataError(f"{what} holds dates or times: give numbers, such as days since the first")
     try:
         numbers = np.asarray(array, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise DataError(f"{what} holds something that is no number: {error}") from error
-    bad = np.flatnonzero(~np.isfinite(numbers))
+    bad = np.argwhere(~np.isfinite(numbers))
     if len(bad):
-        value = "missing (NaN)" if np.isnan(numbers[bad[0]]) else "infinity"
-        raise DataError(f"{what} is {value} in row {bad[0]}: leave the row out", row=int(bad[0]))
-    return numbers, name
+        value = "missing (NaN)" if np.isnan(numbers[tuple(bad[0])]) else "infinity"
+        raise DataError(f"{what} is {value} in row {bad[0][0]}: leave the row out", row=int(bad[0][0]))
+    return numbers
 
 
 def read_classes(y: Any, n: int) -> tuple[np.ndarray, np.ndarray, str | None]:
@@ -69,3 +84,15 @@ def read_classes(y: Any, n: int) -> tuple[np.ndarray, np.ndarray, str | None]:
     except (TypeError, ValueError) as error:
         raise DataError(f"the target y does not hold classes: {error}") from error
     return codes.ravel(), classes, name
+
+
+def classes_that_count(codes: np.ndarray, classes: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+    """Which classes (C,) have a row with a weight above 0. Raises ParameterError unless at least two have."""
+    there = np.bincount(codes, weights, len(classes)) > 0
+    if there.sum() < 2:
+        what = "has one class" if len(classes) < 2 else "has one class where weights are above 0"
+        one = next(iter(classes[there].tolist()), None)
+        raise ParameterError(
+            f"the target {what}, {one!r}: there is nothing to tell apart; give at least two classes", parameter="y"
+        )
+    return np.asarray(there)

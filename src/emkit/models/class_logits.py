@@ -6,7 +6,9 @@ import numpy as np
 
 from emkit.core.bayes import log_sum_exp
 from emkit.core.records import Stats
+from emkit.core.summary import ColumnSummary
 from emkit.families.guarded import guarded_length, solved
+from emkit.families.regression.frame import standard_units
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,9 @@ class ClassUnits:
         return cls(np.zeros(c), np.ones(c), np.zeros(c), np.zeros(c))
 
     @classmethod
-    def of(cls, mean: np.ndarray, variance: np.ndarray, low: np.ndarray, high: np.ndarray) -> "ClassUnits":
-        """Of columns with these moments and ranges; a constant one has scale 1."""
-        told = variance > (1e-10 * mean) ** 2
-        scale = np.sqrt(np.where(told, variance, 1.0))
-        return cls(mean, scale, *((np.where(told, end, mean) - mean) / scale for end in (low, high)))
+    def of(cls, summary: ColumnSummary) -> "ClassUnits":
+        """Of columns of which this is known; a constant one has scale 1."""
+        return cls(*standard_units(summary, len(summary.mean)))
 
     def design(self, u: np.ndarray) -> np.ndarray:
         """[1, standardised columns], (n, 1 + c)."""

@@ -249,7 +249,8 @@ class ConcomitantMixture(ConcomitantColumns):
     @property
     def in_words(self) -> str:
         """As of a plain mixture, with the concomitant columns."""
-        return f"{self.family.mixture_in_words(self.n_hidden)}, given {', '.join(map(str, self.concomitant))}"
+        given = f", given {', '.join(map(str, self.concomitant))}" if self.concomitant else ""
+        return self.family.mixture_in_words(self.n_hidden) + given
 
     def label_table(self, params: ConcomitantParams) -> tuple[str, list[str]]:
         """Weights at the average of the concomitant columns."""

@@ -172,9 +172,7 @@ class ConcomitantColumns(Model):
             if len(u):
                 here = summarise(u, weights)
                 summary = here if summary is None else summary + here
-        if summary is None:
-            return ClassUnits.empty(len(at))
-        return ClassUnits.of(summary.mean, summary.variance, summary.low, summary.high)
+        return ClassUnits.empty(len(at)) if summary is None else ClassUnits.of(summary)
 
     def _warn_of_changes(self, source: Source) -> None:
         """Of concomitant columns that change within a group, where only the first row's count; one that the family has may."""

@@ -20,7 +20,7 @@ def command(
         print_json(outcome(fitted, version))
         return
     names = columns(fitted)
-    changed = _changed(fitted, settings(fitted))
+    changed = _changed(settings(fitted), settings(type(fitted)()))
     print(f"{model_name(type(fitted).__name__)} in {str(model)!r}, written by emkit {version}")
     items = fitted.columns_.items[: None if names is None else len(names)]  # a target and the like come after the inputs
     levels = [f" ({', '.join(map(str, c.levels))})" if c.levels else "" for c in items]
@@ -36,9 +36,8 @@ def command(
         print(f"\n{name}, shape {value.shape}\n{_array(value)}")
 
 
-def _changed(fitted: Any, kept: dict[str, Any]) -> dict[str, Any]:
+def _changed(kept: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
     """The settings that differ from the estimator's defaults."""
-    defaults = type(fitted)().get_params(deep=False)
     return {name: value for name, value in kept.items() if repr(value) != repr(defaults[name])}
 
 

@@ -9,13 +9,16 @@ import numpy as np
 from emkit.core.bayes import Pass, slices
 from emkit.core.block import Block, Source
 from emkit.core.columns import Columns
-from emkit.core.errors import ParameterError
+from emkit.core.errors import DataError, ParameterError
 from emkit.families.column_parts import ColumnPart
 from emkit.families.experts.expert import Expert
 from emkit.families.experts.unseen import Unseen, gate_stats, unseen
 from emkit.families.gaussian.family import Gaussian
 from emkit.families.ignored import Ignored
 from emkit.families.per_column import PerColumn, PerColumnParams, PerColumnStats
+
+IDLE = 0.5 / np.pi
+"""The variance of a gate whose inputs have one value each: its density there is 1."""
 
 
 @dataclass(frozen=True, init=False)
@@ -73,8 +76,8 @@ class Experts(PerColumn):
         return int(self.parts[1].own[0])
 
     @property
-    def _inputs(self) -> list[int]:
-        """Which of the gate's columns the expert is regressed on."""
+    def inputs(self) -> list[int]:
+        """Which of the gate's columns, by place, the expert is regressed on."""
         return [self.gate.columns.index(self.parts[1].columns[j]) for j in self.expert.inputs]
 
     def complete(self, columns: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -82,23 +85,42 @@ class Experts(PerColumn):
         return ()
 
     def ready(self, source: Source, k: int) -> Self:
-        """Inputs that have one value are left out of gate and expert, unless all of them have."""
+        """Inputs that have one value are left out of gate and expert.
+
+        If all of them have, the gate is held there, with a density of 1 whatever the expert: weights alone tell experts apart.
+        """
         numbered = self.numbered(source.columns)
         summary, gate = source.summary, numbered.gate
-        told = [j for j in gate.columns if summary.low[j] < summary.high[j]]
+        told = tuple(j for j in gate.columns if summary.low[j] < summary.high[j])
         idle = tuple(j for j in gate.columns if j not in told)
-        if not idle or not told or self.has_values:
+        if not told and self.has_values and not gate.family.is_held("covariances"):
+            raise DataError("every input has one value, so none tells experts apart; give no values for them, or inputs that vary")
+        if not idle or self.has_values:
             return super().ready(source, k)
         expert = numbered.parts[1]
         keep = tuple(j for j in expert.columns if j not in idle)
         blank: Any = replace(expert.family, places=None)  # type: ignore[call-arg]
-        family = replace(blank, target=numbered.target) if len(keep) > 1 else blank
-        parts = [
-            replace(gate, columns=tuple(told)),
-            replace(expert, columns=keep, family=family),
-            ColumnPart("idle", idle, Ignored()),
-        ]
+        family = replace(blank, target=numbered.target) if len(keep) > 1 else replace(blank, on=(), target=None)
+        parts = [replace(gate, columns=told or idle), replace(expert, columns=keep, family=family)]
+        if told:
+            parts.append(ColumnPart("idle", idle, Ignored()))
+        else:
+            held = {"means": np.tile(summary.low[list(idle)], (k, 1)), "covariances": IDLE}
+            parts[0] = replace(parts[0], family=replace(gate.family, prior=None).configured(held, {}))  # type: ignore[call-arg]
         return super(Experts, replace(self, parts=tuple(parts))).ready(source, k)
+
+    @property
+    def idle(self) -> tuple[int, ...]:
+        """Inputs, by number, that have one value and so tell nothing."""
+        if self.blind:
+            return self.gate.columns
+        return tuple(j for part in self.parts[2:] for j in part.columns)
+
+    @property
+    def blind(self) -> bool:
+        """Whether all inputs have one value, so that the gate tells nothing."""
+        held = np.asarray(self.gate.family.fixed.get("covariances", 0.0))
+        return bool(np.isin(held, (IDLE, 0.0)).all() and (held == IDLE).any())
 
     def without_data(self, values: Mapping[str, Any], d: int) -> Self:
         """With its columns by number."""
@@ -124,7 +146,7 @@ class Experts(PerColumn):
         out = np.empty((len(x), len(params.parts[0].means)))
         out[~holes] = super().log_prob(params, x[~holes])
         some = x[holes]
-        at, sel = np.flatnonzero(holes), self._inputs
+        at, sel = np.flatnonzero(holes), self.inputs
         for group in self._groups(params, some):
             y = some[group.rows, self.target].astype(np.float64)
             known = group.means[:, :, sel], group.covariances[:, sel][:, :, sel]
@@ -138,7 +160,7 @@ class Experts(PerColumn):
         if not holes.any():
             return super().stats(params, x, resp)
         gate, expert, *idle = super().stats(params, x[~holes], resp[~holes]).parts
-        some, weights, sel = x[holes], resp[holes], self._inputs
+        some, weights, sel = x[holes], resp[holes], self.inputs
         second = not self.gate.family.is_held("covariances")
         for group in self._groups(params, some):
             r, y = weights[group.rows], some[group.rows, self.target].astype(np.float64)
@@ -163,7 +185,7 @@ class Experts(PerColumn):
         That is a mean and a variance of the target under each component, (n, K) each, or probabilities of classes, (n, K, C); the
         target itself is not looked at.
         """
-        x, sel = np.asarray(x), self._inputs
+        x, sel = np.asarray(x), self.inputs
         for group in self._groups(params, x):
             known = group.means[:, :, sel], group.covariances[:, sel][:, :, sel]
             yield group.rows, group.log_prob, self.expert.predicted(params.parts[1], *known)  # type: ignore[attr-defined]

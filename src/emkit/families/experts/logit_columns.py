@@ -112,23 +112,14 @@ class ConfiguredLogit(Expert):
 
     def ready(self, source: Source, k: int) -> Self:
         """Finds its columns, their units, and the shares of the classes."""
-        places = self._there(source)
-        on, summary = list(places.on), source.summary
-        counts, low, high = np.zeros(self.n_classes), np.full(len(on), np.inf), np.full(len(on), -np.inf)
+        places, counts = self._there(source), np.zeros(self.n_classes)
         for block in source:
             w = np.ones(block.n) if block.row_weights is None else np.asarray(block.row_weights, dtype=np.float64)
-            x = np.asarray(block.x)[w > 0]
-            y, w = x[:, places.target], w[w > 0]
-            seen = ~np.isnan(y)
+            y = np.asarray(block.x)[:, places.target]
+            seen = ~np.isnan(y) & (w > 0)
             counts += np.bincount(y[seen].astype(np.int64), w[seen], self.n_classes)
-            low = np.fmin(low, np.fmin.reduce(x[:, on], axis=0, initial=np.inf))
-            high = np.fmax(high, np.fmax.reduce(x[:, on], axis=0, initial=-np.inf))
-        centre, variance = np.nan_to_num(summary.mean[on]), np.nan_to_num(summary.variance[on])
-        told = variance > (1e-10 * centre) ** 2
-        scale = np.sqrt(np.where(told, variance, 1.0))
-        low, high = ((np.where(told, end, centre) - centre) / scale for end in (low, high))
         shares = (counts + 1.0 / self.n_classes) / (counts.sum() + 1.0)
-        return replace(self, places=places, frame=Frame(centre, scale, low, high, rows=float(counts.sum())), shares=shares)
+        return replace(self, places=places, frame=Frame.of_classes(source, places), shares=shares)
 
     def sizes(self, k: int, d: int) -> dict[str, int]:
         """As many log odds as classes but one."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emkit.core.bayes import SLICE
+from emkit.families.gaussian.conditional import matrices
 from emkit.families.gaussian.missing import Pattern, patterns
 from emkit.families.gaussian.params import GaussianParams, GaussianStats
 
@@ -36,22 +37,13 @@ class Unseen:
     covariances: np.ndarray
 
 
-def as_matrices(params: GaussianParams) -> GaussianParams:
-    """The same distributions with covariances as matrices, (K or 1, d, d)."""
-    if params.covariances.ndim == 3:
-        return params
-    d = params.means.shape[1]
-    variances = np.broadcast_to(params.covariances, (len(params.covariances), d))
-    return GaussianParams(params.means, variances[:, :, None] * np.eye(d))
-
-
 def unseen(params: GaussianParams, x: np.ndarray) -> Iterator[Unseen]:
     """Rows (n, d) in groups that have the same cells missing. Columns are scaled first, so that their units do not matter."""
-    matrices = as_matrices(params)
-    k, d = matrices.means.shape
-    scale = np.sqrt(np.diagonal(matrices.covariances, axis1=1, axis2=2).mean(axis=0))
+    plain = matrices(params)
+    k, d = plain.means.shape
+    scale = np.sqrt(np.diagonal(plain.covariances, axis1=1, axis2=2).mean(axis=0))
     x = np.asarray(x, dtype=np.float64)
-    scaled = GaussianParams(matrices.means / scale, matrices.covariances / (scale[:, None] * scale))
+    scaled = GaussianParams(plain.means / scale, plain.covariances / (scale[:, None] * scale))
     for observed, rows in patterns(~np.isnan(x)):
         pattern = Pattern(scaled, observed)
         gone = pattern.missing

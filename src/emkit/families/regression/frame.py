@@ -57,18 +57,23 @@ class Frame:
     @classmethod
     def of(cls, source: Source, places: Places, response: Response) -> "Frame":
         """From the rows whose response is observed; ``pooled`` is the variance as yet."""
-        summary, q = _told_rows(source, places), len(places.on)
+        summary, q = told_rows(source, places), len(places.on)
         if summary is None:  # no row says anything
             return replace(cls.empty(q), variance=0.0, start=response.link(0.0, 1.0), unit=response.unit(0.0, 1.0), pooled=0.0)
-        centre, variance = np.nan_to_num(summary.mean[:q]), np.nan_to_num(summary.variance[:q])
-        told = variance > (1e-10 * centre) ** 2
-        scale = np.sqrt(np.where(told, variance, 1.0))
-        low, high = ((np.where(told, end[:q], centre) - centre) / scale for end in (summary.low[:q], summary.high[:q]))
         y, offset, trials, left = (float(value) for value in np.nan_to_num(summary.mean[q:]))
         start = left if response.has_variance else response.link(y, trials) - offset
         spread = float(np.nan_to_num(summary.variance[q + 3 if response.has_variance else q]))
-        return cls(centre, scale, low, high, y, spread, start, response.unit(y, trials), offset, trials, spread,
-                   float(summary.weight[q]))  # fmt: skip
+        unit, rows = response.unit(y, trials), float(summary.weight[q])
+        return cls(*standard_units(summary, q), y, spread, start, unit, offset, trials, spread, rows)
+
+    @classmethod
+    def of_classes(cls, source: Source, places: Places) -> "Frame":
+        """From the rows whose response, a class, is observed: units of the covariates, and how many rows there are."""
+        summary, q = told_rows(source, places), len(places.on)
+        if summary is None:
+            return cls.empty(q)
+        centre, scale, low, high = standard_units(summary, q)
+        return cls(centre, scale, low, high, rows=float(summary.weight[q]))
 
     def standard(self, intercepts: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
         """Coefficients of [1, (x - centre) / scale], (K, 1 + q), from those of [1, x]."""
@@ -119,7 +124,16 @@ class Cells:
         return cls(z, x[:, [places.target]], offset, trials, told)
 
 
-def _told_rows(source: Source, places: Places) -> ColumnSummary | None:
+def standard_units(summary: ColumnSummary, q: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Means and sds of the first ``q`` columns, 1 for a constant one, and ranges of the standardised columns, (q,) each."""
+    centre, variance = np.nan_to_num(summary.mean[:q]), np.nan_to_num(summary.variance[:q])
+    told = variance > (1e-10 * centre) ** 2
+    scale = np.sqrt(np.where(told, variance, 1.0))
+    low, high = ((np.where(told, end[:q], centre) - centre) / scale for end in (summary.low, summary.high))
+    return centre, scale, low, high
+
+
+def told_rows(source: Source, places: Places) -> ColumnSummary | None:
     """Of covariates, response, offset, trials and response less offset, over rows with a response and a weight; None if none has.
 
     Without an offset it is 0, without trials they are 1.

@@ -8,8 +8,8 @@ import numpy as np
 from emkit.core import simplex
 from emkit.core.bayes import add_labels, weighted_sum
 from emkit.core.block import Block, Source
-from emkit.core.declared import masked
 from emkit.core.errors import DataError, ImpossibleSequenceError, ParameterError
+from emkit.core.masks import masked
 from emkit.core.model import Inference
 from emkit.core.parallel import each
 from emkit.core.scratch import borrow

@@ -4,9 +4,8 @@ The metric and the units are those of a regression on the classes' indicators, w
 kind of units, and the weights, are those of the largest Laplace evidence of the logits (``logits``).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -14,11 +13,11 @@ from emkit.models.rbf.features import Array, Units
 from emkit.models.rbf.inputs import Inputs
 from emkit.models.rbf.logits import Blocks, Logits, believe, maximise, moderated, probabilities
 from emkit.models.rbf.metric import Sample
-from emkit.models.rbf.passes import BLOCK, Piece, Rows, expected, features, least_activity, slopes_of
+from emkit.models.rbf.passes import BLOCK, Rows, features, least_activity, piece_of, slopes_of
 from emkit.models.rbf.prepared import Prepared, different, no_units, prepare
 from emkit.models.rbf.sampling import distinct_sample
 from emkit.models.rbf.scaling import Scaling
-from emkit.models.rbf.search import KINDS, STOPPED, Tried, each_pair, first_metric, planned
+from emkit.models.rbf.search import STOPPED, Tried, Wanted, each_pair, first_metric, planned
 
 
 @dataclass(frozen=True)
@@ -43,15 +42,9 @@ def fit_classes(
     X: Array,
     codes: Array,
     n_classes: int,
-    weights: Array | None = None,
+    weights: Array | None,
+    wanted: Wanted,
     *,
-    n_units: int | str = "auto",
-    units: str = "auto",
-    widths: str = "columns",
-    centers: str | Array = "metric",
-    rng: np.random.Generator,
-    halted: Callable[[], bool] = lambda: False,
-    report: Callable[[Tried], None] | None = None,
     inputs: Inputs | None = None,
 ) -> ClassParams:
     """Fit a network to rows.
@@ -63,7 +56,7 @@ def fit_classes(
         Numbers of the classes, from 0.
     n_classes : int
         At least 2, each of which has a row that counts.
-    weights, n_units, units, widths, centers, rng, halted, report, inputs
+    weights, wanted, inputs
         As in ``network.fit_network``.
     """
     indicators = np.eye(n_classes)[np.asarray(codes, dtype=np.intp)]
@@ -72,11 +65,9 @@ def fit_classes(
     x, y, mass = different(np.asarray(X, float), y, mass)
     of = prepare(x if inputs is None else inputs.fill(x), y, mass)
     inputs = None if inputs is None else inputs.some(of.scaling.kept)
-    seed = int(rng.integers(2**62))
-    sample = distinct_sample(of.rows, seed)
-    kinds = KINDS if units == "auto" else (units,)
-    chosen, table, notes = _choose(of, sample, seed, n_units, kinds, widths, centers, halted, report)
-    rows = of.rows.with_holes(x[:, of.scaling.kept], inputs)
+    sample = distinct_sample(of.rows, wanted.seed)
+    chosen, table, notes = _choose(of, sample, wanted)
+    rows = of.rows.with_holes(x, inputs)
     blocks = _of_rows(rows, chosen)
     readout = believe(blocks, chosen.count, maximise(blocks, chosen.count))
     shares = np.zeros(len(of.scaling.mean))
@@ -86,49 +77,37 @@ def fit_classes(
     )
 
 
-def _choose(
-    of: Prepared,
-    sample: Sample,
-    seed: int,
-    n_units: int | str,
-    kinds: Sequence[str],
-    widths: str,
-    centers: str | Array,
-    halted: Callable[[], bool],
-    report: Callable[[Tried], None] | None,
-) -> tuple[Units, list[Tried], list[str]]:
+def _choose(of: Prepared, sample: Sample, wanted: Wanted) -> tuple[Units, list[Tried], list[str]]:
     """The units with the largest Laplace evidence on the sample, the table of what was tried, and what to say about it.
 
     A plane is among what is tried where the number is to be found. Units cost more than their weights there: d widths were found
     with the classes in view, and each is charged half the logarithm of the rows, as the BIC does.
     """
     d = len(of.scaling.kept)
-    to_be_found = isinstance(n_units, str) and isinstance(centers, str)
-    sizes, centers, notes = planned(of, n_units, centers)
+    to_be_found = isinstance(wanted.n_units, str) and isinstance(wanted.centers, str)
+    sizes, wanted, notes = planned(of, wanted)
     if not sizes:
         return no_units(d), [], notes
     best: tuple[float, Units] | None = None
     table: list[Tried] = []
     cost = 0.5 * float(np.log(of.total)) * d
-    start = first_metric(sample, seed)
+    start = first_metric(sample, wanted.seed)
     if to_be_found:
         readout = maximise(_of_sample(of, sample, no_units(d)), 0)
         best = readout.log_evidence + cost, no_units(d)
         table.append(Tried(0, "linear", readout.log_evidence, readout.determined))
-    how: dict[str, Any] = {"begun": to_be_found, "widths": widths, "centers": centers, "seed": seed, "halted": halted}
     try:
-        for k, kind, found in each_pair(sample, start, sizes, kinds, **how):
+        for k, kind, found in each_pair(sample, start, sizes, wanted, to_be_found):
             readout = maximise(_of_sample(of, sample, found.units), k)
             table.append(Tried(k, kind, readout.log_evidence, readout.determined))
             if best is None or readout.log_evidence > best[0]:
                 best = readout.log_evidence, found.units
-            if report is not None:
-                report(table[-1])
+            wanted.tell(table[-1])
     except KeyboardInterrupt:
         if best is None:
             raise
     assert best is not None
-    if sum(one.n_units > 0 for one in table) < len(sizes) * len(kinds):
+    if sum(one.n_units > 0 for one in table) < len(sizes) * len(wanted.kinds):
         notes.append(STOPPED)
     return best[1], table, notes
 
@@ -156,15 +135,6 @@ def _of_rows(rows: Rows, units: Units) -> Blocks:
     return lambda: iter(kept)
 
 
-def piece_of(params: ClassParams, x: Array) -> Piece:
-    """Features of rows in the user's units."""
-    scaling = params.scaling
-    if params.inputs is None:
-        return Piece(*features(scaling.apply(x), params.units))
-    kept = scaling.kept
-    return expected(x[:, kept], scaling.mean[kept], scaling.sd[kept], params.units, params.inputs)
-
-
 def predict_logits(params: ClassParams, X: Array) -> tuple[Array, Array]:
     """Logits (n, L) and their variances: of the weights, of what missing inputs leave open, and far from all units of the prior."""
     X = np.asarray(X, float)
@@ -172,7 +142,7 @@ def predict_logits(params: ClassParams, X: Array) -> tuple[Array, Array]:
     logits, variances = np.empty((len(X), n_logits)), np.empty((len(X), n_logits))
     for i in range(0, len(X), BLOCK):
         part = slice(i, i + BLOCK)
-        piece = piece_of(params, X[part])
+        piece = piece_of(X[part], params.scaling, params.units, params.inputs)
         logits[part] = params.readout.logits(piece.psi)
         known = params.readout.variances(piece.psi) + piece.spread(params.readout.mean)
         if params.units.count:

@@ -82,6 +82,9 @@ def normal_scores(q: int) -> Array:
 
 
 def _roots(covariances: Array) -> Array:
-    """Symmetric roots of covariances, which may be singular to the last digit."""
-    values, vectors = np.linalg.eigh(covariances)
-    return np.asarray(np.einsum("kqr,kr,ksr->kqs", vectors, np.sqrt(np.maximum(values, 0.0)), vectors))
+    """Roots R of covariances RR', which may be singular to the last digit: symmetric ones of the correlations, in any units."""
+    sds = np.sqrt(np.maximum(np.diagonal(covariances, axis1=1, axis2=2), 0.0))
+    unit = np.where(sds > 0, sds, 1.0)
+    values, vectors = np.linalg.eigh(covariances / (unit[:, :, None] * unit[:, None]))
+    roots = np.einsum("kqr,kr,ksr->kqs", vectors, np.sqrt(np.maximum(values, 0.0)), vectors)
+    return np.asarray(unit[:, :, None] * roots)

@@ -5,7 +5,6 @@ the inputs in that metric; number and kind of units are those of the largest evi
 4,000 distinct rows; all rows then pass twice, once for the weights and once for the noise around each unit.
 """
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,10 +18,10 @@ from emkit.models.rbf.passes import (
     BLOCK,
     Piece,
     Rows,
-    expected,
     features,
     least_activity,
     noise_at,
+    piece_of,
     relevance,
     spread_of_mean,
     unit_noise,
@@ -32,7 +31,7 @@ from emkit.models.rbf.prepared import Prepared, different, no_units, prepare
 from emkit.models.rbf.readouts import experts, ridge
 from emkit.models.rbf.sampling import distinct_sample
 from emkit.models.rbf.scaling import Scaling
-from emkit.models.rbf.search import KINDS, STOPPED, Tried, first_metric, planned, search
+from emkit.models.rbf.search import STOPPED, Tried, Wanted, first_metric, planned, search
 
 _AGAIN = 3  # fits of the weights where inputs are missing, each with what the one before says of the rows
 
@@ -79,26 +78,13 @@ def _constant(of: Prepared, note: str) -> Params:
     )  # fmt: skip
 
 
-def _find_units(
-    of: Prepared,
-    sample: Sample,
-    seed: int,
-    n_units: int | str,
-    kinds: Sequence[str],
-    widths: str,
-    centers: str | Array,
-    halted: Callable[[], bool],
-    report: Callable[[Tried], None] | None,
-) -> tuple[Units, list[Tried], list[str]]:
+def _find_units(of: Prepared, sample: Sample, wanted: Wanted) -> tuple[Units, list[Tried], list[str]]:
     """The units, the table of what was tried, and what to say about it."""
-    sizes, centers, notes = planned(of, n_units, centers)
+    sizes, wanted, notes = planned(of, wanted)
     if not sizes:
         return no_units(len(of.scaling.kept)), [], notes
     shift = -float(np.log(of.rows.y_sd).sum()) * float(sample.mass.sum())
-    best, table, done = search(
-        sample, first_metric(sample, seed), sizes, kinds, shift,
-        widths=widths, centers=centers, seed=seed, halted=halted, report=report,
-    )  # fmt: skip
+    best, table, done = search(sample, first_metric(sample, wanted.seed), sizes, wanted, shift)
     if not done:
         notes.append(STOPPED)
     return best.units, table, notes
@@ -107,17 +93,11 @@ def _find_units(
 def fit_network(
     X: Array,
     y: Array,
-    weights: Array | None = None,
+    weights: Array | None,
+    wanted: Wanted,
     *,
-    n_units: int | str = "auto",
-    units: str = "auto",
-    widths: str = "columns",
-    centers: str | Array = "metric",
     readout: str = "evidence",
     noise: str = "local",
-    rng: np.random.Generator,
-    halted: Callable[[], bool] = lambda: False,
-    report: Callable[[Tried], None] | None = None,
     inputs: Inputs | None = None,
 ) -> Params:
     """Fit a network to finite rows.
@@ -127,48 +107,30 @@ def fit_network(
     X : (n, d) array
     y : (n,) or (n, p) array
         Outputs share centres, widths and precisions, and have noise of their own.
-    weights : (n,) array, optional
+    weights : (n,) array or None
         A weight of 2 is the row twice.
-    n_units : "auto" or int
-        "auto": the best of 4, 10, 25 and 60, up to a quarter of the rows.
-    units : {"auto", "plain", "normalised"}
-    widths : {"columns", "units"}
-        One width per column, or times a factor of each unit.
-    centers : {"metric", "input", "joint"} or (K, d) array
-        Clusters of the inputs in the metric found, of the standardised inputs, of inputs in that metric and target;
-        or given.
+    wanted : Wanted
+        Which units.
     readout : {"evidence", "ridge", "em"}
     noise : {"local", "constant"}
-    rng : numpy.random.Generator
-        One number is drawn from it.
-    halted : callable
-        Asked between evaluations whether to stop; the best so far is then returned.
-    report : callable, optional
-        Told each pair of number and kind when it has been fitted.
     inputs : Inputs, optional
-        The distribution of the columns that vary; without it no cell of X may be missing.
+        The distribution of the columns; without it no cell of X may be missing.
     """
     mass = None if weights is None else np.asarray(weights, float)
     x, y, mass = different(np.asarray(X, float), np.asarray(y, float).reshape(len(X), -1), mass)
     of = prepare(x if inputs is None else inputs.fill(x), y, mass)
-    seed = int(rng.integers(2**62))
     constant = len(of.outputs) < len(of.y_mean)
     notes = ["a constant target is predicted as it is, with standard deviation 0"] if constant else []
     if not len(of.outputs):
         return _constant(of, notes[0])
-    sample = distinct_sample(of.rows, seed)
-    kinds = (("normalised",) if readout == "em" else KINDS) if units == "auto" else (units,)
-    found, table, said = _find_units(of, sample, seed, n_units, kinds, widths, centers, halted, report)
+    sample = distinct_sample(of.rows, wanted.seed)
+    if readout == "em" and wanted.units == "auto":
+        wanted = replace(wanted, units="normalised")
+    found, table, said = _find_units(of, sample, wanted)
     inputs = None if inputs is None else inputs.some(of.scaling.kept)
-    rows = of.rows.with_holes(x[:, of.scaling.kept], inputs)
+    rows = of.rows.with_holes(x, inputs)
     final = _read(rows, sample, found, readout)
-    around = None
-    if noise == "local" and found.count > 0:
-        if inputs is None:
-            around = unit_noise(Piece(*features(sample.x, found)), sample.y, sample.mass, found, final)
-        else:
-            piece, target, weighed = next(rows.pieces(found))
-            around = unit_noise(piece, target, np.ones(len(target)) if weighed is None else weighed, found, final)
+    around = _noise_around(rows, sample, found, final) if noise == "local" and found.count > 0 else None
     shares = np.zeros(len(of.scaling.mean))
     shares[of.scaling.kept] = relevance(sample.x, sample.mass, found, final)
     left, widened = _left(of.total, found, final)
@@ -177,6 +139,14 @@ def fit_network(
         around, left, widened, least_activity(rows, found), shares,
         final.log_evidence - float(np.log(of.rows.y_sd).sum()) * of.total, tuple(table), inputs, (*notes, *said),
     )  # fmt: skip
+
+
+def _noise_around(rows: Rows, sample: Sample, units: Units, readout: Readout) -> Array:
+    """Noise variances around the units, (K, p): from the sample, or from the first block of rows with holes."""
+    if rows.inputs is None:
+        return unit_noise(Piece(*features(sample.x, units)), sample.y, sample.mass, units, readout)
+    piece, y, weights = next(rows.pieces(units))
+    return unit_noise(piece, y, np.ones(len(y)) if weights is None else weights, units, readout)
 
 
 def _left(total: float, units: Units, readout: Readout) -> tuple[float, float]:
@@ -224,7 +194,7 @@ def predict(params: Params, X: Array, *, return_std: bool = False) -> tuple[Arra
     out, sd = params.outputs, params.y_sd[params.outputs]
     for i in range(0, len(X) if len(out) else 0, BLOCK):
         part = slice(i, i + BLOCK)
-        piece = piece_of(params, X[part])
+        piece = piece_of(X[part], params.scaling, units, params.inputs)
         mean[part, out] += (piece.psi @ readout.mean) * sd
         if std is None:
             continue
@@ -234,12 +204,3 @@ def predict(params: Params, X: Array, *, return_std: bool = False) -> tuple[Arra
         noise = local * params.widened + np.exp(-params.left)  # of no row to tell it by, the target's own variance
         std[part, out] = np.sqrt(noise + known[:, None] * readout.noise * params.widened + piece.spread(readout.mean)) * sd
     return mean, std
-
-
-def piece_of(params: Params, x: Array) -> Piece:
-    """Features of rows in the user's units, expected ones where inputs are missing."""
-    scaling = params.scaling
-    if params.inputs is None:
-        return Piece(*features(scaling.apply(x), params.units))
-    kept = scaling.kept
-    return expected(x[:, kept], scaling.mean[kept], scaling.sd[kept], params.units, params.inputs)

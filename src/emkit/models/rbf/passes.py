@@ -10,6 +10,7 @@ from emkit.models.rbf.evidence import Gram, Readout, gram
 from emkit.models.rbf.features import Array, Units, design, exponents, shares_of
 from emkit.models.rbf.inputs import Inputs
 from emkit.models.rbf.noise import local_noise
+from emkit.models.rbf.scaling import Scaling
 
 BLOCK = 4096  # rows at a time
 
@@ -19,16 +20,15 @@ class Rows:
     """Standardised rows that are made block by block from the user's."""
 
     x: Array
-    """(n, d), the kept columns of the user's."""
+    """(n, all columns)."""
     y: Array
     """(n, p), the user's outputs that vary."""
     weights: Array | None
-    x_mean: Array
-    x_sd: Array
+    scaling: Scaling
     y_mean: Array
     y_sd: Array
     inputs: Inputs | None = None
-    """The distribution of the inputs, where cells may be missing."""
+    """The distribution of the kept columns, where cells may be missing."""
 
     def with_holes(self, x: Array, inputs: Inputs | None) -> "Rows":
         """The same rows with their inputs as they are, NaN where a cell is missing."""
@@ -36,18 +36,18 @@ class Rows:
 
     def pieces(self, units: Units) -> Iterator[tuple["Piece", Array, Array | None]]:
         """Expected features, targets and weights of some rows after the others."""
-        for i, (x, y, weights) in zip(range(0, len(self.x), BLOCK), self.blocks(), strict=True):
-            if self.inputs is None:
-                yield Piece(*features(x, units)), y, weights
-            else:
-                yield expected(self.x[i : i + BLOCK], self.x_mean, self.x_sd, units, self.inputs), y, weights
+        for x, y, weights in self._parts():
+            yield piece_of(x, self.scaling, units, self.inputs), y, weights
 
     def blocks(self) -> Iterator[tuple[Array, Array, Array | None]]:
         """Standardised inputs, targets and weights of some rows after the others."""
+        for x, y, weights in self._parts():
+            yield self.scaling.apply(x), y, weights
+
+    def _parts(self) -> Iterator[tuple[Array, Array, Array | None]]:
         for i in range(0, len(self.x), BLOCK):
             part = slice(i, i + BLOCK)
-            weights = None if self.weights is None else self.weights[part]
-            yield (self.x[part] - self.x_mean) / self.x_sd, (self.y[part] - self.y_mean) / self.y_sd, weights
+            yield self.x[part], (self.y[part] - self.y_mean) / self.y_sd, None if self.weights is None else self.weights[part]
 
 
 def features(x: Array, units: Units) -> tuple[Array, Array, Array]:
@@ -81,14 +81,17 @@ class Piece:
         return out
 
 
-def expected(x: Array, mean: Array, sd: Array, units: Units, inputs: Inputs) -> Piece:
-    """Expected features of rows in the user's units, (n, d); ``mean`` and ``sd`` (d,) standardise them."""
-    holes = np.flatnonzero(np.isnan(x).any(axis=1))
-    psi, shares, activity = features((np.nan_to_num(x) - mean) / sd, units)
+def piece_of(x: Array, scaling: Scaling, units: Units, inputs: Inputs | None) -> Piece:
+    """Features of rows in the user's units (n, all columns): expected ones where cells are missing, if ``inputs`` are known."""
+    if inputs is None:
+        return Piece(*features(scaling.apply(x), units))
+    kept = x[:, scaling.kept]
+    holes = np.flatnonzero(np.isnan(kept).any(axis=1))
+    psi, shares, activity = features(scaling.apply(np.nan_to_num(x)), units)
     if not len(holes):
         return Piece(psi, shares, activity)
-    points = (inputs.points(x[holes]) - mean) / sd
-    one = features(points.reshape(-1, x.shape[1]), units)
+    points = (inputs.points(kept[holes]) - scaling.mean[scaling.kept]) / scaling.sd[scaling.kept]
+    one = features(points.reshape(-1, kept.shape[1]), units)
     cloud = one[0].reshape(*points.shape[:2], -1)
     psi[holes], shares[holes] = cloud.mean(axis=1), one[1].reshape(*points.shape[:2], units.count).mean(axis=1)
     activity[holes] = one[2].reshape(points.shape[:2]).max(axis=1)

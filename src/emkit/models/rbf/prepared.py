@@ -1,13 +1,13 @@
 """What is known of the data before anything is fitted: scales, and rows that count in an order of their own."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from emkit.models.rbf.features import Array, Units
 from emkit.models.rbf.passes import Rows
-from emkit.models.rbf.scaling import Scaling, constant_columns, moments, scaling_of
+from emkit.models.rbf.scaling import Scaling, by_rank, constant_columns, moments, scaling_of
 
 MODERATE = 20_000  # rows that are sorted
 _HOLE = float(np.finfo(np.float64).max)  # stands for a missing cell where rows are compared
@@ -32,10 +32,25 @@ def prepare(x: Array, y: Array, weights: Array | None) -> Prepared:
     y_mean, y_sd = moments(y, weights)
     first = 0 if weights is None else int(np.argmax(weights > 0))
     y_mean, y_sd = np.where(constant, y[first], y_mean), np.where(constant, 1.0, y_sd)
-    kept, out = scaling.kept, np.flatnonzero(~constant)
-    few = x if len(kept) == x.shape[1] else x[:, kept]
-    rows = Rows(few, y[:, out], weights, scaling.mean[kept], scaling.sd[kept], y_mean[out], y_sd[out])
-    return Prepared(scaling, out, y_mean, y_sd, rows, float(len(x)) if weights is None else float(weights.sum()))
+    out = np.flatnonzero(~constant)
+    rows = Rows(x, y[:, out], weights, scaling, y_mean[out], y_sd[out])
+    scaling = in_own_order(rows)
+    total = float(len(x)) if weights is None else float(weights.sum())
+    return Prepared(scaling, out, y_mean, y_sd, replace(rows, scaling=scaling), total)
+
+
+def in_own_order(rows: Rows) -> Scaling:
+    """The scaling with its columns in an order of their own, by how they go with the target: a search begins by what stands where.
+
+    The sums are rounded, so that those of columns that go with it equally well are equal in any unit and order of rows; then
+    columns stay as they are.
+    """
+    scaling, total = rows.scaling, 0.0
+    with_target = np.zeros((len(scaling.kept), len(rows.y_sd)))
+    for z, y, weights in rows.blocks():
+        with_target += z.T @ (y if weights is None else y * weights[:, None])
+        total += len(y) if weights is None else float(weights.sum())
+    return replace(scaling, kept=scaling.kept[by_rank(np.sqrt((with_target**2).sum(axis=1)) / total)])
 
 
 def different(x: Array, y: Array, weights: Array | None) -> tuple[Array, Array, Array | None]:

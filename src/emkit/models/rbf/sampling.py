@@ -49,5 +49,5 @@ def distinct_sample(rows: Rows, seed: int, most: int = SAMPLE) -> Sample:
     _, first, label = np.unique(keys[ordered], return_index=True, return_inverse=True)
     total = np.bincount(label, mass[ordered])[:most]
     picked = ordered[first[:most]]
-    x, y = (rows.x[picked] - rows.x_mean) / rows.x_sd, (rows.y[picked] - rows.y_mean) / rows.y_sd
+    x, y = rows.scaling.apply(rows.x[picked]), (rows.y[picked] - rows.y_mean) / rows.y_sd
     return Sample(on_grid(x), on_grid(y), None if (total == 1.0).all() else np.asarray(total, float))

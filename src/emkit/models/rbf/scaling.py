@@ -10,6 +10,7 @@ from emkit.models.rbf.features import Array
 _CONSTANT = 1e-13  # sd over the largest size of a column below which it is rounding
 _SAME = 1e-12  # 1 - correlation of a column with an earlier one that it repeats
 _BLOCK = 4096  # rows at a time
+_STEPS = 2.0**20  # to 1, of what columns are put in order by
 
 
 @dataclass(frozen=True)
@@ -21,12 +22,17 @@ class Scaling:
     sd: Array
     """(d,); 1 for constant columns."""
     kept: npt.NDArray[np.intp]
-    """Columns that are neither constant nor a repetition of an earlier one."""
+    """Columns that are neither constant nor a repetition of an earlier one, in an order that is their own."""
 
     def apply(self, x: Array) -> Array:
         """Rows (n, d) as standardised rows of the kept columns (n, kept)."""
         out: Array = (x[:, self.kept] - self.mean[self.kept]) / self.sd[self.kept]
         return out
+
+
+def by_rank(keys: Array) -> npt.NDArray[np.intp]:
+    """An order of columns by a number of about 1 for each, (d,), which rounding does not change; equal ones stay as they are."""
+    return np.argsort(np.rint(keys * _STEPS), kind="stable")
 
 
 def moments(x: Array, weights: Array | None) -> tuple[Array, Array]:
