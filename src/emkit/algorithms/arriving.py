@@ -97,11 +97,15 @@ class Arriving:
 
     def strange(self, source: Source) -> int | None:
         """The column in which the rows of a source differ from those so far by far more than chance; None if none does."""
-        whole = source.joined()
-        if self.summary is None or whole.lengths is not None:  # steps of a sequence depend on each other
+        first = next(iter(source))
+        if self.summary is None or first.lengths is not None:  # steps of a sequence depend on each other
             return None
-        x = np.asarray(whole.x)
-        return far_off(x, self.summary, min(_UNIT, len(x)))
+        if not source.in_memory:
+            here = source.summary
+            x = np.where(here.weight > 0, here.mean, np.nan)[None, :]
+            return far_off(np.repeat(x, _UNIT, axis=0), None, self.summary, _UNIT)
+        whole = source.joined()
+        return far_off(np.asarray(whole.x), whole.weights, self.summary, _UNIT)
 
     def result(self, tolerance: float) -> Result:
         """As a fit reports itself; the log-likelihood is that of each batch before it was learnt from, but for the first rows."""

@@ -1,7 +1,7 @@
 """Block and Source: what one E-step call sees, and where the calls come from."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, Protocol
@@ -327,10 +327,14 @@ class Source(ABC):
     @cached_property
     def summary(self) -> ColumnSummary:
         """Moments, ranges and robust spreads of the columns: gathered in one pass over the blocks, and kept."""
+        return self.summary_of(np.asarray)
+
+    def summary_of(self, change: Callable[[np.ndarray], np.ndarray]) -> ColumnSummary:
+        """The summary of ``change(x)``, for rows on another scale; see ``summary``."""
         total: ColumnSummary | None = None
         row = 0
         for block in self:
-            here = summarise(np.asarray(block.x), block.row_weights, row)
+            here = summarise(change(np.asarray(block.x)), block.row_weights, row)
             total = here if total is None else total + here
             row += block.n
         assert total is not None

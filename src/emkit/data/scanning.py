@@ -30,6 +30,17 @@ class Skipped:
     rows: int | None
     why: str
 
+    @staticmethod
+    def in_words(skipped: "Sequence[Skipped]") -> str | None:
+        """How many rows were left out, where, and why; None if none were."""
+        if not skipped:
+            return None
+        known = sum(one.rows or 0 for one in skipped)
+        more = " and an unknown number in others" if any(one.rows is None for one in skipped) else ""
+        first = skipped[0]
+        why = first.why if first.why.startswith(first.name) else f"{first.name}: {first.why}"
+        return f"{known} rows{more} were skipped, of {len(skipped)} unreadable part(s); the first: {why}"
+
 
 @dataclass
 class Seen:

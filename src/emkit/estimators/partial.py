@@ -11,13 +11,14 @@ from emkit.algorithms.starts import fit
 from emkit.core.block import Block, BlockSource
 from emkit.core.checks import number
 from emkit.core.describe import snapshot
-from emkit.core.errors import ParameterError
+from emkit.core.errors import DataError, ParameterError
 from emkit.core.result import Result, StopReason
 from emkit.core.warn import warn
 from emkit.data.labels import read_labels
 from emkit.data.names import check_columns
 from emkit.data.rows import ArraySource
 from emkit.data.sequence_input import Sequences
+from emkit.data.stream import is_stream
 from emkit.estimators.settings import make_rng
 
 
@@ -127,7 +128,7 @@ class PartialRows(PartialFit):
 
         Parameters
         ----------
-        X : array or data frame
+        X : array, data frame, path or stream
             Rows (m, d), with the columns of the first call. They should come in no particular order.
         y : ignored
         sample_weight : array (m,), optional
@@ -149,9 +150,13 @@ class PartialRows(PartialFit):
             self.__dict__.pop("_waiting", None)
             source = self._new(X, sample_weight)
             if labels is not None:
+                if is_stream(X):
+                    raise ParameterError("labels beside a stream: give the rows as an array or a data frame", parameter="labels")
                 known = read_labels(labels, source.n_rows, source_labels(self))
                 source = ArraySource(source.x, source.weights, source.columns, labels=known, checked=True)
             return self._learn(source, forget)
+        if is_stream(X):
+            return self._begin(*self._stream_to_begin(X, sample_weight, labels))
         waiting = [*self.__dict__.get("_waiting", []), (X, sample_weight, labels)]
         rows, columns = sum(len(x) for x, _, _ in waiting), _width(X)
         self._same_columns(columns)
@@ -163,6 +168,20 @@ class PartialRows(PartialFit):
         self._begin(*self._for_fit(x, weights, labels=known))
         self.__dict__.pop("_waiting", None)
         return self
+
+    def _stream_to_begin(self: Any, X: Any, sample_weight: Any, labels: Any) -> tuple[Any, Any]:
+        """The rows of a stream, where a first call brings one."""
+        kept = sum(len(x) for x, _, _ in self.__dict__.get("_waiting", []))
+        if kept:
+            raise DataError(
+                f"{kept} row(s) of earlier calls wait for more, and a stream cannot be added to them; give further rows as arrays "
+                "or data frames until there are enough to begin with"
+            )
+        source, width = self._for_fit(X, sample_weight, labels=labels)
+        needed = self._needed(len(source.columns))
+        if source.n_rows < needed:
+            raise DataError(f"partial_fit begins with {needed} rows; this stream has {source.n_rows}: give more, or use fit")
+        return source, width
 
 
 class PartialSequences(PartialFit):

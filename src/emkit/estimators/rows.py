@@ -214,7 +214,8 @@ class RowFace(PlottedRows, Face):
         prefix : str
             Put before the names of the added columns.
         on_error : {"stop", "skip"}
-            What to do about a file or row group that cannot be read.
+            What to do about a file or row group that cannot be read: raise, or leave it out, count its rows and warn. A stream
+            that skips does so here, too.
 
         Returns
         -------
