@@ -290,6 +290,11 @@ class Source(ABC):
         """The floating-point type of the rows, float32 or float64."""
         return np.float32 if np.asarray(next(iter(self)).x[:0]).dtype == np.float32 else np.float64
 
+    @property
+    def labelled(self) -> bool:
+        """Whether something is known of the hidden labels of its rows."""
+        return next(iter(self)).labels is not None
+
     def distinct(self) -> "Source":
         """The same data with rows that occur again and again merged into weights, where that pays."""
         return self

@@ -33,6 +33,11 @@ class MappedRows(Source):
         self.total_weight = source.total_weight
         self.in_memory = source.in_memory
 
+    @property
+    def labelled(self) -> bool:
+        """As in the source."""
+        return self.source.labelled
+
     def parts(self) -> Sequence[Part]:
         """The parts of the source."""
         return [_Changed(part, self.change) for part in self.source.parts()]

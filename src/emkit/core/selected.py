@@ -50,6 +50,11 @@ class SelectedColumns(Source):
         self.total_weight = source.total_weight
         self.in_memory = source.in_memory
 
+    @property
+    def labelled(self) -> bool:
+        """As in the whole."""
+        return self.source.labelled
+
     def parts(self) -> Sequence[Part]:
         """The parts of the whole."""
         return [_Some(part, self.chosen) for part in self.source.parts()]

@@ -150,6 +150,9 @@ class StreamPart(LongPart):
         if not isinstance(chunk, Block | np.ndarray):
             return self.layout.matrix(chunk), self.layout.weights_of(chunk)
         x, weights = (chunk, None) if isinstance(chunk, np.ndarray) else (chunk.x, chunk.weights)
+        if isinstance(chunk, Block) and (chunk.labels is not None or chunk.lengths is not None):
+            what = "lengths of sequences" if chunk.lengths is not None else "known labels"
+            raise DataError(f"{self.piece.called} yielded a Block with {what}, which a stream of rows does not keep")
         d = len(self.layout.columns)
         if np.ndim(x) != 2 or x.shape[1] != d:
             raise DataError(f"{self.piece.called} yielded rows of shape {np.shape(x)}, after rows of {d} columns")

@@ -250,6 +250,11 @@ class Stream(Source):
         return self._scan().summary
 
     @property
+    def labelled(self) -> bool:
+        """Nothing is known of labels."""
+        return False
+
+    @property
     def width(self) -> Any:
         """float32 if every column is, or else float64."""
         return self._layout.width

@@ -139,7 +139,7 @@ class Face(HasErrors, Sized, State, Settings):
         model, k = result.model, result.model.n_hidden
         if self.order_by is None or k is None or k == 1:
             return result
-        told_apart = model.has_values or next(iter(source)).labels is not None or self.warm_start
+        told_apart = model.has_values or source.labelled or self.warm_start
         if callable(self.order_by):
             child = model.children[0]
             key = np.asarray(self.order_by(model.part(child), child.of(result.params)), dtype=np.float64)
