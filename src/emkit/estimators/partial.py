@@ -1,5 +1,6 @@
 """``partial_fit``: estimators that learn from rows, or sequences, as they arrive."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -50,17 +51,25 @@ class PartialFit:
         if self._searches() or not self._unchanged(snapshot((self.build(self.columns_), self.columns_))):
             raise ParameterError("settings that shape the model were changed since the rows before; call fit, or begin anew")
         if known is None or self.result_ is not known[0]:
-            fitted = self.result_
-            if fitted.stats is None:
+            if self.result_.stats is None:
                 raise ParameterError(
-                    "this fit has no statistics to go on from, since it was loaded or ended in an earlier process; call fit, or "
-                    "begin with partial_fit"
+                    "this fit has no statistics to go on from: it ended in an earlier process, or was loaded from a file of a fit; "
+                    "only files of models that have learnt by partial_fit keep them. Fit it again, or begin anew with "
+                    "partial_fit"
                 )
-            known = fitted, Arriving.after_fit(fitted, self.__dict__.get("_summary"))
+            known = self.result_, Arriving.after_fit(self.result_, self.__dict__.get("_summary"))
         arriving: Arriving = known[1]
         if current.reason is StopReason.SET_BY_HAND:
             return replace(arriving, params=current.params)
         return arriving
+
+    def _arrays_to_go_on(self: Any) -> dict[str, np.ndarray]:
+        known = self.__dict__.get("_partial")
+        return dict(known[1].arrays()) if known is not None and self.__dict__.get("result_") is known[0] else {}
+
+    def _go_on_from(self: Any, arrays: Mapping[str, np.ndarray]) -> None:
+        if arrays:
+            self._partial = self.result_, Arriving.of(self.result_.model, self.result_.params, arrays)
 
     def _begin(self: Any, source: BlockSource, width: Any) -> Any:
         """The first rows are fitted as ``fit`` does it, by EM."""
