@@ -143,7 +143,7 @@ class LatentClass(PartialRows, AfterLatentClass, RowFace):
 
     @property
     def fits_elsewhere(self) -> bool:  # type: ignore[override]
-        """Unless groups are told apart."""
+        """Whether a fit leaves rows where a cluster has them: not if groups are told apart."""
         return self.groups is None
 
     def _told_apart(self, source: Any) -> Any:
