@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from emkit import DataError, FiniteMixture, Gaussian, GaussianMixture, LogScale, Mixture, ParameterError
+from emkit import HMM, DataError, FiniteMixture, Gaussian, GaussianMixture, LogScale, Mixture, ParameterError
 from emkit.data.rows import ArraySource
 from emkit.data.stream import stream
 
@@ -152,6 +152,16 @@ def test_partial_fit_learns_from_streams(tmp_path, model):
     shifted = folder(tmp_path / "far", [table(40_000).set_column(1, "b", pa.array(np.full(40_000, 30.0)))])
     with pytest.warns(UserWarning, match="far from those before in column 'b'"):
         GaussianMixture(**SETTINGS).fit(table().select(["a", "b"]).to_pandas()).partial_fit(stream(shifted, columns=["a", "b"]))
+
+
+def test_sequences_in_files_are_not_learnt_as_they_arrive(tmp_path):
+    """What ``fit`` reads as a stream is refused in so many words; an iterator of sequences is a list of them, as ever."""
+    for data in (tmp_path, lambda: iter([table(100)])):
+        with pytest.raises(DataError, match="partial_fit of sequences needs them in memory"):
+            HMM(2, sequence="w").partial_fit(data)
+    rows = [np.random.default_rng(i).normal(size=(40, 1)) for i in range(5)]
+    one, other = (HMM(1, random_state=0).fit(given) for given in (iter(rows), rows))
+    assert one.result_.log_likelihood == other.result_.log_likelihood
 
 
 def test_weights_that_go_with_the_values_are_no_order_of_rows():

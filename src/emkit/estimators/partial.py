@@ -20,6 +20,7 @@ from emkit.data.names import check_columns
 from emkit.data.rows import ArraySource
 from emkit.data.sequence_input import Sequences
 from emkit.data.stream import is_stream
+from emkit.estimators.sequence_streaming import is_sequence_stream
 from emkit.estimators.settings import make_rng
 
 
@@ -222,6 +223,10 @@ class PartialSequences(PartialFit):
         DataError, ParameterError
             As ``fit``; also for columns that differ, and settings that were changed since.
         """
+        if is_sequence_stream(X):
+            raise DataError(
+                "partial_fit of sequences needs them in memory: give some at a time, as arrays or data frames; fit takes streams"
+            )
         if self._is_begun():
             found = self._new(X, lengths)
             return self._learn(self._source(found, sample_weight, states), forget)
