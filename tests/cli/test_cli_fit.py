@@ -1,4 +1,5 @@
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -136,3 +137,28 @@ def test_number_of_starts(emkit, data, given, starts):
 def test_no_number_of_starts(emkit, data, given):
     done = emkit("fit", data, "--columns", "a,b", "-k", "2", "--n-init", given)
     assert done.exit_code != 0 and "n_init" in done.stderr
+
+
+def test_one_pass_is_asked_for_by_name_and_is_no_failure(emkit, table, tmp_path):
+    (tmp_path / "rows").mkdir()
+    parquet.write_table(table, tmp_path / "rows" / "a.parquet")
+    asked = ("fit", "rows/*.parquet", "-k", 3, "--columns", "a,b", "--online")
+    result = emkit(*asked, "--out", "m.safetensors")
+    assert result.exit_code == 0, result.output
+    assert library.load(tmp_path / "m.safetensors").result_.reason.name == "PASSES"
+    assert "--online and --set algorithm=... both name" in emkit(*asked, "--set", "algorithm=em").stderr
+
+
+@pytest.mark.parametrize(("passes", "left"), [(None, " left"), (2, ", about 50 s left")])
+def test_the_pace_of_a_stream_counts_the_rows_that_are_read(passes, left, monkeypatch):
+    """A step of ten seconds that reads 100 of 300 rows, as in online EM; the time left is known where the passes are."""
+    from emkit.cli import streams
+    from emkit.core.result import Step
+
+    clock, said = iter(range(0, 1000, 10)), []
+    monkeypatch.setattr(streams.time, "monotonic", lambda: float(next(clock)))
+    pace = streams.Pace(SimpleNamespace(n_rows=300), 1e-3, SimpleNamespace(say=said.append), passes)
+    for iteration, objective in enumerate([-100.0, -50.0, -25.0, -12.5, -6.25]):
+        streams.READ.add(100)
+        pace.step(Step(iteration, None, objective, 0.0))
+    assert said[4].startswith("iteration 4: 10 rows a second") and said[4].endswith(left)

@@ -8,7 +8,18 @@ import pandas as pd
 import pytest
 
 import emkit
-from emkit import HMM, DataError, GaussianHMM, GaussianMixture, LatentClass, Mixture, ParameterError, PoissonHMM, StopReason
+from emkit import (
+    HMM,
+    DataError,
+    Gaussian,
+    GaussianHMM,
+    GaussianMixture,
+    LatentClass,
+    Mixture,
+    ParameterError,
+    PoissonHMM,
+    StopReason,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore:partial_fit begins with")
 
@@ -141,9 +152,53 @@ def test_it_survives_pickling_between_calls(x):
     assert np.array_equal(a.partial_fit(x[900:2000]).means_, b.partial_fit(x[900:2000]).means_)
 
 
-def test_a_loaded_model_says_that_it_has_no_statistics(x, tmp_path):
+@pytest.mark.parametrize("begun", ["fit", "partial_fit"])
+def test_a_loaded_model_goes_on_to_the_same_bits(x, begun, tmp_path):
+    """Also where the file was loaded and saved once more before, and the parameters were set by hand."""
+    model = GaussianMixture(3, random_state=0)
+    getattr(model, begun)(x[:500])
+    model.partial_fit(x[500:900])
+    model.save(tmp_path / "m.safetensors")
+    emkit.load(tmp_path / "m.safetensors").save(tmp_path / "again.safetensors")
+    loaded = emkit.load(tmp_path / "again.safetensors")
+    for one in (model, loaded):
+        one.partial_fit(x[900:2000]).partial_fit(x[2000:2300], forget=500)
+    assert np.array_equal(model.means_, loaded.means_) and model.result_.log_likelihood == loaded.result_.log_likelihood
+    assert (tmp_path / "m.safetensors").read_bytes() == (tmp_path / "again.safetensors").read_bytes()
+    loaded.means_ = loaded.means_ + 0.1
+    loaded.save(tmp_path / "by_hand.safetensors")
+    by_hand = emkit.load(tmp_path / "by_hand.safetensors")
+    assert np.array_equal(loaded.partial_fit(x[:600]).means_, by_hand.partial_fit(x[:600]).means_)
+    with pytest.warns(UserWarning, match="far from those before"):
+        by_hand.partial_fit(x[:600] + 50.0)
+
+
+def test_every_kind_of_statistics_goes_through_a_file(tmp_path):
+    rng = np.random.default_rng(0)
+    z = rng.integers(2, size=1200)
+    town = np.where(rng.random(1200) < 0.3 + 0.4 * z, "A", "B")
+    frame = pd.DataFrame({"n": rng.poisson(1 + 5 * z), "w": rng.normal(5.0 * z), "v": rng.normal(5.0 * z), "town": town})
+    frame.loc[::17, "w"] = np.nan
+    for family in ({"w": "student_t"}, {("w", "v"): Gaussian("full")}):
+        model = Mixture(2, family, random_state=0).partial_fit(frame[:600])
+        model.save(tmp_path / "m.safetensors")
+        loaded = emkit.load(tmp_path / "m.safetensors")
+        for one in (model, loaded):
+            one.partial_fit(frame[600:])
+        for name, value in model.parameters().items():
+            np.testing.assert_array_equal(loaded.parameters()[name], value)
+    steps = chain(40)
+    for face in (HMM(2, emission="poisson", random_state=0), PoissonHMM(2, random_state=0)):
+        face.partial_fit(steps[:20].reshape(-1, 1), lengths=[60] * 20).save(tmp_path / "h.safetensors")
+        loaded = emkit.load(tmp_path / "h.safetensors")
+        for one in (face, loaded):
+            one.partial_fit(steps[20:].reshape(-1, 1), lengths=[60] * 20)
+        assert np.array_equal(face.transmat_, loaded.transmat_)
+
+
+def test_the_file_of_a_fit_has_no_statistics_and_says_so(x, tmp_path):
     GaussianMixture(3, random_state=0).fit(x[:500]).save(tmp_path / "m.safetensors")
-    with pytest.raises(ParameterError, match="has no statistics to go on from"):
+    with pytest.raises(ParameterError, match=r"has no statistics to go on from.*Fit it again"):
         emkit.load(tmp_path / "m.safetensors").partial_fit(x[500:600])
 
 
@@ -189,6 +244,14 @@ def test_sequences(face):
     assert 0 <= whole.score(x) - model.score(x) < 20
     np.testing.assert_allclose(np.sort(model.rates_.ravel()), [2, 9], atol=0.2)
     assert model.predict(x[:2]).shape == (120,)
+
+
+def test_faces_of_hmmlearn_go_on_after_a_fit_with_what_it_held():
+    steps, lengths = chain(40).reshape(-1, 1), [60] * 40
+    face = PoissonHMM(2, params="tl", init_params="tl", random_state=0)
+    face.startprob_ = np.array([0.5, 0.5])
+    face.fit(steps, lengths=lengths).partial_fit(steps, lengths=lengths)
+    np.testing.assert_array_equal(face.startprob_, [0.5, 0.5])
 
 
 def test_few_sequences_are_kept_and_letters_held():

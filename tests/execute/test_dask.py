@@ -11,7 +11,22 @@ import pytest
 from pyarrow import parquet
 from sklearn.base import clone
 
-from emkit import HMM, Checkpoint, DataError, FiniteMixture, Gaussian, GaussianMixture, Monitor, ParameterError, Threads, fit, load
+from emkit import (
+    HMM,
+    Checkpoint,
+    DataError,
+    FiniteMixture,
+    Gaussian,
+    GaussianMixture,
+    LatentClass,
+    LogScale,
+    Mixture,
+    Monitor,
+    ParameterError,
+    Threads,
+    fit,
+    load,
+)
 from emkit.core.errors import ClusterError
 from emkit.estimators.elsewhere import elsewhere
 from support.cluster import MODELS, Files, Mortal, agree, problem, rows
@@ -177,6 +192,49 @@ def test_dask_collections_are_fitted_where_they_are(executor, weighted):
     assert found.result_.n_rows == len(x) and found.feature_names_in_.tolist() == ["a", "b"]
 
 
+def mixed(n: int = 900):
+    """A table of a number, a count, a code and a text, each with holes but the count and the code."""
+    import pandas as pd
+
+    rng = np.random.default_rng(0)
+    z = rng.integers(2, size=n)
+    city = np.array(["Rome", "Oslo", "Lima"])[rng.integers(0, 2 + z)]
+    frame = pd.DataFrame({"a": rng.normal(5.0 * z), "visits": rng.poisson(1 + 5 * z), "code": 3 + 4 * z, "city": city})
+    frame.loc[::7, "a"] = np.nan
+    frame.loc[::9, "city"] = None
+    return frame
+
+
+@pytest.mark.parametrize("family", [None, {"a": "student_t", "visits": LogScale(Gaussian(), -1.0), "code": "categorical"}])
+def test_tables_of_any_kind_are_fitted_where_they_are(executor, family, monkeypatch):
+    """No block comes to this process. Texts are numbered by the workers, and so are whole numbers that are to be categories."""
+    import dask.dataframe as dd
+
+    from emkit.data.chunks import ChunkPart
+
+    settings = {"family": family, "n_components": 2, "random_state": 0, "n_init": 1, "max_iter": 5, "tol": 0}
+    expected = Mixture(**settings).fit(mixed())
+    monkeypatch.setattr(ChunkPart, "read", None)
+    found = Mixture(**settings, executor=executor).fit(dd.from_pandas(mixed(), npartitions=3))
+    assert found.columns_ == expected.columns_ and found.column_families() == expected.column_families()
+    for name, value in expected.parameters().items():
+        np.testing.assert_allclose(found.parameters()[name], value, rtol=1e-7, atol=1e-9)
+
+
+def test_latent_classes_and_incremental_em_where_the_rows_are(executor):
+    import dask.dataframe as dd
+
+    answers = mixed()[["code", "city"]].assign(sure=mixed()["a"] > 2.5)
+    settings = {"random_state": 0, "n_init": 1, "max_iter": 4, "tol": 0}
+    found = LatentClass(2, **settings, executor=executor).fit(dd.from_pandas(answers, npartitions=3))
+    expected = LatentClass(2, **settings).fit(answers)
+    assert found.columns_ == expected.columns_  # equal answers are not merged here, so the starts are others
+    assert found.score(answers) == pytest.approx(expected.score(answers), abs=0.05)
+    X = da.from_array(rows(), chunks=(700, 2))
+    one, other = (GaussianMixture(2, **settings, algorithm=word, executor=executor).fit(X) for word in ("incremental", "em"))
+    close_to(one, other)
+
+
 def test_a_collection_finds_its_cluster_by_itself(client):
     """That of the client made last; a small one is read into memory, and so is one whose fit searches for its size."""
     large = da.random.default_rng(0).normal(size=(30_000, 2), chunks=(7_000, 2))
@@ -217,6 +275,12 @@ def test_data_that_cannot_be_used_are_named(client):
     texts = dd.from_pandas(pd.DataFrame({"a": [1.0, 2.0], "city": ["Rome", "Oslo"]}), npartitions=1)
     with pytest.raises(DataError, match="column 'city' holds"):
         GaussianMixture(2).fit(texts)
+    days = dd.from_pandas(pd.DataFrame({"a": [1.0, 2.0], "day": pd.to_datetime(["2020-01-01", "2020-01-02"])}), npartitions=1)
+    with pytest.raises(DataError, match=r"column 'day' holds datetime.*must be numbers or texts"):
+        Mixture(2).fit(days)
+    names = dd.from_pandas(pd.DataFrame({"name": [f"id {i}" for i in range(60)]}), npartitions=2)
+    with pytest.raises(DataError, match="column 'name' holds 60 different texts"):
+        Mixture(2).fit(names)
     with pytest.raises(DataError, match=r"sample_weight has 1 partition\(s\) and X 5"):
         GaussianMixture(2).fit(da.from_array(rows(), chunks=(700, 2)), sample_weight=da.ones(3000, chunks=3000))
 

@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 import pytest
 
-from emkit import FiniteMixture, Gaussian, GaussianMixture, Monitor, ParameterError, Threads, fit
+from emkit import FiniteMixture, Gaussian, GaussianMixture, Mixture, Monitor, ParameterError, Threads, fit
 from emkit.core.errors import ClusterError, DataError
 from support.cluster import MODELS, Files, Mortal, Names, agree, rows
 
@@ -96,6 +96,29 @@ def test_a_data_frame_is_fitted_where_it_is(spark, executor):
         GaussianMixture(2).fit(frame)
     with pytest.raises(DataError, match="sample_weight='v': give the name of a column"):
         GaussianMixture(2).fit(frame.drop("city"), sample_weight="v")
+
+
+def test_a_table_of_any_kind_is_fitted_where_it_is(spark, executor):
+    """Texts are numbered by the workers, and so are whole numbers that are to be categories."""
+    rng = np.random.default_rng(0)
+    z = rng.integers(2, size=900)
+    city = np.where(rng.random(900) < 0.2 + 0.6 * z, "Rome", "Oslo")
+    numbers = zip(
+        rng.normal(5.0 * z).tolist(), rng.poisson(1 + 5 * z).tolist(), (3 + 4 * z).tolist(), (z > 0).tolist(), strict=True
+    )
+    table = [
+        (None if i % 7 == 0 else a, visits, code, sure, None if i % 9 == 0 else str(city[i]))
+        for i, (a, visits, code, sure) in enumerate(numbers)
+    ]
+    frame = spark.createDataFrame(table, "a double, visits int, code bigint, sure boolean, city string").cache()
+    settings = {"n_components": 2, "random_state": 0, "n_init": 1, "max_iter": 2, "tol": 0, "family": {"code": "categorical"}}
+    found, expected = Mixture(**settings, executor=executor).fit(frame), Mixture(**settings).fit(frame.toPandas())
+    assert found.columns_ == expected.columns_ and found.column_families() == expected.column_families()
+    for name, value in expected.parameters().items():
+        np.testing.assert_allclose(found.parameters()[name], value, rtol=1e-7, atol=1e-9)
+    days = frame.selectExpr("a", "current_date() as day")
+    with pytest.raises(DataError, match="column 'day' holds date, which is neither number nor string"):
+        Mixture(2).fit(days)
 
 
 def test_other_versions_on_workers_are_refused(executor, monkeypatch):

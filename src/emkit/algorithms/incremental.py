@@ -24,8 +24,8 @@ class IncrementalEM(Algorithm):
     Fewer passes than EM on data of some size; the parameters do not wait for the whole pass. Steps report the free energy
     sum_i [log-likelihood_i + Q_i(new) - Q_i(old)], each part taken at the parameters that its statistics were, which never falls
     and is at most the log-likelihood; the result has the log-likelihood. An M-step after which it would fall is not made, and all
-    parts are done afresh. For models without ``q``, or with one that is known to second order only, and where there is one part
-    only, this is EM.
+    parts are done afresh. For models without ``q``, or with one that is known to second order only, where there is one part
+    only, and for rows that lie on a cluster, this is EM.
 
     Parameters
     ----------
@@ -50,6 +50,8 @@ class IncrementalEM(Algorithm):
             like = EStep(problem.model, params)(problem.source.parts()[0].read())[0]
             kept = _Kept.of(carried, like)
             return self._step(problem, params, iteration, kept, float(carried["value"]))
+        if problem.source.usual_executor is not None:  # rows stay where they are, and their parts cannot be told apart there
+            return problem.evaluate(params, iteration, _PLAIN)
         sources = _cut(problem.source, self.n_parts)
         if len(sources) < 2 or problem.model.q(*self._first(problem, params, sources[0])) is None:
             return problem.evaluate(params, iteration, _PLAIN)

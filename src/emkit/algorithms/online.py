@@ -202,8 +202,7 @@ class OnlineEM(Algorithm):
         if not batches or batches[0].lengths is not None:  # steps of a sequence depend on each other
             return
         seen = Block.join(batches)
-        x = np.asarray(seen.x) if seen.weights is None else np.asarray(seen.x)[np.asarray(seen.weights) > 0]
-        j = far_off(x, rows.summary, size)
+        j = far_off(np.asarray(seen.x), seen.weights, rows.summary, size)
         if j is not None:
             problem.warn_once(
                 f"rows seem to come in the order of something: means of {rows.columns.called(j)} differ from one stretch of the "
@@ -211,13 +210,19 @@ class OnlineEM(Algorithm):
             )
 
 
-def far_off(x: np.ndarray, summary: Any, batch: int) -> int | None:
-    """The column whose mean over rows ``x`` is furthest from the summary's, if that is many standard errors of a batch's mean."""
-    there = ~np.isnan(x)
-    counted = there.sum(axis=0)
+def far_off(x: np.ndarray, weights: Any, summary: Any, batch: int) -> int | None:
+    """The column whose mean over rows ``x`` is furthest from the summary's, if that is many standard errors of a batch's mean.
+
+    ``weights`` (n,) or None for ones: means are weighted, as the summary's are, and rows count as much as Kish's effective number
+    of them, (sum w)^2 / sum w^2.
+    """
+    w = np.ones(len(x)) if weights is None else np.asarray(weights, dtype=np.float64)
+    there = ~np.isnan(x) & (w > 0)[:, None]
+    counted, total = there.sum(axis=0), w @ there
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        mean = np.where(there, x, 0.0).sum(axis=0) / counted
-        spread = np.sqrt(summary.variance / np.minimum(counted, batch))
+        mean = (w @ np.where(there, x, 0.0)) / total
+        effective = total * total / ((w * w) @ there) * np.minimum(1.0, batch / counted)
+        spread = np.sqrt(summary.variance / effective)
         off = np.where((counted > 0) & (spread > 0), np.abs(mean - summary.mean) / spread, 0.0)
     j = int(np.argmax(off)) if off.size else 0
     return j if off.size and off[j] > _FAR else None

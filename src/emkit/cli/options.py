@@ -109,6 +109,7 @@ NoPrior = Annotated[bool, typer.Option("--no-prior", help="Plain maximum likelih
 Fixed = Annotated[
     str | None, typer.Option(metavar="JSON", help="""Parameters held at values: '{"covariances": 4, "weights": [0.5, 0.5]}'.""")
 ]
+Online = Annotated[bool, typer.Option("--online", help="One pass over the rows, by online EM: the same as --set algorithm=online.")]
 Setting = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=JSON", help="Any other setting of the estimator, e.g. reg_covar=0.01."),

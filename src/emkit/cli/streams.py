@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from emkit.algorithms.auto import iterations_left
+from emkit.algorithms.online import OnlineEM
+from emkit.algorithms.words import WORDS
 from emkit.cli.exits import Refusal
 from emkit.cli.talk import Talk
 from emkit.core.monitor import Monitor
 from emkit.core.result import Step, StopReason
+from emkit.data.parts import READ
 
 _LARGE = 2**28  # bytes of a file of columns from which it is read as a stream
 _OF_COLUMNS = (".parquet", ".arrow", ".ipc", ".feather", ".npy")
@@ -52,30 +55,50 @@ def paces(rows: Any, estimator: Any, talk: Talk) -> list[Monitor]:
     """What tells of the pace of a fit to these rows: nothing does where they are in memory."""
     from emkit.data.stream import Stream
 
-    return [Pace(rows, estimator.tol, talk)] if isinstance(rows, Stream) else []
+    if not isinstance(rows, Stream):
+        return []
+    algorithm = estimator.get_params(deep=False).get("algorithm")
+    if isinstance(algorithm, str) and algorithm in WORDS:
+        algorithm = WORDS[algorithm]()
+    return [Pace(rows, estimator.tol, talk, algorithm.n_passes if isinstance(algorithm, OnlineEM) else None)]
 
 
 class Pace(Monitor):
-    """Says now and then how many rows a second are read, and how long the rest may take."""
+    """Says now and then how many rows a second are read, and how long the rest may take.
 
-    def __init__(self, source: Any, tol: float, talk: Talk):
-        self._source, self._tol, self._talk = source, tol, talk
+    ``passes``: how many there will be in all, where that is known beforehand; then one more evaluates the result.
+    """
+
+    def __init__(self, source: Any, tol: float, talk: Talk, passes: int | None = None):
+        self._source, self._tol, self._talk, self._passes = source, tol, talk, passes
         self._trace: list[float] = []
         self._last = self._said = time.monotonic()
+        self._read = READ.rows
+        self._done = 0
 
     def step(self, step: Step) -> StopReason | None:
-        """After a pass over the data."""
+        """After a pass over the data, or part of one."""
         now = time.monotonic()
         took, self._last = max(now - self._last, 1e-9), now
+        read, self._read = READ.rows - self._read, READ.rows
+        self._done = self._done + read if step.iteration else 0
         if self._trace and step.objective < self._trace[-1]:
             self._trace = []  # another start
         self._trace = [*self._trace[-4:], step.objective]
         if now - self._said >= _EVERY:
             self._said = now
-            left = iterations_left(self._trace, self._tol) if self._tol > 0 and len(self._trace) > 2 else float("inf")
-            more = f", about {in_words(left * took)} left" if left < 10_000 else ""
-            self._talk.say(f"iteration {step.iteration}: {self._source.n_rows / took:,.0f} rows a second{more}")
+            pace = (read or self._source.n_rows) / took  # what workers of a cluster read is not counted here
+            left = self._seconds_left(took, pace)
+            more = f", about {in_words(left)} left" if left < 10_000 * took else ""
+            self._talk.say(f"iteration {step.iteration}: {pace:,.0f} rows a second{more}")
         return None
+
+    def _seconds_left(self, took: float, pace: float) -> float:
+        if self._passes is not None:
+            return max((self._passes + 1) * self._source.n_rows - self._done, 0) / pace
+        if not (self._tol > 0 and len(self._trace) > 2):
+            return float("inf")
+        return iterations_left(self._trace, self._tol) * took
 
 
 def in_words(seconds: float) -> str:

@@ -1,7 +1,7 @@
 """Block and Source: what one E-step call sees, and where the calls come from."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, Protocol
@@ -290,6 +290,11 @@ class Source(ABC):
         """The floating-point type of the rows, float32 or float64."""
         return np.float32 if np.asarray(next(iter(self)).x[:0]).dtype == np.float32 else np.float64
 
+    @property
+    def labelled(self) -> bool:
+        """Whether something is known of the hidden labels of its rows."""
+        return next(iter(self)).labels is not None
+
     def distinct(self) -> "Source":
         """The same data with rows that occur again and again merged into weights, where that pays."""
         return self
@@ -327,10 +332,14 @@ class Source(ABC):
     @cached_property
     def summary(self) -> ColumnSummary:
         """Moments, ranges and robust spreads of the columns: gathered in one pass over the blocks, and kept."""
+        return self.summary_of(np.asarray)
+
+    def summary_of(self, change: Callable[[np.ndarray], np.ndarray]) -> ColumnSummary:
+        """The summary of ``change(x)``, for rows on another scale; see ``summary``."""
         total: ColumnSummary | None = None
         row = 0
         for block in self:
-            here = summarise(np.asarray(block.x), block.row_weights, row)
+            here = summarise(change(np.asarray(block.x)), block.row_weights, row)
             total = here if total is None else total + here
             row += block.n
         assert total is not None

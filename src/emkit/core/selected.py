@@ -1,6 +1,6 @@
 """A source of some columns of another: what a family over part of a table is shown."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
@@ -50,6 +50,11 @@ class SelectedColumns(Source):
         self.total_weight = source.total_weight
         self.in_memory = source.in_memory
 
+    @property
+    def labelled(self) -> bool:
+        """As in the whole."""
+        return self.source.labelled
+
     def parts(self) -> Sequence[Part]:
         """The parts of the whole."""
         return [_Some(part, self.chosen) for part in self.source.parts()]
@@ -65,6 +70,11 @@ class SelectedColumns(Source):
     def user_row(self, row: int) -> int:
         """As in the whole."""
         return self.source.user_row(row)
+
+    def summary_of(self, change: Callable[[np.ndarray], np.ndarray]) -> ColumnSummary:
+        """Of these columns, gathered where the whole source has them."""
+        chosen = list(self.chosen)
+        return self.source.summary_of(lambda x: change(np.ascontiguousarray(x[:, chosen])))
 
     @cached_property
     def summary(self) -> ColumnSummary:  # type: ignore[override]

@@ -2,11 +2,12 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
-from functools import cached_property, reduce
+from functools import cached_property, partial, reduce
 from itertools import pairwise
 from operator import add
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from emkit.core.columns import Columns
 from emkit.core.errors import DataError
 from emkit.core.summary import ColumnSummary, summarise
 from emkit.data.rows import ArraySource, block_bounds
+from emkit.data.scanning import category_of
 from emkit.data.validate import check_matrix, check_weights
 
 Chunk = tuple[np.ndarray, np.ndarray | None]
@@ -80,7 +82,7 @@ class ChunkPart:
 
 
 class ChunkSource(Source):
-    """A Source over chunks elsewhere. You implement ``ask`` and ``ask_one``; what they give should be small.
+    """A Source over chunks elsewhere. You implement ``ask``, ``ask_one`` and ``recode``; what is asked for should be small.
 
     Parameters
     ----------
@@ -108,17 +110,57 @@ class ChunkSource(Source):
     def ask_one(self, fn: Callable[..., Any], chunk: int, *more: Any) -> Any:
         """``fn(chunk, ...)`` of one of them."""
 
+    @property
+    def labelled(self) -> bool:
+        """Nothing is known of labels."""
+        return False
+
+    @property
+    def width(self) -> Any:
+        """float32 if every chunk is, or else float64."""
+        return np.float32 if self.dtype == np.float32 else np.float64
+
     def distinct(self) -> "ChunkSource":
         """Equal rows are not looked for."""
         return self
 
+    @abstractmethod
+    def recode(self, levels: dict[int, np.ndarray]) -> None:
+        """From now on these columns, of whole numbers, have the place of each cell among the levels instead."""
+
+    def with_columns(self, columns: Columns) -> Self:
+        """The same rows under a schema in which kinds are told apart."""
+        other = copy(self)
+        other.columns = columns
+        other.__dict__.pop("kept", None)
+        return other
+
+    def with_levels(self, chosen: Sequence[int]) -> Self:
+        """The same rows with the chosen columns of numbers as categories: a pass finds their levels."""
+        open_ended = [j for j in chosen if self.columns[j].levels is None]
+        if not open_ended:
+            return self
+        found, items = self.ask(partial(_values, chosen=open_ended)), list(self.columns.items)
+        for i, j in enumerate(open_ended):
+            levels: set[float] = set().union(*(some[i][0] for some in found))
+            items[j] = category_of(items[j], levels, sum(some[i][1] for some in found))
+        other = self.with_columns(Columns(tuple(items), self.columns.named))
+        other.__dict__.pop("summary", None)
+        other.recode({j: np.array(items[j].levels, dtype=np.float64) for j in open_ended})
+        return other
+
     @cached_property
     def summary(self) -> ColumnSummary:
         """Gathered where the chunks lie."""
-        found = reduce(add, (part for part in self.ask(_summary, self.starts.tolist()) if part is not None))
+        found = self.summary_of(np.asarray)
         for j in np.flatnonzero(np.isinf(found.low)).tolist():
             raise DataError(f"{self.columns.called(j)} has no observed value (all missing); drop it", column=self.columns[j].name)
         return found
+
+    def summary_of(self, change: Callable[[np.ndarray], np.ndarray]) -> ColumnSummary:
+        """Of changed rows, where the chunks lie."""
+        found = self.ask(partial(_summary, change=change), self.starts.tolist())
+        return reduce(add, (part for part in found if part is not None))
 
     def sample(self, n: int, rng: np.random.Generator) -> Source:
         """At most ``n`` rows of positive weight, brought here."""
@@ -154,9 +196,40 @@ def _usable(chunk: Chunk) -> int:
     return len(x) if weights is None else int(np.count_nonzero(weights))
 
 
-def _summary(chunk: Chunk, start: int) -> ColumnSummary | None:
+def _summary(chunk: Chunk, start: int, change: Callable[[np.ndarray], np.ndarray]) -> ColumnSummary | None:
     x, weights = chunk
-    return summarise(x, weights, start) if len(x) else None
+    return summarise(change(x), weights, start) if len(x) else None
+
+
+def _values(chunk: Chunk, chosen: Sequence[int]) -> list[tuple[set[float], int]]:
+    """The distinct values of some columns, and how many cells are observed."""
+    columns = [chunk[0][:, j][~np.isnan(chunk[0][:, j])] for j in chosen]
+    return [(set(np.unique(values).tolist()), len(values)) for values in columns]
+
+
+def recoded(chunk: Chunk, levels: dict[int, np.ndarray]) -> Chunk:
+    """Cells of some columns as places among their levels. Raises DataError for a cell that is no level: the rows have changed."""
+    x = chunk[0].copy()
+    for j, known in levels.items():
+        seen = ~np.isnan(x[:, j])
+        place = np.searchsorted(known, x[seen, j])
+        if not np.array_equal(known[np.minimum(place, len(known) - 1)], x[seen, j]):
+            raise DataError("the rows have changed since the first pass: every pass must see the same rows")
+        x[seen, j] = place
+    return x, chunk[1]
+
+
+def codes(found: np.ndarray, there: np.ndarray, name: str) -> np.ndarray:
+    """Places among the levels of texts, -1 where there is none, as float64; NaN where nothing is ``there``, (n,).
+
+    Raises
+    ------
+    DataError
+        For a text that is no level: the rows have changed since the levels were asked for.
+    """
+    if (there & (found < 0)).any():
+        raise DataError(f"column {name!r} has other texts than in the first pass: every pass must see the same rows", column=name)
+    return np.where(there, found, np.nan)
 
 
 def _taken(chunk: Chunk, rows: np.ndarray) -> Chunk:

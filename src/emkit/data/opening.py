@@ -2,7 +2,7 @@
 
 import glob
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -30,7 +30,7 @@ from emkit.data.pieces import (
 )
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
-EXTENSIONS = (".parquet", ".arrow", ".feather", ".ipc", ".npy", ".csv", ".tsv")
+EXTENSIONS = (".parquet", ".pq", ".arrow", ".feather", ".ipc", ".npy", ".csv", ".tsv")
 
 
 @dataclass
@@ -103,7 +103,7 @@ def _files(paths: list[str], expression: Any, on_error: str, names: Sequence[str
             pieces, about = _file(path, expression)
             _agree(found, about, path, names)
         except DataError as error:
-            if on_error != "skip" or (error.column is not None and found.schema is None and found.columns is None):
+            if on_error != "skip":
                 raise
             found.left_out.append((path, str(error)))
             continue
@@ -133,17 +133,23 @@ def _file(path: str, expression: Any) -> tuple[list[Piece], Opened]:
 
 
 def _agree(found: Opened, about: Opened, path: str, names: Sequence[str] | None) -> None:
-    """Raise DataError if a file lacks a column that the others have, or has it in another kind."""
+    """Raise DataError if a file lacks a column that is asked for or that the others have, or has it in another kind."""
     if found.columns is not None or about.columns is not None:
         first = found.columns if found.columns is not None else about.columns
         if about.columns is None or (found.schema is not None) or len(about.columns) != len(first or ()):
             raise DataError(f"{path!r} has other columns than the files before it")
         return
+    for name in (names or []) if found.schema is None else ():
+        if name not in about.schema.names:
+            raise DataError(f"{path!r} has no column {name!r}; it has: {_shown(about.schema.names)}", column=name)
     if found.schema is None:
         return
+    if names is None and set(about.schema.names) - set(found.schema.names):
+        name = next(name for name in about.schema.names if name not in found.schema.names)
+        raise DataError(
+            f"{path!r} has a column {name!r}, which the files before it have not; say columns=..., those to read", column=name
+        )
     for name in found.schema.names if names is None else names:
-        if name not in found.schema.names:
-            continue
         if name not in about.schema.names:
             raise DataError(f"{path!r} has no column {name!r}, which the files before it have", column=name)
         here, before = kind_of(about.schema.field(name).type), kind_of(found.schema.field(name).type)
@@ -206,9 +212,13 @@ def _arrow(path: str, expression: Any) -> tuple[list[Piece], Opened]:
 
     seen = stamp(path)
     try:
-        with pa.memory_map(path) as file, pa.ipc.open_file(file) as reader:
-            schema = reader.schema
-            sizes = [reader.get_batch(i).num_rows for i in range(reader.num_record_batches)]
+        with pa.memory_map(path) as file:
+            if file.read_at(6, 0) != b"ARROW1":  # a stream of batches without an index, as some programs write it
+                with pa.ipc.open_stream(file) as batches:
+                    return [ArrowPiece(path, seen, None, sum(b.num_rows for b in batches), expression)], Opened([], batches.schema)
+            with pa.ipc.open_file(file) as reader:
+                schema = reader.schema
+                sizes = [reader.get_batch(i).num_rows for i in range(reader.num_record_batches)]
     except (pa.ArrowException, OSError) as error:
         why = " ".join(str(error).split())
         raise DataError(f"cannot read {path!r}: {why}; is the file cut short, or of another kind?") from error
@@ -267,7 +277,12 @@ def _lazy(frame: Any, expression: Any) -> Opened:
 
 def _made(make: Callable[[], Any], expression: Any) -> Opened:
     """What a callable yields: its first item tells the columns."""
-    items = iter(make())
+    made = make()
+    if not isinstance(made, Iterable) or isinstance(made, str | Mapping):
+        raise DataError(
+            f"a callable must return an iterator of Blocks, data frames, arrow tables or matrices; it returned {made!r}"[:300]
+        )
+    items = iter(made)
     first = next(items, None)
     if first is None:
         raise DataError("found 0 row(s): the stream yields nothing")
@@ -306,8 +321,7 @@ def columns_of(opened: Opened, columns: Columns | Sequence[str] | None, aside: S
         names = list(known.names if known is not None else columns)  # type: ignore[arg-type]
     for name in [*names, *aside]:
         if name not in there:
-            shown = ", ".join(map(str, there[:50])) + (f" and {len(there) - 50} more" if len(there) > 50 else "")
-            raise DataError(f"the data have no column {name!r}; they have: {shown}", column=name)
+            raise DataError(f"the data have no column {name!r}; they have: {_shown(there)}", column=name)
     if not names:
         raise DataError("found 0 feature(s): no columns are left to fit")
     items, narrow = schema_columns(opened.schema, names, "the data")
@@ -317,6 +331,10 @@ def columns_of(opened: Opened, columns: Columns | Sequence[str] | None, aside: S
         items = [_as_known(item, column) for item, column in zip(items, known.items, strict=True)]
     made = Columns(tuple(items), True if known is None else known.named)
     return made, names, narrow and not made.has_levels
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(map(str, names[:50])) + (f" and {len(names) - 50} more" if len(names) > 50 else "")
 
 
 def _as_known(item: Column, known: Column) -> Column:

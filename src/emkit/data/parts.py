@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,22 @@ class Tally:
             if array is not None:
                 bits = np.ascontiguousarray(array).reshape(-1).view(np.uint64 if array.dtype == np.float64 else np.uint32)
                 self.digest = (self.digest + int(np.add.reduce(bits, dtype=np.uint64))) % 2**64
+
+
+class Meter:
+    """Counts rows that streams have read in this process, for whoever tells of the pace."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._lock = Lock()
+
+    def add(self, rows: int) -> None:
+        """Some more; from any thread."""
+        with self._lock:
+            self.rows += rows
+
+
+READ = Meter()
 
 
 @dataclass(frozen=True)
@@ -71,10 +88,11 @@ class StreamPart(LongPart):
         tally = Tally()
         yield from self.counted(tally)
         if self.expected is not None and (tally.rows, tally.digest) != self.expected:
-            was = f"{self.expected[0]} rows" if tally.rows != self.expected[0] else "other cells"
+            was = f"it had {self.expected[0]} rows, now it has {tally.rows}"
+            if tally.rows == self.expected[0]:
+                was = "it has as many rows as before, with other cells"
             raise DataError(
-                f"{self.piece.called} has changed since the first pass: it had {was}, now it has {tally.rows} rows; every pass "
-                "must see the same rows in the same order"
+                f"{self.piece.called} has changed since the first pass: {was}; every pass must see the same rows in the same order"
             )
 
     def counted(self, tally: Tally) -> Iterator[Block]:
@@ -88,6 +106,7 @@ class StreamPart(LongPart):
                 x, weights, self.start + tally.rows, missing, None, self.source_rows, None, self.layout.columns
             )  # fmt: skip
             tally.add(x, weights)
+            READ.add(len(x))
             yield block
 
     def _cut(self) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
@@ -131,6 +150,9 @@ class StreamPart(LongPart):
         if not isinstance(chunk, Block | np.ndarray):
             return self.layout.matrix(chunk), self.layout.weights_of(chunk)
         x, weights = (chunk, None) if isinstance(chunk, np.ndarray) else (chunk.x, chunk.weights)
+        if isinstance(chunk, Block) and (chunk.labels is not None or chunk.lengths is not None):
+            what = "lengths of sequences" if chunk.lengths is not None else "known labels"
+            raise DataError(f"{self.piece.called} yielded a Block with {what}, which a stream of rows does not keep")
         d = len(self.layout.columns)
         if np.ndim(x) != 2 or x.shape[1] != d:
             raise DataError(f"{self.piece.called} yielded rows of shape {np.shape(x)}, after rows of {d} columns")

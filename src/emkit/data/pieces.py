@@ -93,9 +93,9 @@ def stamp(path: str) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class ArrowPiece(FilePiece):
-    """Some record batches of an Arrow IPC file, memory-mapped while they are read."""
+    """Some record batches of an Arrow IPC file, memory-mapped while they are read; all (None) of one in the streaming format."""
 
-    batches: tuple[int, ...] = ()
+    batches: tuple[int, ...] | None = ()
     n_rows: int = 0
     filter: Any = None
 
@@ -104,9 +104,8 @@ class ArrowPiece(FilePiece):
         import pyarrow as pa
 
         self.check()
-        with pa.memory_map(self.path) as file, pa.ipc.open_file(file) as reader:
-            for i in self.batches:
-                batch = reader.get_batch(i)
+        with pa.memory_map(self.path) as file, (pa.ipc.open_stream if self.batches is None else pa.ipc.open_file)(file) as reader:
+            for batch in reader if self.batches is None else map(reader.get_batch, self.batches):
                 yield filtered(batch, self.filter, names)
 
     @property
@@ -117,7 +116,7 @@ class ArrowPiece(FilePiece):
     @property
     def identity(self) -> Any:
         """Path, size, time, batches, and the filter."""
-        return [self.path, *self.seen, list(self.batches), str(self.filter)]
+        return [self.path, *self.seen, self.batches and list(self.batches), str(self.filter)]
 
 
 @dataclass(frozen=True)

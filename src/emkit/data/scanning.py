@@ -18,7 +18,7 @@ from emkit.data.layout import Layout, plain
 from emkit.data.parts import StreamPart, Tally
 from emkit.data.pieces import Piece
 
-_MOST_LEVELS = 50_000
+MOST_LEVELS = 50_000
 _IDENTIFIERS = 50  # more distinct texts than this, each in one row only, are identifiers
 
 
@@ -29,6 +29,17 @@ class Skipped:
     name: str
     rows: int | None
     why: str
+
+    @staticmethod
+    def in_words(skipped: "Sequence[Skipped]") -> str | None:
+        """How many rows were left out, where, and why; None if none were."""
+        if not skipped:
+            return None
+        known = sum(one.rows or 0 for one in skipped)
+        more = " and an unknown number in others" if any(one.rows is None for one in skipped) else ""
+        first = skipped[0]
+        why = first.why if first.why.startswith(first.name) else f"{first.name}: {first.why}"
+        return f"{known} rows{more} were skipped, of {len(skipped)} unreadable part(s); the first: {why}"
 
 
 @dataclass
@@ -219,7 +230,7 @@ class _Levels:
                     values = {v for v in pc.unique(column).to_pylist() if v is not None and v == v}
                     before, count = found[name]
                     found[name] = (before | values, count + len(column) - column.null_count)
-                    if len(found[name][0]) > _MOST_LEVELS:
+                    if len(found[name][0]) > MOST_LEVELS:
                         raise too_many(name, len(found[name][0]))
         except (ArrowException, OSError, DataError) as error:
             if self.on_error == "skip" and not (isinstance(error, DataError) and error.column is not None):
@@ -258,12 +269,16 @@ def with_levels(pieces: Sequence[Piece], layout: Layout, chosen: Sequence[int], 
                 total[name] = (total[name][0] | values, total[name][1] + count)
     items = list(layout.columns.items)
     for j, name in zip(chosen, names, strict=True):
-        levels, count = total[name]
-        texts = any(isinstance(level, str) for level in levels)
-        if len(levels) > _MOST_LEVELS or (texts and len(levels) > _IDENTIFIERS and len(levels) == count):
-            raise too_many(items[j].name, len(levels))
-        items[j] = Column(items[j].name, "category", _tidy(levels, items[j]), items[j].role)
+        items[j] = category_of(items[j], *total[name])
     return Columns(tuple(items), layout.columns.named)
+
+
+def category_of(column: Column, levels: set[Any], count: int) -> Column:
+    """The column as a category with these levels, which ``count`` cells have. Raises DataError for what is none."""
+    texts = any(isinstance(level, str) for level in levels)
+    if len(levels) > MOST_LEVELS or (texts and len(levels) > _IDENTIFIERS and len(levels) == count):
+        raise too_many(column.name, len(levels))
+    return Column(column.name, "category", _tidy(levels, column), column.role)
 
 
 def _tidy(levels: set[Any], column: Column) -> tuple[Any, ...]:

@@ -108,6 +108,11 @@ class SequenceStream(Source):
         return self.rows.total_weight
 
     @property
+    def labelled(self) -> bool:
+        """Nothing is known of labels."""
+        return False
+
+    @property
     def width(self) -> Any:
         """As the stream's."""
         return self.rows.width

@@ -2,7 +2,7 @@
 
 import os
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -31,8 +31,13 @@ _FROM = 2**26  # bytes from which a memory-mapped array is read as a stream
 
 
 def is_stream(data: Any) -> bool:
-    """Whether ``data`` are read block by block: a path, a pyarrow dataset, a polars LazyFrame, a large memory map, a callable."""
-    if isinstance(data, str | os.PathLike | Source):
+    """Whether ``data`` are read block by block: a path, a pyarrow dataset, a polars LazyFrame, a large memory map, a callable.
+
+    So is an iterator, which ``stream`` then says more about.
+    """
+    if isinstance(data, str | os.PathLike | Source | Iterator):
+        return True
+    if callable(data) and not isinstance(data, type) and not hasattr(data, "__array__") and not hasattr(data, "__len__"):
         return True
     if isinstance(data, np.memmap):
         whole = data.filename is not None and data.ndim == 2 and (data.flags.c_contiguous or data.flags.f_contiguous)
@@ -220,12 +225,7 @@ class Stream(Source):
 
     def left_out(self) -> str | None:
         """How many rows were left out, where, and why; None if none were."""
-        if not self.skipped:
-            return None
-        known = sum(one.rows or 0 for one in self.skipped)
-        more = " and an unknown number in others" if any(one.rows is None for one in self.skipped) else ""
-        first = self.skipped[0]
-        return f"{known} rows{more} were skipped, of {len(self.skipped)} unreadable part(s); the first: {first.name}: {first.why}"
+        return Skipped.in_words(self.skipped)
 
     # --- the Source ---------------------------------------------------------------------------------------------------
 
@@ -248,6 +248,11 @@ class Stream(Source):
     def summary(self) -> ColumnSummary:  # type: ignore[override]
         """Of the first pass."""
         return self._scan().summary
+
+    @property
+    def labelled(self) -> bool:
+        """Nothing is known of labels."""
+        return False
 
     @property
     def width(self) -> Any:
@@ -334,6 +339,16 @@ class Stream(Source):
         if changed == layout:
             return self
         return Stream(self._pieces, changed, self._folder, self._on_error, self._left_out)
+
+    @property
+    def on_error(self) -> str:
+        """What is done about what cannot be read."""
+        return self._on_error
+
+    @property
+    def unopened(self) -> tuple[Skipped, ...]:
+        """Files that were left out before anything was read."""
+        return self._left_out
 
     @property
     def pieces(self) -> tuple[Piece, ...]:

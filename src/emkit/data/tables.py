@@ -1,8 +1,9 @@
 """Data frames (pandas, polars, pyarrow, anything narwhals reads) and arrays, as a float matrix with its schema."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -72,8 +73,8 @@ def read_table(
 
 
 def refuse_stream(x: Any) -> None:
-    """Raise DataError for a path or a Source where rows must be in memory."""
-    if isinstance(x, str | os.PathLike | Source):
+    """Raise DataError for a path, a Source or an iterator where rows must be in memory."""
+    if isinstance(x, str | os.PathLike | Source | Iterator | FunctionType):
         what = f"the path {os.fspath(x)!r}" if isinstance(x, str | os.PathLike) else f"a {type(x).__name__}"
         raise DataError(f"{what}: this estimator needs its rows in memory; read them into a data frame or an array first")
 

@@ -12,12 +12,12 @@ def elsewhere(X: Any, sample_weight: Any, face: Any, may_stay: bool) -> tuple[An
     kind = type(X).__module__.split(".")[0]
     may_stay = may_stay and not face._searches()
     if kind in ("dask", "dask_expr"):
-        source = _dask(X, sample_weight, face.executor) if may_stay else None
+        source = _dask(X, sample_weight, face) if may_stay else None
         if source is None:
             return X.compute(), sample_weight.compute() if hasattr(sample_weight, "compute") else sample_weight, None
         return X, sample_weight, source
     if kind == "pyspark":
-        source = _spark(X, sample_weight, face.executor) if may_stay else None
+        source = _spark(X, sample_weight, face) if may_stay else None
         if source is None:
             table = X.toPandas()
             return (table, None, None) if sample_weight is None else (table.drop(columns=sample_weight), table[sample_weight], None)
@@ -25,26 +25,27 @@ def elsewhere(X: Any, sample_weight: Any, face: Any, may_stay: bool) -> tuple[An
     return X, sample_weight, None
 
 
-def _dask(X: Any, sample_weight: Any, executor: Any) -> Any:
-    """On the cluster of the executor, if it is of Dask, or else of the client made last."""
+def _dask(X: Any, sample_weight: Any, face: Any) -> Any:
+    """On the cluster of the estimator's executor, if it is of Dask, or else of the client made last."""
     from distributed import default_client
 
     from emkit.execute.dask import DaskExecutor
     from emkit.execute.dask_source import DaskSource
 
+    executor = face.executor
     if not isinstance(executor, DaskExecutor):
         try:
             executor = DaskExecutor(default_client())
         except ValueError:  # there is no client
             return None
-    source = DaskSource(X, sample_weight, executor)
+    source = DaskSource(X, sample_weight, executor, face.takes_texts())
     return source if source.n_rows > executor.local_rows else None
 
 
-def _spark(frame: Any, sample_weight: Any, executor: Any) -> Any:
+def _spark(frame: Any, sample_weight: Any, face: Any) -> Any:
     from emkit.execute.spark import SparkExecutor
     from emkit.execute.spark_source import SparkSource
 
-    executor = executor if isinstance(executor, SparkExecutor) else SparkExecutor(frame.sparkSession)
-    source = SparkSource(frame, sample_weight, executor)
+    executor = face.executor if isinstance(face.executor, SparkExecutor) else SparkExecutor(frame.sparkSession)
+    source = SparkSource(frame, sample_weight, executor, face.takes_texts())
     return source if source.n_rows > executor.local_rows else None

@@ -4,6 +4,7 @@ A new one adds ``build``.
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from inspect import signature
 from typing import Any, Self
@@ -139,7 +140,7 @@ class Face(HasErrors, Sized, State, Settings):
         model, k = result.model, result.model.n_hidden
         if self.order_by is None or k is None or k == 1:
             return result
-        told_apart = model.has_values or next(iter(source)).labels is not None or self.warm_start
+        told_apart = model.has_values or source.labelled or self.warm_start
         if callable(self.order_by):
             child = model.children[0]
             key = np.asarray(self.order_by(model.part(child), child.of(result.params)), dtype=np.float64)
@@ -360,7 +361,15 @@ class Face(HasErrors, Sized, State, Settings):
             columns=self.columns_,
             width=np.dtype(self.__dict__.get("_width", np.float64)).name,
             as_asked=self._unchanged(self._asks_for(self.columns_)),
+            arriving=self._arrays_to_go_on(),
         )
+
+    def _arrays_to_go_on(self) -> dict[str, np.ndarray]:
+        """What a file keeps beside the parameters, so that ``partial_fit`` can go on."""
+        return {}
+
+    def _go_on_from(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Take it up again."""
 
     def _asks_for(self, columns: Columns) -> Any:
         """What the settings ask for, to be compared; None if they ask for nothing that can be."""
@@ -372,7 +381,12 @@ class Face(HasErrors, Sized, State, Settings):
     @classmethod
     def _from_saved(cls, saved: Any) -> Self:
         face = cls(**saved.settings)
-        face._adopt(saved.result, saved.columns, np.dtype(saved.width).type)
-        if saved.as_asked:
-            face._asked = face._asks_for(saved.columns)
+        face._take_up(saved)
         return face
+
+    def _take_up(self, saved: Any) -> None:
+        """What a file holds beside the settings."""
+        self._adopt(saved.result, saved.columns, np.dtype(saved.width).type)
+        if saved.as_asked:
+            self._asked = self._asks_for(saved.columns)
+        self._go_on_from(saved.arriving)

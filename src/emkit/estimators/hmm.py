@@ -13,13 +13,12 @@ from emkit.core.model import Infer, Model
 from emkit.data.labels import read_labels
 from emkit.data.sequence_input import Sequences, read_sequences
 from emkit.data.sequences import SequenceSource
-from emkit.data.stream import is_stream
 from emkit.data.validate import check_weights
 from emkit.estimators.emissions import make_family
 from emkit.estimators.face import Face
 from emkit.estimators.hmm_after import AfterTheFit, sequences_by_key
 from emkit.estimators.partial import PartialSequences
-from emkit.estimators.sequence_streaming import read_sequence_stream
+from emkit.estimators.sequence_streaming import is_sequence_stream, read_sequence_stream
 from emkit.models.hmm.chain import check_rows
 from emkit.models.hmm.model import HiddenMarkov
 from emkit.models.hmm.stationary import stationary
@@ -177,7 +176,7 @@ class HMM(PartialSequences, AfterTheFit, Face):
     def _new(self, X: Any, lengths: Any) -> Sequences:
         """New sequences, compared with the columns of the fit."""
         self._current()
-        if is_stream(X):
+        if is_sequence_stream(X):
             raise ParameterError("this needs the sequences in memory: read some of them at a time, as a data frame")
         found = self._read(X, lengths, like=self.columns_)
         self._check_columns(found.columns)
@@ -226,7 +225,7 @@ class HMM(PartialSequences, AfterTheFit, Face):
         DataError, ParameterError
             Naming the sequence, column, row or parameter; an earlier fit is left as it was.
         """
-        if is_stream(X):
+        if is_sequence_stream(X):
             return self._fit(*self._for_fit(X, sample_weight, lengths=lengths, states=states))
         found = self._read(X, lengths)
         _refuse_lengths(y, found)
@@ -236,7 +235,7 @@ class HMM(PartialSequences, AfterTheFit, Face):
 
     def _for_fit(self, X: Any, sample_weight: Any = None, *, lengths: Any = None, states: Any = None) -> tuple[Source, Any]:
         """Validated sequences with what is known of them, and the width of the data."""
-        if is_stream(X):
+        if is_sequence_stream(X):
             streamed = read_sequence_stream(self, X, sample_weight, lengths=lengths, states=states)
             return streamed, streamed.width
         source = self._source(self._read(X, lengths), sample_weight, states)
@@ -244,7 +243,7 @@ class HMM(PartialSequences, AfterTheFit, Face):
 
     def _again(self, X: Any, sample_weight: Any = None, lengths: Any = None, states: Any = None) -> Any:
         """The data of the fit, read again."""
-        if is_stream(X):
+        if is_sequence_stream(X):
             self._current()
             return read_sequence_stream(self, X, sample_weight, self.columns_, lengths=lengths, states=states)
         return self._source(self._new(X, lengths), sample_weight, states)
@@ -293,7 +292,7 @@ class HMM(PartialSequences, AfterTheFit, Face):
 
         ``X``, ``sample_weight``: as in ``fit``.
         """
-        if is_stream(X):
+        if is_sequence_stream(X):
             return self._score_of_stream(self._again(X, sample_weight, lengths))
         found = self._new(X, lengths)
         _refuse_lengths(y, found)
@@ -339,7 +338,7 @@ class HMM(PartialSequences, AfterTheFit, Face):
     def _likelihood_of(self, X: Any, lengths: Any) -> tuple[float, float]:
         if X is None:
             return self._of_the_fit()
-        if is_stream(X):
+        if is_sequence_stream(X):
             source = self._again(X, lengths=lengths)
             return self._score_of_stream(source), float(source.n_rows)
         found = self._new(X, lengths)

@@ -221,7 +221,8 @@ class HmmlearnWords(ErrorsOfInner, AskedByPrograms, AfterTheFit, BaseEstimator, 
             raise ParameterError(
                 f"params={self.params!r} leaves {missing} untouched, so give starting values for them", parameter=missing[0]
             )
-        inner.set_params(init=values, fixed={**{name: values[name] for name in held}, **fixed})
+        self.__dict__["_given_first"] = {"init": values, "fixed": {**{name: values[name] for name in held}, **fixed}}
+        inner.set_params(**self.__dict__["_given_first"])
         own = self.__dict__.get("_monitor")
         if own is not None:
             own._reset()
@@ -354,7 +355,7 @@ class HmmlearnWords(ErrorsOfInner, AskedByPrograms, AfterTheFit, BaseEstimator, 
     @classmethod
     def _from_saved(cls, saved: Any) -> Self:
         face = cls(**saved.settings)
-        face._inner()._adopt(saved.result, saved.columns, np.dtype(saved.width).type)
+        face._inner()._take_up(saved)
         return face
 
 

@@ -24,9 +24,7 @@ class PartialHmmlearnFace(HmmlearnFace):
         begun = "_hmm" in self.__dict__ and "result_" in self._inner().__dict__
         inner = self._inner() if begun else self._ready_inner()
         if begun:
-            inner.set_params(**self.__dict__["_given_first"])
-        else:
-            self.__dict__["_given_first"] = {"init": inner.init, "fixed": inner.fixed}
+            inner.set_params(**self.__dict__.get("_given_first", {}))  # a model from a file has its settings only
         lengths = second_lengths(X, y, lengths)
         inner.partial_fit(X, lengths=lengths, sample_weight=sample_weight, states=states, forget=forget)
         if "result_" in inner.__dict__:

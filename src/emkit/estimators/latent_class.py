@@ -139,7 +139,16 @@ class LatentClass(PartialRows, AfterLatentClass, RowFace):
         if self.groups is not None:
             raise ParameterError("groups of a stream: give the answers as an array or a data frame", parameter="groups")
         source = read_stream(self, X, sample_weight, like, min_rows)
-        return source if like is not None else source.with_levels(range(len(source.columns)))
+        return source if like is not None else self._told_apart(source)
+
+    @property
+    def fits_elsewhere(self) -> bool:  # type: ignore[override]
+        """Whether a fit leaves rows where a cluster has them: not if groups are told apart."""
+        return self.groups is None
+
+    def _told_apart(self, source: Any) -> Any:
+        """Every column is of categories."""
+        return source.with_levels(range(len(source.columns)))
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None, *, labels: Any = None, groups: Any = None) -> Self:
         """Fit to answers.

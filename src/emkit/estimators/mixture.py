@@ -72,6 +72,7 @@ class Mixture(PartialRows, RowFace):
     """
 
     finds_size = True
+    fits_elsewhere = True
     size_setting = "n_components"
     reading_settings = ("unseen", "family")
 
@@ -120,9 +121,10 @@ class Mixture(PartialRows, RowFace):
         return source
 
     def _source(self, X: Any, sample_weight: Any = None, *, like: Columns | None = None, min_rows: int = 1) -> Any:
-        """In a fit, whole numbers are told apart, and codes of categories become levels."""
         source = super()._source(X, sample_weight, like=like, min_rows=min_rows)
-        if like is not None:
-            return source
+        return source if like is not None else self._told_apart(source)
+
+    def _told_apart(self, source: Any) -> Any:
+        """Whole numbers are told apart, and codes of categories become levels."""
         source = source.with_columns(refined(source.columns, source.summary))
         return source.with_levels(categories(self.family, source.columns))

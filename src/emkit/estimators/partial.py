@@ -1,5 +1,6 @@
 """``partial_fit``: estimators that learn from rows, or sequences, as they arrive."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,13 +12,15 @@ from emkit.algorithms.starts import fit
 from emkit.core.block import Block, BlockSource
 from emkit.core.checks import number
 from emkit.core.describe import snapshot
-from emkit.core.errors import ParameterError
+from emkit.core.errors import DataError, ParameterError
 from emkit.core.result import Result, StopReason
 from emkit.core.warn import warn
 from emkit.data.labels import read_labels
 from emkit.data.names import check_columns
 from emkit.data.rows import ArraySource
 from emkit.data.sequence_input import Sequences
+from emkit.data.stream import is_stream
+from emkit.estimators.sequence_streaming import is_sequence_stream
 from emkit.estimators.settings import make_rng
 
 
@@ -49,17 +52,25 @@ class PartialFit:
         if self._searches() or not self._unchanged(snapshot((self.build(self.columns_), self.columns_))):
             raise ParameterError("settings that shape the model were changed since the rows before; call fit, or begin anew")
         if known is None or self.result_ is not known[0]:
-            fitted = self.result_
-            if fitted.stats is None:
+            if self.result_.stats is None:
                 raise ParameterError(
-                    "this fit has no statistics to go on from, since it was loaded or ended in an earlier process; call fit, or "
-                    "begin with partial_fit"
+                    "this fit has no statistics to go on from: it ended in an earlier process, or was loaded from a file of a fit; "
+                    "only files of models that have learnt by partial_fit keep them. Fit it again, or begin anew with "
+                    "partial_fit"
                 )
-            known = fitted, Arriving.after_fit(fitted, self.__dict__.get("_summary"))
+            known = self.result_, Arriving.after_fit(self.result_, self.__dict__.get("_summary"))
         arriving: Arriving = known[1]
         if current.reason is StopReason.SET_BY_HAND:
             return replace(arriving, params=current.params)
         return arriving
+
+    def _arrays_to_go_on(self: Any) -> dict[str, np.ndarray]:
+        known = self.__dict__.get("_partial")
+        return dict(known[1].arrays()) if known is not None and self.__dict__.get("result_") is known[0] else {}
+
+    def _go_on_from(self: Any, arrays: Mapping[str, np.ndarray]) -> None:
+        if arrays:
+            self._partial = self.result_, Arriving.of(self.result_.model, self.result_.params, arrays)
 
     def _begin(self: Any, source: BlockSource, width: Any) -> Any:
         """The first rows are fitted as ``fit`` does it, by EM."""
@@ -127,7 +138,7 @@ class PartialRows(PartialFit):
 
         Parameters
         ----------
-        X : array or data frame
+        X : array, data frame, path or stream
             Rows (m, d), with the columns of the first call. They should come in no particular order.
         y : ignored
         sample_weight : array (m,), optional
@@ -149,9 +160,13 @@ class PartialRows(PartialFit):
             self.__dict__.pop("_waiting", None)
             source = self._new(X, sample_weight)
             if labels is not None:
+                if is_stream(X):
+                    raise ParameterError("labels beside a stream: give the rows as an array or a data frame", parameter="labels")
                 known = read_labels(labels, source.n_rows, source_labels(self))
                 source = ArraySource(source.x, source.weights, source.columns, labels=known, checked=True)
             return self._learn(source, forget)
+        if is_stream(X):
+            return self._begin(*self._stream_to_begin(X, sample_weight, labels))
         waiting = [*self.__dict__.get("_waiting", []), (X, sample_weight, labels)]
         rows, columns = sum(len(x) for x, _, _ in waiting), _width(X)
         self._same_columns(columns)
@@ -163,6 +178,20 @@ class PartialRows(PartialFit):
         self._begin(*self._for_fit(x, weights, labels=known))
         self.__dict__.pop("_waiting", None)
         return self
+
+    def _stream_to_begin(self: Any, X: Any, sample_weight: Any, labels: Any) -> tuple[Any, Any]:
+        """The rows of a stream, where a first call brings one."""
+        kept = sum(len(x) for x, _, _ in self.__dict__.get("_waiting", []))
+        if kept:
+            raise DataError(
+                f"{kept} row(s) of earlier calls wait for more, and a stream cannot be added to them; give further rows as arrays "
+                "or data frames until there are enough to begin with"
+            )
+        source, width = self._for_fit(X, sample_weight, labels=labels)
+        needed = self._needed(len(source.columns))
+        if source.n_rows < needed:
+            raise DataError(f"partial_fit begins with {needed} rows; this stream has {source.n_rows}: give more, or use fit")
+        return source, width
 
 
 class PartialSequences(PartialFit):
@@ -194,6 +223,10 @@ class PartialSequences(PartialFit):
         DataError, ParameterError
             As ``fit``; also for columns that differ, and settings that were changed since.
         """
+        if is_sequence_stream(X):
+            raise DataError(
+                "partial_fit of sequences needs them in memory: give some at a time, as arrays or data frames; fit takes streams"
+            )
         if self._is_begun():
             found = self._new(X, lengths)
             return self._learn(self._source(found, sample_weight, states), forget)

@@ -44,6 +44,10 @@ class RowFace(PlottedRows, Face):
         table = read_table(X, like=like, unseen=unseen, min_rows=min_rows, every_column=like is None)
         return ArraySource(table.x, check_weights(sample_weight, len(table.x)), table.columns, checked=True)
 
+    def _told_apart(self, source: Any) -> Any:
+        """The rows of a fit with kinds of columns told apart, where that matters to the model."""
+        return source
+
     def _new(self, X: Any, sample_weight: Any = None) -> Any:
         """New rows, compared with the columns of the fit."""
         self._current()
@@ -72,7 +76,7 @@ class RowFace(PlottedRows, Face):
         """Validated rows with what is known of them, and the width of the data."""
         X, sample_weight, there = elsewhere(X, sample_weight, self, labels is None and self.fits_elsewhere)
         if there is not None:
-            return there, there.dtype.type
+            return self._told_apart(there), there.dtype.type
         source = self._source(X, sample_weight, min_rows=2)
         if labels is not None:
             if is_stream(X):
@@ -214,7 +218,8 @@ class RowFace(PlottedRows, Face):
         prefix : str
             Put before the names of the added columns.
         on_error : {"stop", "skip"}
-            What to do about a file or row group that cannot be read.
+            What to do about a file or row group that cannot be read: raise, or leave it out, count its rows and warn. A stream
+            that skips does so here, too.
 
         Returns
         -------

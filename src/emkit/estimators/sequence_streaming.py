@@ -1,13 +1,19 @@
 """Streams of sequences as estimators see them."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from emkit.core.block import Source
 from emkit.core.columns import Columns
 from emkit.core.errors import DataError, ParameterError
 from emkit.data.sequence_stream import sequence_stream
-from emkit.data.stream import Stream
+from emkit.data.stream import Stream, is_stream
 from emkit.estimators.streaming import told_by
+
+
+def is_sequence_stream(X: Any) -> bool:
+    """Whether sequences are read block by block; an iterator yields sequences, each of which is in memory."""
+    return is_stream(X) and not isinstance(X, Iterator)
 
 
 def read_sequence_stream(

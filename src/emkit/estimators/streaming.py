@@ -20,7 +20,7 @@ from emkit.core.warn import warn
 from emkit.data.layout import ROWS, check_cells
 from emkit.data.parts import StreamPart, placed
 from emkit.data.pieces import Piece
-from emkit.data.scanning import in_order
+from emkit.data.scanning import Skipped, in_order
 from emkit.data.stream import Stream, stream
 
 _EVERY = 5.0  # seconds between lines about a first pass
@@ -112,15 +112,17 @@ def predict_to(face: Any, X: Any, out: Any, prefix: str, on_error: str) -> int:
     except OSError as error:
         raise ParameterError(f"cannot make the folder {str(folder)!r}: {error.strerror or error}", parameter="out") from error
     tasks = list(_named(source, folder))
-    task = _Write(face._added, Infer(current.model, current.params, "marginals"), source.layout, prefix, on_error)
-    written, left_out = 0, []
+    skips = "skip" in (on_error, source.on_error)
+    task = _Write(face._added, Infer(current.model, current.params, "marginals"), source.layout, prefix, skips)
+    written, left_out = 0, list(source.unopened)
     executor = face._executor()
     with closing(in_order(task, tasks, executor.n_jobs)) as results:
         for rows, why in results:
             written += rows
             left_out += why
-    if left_out:
-        warn(f"{len(left_out)} unreadable part(s) were skipped; the first: {left_out[0]}")
+    words = Skipped.in_words(left_out)
+    if words is not None:
+        warn(words)
     return written
 
 
@@ -145,24 +147,37 @@ class _Write:
     infer: Infer
     layout: Any
     prefix: str
-    on_error: str
+    skips: bool
 
-    def __call__(self, task: tuple[Piece, Path]) -> tuple[int, list[str]]:
+    def __call__(self, task: tuple[Piece, Path]) -> tuple[int, list[Skipped]]:
         piece, target = task
+        left_out: list[Skipped] = []
         try:
-            return self._write(piece, target), []
+            return self._write(self._tables(piece), target), left_out
         except EmkitError as error:
-            if self.on_error != "skip" or error.parameter is not None:
+            if not self.skips or error.parameter is not None:
                 raise
-            return 0, [str(error)]
+        return self._write(self._readable(piece, left_out), target), left_out
 
-    def _write(self, piece: Piece, target: Path) -> int:
+    def _readable(self, piece: Piece, left_out: list[Skipped]) -> Iterator[Any]:
+        """The tables of what can be read of a piece; what cannot, as a whole row group, is added to ``left_out``."""
+        for one in piece.apart():
+            try:
+                tables = list(self._tables(one))
+            except EmkitError as error:
+                if error.parameter is not None:
+                    raise
+                left_out.append(Skipped(one.called, one.rows, str(error)))
+            else:
+                yield from tables
+
+    def _write(self, tables: Iterator[Any], target: Path) -> int:
         from pyarrow import parquet
 
         temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
         writer, rows = None, 0
         try:
-            for table in self._tables(piece):
+            for table in tables:
                 if writer is None:
                     writer = parquet.ParquetWriter(str(temporary), table.schema)
                 writer.write_table(table)

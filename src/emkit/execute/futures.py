@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
-from emkit.core.block import Block, Part, Source
+from emkit.core.block import Block, Part, Source, blocks_of
 from emkit.core.errors import ClusterError, ParameterError
 from emkit.execute.threads import Threads
 
@@ -118,8 +118,8 @@ def shares(parts: Sequence[Part], workers: int) -> list[list[Part]]:
 
 
 def load(parts: Sequence[Part]) -> Blocks:
-    """What a worker keeps of its share."""
-    return Blocks([part.read() for part in parts])
+    """What a worker keeps of its share: the blocks that E-steps of one process see."""
+    return Blocks([block for part in parts for block in blocks_of(part)])
 
 
 def work(task: Callable[[Block], Found], blocks: Any, threads: int = 1) -> Found:

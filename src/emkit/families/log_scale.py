@@ -5,11 +5,12 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from emkit.core.block import BlockSource, Source
+from emkit.core.block import Source
 from emkit.core.checks import number
 from emkit.core.child import Child
 from emkit.core.errors import ParameterError
 from emkit.core.family import Family
+from emkit.core.mapped import MappedRows
 from emkit.core.parameters import Parameter
 from emkit.core.records import Params
 from emkit.core.support import Support
@@ -76,11 +77,7 @@ class LogScale(Family):
 
     def ready(self, source: Source, k: int) -> Self:
         """Resolves the family with the logarithms."""
-        return replace(self, family=self.family.resolve(self._logs(source), k))
-
-    def _logs(self, source: Source) -> Source:
-        block = source.joined()
-        return BlockSource([replace(block, x=self.scaled(block.x), columns=source.columns)])
+        return replace(self, family=self.family.resolve(MappedRows(source, self.scaled), k))
 
     def log_prob(self, params: Any, x: Any) -> np.ndarray:
         """The family's of the logarithms, less these: the density of x."""

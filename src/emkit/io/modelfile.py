@@ -30,7 +30,10 @@ from emkit.models.concomitant_columns import Layout
 
 @dataclass(frozen=True)
 class Saved:
-    """What a model file holds. ``as_asked``: whether the result is of the settings as they are: they may have changed since."""
+    """What a model file holds. ``as_asked``: whether the result is of the settings as they are: they may have changed since.
+
+    ``arriving``: arrays from which ``partial_fit`` goes on, see ``emkit.algorithms.arriving``; none in files of earlier versions.
+    """
 
     estimator: str
     settings: dict[str, Any]
@@ -39,6 +42,7 @@ class Saved:
     result: Result
     version: str
     as_asked: bool
+    arriving: dict[str, np.ndarray]
 
 
 def save_model(
@@ -50,6 +54,7 @@ def save_model(
     columns: Columns,
     width: str = "float64",
     as_asked: bool = True,
+    arriving: Mapping[str, np.ndarray] | None = None,
 ) -> None:
     """Write a fitted model, see ``Saved``; atomically. Raises OSError if that fails, and then the old file survives."""
     arrays: dict[str, np.ndarray] = {}
@@ -76,7 +81,8 @@ def save_model(
             "starts": [start.row() for start in result.starts],
         },
     }
-    write(path, header, {**arrays, **result.params.flatten("params.")})
+    more = {f"arriving.{name}": value for name, value in (arriving or {}).items()}
+    write(path, header, {**arrays, **result.params.flatten("params."), **more})
 
 
 def storable(value: Any) -> Any:
@@ -161,6 +167,7 @@ def load_model(path: str | os.PathLike[str], classes: Sequence[type] = ()) -> Sa
             result,
             str(header.get("emkit_version", "?")),
             bool(header["as_asked"]),
+            {name.removeprefix("arriving."): value for name, value in arrays.items() if name.startswith("arriving.")},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, ModelFileError):

@@ -296,7 +296,7 @@ class FiniteMixture(Model):
 
     def side_by_side(self, source: Source) -> "MixturesSideBySide | None":
         """Where the components are separable, nothing is held or given, and no label is known."""
-        alike = self.family.separable and not self.has_values and next(iter(source)).labels is None
+        alike = self.family.separable and not self.has_values and not source.labelled
         return MixturesSideBySide(self) if alike else None
 
     def compile(self, source: Source) -> None:

@@ -50,6 +50,7 @@ def command(
     scheduler: options.Scheduler = None,
     no_prior: options.NoPrior = False,
     fixed: options.Fixed = None,
+    online: options.Online = False,
     setting: options.Setting = None,
     checkpoint: options.Checkpoint = None,
     cache: options.Cache = None,
@@ -92,7 +93,7 @@ def command(
     settings = {name: value for name, value in given.items() if value is not None}
     if no_prior:
         settings["prior"] = None
-    settings.update(settings_of(setting or []))
+    settings |= _with_online(settings_of(setting or []), online)
     if "time_limit" in known_settings(kind):  # its search has a clock of its own, which does not count compiling
         settings |= {} if time_limit is None else {"time_limit": time_limit}
         time_limit = None
@@ -246,7 +247,9 @@ def _print(fitted: Any, as_json: bool, out: Path | None) -> None:
 def _leave(fitted: Any, out: Path | None, talk: Talk) -> None:
     """Say where the model is; exit code 3 if the stop rule was not met although there was one, or a search was cut off."""
     result = fitted.result_ if fitted.has_result else None
-    as_ordered = result is not None and result.tolerance == 0 and result.reason.name == "MAX_ITER"
+    as_ordered = result is not None and (
+        (result.tolerance == 0 and result.reason.name == "MAX_ITER") or result.reason.name == "PASSES"
+    )
     where = "no --out, so the model is not kept" if out is None else f"model written to {str(out)!r}"
     cut_off = fitted.cut_off()
     if cut_off is None and (result is None or as_ordered or result.converged):
@@ -255,6 +258,12 @@ def _leave(fitted: Any, out: Path | None, talk: Talk) -> None:
     why = "not converged" if cut_off is None else f"the search was cut off ({cut_off})"
     talk.say(f"{why}; {where}" + ("" if out is None else " all the same"))
     raise typer.Exit(NOT_CONVERGED)
+
+
+def _with_online(settings: dict[str, Any], online: bool) -> dict[str, Any]:
+    if online and "algorithm" in settings:
+        raise Refusal("--online and --set algorithm=... both name an algorithm; leave one out")
+    return settings | ({"algorithm": "online"} if online else {})
 
 
 def _json_object(text: str) -> dict[str, Any]:

@@ -311,7 +311,7 @@ class HiddenMarkov(ChainConfiguration):
     def side_by_side(self, source: Source) -> HMMsSideBySide | None:
         """Where the family is separable, nothing is held or given, no state is known, the start is free, and there is no end."""
         alike = self.family.separable and not self.has_values and self.start == "free" and not self.end
-        return HMMsSideBySide(self) if alike and next(iter(source)).labels is None else None
+        return HMMsSideBySide(self) if alike and not source.labelled else None
 
     def compile(self, source: Source) -> None:
         """Load or compile the recursions and the family's kernels."""
