@@ -320,7 +320,7 @@ class Face(HasErrors, Sized, State, Settings):
                 i = first[block.start]
                 return task(block, None if out is None else out[begins[i] : begins[i + 1]]).log_likelihood
 
-            each = list(self._executor().map(one, source))
+            each = list(self._executor_near(source).map(one, source))
         else:
             each, at = [], 0
             for found in self._executor().map(task, source):
