@@ -30,8 +30,8 @@ def on_host(x: Any) -> Any:
         return x
     if not on_cpu(x):
         raise DataError(
-            f"the data are a tensor on {x.device}, and what was asked is done in host memory: give X.cpu(). Only complete rows without "
-            "labels, in predictions and EM fits of GaussianMixture with n_components given and noise=False, stay on a device"
+            f"the data are a tensor on {x.device}, and what was asked is done in host memory: give X.cpu(). Only complete rows "
+            "without labels, in predictions and EM fits of GaussianMixture with n_components given and noise=False, stay on a device"
         )
     if x.is_sparse:
         raise DataError("sparse data is not supported: pass X.to_dense() if it fits in memory")

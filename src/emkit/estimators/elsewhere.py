@@ -36,8 +36,8 @@ def elsewhere(X: Any, sample_weight: Any, face: Any, may_stay: bool) -> tuple[An
 def on_device(X: Any, sample_weight: Any, executor: Any, on_arrays: bool) -> tuple[Any, Any, Any]:
     """A tensor as it is, and a source of its rows where they lie; or in host memory, and no source.
 
-    In host memory compiled code is quicker than torch: a tensor there is left to it, unless the executor is a ``TorchExecutor``. Few
-    rows come there from a device, too; many whose E-steps cannot be made on the device (``on_arrays``) are refused.
+    In host memory compiled code is quicker than torch: a tensor there is left to it, unless the executor is a ``TorchExecutor``.
+    Few rows come there from a device, too; those whose E-steps cannot be made on the device (``on_arrays``) are refused.
     """
     from emkit.execute.torch import SMALL, TorchExecutor
     from emkit.execute.torch_source import TensorSource

@@ -68,8 +68,9 @@ class RowFace(PlottedRows, Face):
         Parameters
         ----------
         X : array, data frame, tensor, path or stream
-            A torch tensor stays on its device where the model can be fitted there: see ``emkit.TorchExecutor``. A path, folder or pattern of files, a pyarrow dataset, a polars LazyFrame and a large memory-mapped array are read
-            block by block in each pass, never as a whole: see ``emkit.stream``. So is any Source.
+            A path, folder or pattern of files, a pyarrow dataset, a polars LazyFrame and a large memory-mapped array are read
+            block by block in each pass, never as a whole: see ``emkit.stream``. So is any Source. A torch tensor stays on its
+            device where the model can be fitted there: see ``emkit.TorchExecutor``.
         y : ignored
         sample_weight : array (n,) or str, optional
             Nonnegative; weight 2 means the row twice. Beside a path: the name of the column that holds the weights.

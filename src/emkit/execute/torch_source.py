@@ -113,8 +113,8 @@ class TensorSource(Source):
         low, high, whole = (torch.stack(each) for each in zip(*ranges, strict=True))
         rows, hashes = rows_by_hash(self.n_rows, most_rows(len(self.columns)))
         weights = None if self.weights is None else self.weights.cpu().numpy()[rows]
-        found = [a.cpu().numpy() for a in (weight, mean, scatter, low.amin(0).double(), high.amax(0).double(), whole.all(0))]
-        return ColumnSummary(*found, rows=self._taken(rows), hashes=hashes, row_weights=weights)
+        moments = [a.cpu().numpy() for a in (weight, mean, scatter, low.amin(0).double(), high.amax(0).double(), whole.all(0))]
+        return ColumnSummary(*moments, self._taken(rows), hashes, weights)  # type: ignore[call-arg]
 
     def _block(self, a: int, b: int) -> Block:
         weights = None if self.weights is None else self.weights[a:b]
@@ -140,8 +140,8 @@ class TensorSource(Source):
                 if np.isinf(value):
                     raise DataError(f"{name} row {row + i} is {value}; drop the row", column=self.columns[j].name, row=row + i)
                 raise DataError(
-                    f"{name} row {row + i} is missing (NaN), and rows on {x.device} must be complete: give X.cpu(), which is fitted "
-                    "in host memory, or drop the row",
+                    f"{name} row {row + i} is missing (NaN), and rows on a device ({x.device}) must be complete: give X.cpu(), which "
+                    "is fitted in host memory, or drop the row",
                     column=self.columns[j].name,
                     row=row + i,
                 )

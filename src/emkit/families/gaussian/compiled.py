@@ -40,7 +40,7 @@ class Arguments:
             self.scales = np.ascontiguousarray(np.broadcast_to(flat, (k, flat.shape[1])), dtype=width)
         self.log_norm = np.broadcast_to(whitener.log_norm, (k,))
         if width == np.float32:
-            sharp = flat if self.kind < TIED else whitener.matrices  # type: ignore[assignment]
+            sharp: Any = flat if self.kind < TIED else whitener.matrices
             self.log_norm = norm_of_rounded(self.log_norm, sharp, d if self.kind == SPHERICAL else 1)
         self.counts, self.first = np.zeros(k), np.zeros((k, d))
         self.second_diag, self.second_full = np.zeros(self.scales.shape), np.zeros(self.matrices.shape)
