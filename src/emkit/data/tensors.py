@@ -31,7 +31,7 @@ def on_host(x: Any) -> Any:
     if not on_cpu(x):
         raise DataError(
             f"the data are a tensor on {x.device}, and what was asked is done in host memory: give X.cpu(). Only complete rows "
-            "without labels, in predictions and EM fits of GaussianMixture with n_components given and noise=False, stay on a device"
+            "without labels stay on a device, in predictions and EM fits of GaussianMixture (n_components given, noise=False)"
         )
     if x.is_sparse:
         raise DataError("sparse data is not supported: pass X.to_dense() if it fits in memory")

@@ -140,8 +140,8 @@ class TensorSource(Source):
                 if np.isinf(value):
                     raise DataError(f"{name} row {row + i} is {value}; drop the row", column=self.columns[j].name, row=row + i)
                 raise DataError(
-                    f"{name} row {row + i} is missing (NaN), and rows on a device ({x.device}) must be complete: give X.cpu(), which "
-                    "is fitted in host memory, or drop the row",
+                    f"{name} row {row + i} is missing (NaN), and rows on a device ({x.device}) must be complete: give X.cpu(), "
+                    "which is fitted in host memory, or drop the row",
                     column=self.columns[j].name,
                     row=row + i,
                 )

@@ -19,7 +19,7 @@ from emkit.families.gaussian.params import GaussianParams, GaussianStats
 from emkit.families.gaussian.rounding import joint_constants, norm_of_rounded
 
 _IN_CACHE, _ON_DEVICE = 2**18, 2**23
-"""Rows times components times columns of a tile: what a CPU's caches hold; what keeps other devices busy, which are slow to start."""
+"""Rows times components times columns of a tile: what a CPU's caches hold, and what keeps busy other devices, slow to start."""
 _LEAST = {np.float64: -300.0, np.float32: -80.0}  # log responsibilities below which there is none: subnormal numbers are slow
 
 
