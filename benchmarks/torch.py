@@ -1,7 +1,7 @@
 """Gaussian mixtures on torch tensors: emkit, beside its own compiled code and scikit-learn's array API, on the CPU and on a card.
 
-d=16, k=16, full covariances. On the CPU everything has one thread, and CPU seconds of an iteration are compared. Where torch finds a
-card, wall seconds of an iteration there stand beside those of one pass over the rows at the bandwidth that a copy reaches.
+d=16, k=16, full covariances. On the CPU everything has one thread, and CPU seconds of an iteration are compared. Where torch finds
+a card, wall seconds of an iteration there stand beside those of one pass over the rows at the bandwidth that a copy reaches.
 """
 
 import statistics

@@ -8,7 +8,19 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from emkit import HMM, ArraySource, DataError, FiniteMixture, Gaussian, GaussianMixture, Mixture, ParameterError, Threads
+from emkit import (
+    HMM,
+    ArraySource,
+    DataError,
+    FiniteMixture,
+    Gaussian,
+    GaussianMixture,
+    HiddenMarkov,
+    Mixture,
+    ParameterError,
+    SequenceSource,
+    Threads,
+)
 from emkit.core.executor import Executor
 from emkit.core.model import EStep, Infer
 from emkit.families.gaussian.covariance_types import COVARIANCE_TYPES
@@ -17,6 +29,7 @@ from emkit.families.gaussian.params import GaussianParams
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'emkit[torch]'")
 
 from emkit import TensorSource, TorchExecutor  # noqa: E402
+from emkit.execute.torch_moved import TensorSequences  # noqa: E402
 
 N, D, K = 30_000, 3, 3
 CARDS = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
@@ -170,6 +183,25 @@ def _noting(init, seen):
         init(self, x, *more, **others)
 
     return noting
+
+
+@pytest.mark.parametrize("card", CARDS)
+def test_emissions_of_an_hmm(x, card):
+    lengths = np.full(N // 500, 500)
+    some = np.random.default_rng(4).uniform(0.0, 2.0, len(lengths))
+    for width, digits in ((np.float64, 1e-12), (np.float32, 3e-6)):
+        source = SequenceSource(x.astype(width), lengths, some)
+        model = HiddenMarkov(Gaussian(), K).resolve(source)
+        params = model.init(source.sample(2000, np.random.default_rng(1)), np.random.default_rng(2))
+        expected, log_likelihood = Threads(1).map_reduce(EStep(model, params), source)
+        executor = TorchExecutor(card)
+        with executor.session():
+            stats, found = executor.map_reduce(EStep(model, params), source)
+            assert [type(kept) for _, kept in executor._moved.values()] == [TensorSequences]
+        assert apart(stats, expected) < digits and found == pytest.approx(log_likelihood, rel=1e-7)
+    settings = {"random_state": 0, "n_init": 1, "max_iter": 3, "tol": 0, "order_by": "auto"}
+    there = HMM(K, **settings, executor=TorchExecutor(card)).fit(x, lengths=lengths)
+    np.testing.assert_allclose(there.means_, HMM(K, **settings).fit(x, lengths=lengths).means_, rtol=1e-9)
 
 
 def test_float32_and_online_em(x):

@@ -69,7 +69,7 @@ class Block:
         """Rows, each counted by its weight or its sequence's."""
         if self.weights is None:
             return float(self.n)
-        if not self.in_numpy:
+        if not (self.in_numpy or isinstance(self.weights, np.ndarray)):
             return float(self.weights.sum())
         weights = np.asarray(self.weights)
         if self.lengths is None:

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-import numpy as np
-
 from emkit.core.block import Block, Source
 from emkit.core.errors import ParameterError
 from emkit.core.model import EStep, Model
 from emkit.data.rows import ArraySource
+from emkit.data.sequences import SequenceSource
 from emkit.execute.threads import Threads
+from emkit.execute.torch_moved import TensorSequences, to_tensor
 from emkit.execute.torch_source import TensorSource
 
 SMALL = 20_000
@@ -20,9 +20,10 @@ SMALL = 20_000
 class TorchExecutor:
     """Executor on a device of torch's.
 
-    E-steps of models that say ``on_arrays``, mixtures of Gaussians, run where the rows are. Complete rows in host memory are copied
-    to the device once for the length of a fit. Whatever else there is to do (other models, rows with missing cells or labels, small
-    data and the samples on which starts are tried) is done in this process by ``Threads``.
+    E-steps of models that say ``on_arrays`` run where the rows are: those of mixtures of Gaussians, and of HMMs of Gaussians the
+    emissions, while recursions over the steps take place here. Complete rows in host memory are copied to the device once for the
+    length of a fit. Whatever else there is to do (other models, rows with missing cells or labels, small data and the samples on
+    which starts are tried) is done in this process by ``Threads``.
 
     Parameters
     ----------
@@ -50,7 +51,7 @@ class TorchExecutor:
             raise ParameterError(f"device={str(device)!r}: torch cannot use it: {why}", parameter="device") from error
         self.n_jobs = n_jobs
         self._here, self._there, self._depth = Threads(n_jobs), Threads(1), 0
-        self._moved: dict[int, tuple[Source, TensorSource]] = {}
+        self._moved: dict[int, tuple[Source, Source]] = {}
 
     def __deepcopy__(self, memo: Any) -> "TorchExecutor":
         """Estimators are cloned with their settings; rows on a device are not."""
@@ -61,11 +62,10 @@ class TorchExecutor:
 
     def map_reduce(self, fn: Callable[[Block], tuple[Any, float]], source: Source) -> tuple[Any, float]:
         """The sum of ``fn(block)`` over the blocks, in their order."""
-        placed = self._placed(fn, source)
-        if not isinstance(placed, TensorSource):
-            return self._here.map_reduce(fn, placed)
-        with self.session(), exact_products():
-            return self._there.map_reduce(fn, placed)
+        with self.session():
+            placed = self._placed(fn, source)
+            with exact_products():
+                return (self._there if isinstance(placed, TensorSource) else self._here).map_reduce(fn, placed)
 
     def map(self, fn: Callable[[Block], Any], source: Source) -> Iterator[Any]:
         """``fn(block)`` for each block, in order."""
@@ -90,21 +90,18 @@ class TorchExecutor:
     def _placed(self, fn: Any, source: Source) -> Source:
         """The rows on the device, where the function can work on them there."""
         able = isinstance(fn, EStep) and isinstance(fn.model, Model) and fn.model.on_arrays
-        if not able or not isinstance(source, ArraySource) or source.n_rows <= SMALL:
+        if not able or source.n_rows <= SMALL or not isinstance(source, ArraySource | SequenceSource):
             return source
         if source.missing or source.labels is not None:
             return source
-        if not self._depth:
-            return self._copied(source)
         if id(source) not in self._moved:
             self._moved[id(source)] = source, self._copied(source)
         return self._moved[id(source)][1]
 
-    def _copied(self, source: ArraySource) -> TensorSource:
-        import torch
-
-        x = source.x if source.x.flags.writeable and source.x.flags.c_contiguous else np.array(source.x)
-        return TensorSource(torch.from_numpy(x).to(self.device), source.weights, source.columns, self)
+    def _copied(self, source: ArraySource | SequenceSource) -> Source:
+        if isinstance(source, SequenceSource):
+            return TensorSequences(source, self.device)
+        return TensorSource(to_tensor(source.x, self.device), source.weights, source.columns, self)
 
 
 def _accelerator() -> str:

@@ -124,6 +124,24 @@ def array_pass(
     return Pass(total, stats.counts, stats)
 
 
+def array_log_prob(params: GaussianParams, x: Any, out: np.ndarray) -> np.ndarray:
+    """Log densities of all rows under all components, (n, K), in host memory, in ``out``: an HMM's emissions."""
+    constants = Constants.of(params, x, width_of(x))
+    log_norm = send(constants.log_norm[:, None].astype(width_of(x)), x)
+    for part in _tiles(x, len(params.means)):
+        out[part] = fetch(log_norm - 0.5 * constants.squares(constants.centred(x[part]))).T
+    return out
+
+
+def array_stats(params: GaussianParams, x: Any, resp: np.ndarray, with_second: bool) -> GaussianStats:
+    """Moments of rows with responsibilities (n, K) that lie in host memory."""
+    constants, sums = Constants.of(params, x, width_of(x)), _Sums(params, x, with_second)
+    for part in _tiles(x, len(params.means)):
+        here = send(np.ascontiguousarray(resp[part].T, dtype=width_of(x)), x)
+        sums.add(constants.centred(x[part]), here, here[0, :], None)
+    return sums.found()[1]
+
+
 def _tiles(x: Any, k: int) -> Iterator[slice]:
     """Rows in tiles: a function of shapes and of the kind of device alone."""
     n, d = x.shape

@@ -11,7 +11,7 @@ from emkit.core.block import Block, Source
 from emkit.core.errors import CollapseError
 from emkit.core.prior import Prior
 from emkit.families.gaussian import expected, missing
-from emkit.families.gaussian.arrays import array_pass
+from emkit.families.gaussian.arrays import array_log_prob, array_pass, array_stats
 from emkit.families.gaussian.configuration import GaussianConfiguration
 from emkit.families.gaussian.features import product_log_prob, product_pass, product_stats
 from emkit.families.gaussian.m_step import best_covariances, best_means
@@ -126,6 +126,8 @@ class Gaussian(GaussianConfiguration):
 
     def log_prob_block(self, params: GaussianParams, block: Block, out: np.ndarray | None = None) -> np.ndarray:
         """By features or compiled, where the data are complete."""
+        if not block.in_numpy:
+            return array_log_prob(params, block.x, np.empty((block.n, len(params.means))) if out is None else out)
         taken, made = road(params, block)
         if taken is not None:
             return product_log_prob(taken, out)
@@ -137,6 +139,8 @@ class Gaussian(GaussianConfiguration):
 
     def stats_block(self, params: GaussianParams, block: Block, resp: np.ndarray) -> GaussianStats:
         """By features or compiled, where the data are complete."""
+        if not block.in_numpy:
+            return array_stats(params, block.x, resp, self._with_second)
         taken, made = road(params, block)
         if taken is not None:
             return product_stats(taken, resp, self._with_second)
