@@ -122,7 +122,9 @@ class TensorSource(Source):
 
     def _taken(self, rows: np.ndarray) -> np.ndarray:
         """Some rows in host memory."""
-        found: np.ndarray = self.x[rows].cpu().numpy()
+        import torch
+
+        found: np.ndarray = self.x.index_select(0, torch.from_numpy(rows).to(self.x.device)).cpu().numpy()
         return found
 
     def _tiles(self) -> Iterator[tuple[Any, Any]]:

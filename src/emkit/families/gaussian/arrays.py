@@ -50,7 +50,7 @@ class Constants:
     @classmethod
     def _sent(cls, params: GaussianParams, x: Any, width: Any) -> Self:
         def there(a: np.ndarray) -> Any:
-            return send(np.ascontiguousarray(a, dtype=width), x)
+            return send(np.array(a, dtype=width, order="C"), x)  # a copy: torch warns of arrays that cannot be written to
 
         whitener, (k, d) = params.whitener, params.means.shape
         log_norm, tails = np.broadcast_to(whitener.log_norm, (k,)), None
