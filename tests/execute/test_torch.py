@@ -19,20 +19,30 @@ from emkit import (
     Mixture,
     ParameterError,
     SequenceSource,
+    TensorSource,
     Threads,
+    TorchExecutor,
 )
 from emkit.core.executor import Executor
 from emkit.core.model import EStep, Infer
+from emkit.execute.torch_moved import TensorSequences
 from emkit.families.gaussian.covariance_types import COVARIANCE_TYPES
 from emkit.families.gaussian.params import GaussianParams
 
-torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'emkit[torch]'")
-
-from emkit import TensorSource, TorchExecutor  # noqa: E402
-from emkit.execute.torch_moved import TensorSequences  # noqa: E402
-
 N, D, K = 30_000, 3, 3
-CARDS = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+
+
+@pytest.fixture(scope="module")
+def torch():
+    """Imported only where these tests run."""
+    return pytest.importorskip("torch", reason="torch is not installed: pip install 'emkit[torch]'")
+
+
+@pytest.fixture(params=["cpu", "cuda"])
+def card(request, torch):
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no card is at hand")
+    return request.param
 
 
 def rows(seed=0):
@@ -64,9 +74,8 @@ def apart(found, expected):
     return max(float(np.abs(a - b).max() / np.abs(b).max()) for a, b in pairs)
 
 
-@pytest.mark.parametrize("card", CARDS)
 @pytest.mark.parametrize("kind", COVARIANCE_TYPES)
-def test_an_e_step_agrees_with_compiled_code(x, weights, kind, card):
+def test_an_e_step_agrees_with_compiled_code(torch, x, weights, kind, card):
     for w in (None, weights):
         for width, digits, log_digits in ((np.float64, 1e-12, 1e-13), (np.float32, 3e-6, 1e-7)):
             here = ArraySource(x.astype(width), w)
@@ -79,7 +88,7 @@ def test_an_e_step_agrees_with_compiled_code(x, weights, kind, card):
             assert found == pytest.approx(log_likelihood, rel=log_digits)
 
 
-def test_rows_and_several_hypotheses_agree_with_numpy(x, weights):
+def test_rows_and_several_hypotheses_agree_with_numpy(torch, x, weights):
     here, there = ArraySource(x[:500], weights[:500]), TensorSource(torch.from_numpy(x[:500]), weights[:500])
     model, params = mixture(here)
     for want in ("log_likelihood", "marginals", "mode"):
@@ -96,7 +105,7 @@ def test_rows_and_several_hypotheses_agree_with_numpy(x, weights):
     np.testing.assert_allclose(values, log_likelihoods, rtol=1e-12)
 
 
-def test_a_row_that_no_component_reaches_and_an_empty_component():
+def test_a_row_that_no_component_reaches_and_an_empty_component(torch):
     far = torch.tensor([[0.0], [0.5], [1e200]], dtype=torch.float64)
     params = GaussianParams(np.array([[0.0], [1.0]]), np.ones((2, 1, 1)))
     block = next(iter(TensorSource(far)))
@@ -106,7 +115,7 @@ def test_a_row_that_no_component_reaches_and_an_empty_component():
     assert found.rows[2] == -np.inf and np.isfinite(found.rows[:2]).all()
 
 
-def test_the_summary_and_samples_are_those_of_numpy(x, weights):
+def test_the_summary_and_samples_are_those_of_numpy(torch, x, weights):
     for w in (None, weights):
         here, there = ArraySource(x, w, list("abc")), TensorSource(torch.from_numpy(x), w, list("abc"))
         assert there.columns == here.columns and there.total_weight == pytest.approx(here.total_weight, rel=1e-15)
@@ -117,34 +126,34 @@ def test_the_summary_and_samples_are_those_of_numpy(x, weights):
         assert isinstance(few[1].x, np.ndarray)
 
 
-class Largest(torch.utils._python_dispatch.TorchDispatchMode):
-    """Remembers the bytes of the largest tensor that is made, views aside."""
+def largest_made(torch, work):
+    """Bytes of the largest tensor that is made meanwhile, views aside."""
 
-    def __init__(self):
-        super().__init__()
-        self.bytes = 0
+    class Watch(torch.utils._python_dispatch.TorchDispatchMode):
+        largest = 0
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        out = func(*args, **(kwargs or {}))
-        for made in out if isinstance(out, tuple | list) else [out]:
-            if isinstance(made, torch.Tensor) and not made._is_view():
-                self.bytes = max(self.bytes, made.numel() * made.element_size())
-        return out
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            out = func(*args, **(kwargs or {}))
+            for made in out if isinstance(out, tuple | list) else [out]:
+                if isinstance(made, torch.Tensor) and not made._is_view():
+                    self.largest = max(self.largest, made.numel() * made.element_size())
+            return out
+
+    with Watch() as watch:
+        work()
+    return watch.largest
 
 
-def test_memory_does_not_grow_with_the_rows(x):
+def test_memory_does_not_grow_with_the_rows(torch, x):
     largest = []
     for times in (1, 2):
         source = TensorSource(torch.from_numpy(np.tile(x, (times, 1))))
-        model, params = mixture(source)
-        with Largest() as seen:
-            TorchExecutor().map_reduce(EStep(model, params), source)
-        largest.append(seen.bytes)
+        step = EStep(*mixture(source))
+        largest.append(largest_made(torch, lambda step=step, source=source: TorchExecutor("cpu").map_reduce(step, source)))
     assert largest[0] == largest[1] <= 2**18 * 8
 
 
-@pytest.mark.parametrize("card", CARDS)
-def test_a_fit_of_a_tensor_is_that_of_an_array(x, weights, card):
+def test_a_fit_of_a_tensor_is_that_of_an_array(torch, x, weights, card):
     there, w = torch.from_numpy(x).to(card), torch.from_numpy(weights).to(card)
     settings = {"random_state": 0, "order_by": "auto"}
     expected = GaussianMixture(K, **settings).fit(x, sample_weight=weights)
@@ -162,7 +171,7 @@ def test_a_fit_of_a_tensor_is_that_of_an_array(x, weights, card):
     assert gm.bic(there) == pytest.approx(expected.bic(x), rel=1e-9)
 
 
-def test_rows_in_host_memory_go_to_the_device_for_a_fit(x, monkeypatch):
+def test_rows_in_host_memory_go_to_the_device_for_a_fit(torch, x, monkeypatch):
     seen = []
     monkeypatch.setattr(TensorSource, "__init__", _noting(TensorSource.__init__, seen))
     settings = {"random_state": 0, "n_init": 1, "order_by": "auto"}
@@ -185,8 +194,7 @@ def _noting(init, seen):
     return noting
 
 
-@pytest.mark.parametrize("card", CARDS)
-def test_emissions_of_an_hmm(x, card):
+def test_emissions_of_an_hmm(torch, x, card):
     lengths = np.full(N // 500, 500)
     some = np.random.default_rng(4).uniform(0.0, 2.0, len(lengths))
     for width, digits in ((np.float64, 1e-12), (np.float32, 3e-6)):
@@ -204,7 +212,7 @@ def test_emissions_of_an_hmm(x, card):
     np.testing.assert_allclose(there.means_, HMM(K, **settings).fit(x, lengths=lengths).means_, rtol=1e-9)
 
 
-def test_float32_and_online_em(x):
+def test_float32_and_online_em(torch, x):
     settings = {"random_state": 0, "order_by": "auto"}
     expected, best = GaussianMixture(K, **settings).fit(x.astype(np.float32)), GaussianMixture(K, **settings).fit(x)
     there = torch.from_numpy(x).float()
@@ -217,7 +225,7 @@ def test_float32_and_online_em(x):
     np.testing.assert_allclose(there.means_, online.fit(x).means_, rtol=1e-9)
 
 
-def test_a_tensor_in_host_memory_is_an_array_to_every_estimator(x):
+def test_a_tensor_in_host_memory_is_an_array_to_every_estimator(torch, x):
     few = x[:300]
     there = torch.from_numpy(few).requires_grad_()
     assert np.shares_memory(ArraySource(there).x, few)
@@ -243,13 +251,13 @@ def test_a_tensor_in_host_memory_is_an_array_to_every_estimator(x):
         lambda x: GaussianMixture(2).fit(x, labels=np.zeros(N)),
     ],
 )
-def test_what_has_no_way_on_a_device_says_so(fit):
+def test_what_has_no_way_on_a_device_says_so(torch, fit):
     elsewhere = torch.empty(N, D, device="meta")  # a device that is not the CPU
     with pytest.raises(DataError, match=r"the data are a tensor on meta, .* give X.cpu\(\)"):
         fit(elsewhere)
 
 
-def test_what_is_refused_is_named(x):
+def test_what_is_refused_is_named(torch, x):
     for value, words in ((np.nan, "row 7 is missing"), (np.inf, "row 7 is inf")):
         bad = torch.from_numpy(x.copy())
         bad[7, 2] = value
@@ -269,7 +277,7 @@ def test_what_is_refused_is_named(x):
         Gaussian().plain_pass(None, np.zeros(2), block)
 
 
-def test_the_executor_is_one_travels_and_leaves_precision_as_it_was(x):
+def test_the_executor_is_one_travels_and_leaves_precision_as_it_was(torch, x):
     executor = TorchExecutor("cpu")
     assert isinstance(executor, Executor)
     assert pickle.loads(pickle.dumps(executor)).device == executor.device
