@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 from emkit.core.block import Block, Source
@@ -58,7 +59,7 @@ class TorchExecutor:
         return self
 
     def __reduce__(self) -> Any:
-        return TorchExecutor, (str(self.device),)
+        return partial(TorchExecutor, n_jobs=self.n_jobs), (str(self.device),)
 
     def map_reduce(self, fn: Callable[[Block], tuple[Any, float]], source: Source) -> tuple[Any, float]:
         """The sum of ``fn(block)`` over the blocks, in their order."""
