@@ -152,11 +152,14 @@ def _tiles(x: Any, k: int) -> Iterator[slice]:
 
 @dataclass(frozen=True)
 class _Rule:
-    """Bayes' rule for S mixtures of K components: log constants (S K, 1), and what each row gets in float64, (S, 1)."""
+    """Bayes' rule for S mixtures of K components: log constants (S K, 1), and what each row gets in float64, (S, 1).
+
+    Log responsibilities under ``least`` (1,) are none: smaller numbers are slow, and so is their exponential.
+    """
 
     constants: Any
     base: Any
-    least: float
+    least: Any
     mixtures: int
     single: bool
 
@@ -166,7 +169,8 @@ class _Rule:
         each = log_weights.reshape(-1, log_weights.shape[-1])
         made = [joint_constants(w, n, width) for w, n in zip(each, log_norm.reshape(each.shape), strict=True)]
         constants, base = np.concatenate([c for c, _ in made])[:, None], np.array([[b] for _, b in made])
-        return cls(send(constants, x), send(base, x), _LEAST[width], len(each), log_weights.ndim == 1)
+        least = np.full(1, _LEAST[width], width)
+        return cls(send(constants, x), send(base, x), send(least, x), len(each), log_weights.ndim == 1)
 
     def bayes(self, squares: Any) -> tuple[Any, Any]:
         """Responsibilities (S K, t) and log-likelihoods (S, t), of one mixture (t,); the latter in float64."""
@@ -175,7 +179,7 @@ class _Rule:
         peak = xp.max(joint, axis=1, keepdims=True)
         peak = xp.where(xp.isfinite(peak), peak, xp.zeros_like(peak))
         shifted = joint - peak
-        resp = xp.where(shifted > self.least, xp.exp(shifted), xp.zeros_like(shifted))
+        resp = xp.where(shifted > self.least, xp.exp(xp.maximum(shifted, self.least)), xp.zeros_like(shifted))
         total = xp.sum(resp, axis=1, keepdims=True)
         # A row so far away that no component has a density there has responsibilities of zero, and -inf.
         resp = resp / xp.where(total > 0, total, xp.ones_like(total))
@@ -201,7 +205,8 @@ class _Sums:
             row = xp.where(weights > 0, row, xp.zeros_like(row)) * xp.astype(weights, xp.float64)
             resp = resp * xp.astype(weights, resp.dtype)
         weighted = resp[:, :, None] * centred
-        here = [xp.sum(row, axis=-1), xp.sum(resp, axis=1, dtype=xp.float64), xp.sum(weighted, axis=1, dtype=xp.float64)]
+        first = xp.matmul(resp[:, None, :], centred)[:, 0, :]
+        here = [xp.sum(row, axis=-1), xp.sum(resp, axis=1, dtype=xp.float64), xp.astype(first, xp.float64)]
         if self.with_second:
             here.append(xp.astype(self._second(weighted, centred), xp.float64))
         self.totals = here if self.totals is None else [a + b for a, b in zip(self.totals, here, strict=True)]
