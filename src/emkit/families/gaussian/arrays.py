@@ -205,8 +205,8 @@ class _Sums:
             row = xp.where(weights > 0, row, xp.zeros_like(row)) * xp.astype(weights, xp.float64)
             resp = resp * xp.astype(weights, resp.dtype)
         weighted = resp[:, :, None] * centred
-        first = xp.matmul(resp[:, None, :], centred)[:, 0, :]
-        here = [xp.sum(row, axis=-1), xp.sum(resp, axis=1, dtype=xp.float64), xp.astype(first, xp.float64)]
+        # First moments nearly vanish near an optimum, so they are summed in float64 within tiles, too.
+        here = [xp.sum(row, axis=-1), xp.sum(resp, axis=1, dtype=xp.float64), xp.sum(weighted, axis=1, dtype=xp.float64)]
         if self.with_second:
             here.append(xp.astype(self._second(weighted, centred), xp.float64))
         self.totals = here if self.totals is None else [a + b for a, b in zip(self.totals, here, strict=True)]
