@@ -106,10 +106,17 @@ def main() -> None:
     beyond.add_argument("--repeats", type=int, default=5, help="passes of each, turn and turn about (median quoted)")
     beyond.add_argument("--folder", type=Path, help="where the files are written and removed; the system's temporary folder")
     beyond.add_argument("--fit", help=argparse.SUPPRESS)
+    tensors = commands.add_parser("torch", help="mixtures on torch tensors, beside compiled code and scikit-learn; on a card too")
+    tensors.add_argument("--rows", type=int, default=400_000, help="on the CPU")
+    tensors.add_argument("--card-rows", type=int, default=10_000_000, help="on a card")
+    tensors.add_argument("--repeats", type=int, default=5, help="timed iterations of each, turn and turn about (median quoted)")
+    tensors.add_argument("--save", type=Path, help="where the JSON goes, instead of benchmarks/results/torch.json")
     arguments = parser.parse_args()
     if arguments.what not in MANY_THREADS:  # before NumPy is imported, here and in the processes that are started from here
         own = ("OMP",) if arguments.what not in OWN_THREADS else ()
         os.environ.update({f"{library}_NUM_THREADS": "1" for library in (*own, "OPENBLAS", "MKL", "NUMBA")})
+    if arguments.what == "torch":
+        os.environ["SCIPY_ARRAY_API"] = "1"  # scikit-learn takes tensors only then
     import_module(f"benchmarks.{arguments.what}").main(arguments)
 
 

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from emkit.execute.dask import DaskExecutor
     from emkit.execute.spark import SparkExecutor
     from emkit.execute.threads import Threads
+    from emkit.execute.torch import TorchExecutor
+    from emkit.execute.torch_source import TensorSource
     from emkit.families.bernoulli import Bernoulli, BetaPrior
     from emkit.families.by_group import CategoricalByGroup
     from emkit.families.categorical import Categorical

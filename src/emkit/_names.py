@@ -99,6 +99,8 @@ NAMES: tuple[tuple[str, str, str], ...] = (
     ("engine", "Threads", "emkit.execute.threads"),
     ("engine", "DaskExecutor", "emkit.execute.dask"),
     ("engine", "SparkExecutor", "emkit.execute.spark"),
+    ("engine", "TorchExecutor", "emkit.execute.torch"),
+    ("engine", "TensorSource", "emkit.execute.torch_source"),
     ("algorithms", "EM", "emkit.algorithms.em"),
     ("algorithms", "Accelerated", "emkit.algorithms.accelerated"),
     ("algorithms", "Auto", "emkit.algorithms.auto"),

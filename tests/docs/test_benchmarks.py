@@ -51,6 +51,18 @@ def test_the_answer_benchmark_runs(tmp_path):
         assert row[algorithm]["reason"] == "CONVERGED" and row[algorithm]["honest"] and row[algorithm]["same_basin"]
 
 
+def test_the_benchmark_of_tensors_runs(tmp_path):
+    pytest.importorskip("torch")
+    path = tmp_path / "torch.json"
+    command = [sys.executable, "-m", "benchmarks", "torch", "--rows", "3000", "--repeats", "1", "--save", str(path)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])}
+    subprocess.run(command, cwd=ROOT, check=True, env=environment)
+    found = json.loads(path.read_text())
+    assert [row["width"] for row in found["cpu"]] == ["float64", "float32"]
+    assert found["cpu"][0]["difference"] < 1e-11
+    assert all(min(row["cpu"].values()) > 0 for row in found["cpu"])
+
+
 def test_the_benchmark_of_gaussian_mixture_regression_runs(tmp_path):
     pytest.importorskip("gmr")
     path = tmp_path / "gmr.json"

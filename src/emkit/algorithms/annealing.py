@@ -64,6 +64,7 @@ class Annealing(Algorithm):
     n_iter: int = 2
 
     monotone = False
+    by_e_steps = False
     one_start = True
     draws = True
 

@@ -72,6 +72,8 @@ class ClassificationEM(Algorithm):
     Celeux and Govaert (1992), Comput. Stat. Data Anal. 14, 315-332.
     """
 
+    by_e_steps = False
+
     def begin(self, problem: Problem, params: Any, iteration: int = 0, carried: Mapping[str, np.ndarray] | None = None) -> Step:
         """Rows with the labels that the start gives them."""
         _refuse_without_labels(problem, "classification")
@@ -110,6 +112,7 @@ class StochasticEM(Algorithm):
     n_iter: int = 100
 
     monotone = False
+    by_e_steps = False
     one_start = True
     draws = True
 

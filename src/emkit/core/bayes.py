@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from emkit.core.block import Block
+from emkit.core.errors import DataError
 
 SLICE = 4096  # rows at a time in the NumPy twin: its n x k temporaries stay in cache
 
@@ -135,6 +136,7 @@ def sliced_pass(
 
     With ``rows`` or ``responsibilities`` per-row results are returned and statistics are not accumulated.
     """
+    _refuse_others(block)
     n, k = block.n, len(log_weights)
     total, counts, added = 0.0, np.zeros(k), None
     out_rows = np.empty(n) if rows else None
@@ -162,6 +164,11 @@ def sliced_pass(
     return Pass(total, counts, added, out_rows, out_resp)
 
 
+def _refuse_others(block: Block) -> None:
+    if not block.in_numpy:
+        raise DataError("rows on a device: this works on NumPy arrays; give the rows in host memory")
+
+
 def grouped_pass(
     log_prob: Callable[[Any], Any], stats: Callable[[Any, np.ndarray], Any], log_weights: np.ndarray, block: Block
 ) -> Pass:
@@ -170,6 +177,7 @@ def grouped_pass(
     ``log_weights`` is (S, K); Bayes' rule holds within each mixture. The log-likelihood is (S,); counts and statistics have a
     component after the other, those of the first mixture first.
     """
+    _refuse_others(block)
     s, k = log_weights.shape
     total, counts, added = np.zeros(s), np.zeros(s * k), None
     size = max(256, 16 * SLICE // (s * k))

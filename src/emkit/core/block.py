@@ -55,6 +55,11 @@ class Block:
         return int(self.x.shape[0])
 
     @property
+    def in_numpy(self) -> bool:
+        """Whether the rows are a NumPy array. Others, such as tensors on a device, are for models that say ``on_arrays``."""
+        return isinstance(self.x, np.ndarray)
+
+    @property
     def units(self) -> int:
         """Rows, or sequences: what has one weight, and is never cut."""
         return self.n if self.lengths is None else len(self.lengths)
@@ -64,6 +69,8 @@ class Block:
         """Rows, each counted by its weight or its sequence's."""
         if self.weights is None:
             return float(self.n)
+        if not (self.in_numpy or isinstance(self.weights, np.ndarray)):
+            return float(self.weights.sum())
         weights = np.asarray(self.weights)
         if self.lengths is None:
             return float(np.sum(weights, dtype=np.float64))
@@ -89,7 +96,7 @@ class Block:
         return replace(
             self,
             x=self.x.take(rows, axis=0) if isinstance(self.x, np.ndarray) else self.x[rows],  # a third of the time
-            weights=None if self.weights is None else np.asarray(self.weights)[index],
+            weights=None if self.weights is None else (np.asarray(self.weights) if self.in_numpy else self.weights)[index],
             lengths=lengths,
             labels=None if self.labels is None else np.asarray(self.labels)[rows],
         )

@@ -56,6 +56,9 @@ class Family(Declared):
     race: ClassVar[tuple[int, int]] = (24, 4)
     """Starts of a mixture side by side, and how many of them are carried on: more where optima are many and close."""
 
+    on_arrays: ClassVar[bool] = False
+    """Whether what takes blocks here takes some whose rows are no NumPy array, but one on a device; complete and without labels."""
+
     hierarchical: ClassVar[bool] = False
     """Whether hierarchical clusterings of the rows are among the starts of its mixtures."""
 

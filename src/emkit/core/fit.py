@@ -70,6 +70,8 @@ class Algorithm(ABC):
     """False: a fall of the objective is no error."""
     one_start = False
     """True: starts are compared by EM on a sample, and only the best of them is followed."""
+    by_e_steps = True
+    """Whether E-steps are all that it asks of the data, so that these may lie on a device."""
     draws = False
     """True: it makes random choices of its own, by ``Problem.seed``."""
 

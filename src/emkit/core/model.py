@@ -131,6 +131,11 @@ class Model(Declared):
         return None
 
     @property
+    def on_arrays(self) -> bool:
+        """Whether E-steps take blocks whose rows are no NumPy array, but one on a device; see ``Family.on_arrays``."""
+        return False
+
+    @property
     def support(self) -> Support | None:
         """What its cells may be; None if columns differ."""
         return None

@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 
 _CHUNK = 4096  # rows at a time: temporaries stay in cache
+_MANY = 2**20  # row numbers hashed at a time
 _MOST_ROWS, _MOST_CELLS, _LEAST_ROWS = 2**16, 2**22, 1024  # rows from which quartiles are taken: at most, in cells, at least
 
 
@@ -132,6 +133,18 @@ def _ranges(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         low, high = np.fmin(low, np.fmin.reduce(part, axis=0)), np.fmax(high, np.fmax.reduce(part, axis=0))
         whole &= ((part == np.floor(part)) | np.isnan(part)).all(axis=0)
     return low, high, whole
+
+
+def rows_by_hash(n: int, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the rows that a summary of ``n`` rows keeps, ``most`` at most, ascending; and their hashes."""
+    rows, hashes = np.zeros(0, np.int64), np.zeros(0, np.uint64)
+    for begin in range(0, n, _MANY):
+        here = np.arange(begin, min(begin + _MANY, n))
+        rows, hashes = np.concatenate([rows, here]), np.concatenate([hashes, _hash(here.astype(np.uint64))])
+        if len(rows) > most:
+            kept = np.sort(np.argpartition(hashes, most)[:most])
+            rows, hashes = rows[kept], hashes[kept]
+    return rows, hashes
 
 
 def _hash(number: np.ndarray) -> np.ndarray:

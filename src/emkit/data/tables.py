@@ -12,6 +12,7 @@ from emkit.core.block import Source
 from emkit.core.columns import Column, Columns
 from emkit.core.errors import DataError
 from emkit.data.cells import read_cells, read_objects
+from emkit.data.tensors import on_host
 from emkit.data.validate import check_matrix, unmask
 
 
@@ -54,6 +55,7 @@ def read_table(
         Naming the column, and the row where there is one.
     """
     refuse_stream(x)
+    x = on_host(x)
     if not is_table(x):
         return _read_array(x, like, unseen, min_rows, every_column)
     frame = read_frame(x)

@@ -7,6 +7,7 @@ import numpy as np
 
 from emkit.core.columns import Columns
 from emkit.core.errors import DataError
+from emkit.data.tensors import on_host
 
 _ROWS = 16384  # rows checked at a time, so that checking needs no copy of the data
 
@@ -61,7 +62,7 @@ def check_matrix(
     DataError
         If it is empty, not two-dimensional, not numeric, has an infinite cell or a column with no observed cell.
     """
-    x = unmask(x)
+    x = unmask(on_host(x))
     whole = getattr(getattr(x, "dtype", None), "kind", "?") in "biu"  # integers have no NaN and no infinity
     x = _as_float(x, columns)
     if x.ndim != 2:
@@ -158,6 +159,7 @@ def check_weights(weights: Any, n: int) -> np.ndarray | None:
     """
     if weights is None:
         return None
+    weights = on_host(weights)
     refuse_masked(weights, "sample_weight row")
     try:
         w = np.asarray(weights, dtype=None if getattr(weights, "dtype", None) == np.float32 else np.float64)

@@ -1,6 +1,11 @@
-"""Data that a fit may leave where they are: Dask collections with the workers of a cluster, Spark data frames with Spark."""
+"""Data that a fit may leave where they are: Dask collections with the workers of a cluster, Spark data frames with Spark, tensors
+on a device.
+"""
 
 from typing import Any
+
+from emkit.algorithms.words import algorithm_of
+from emkit.data.tensors import is_tensor, on_cpu, on_host
 
 
 def elsewhere(X: Any, sample_weight: Any, face: Any, may_stay: bool) -> tuple[Any, Any, Any]:
@@ -22,7 +27,27 @@ def elsewhere(X: Any, sample_weight: Any, face: Any, may_stay: bool) -> tuple[An
             table = X.toPandas()
             return (table, None, None) if sample_weight is None else (table.drop(columns=sample_weight), table[sample_weight], None)
         return X, sample_weight, source
+    if is_tensor(X):
+        may_stay = may_stay and algorithm_of("auto" if face.algorithm is None else face.algorithm).by_e_steps
+        return on_device(X, sample_weight, face.executor, face.build(None).on_arrays if may_stay else False)
     return X, sample_weight, None
+
+
+def on_device(X: Any, sample_weight: Any, executor: Any, on_arrays: bool) -> tuple[Any, Any, Any]:
+    """A tensor as it is, and a source of its rows where they lie; or in host memory, and no source.
+
+    In host memory compiled code is quicker than torch: a tensor there is left to it, unless the executor is a ``TorchExecutor``.
+    Few rows come there from a device, too; those whose E-steps cannot be made on the device (``on_arrays``) are refused.
+    """
+    from emkit.execute.torch import SMALL, TorchExecutor
+    from emkit.execute.torch_source import TensorSource
+
+    given = executor if isinstance(executor, TorchExecutor) else None
+    if not on_arrays or (on_cpu(X) and (given is None or bool(X.sum().isnan()))):
+        return on_host(X), on_host(sample_weight), None
+    if X.ndim != 2 or len(X) <= SMALL:
+        return on_host(X.cpu()), sample_weight.cpu() if is_tensor(sample_weight) else sample_weight, None
+    return X, sample_weight, TensorSource(X, sample_weight, executor=given or TorchExecutor(X.device))
 
 
 def _dask(X: Any, sample_weight: Any, face: Any) -> Any:

@@ -89,20 +89,22 @@ class Face(HasErrors, Sized, State, Settings):
         if self._searches():
             return self._search(source, width)
         job = self._prepare(source, width)
-        result = fit(
-            job.model,
-            job.source,
-            executor=self._executor_of(job.source),
-            algorithm=self.algorithm,
-            starts=job.starts,
-            tol=self.tol,
-            max_iter=self.max_iter,
-            monitors=self._monitors(),
-            rng=make_rng(self.random_state),
-            checkpoint=self._store(),
-            before=job.before,
-        )
-        return self._take_on(job, result)
+        executor = self._executor_of(job.source)
+        with executor.session():  # whoever has the rows keeps them until components are ordered
+            result = fit(
+                job.model,
+                job.source,
+                executor=executor,
+                algorithm=self.algorithm,
+                starts=job.starts,
+                tol=self.tol,
+                max_iter=self.max_iter,
+                monitors=self._monitors(),
+                rng=make_rng(self.random_state),
+                checkpoint=self._store(),
+                before=job.before,
+            )
+            return self._take_on(job, result)
 
     def _prepare(self, source: Source, width: Any, distinct: Source | None = None) -> Job:
         """What the settings ask for, checked: model, and where it starts from. ``distinct``: ``source.distinct()``, if known."""
@@ -321,7 +323,7 @@ class Face(HasErrors, Sized, State, Settings):
                 i = first[block.start]
                 return task(block, None if out is None else out[begins[i] : begins[i + 1]]).log_likelihood
 
-            each = list(self._executor().map(one, source))
+            each = list(self._executor_near(source).map(one, source))
         else:
             each, at = [], 0
             for found in self._executor().map(task, source):

@@ -184,7 +184,7 @@ class GaussianMixture(HasParts, PartialRows, RowFace):
 
     def predict(self, X: Any) -> np.ndarray:
         """Most probable component of each row, (n,); -1 for noise."""
-        return self._named(super().predict(X))
+        return super().predict(X)
 
     def _added(self, responsibilities: np.ndarray) -> dict[str, np.ndarray]:
         """As in other estimators; the label of noise is -1."""

@@ -16,8 +16,9 @@ from emkit.data.labels import read_labels
 from emkit.data.rows import ArraySource
 from emkit.data.stream import is_stream
 from emkit.data.tables import read_table
+from emkit.data.tensors import as_given, is_tensor
 from emkit.data.validate import check_weights
-from emkit.estimators.elsewhere import elsewhere
+from emkit.estimators.elsewhere import elsewhere, on_device
 from emkit.estimators.face import Face
 from emkit.estimators.imputing import drawn_with_labels, guessed
 from emkit.estimators.plotting import PlottedRows
@@ -55,14 +56,25 @@ class RowFace(PlottedRows, Face):
         self._check_columns(source.columns)
         return source
 
+    def _new_there(self, X: Any, sample_weight: Any = None) -> Any:
+        """As ``_new``, but rows of a tensor stay on its device where the model can look at them there."""
+        if is_tensor(X):
+            on_arrays = self.fits_elsewhere and self._current().model.on_arrays
+            X, sample_weight, there = on_device(X, sample_weight, self.executor, on_arrays)
+            if there is not None:
+                self._check_columns(there.columns)
+                return there
+        return self._new(X, sample_weight)
+
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None, *, labels: Any = None) -> Self:
         """Fit to rows ``X`` (n, d): an array or a data frame, NaN or null where a cell is missing, or data that stay in files.
 
         Parameters
         ----------
-        X : array, data frame, path or stream
+        X : array, data frame, tensor, path or stream
             A path, folder or pattern of files, a pyarrow dataset, a polars LazyFrame and a large memory-mapped array are read
-            block by block in each pass, never as a whole: see ``emkit.stream``. So is any Source.
+            block by block in each pass, never as a whole: see ``emkit.stream``. So is any Source. A torch tensor stays on its
+            device where the model can be fitted there: see ``emkit.TorchExecutor``.
         y : ignored
         sample_weight : array (n,) or str, optional
             Nonnegative; weight 2 means the row twice. Beside a path: the name of the column that holds the weights.
@@ -107,31 +119,38 @@ class RowFace(PlottedRows, Face):
         return self.fit(X, y, sample_weight).predict(X)
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Responsibilities, (n, K): the probability of each component given the row's observed cells."""
-        source = self._new(X)
+        """Responsibilities, (n, K): the probability of each component given the row's observed cells.
+
+        Of a tensor a tensor on its device; so do ``predict`` and ``score_samples`` answer.
+        """
+        source = self._new_there(X)
         found = self._infer(source, "marginals").marginals
         assert found is not None
-        return found.astype(source.width, copy=False)
+        return as_given(X, found.astype(source.width, copy=False))
 
     def predict(self, X: Any) -> np.ndarray:
         """Most probable component of each row, (n,)."""
-        found = self._infer(self._new(X), "mode").mode
+        found = self._infer(self._new_there(X), "mode").mode
         assert found is not None
-        return found
+        return as_given(X, self._named(found))
+
+    def _named(self, labels: np.ndarray) -> np.ndarray:
+        """Labels as ``predict`` gives them."""
+        return labels
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Log-likelihood of each row's observed cells, (n,), nats."""
-        source = self._new(X)
-        return self._infer(source, "log_likelihood").log_likelihood.astype(source.width, copy=False)
+        source = self._new_there(X)
+        return as_given(X, self._infer(source, "log_likelihood").log_likelihood.astype(source.width, copy=False))
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Weighted mean log-likelihood of the rows; on the training data exactly what the fit reported."""
-        source = self._new(X, sample_weight)
+        source = self._new_there(X, sample_weight)
         return self._log_likelihood(source) / source.total_weight
 
     def _log_likelihood(self, source: Source) -> float:
         current = self._current()
-        return float(self._executor().map_reduce(EStep(current.model, current.params), source.distinct())[1])
+        return float(self._executor_near(source).map_reduce(EStep(current.model, current.params), source.distinct())[1])
 
     def impute(self, X: Any, n_draws: int | None = None) -> Any:
         """The rows with their missing cells filled in.
@@ -271,5 +290,5 @@ class RowFace(PlottedRows, Face):
     def _likelihood_of(self, X: Any) -> tuple[float, float]:
         if X is None:
             return self._of_the_fit()
-        source = self._new(X)
+        source = self._new_there(X)
         return self._log_likelihood(source), source.total_weight

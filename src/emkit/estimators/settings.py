@@ -14,6 +14,7 @@ from emkit.core.errors import ParameterError
 from emkit.core.executor import Executor
 from emkit.core.monitor import Monitor, PrintProgress
 from emkit.execute.threads import Threads
+from emkit.execute.torch_source import TensorSource
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -57,9 +58,10 @@ class Settings(BaseEstimator):  # type: ignore[misc]
     n_jobs : int or None
         The number of threads; None or -1 for all cores. The result does not depend on it.
     executor : Executor, optional
-        Where a fit runs, such as ``emkit.DaskExecutor(client)`` or ``emkit.SparkExecutor(spark)``; by default in this process on
-        ``n_jobs`` threads, of a Dask collection on its cluster. Predictions, and searches for a size or a structure, run in this
-        process.
+        Where a fit runs, such as ``emkit.DaskExecutor(client)``, ``emkit.SparkExecutor(spark)`` or
+        ``emkit.TorchExecutor("cuda")``; by default in this process on ``n_jobs`` threads, of a Dask collection on its cluster, of
+        a tensor on its device. Predictions run in this process, those of a tensor on its device; searches for a size or a
+        structure run in this process.
     verbose, verbose_interval : int
         Whether to print a line on stderr, every ``verbose_interval`` iterations.
     monitors : list of Monitor, optional
@@ -99,6 +101,11 @@ class Settings(BaseEstimator):  # type: ignore[misc]
 
     def _executor(self) -> Threads:
         return Threads(self.n_jobs)
+
+    def _executor_near(self, source: Source) -> Executor:
+        """Where predictions run: in this process, on the device that has the rows, if one does."""
+        there = source.usual_executor if isinstance(source, TensorSource) else None
+        return there or self._executor()
 
     def _executor_of(self, source: Source) -> Executor:
         """Where E-steps of a fit to the source run. Raises ParameterError if the setting is no executor."""

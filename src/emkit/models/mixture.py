@@ -112,6 +112,11 @@ class FiniteMixture(Model):
         return self.family.support
 
     @property
+    def on_arrays(self) -> bool:
+        """As the family has it."""
+        return self.family.on_arrays
+
+    @property
     def n_hidden(self) -> int:
         """K."""
         return int(self.n_components)

@@ -8,6 +8,7 @@ import numpy as np
 from emkit.core.bayes import Pass
 from emkit.core.block import Block
 from emkit.families.gaussian.params import GaussianParams, GaussianStats
+from emkit.families.gaussian.rounding import joint_constants, norm_of_rounded
 from emkit.kernels.gaussian import DIAG, FULL, SPHERICAL, TIED, log_prob_rows, mixture_pass, moment_rows
 
 
@@ -39,14 +40,8 @@ class Arguments:
             self.scales = np.ascontiguousarray(np.broadcast_to(flat, (k, flat.shape[1])), dtype=width)
         self.log_norm = np.broadcast_to(whitener.log_norm, (k,))
         if width == np.float32:
-            # The factors were rounded, so the constants must follow: a density that integrates to 1 + 1e-7 is an error of 1e-7 in
-            # every row, which adds up over rows and, changing from one hypothesis to the next, hides the last gains of EM.
-            if self.kind >= TIED:
-                sharp, blunt = (np.diagonal(m, axis1=1, axis2=2) for m in (whitener.matrices, self.matrices))  # type: ignore[arg-type]
-            else:
-                sharp, blunt = np.broadcast_to(flat, self.scales.shape), self.scales
-            repeats = d if self.kind == SPHERICAL else 1
-            self.log_norm = self.log_norm + repeats * np.log(blunt.astype(np.float64) / sharp).sum(axis=1)
+            sharp: Any = flat if self.kind < TIED else whitener.matrices
+            self.log_norm = norm_of_rounded(self.log_norm, sharp, d if self.kind == SPHERICAL else 1)
         self.counts, self.first = np.zeros(k), np.zeros((k, d))
         self.second_diag, self.second_full = np.zeros(self.scales.shape), np.zeros(self.matrices.shape)
 
@@ -83,7 +78,7 @@ def compiled_pass(
     row_values = np.empty(n if with_rows else 0)
     # Room for responsibilities tells the kernel not to accumulate statistics.
     resp = np.empty((n if with_rows else 0, len(a.means)), width)
-    log_norm, base = _constants(log_weights, a.log_norm, width)
+    log_norm, base = joint_constants(log_weights, a.log_norm, width)
     total = mixture_pass(
         a.kind, x, weights, log_norm, a.means, a.tails, a.scales, a.matrices,
         with_second, a.counts, a.first, a.second_diag, a.second_full, row_values, resp,
@@ -97,22 +92,6 @@ def compiled_pass(
         used = np.asarray(block.weights) > 0
         total = float(np.dot(np.asarray(block.weights, dtype=np.float64)[used], row_values[used]))
     return Pass(total, rows=row_values if rows else None, responsibilities=resp if responsibilities else None)
-
-
-def _constants(log_weights: np.ndarray, log_norm: np.ndarray, width: Any) -> tuple[np.ndarray, float]:
-    """Log constants of the components in the width of the data, (K,), and what remains to be added to every row in float64.
-
-    In float32 the largest is taken out first, and the weights that the rounded ones imply are brought back to a sum of one; for the
-    reason given in ``Arguments``.
-    """
-    exact = log_weights + log_norm
-    base = float(exact.max())
-    if width != np.float32 or not np.isfinite(base):
-        return exact.astype(width), 0.0
-    rounded = (exact - base).astype(width)
-    used = np.isfinite(rounded)
-    implied = log_weights[used] + (rounded[used].astype(np.float64) + base - exact[used])
-    return rounded, base - float(np.log(np.exp(implied).sum() / np.exp(log_weights[used]).sum()))
 
 
 def compiled_log_prob(params: GaussianParams, x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:

@@ -34,6 +34,7 @@ class GaussianConfiguration(Family):
     Params = GaussianParams
     support = Reals()
     hierarchical = True
+    on_arrays = True
 
     def __post_init__(self) -> None:
         one_of(self.covariance_type, ALL_TYPES, "covariance_type")

@@ -11,6 +11,7 @@ from emkit.core.block import Block, Source
 from emkit.core.errors import CollapseError
 from emkit.core.prior import Prior
 from emkit.families.gaussian import expected, missing
+from emkit.families.gaussian.arrays import array_log_prob, array_pass, array_stats
 from emkit.families.gaussian.configuration import GaussianConfiguration
 from emkit.families.gaussian.features import product_log_prob, product_pass, product_stats
 from emkit.families.gaussian.m_step import best_covariances, best_means
@@ -96,8 +97,13 @@ class Gaussian(GaussianConfiguration):
     def joint_pass(
         self, params: GaussianParams, log_weights: np.ndarray, block: Block, *, rows: bool = False, responsibilities: bool = False
     ) -> Pass:
-        """A mixture's E-step: by features or compiled (see ``road``); the NumPy twin where cells are missing, and with labels."""
+        """A mixture's E-step: by features or compiled (see ``road``); the NumPy twin where cells are missing, and with labels.
+
+        Of rows that are no NumPy array ``array_pass`` takes its place, where they lie.
+        """
         what = {"rows": rows, "responsibilities": responsibilities}
+        if not block.in_numpy:
+            return array_pass(params, log_weights, block, self._with_second, **what)
         if block.missing and params.covariances.ndim == 3 and not (rows or responsibilities):
             return missing.joint_pass(params, log_weights, block, self._with_second)
         taken, made = (None, False) if block.labels is not None else road(params, block, log_weights)
@@ -111,6 +117,8 @@ class Gaussian(GaussianConfiguration):
 
     def side_by_side(self, params: GaussianParams, log_weights: np.ndarray, block: Block) -> Pass:
         """By features, where the data are complete and digits enough last: no more is lost than adding up the rows costs anyway."""
+        if not block.in_numpy:
+            return array_pass(params, log_weights, block, True)
         taken = expansion_of(params, block)
         if taken is not None and taken.lasts(log_weights, 64.0 * np.sqrt(max(block.n, block.source_rows))):
             return product_pass(taken, log_weights, block, True)
@@ -118,6 +126,8 @@ class Gaussian(GaussianConfiguration):
 
     def log_prob_block(self, params: GaussianParams, block: Block, out: np.ndarray | None = None) -> np.ndarray:
         """By features or compiled, where the data are complete."""
+        if not block.in_numpy:
+            return array_log_prob(params, block.x, np.empty((block.n, len(params.means))) if out is None else out)
         taken, made = road(params, block)
         if taken is not None:
             return product_log_prob(taken, out)
@@ -129,6 +139,8 @@ class Gaussian(GaussianConfiguration):
 
     def stats_block(self, params: GaussianParams, block: Block, resp: np.ndarray) -> GaussianStats:
         """By features or compiled, where the data are complete."""
+        if not block.in_numpy:
+            return array_stats(params, block.x, resp, self._with_second)
         taken, made = road(params, block)
         if taken is not None:
             return product_stats(taken, resp, self._with_second)
@@ -141,6 +153,8 @@ class Gaussian(GaussianConfiguration):
     def compile(self, source: Source, k: int) -> None:
         """Load or compile the pass that the first block will use."""
         block = next(iter(source))
+        if not block.in_numpy:
+            return
         if block.missing or block.source_rows < source.n_rows:  # other blocks may be complete
             block = replace(block, missing=False, source_rows=source.n_rows)
         params = self.null(k, source.n_features) if self.seen is None else self.anchor(k, source.n_features)

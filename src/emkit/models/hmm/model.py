@@ -95,6 +95,11 @@ class HiddenMarkov(ChainConfiguration):
         fixed = {key: np.asarray(value, dtype=np.float64) for key, value in fixed.items()}
         return replace(self, family=self.family.resolve(source, k), fixed=fixed, start_values=given, held_chain=held)
 
+    @property
+    def on_arrays(self) -> bool:
+        """As the family has it: emissions are worked out where the rows are, recursions in host memory."""
+        return self.family.on_arrays
+
     def kind_of_start(self, attempt: int) -> str:
         """What start number ``attempt`` does."""
         return kind_of_start(self.seeding, attempt)
