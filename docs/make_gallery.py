@@ -14,8 +14,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "docs"))
 from pages import ROOT, fences
 from PIL import Image
 
-from emkit.report.demo_animation import Scene
-from emkit.report.demo_ways import document_way, faithful_way
+from emkit.demo.animation import Scene
+from emkit.demo.ways import document_way, faithful_way
 
 PAGE, IMAGES = ROOT / "docs" / "how-to" / "plots.md", ROOT / "docs" / "images"
 
