@@ -331,7 +331,7 @@ class AutoClass(RowFace):
         """Why the search ended, in words."""
         return self._of_search().found.reason.value
 
-    def report(self, n_columns: int = 8) -> str:
+    def class_report(self, n_columns: int = 8) -> str:
         """AutoClass's report as text: classes with their strengths, and the columns that set each apart most.
 
         Parameters

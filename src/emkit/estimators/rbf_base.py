@@ -20,6 +20,7 @@ from emkit.estimators.asked import AskedByPrograms, Predicts
 from emkit.estimators.partial import NoPartialFit
 from emkit.estimators.plotting import PlottedRegression, rbf_units
 from emkit.estimators.rbf_inputs import inputs_of
+from emkit.estimators.reporting import Reported, drawing, kinds_of, ordered, scores_of, settings_of
 from emkit.estimators.settings import make_rng
 from emkit.estimators.targets import column_of_target
 from emkit.models.rbf.described import Described
@@ -28,7 +29,7 @@ from emkit.models.rbf.search import KINDS, STOPPED, Tried
 WIDTHS, CENTERS = ("columns", "units"), ("metric", "input", "joint")
 
 
-class RBFNetwork(Predicts, PlottedRegression, AskedByPrograms, BaseEstimator):  # type: ignore[misc]
+class RBFNetwork(Reported, Predicts, PlottedRegression, AskedByPrograms, BaseEstimator):  # type: ignore[misc]
     """Base of the estimators. You implement ``_fit_network``, ``_described`` and the predictions."""
 
     size_setting = "n_units"
@@ -200,6 +201,22 @@ class RBFNetwork(Predicts, PlottedRegression, AskedByPrograms, BaseEstimator):  
 
     def _units(self) -> Any:
         return rbf_units(self)
+
+    def _subject(self, X: Any, **fit_params: Any) -> Any:
+        """As other estimators', without what the engine says: there is no hidden label, and no likelihood."""
+        from emkit.report.subject import Subject
+
+        network, x = self._fitted(), self._rows(X)
+        cut = self.cut_off()
+        return Subject(
+            estimator=type(self).__name__, in_words=self.summary().splitlines()[0], columns=self._columns,
+            kinds=kinds_of(self, self._columns), x=x, summary=self.summary(), parameters=self.parameters(),
+            settings=settings_of(self), pictures=ordered(self, X), draw=drawing(self, X, fit_params),
+            find_errors=lambda: self.standard_errors_of_rows(X, None, None), candidates=self.candidates_,
+            weights=check_weights(fit_params.get("sample_weight"), len(x)), notes=[cut] if cut else [],
+            remarks=[f"{note[0].upper()}{note[1:]}." for note in network.notes], scores=scores_of(self, X, fit_params),
+            criteria={"log evidence (higher is better)": f"{self.log_evidence_:.6g}"},
+        )  # fmt: skip
 
     def summary(self) -> str:
         """What was found, in a few lines."""

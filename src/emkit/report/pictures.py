@@ -1,0 +1,135 @@
+"""Pictures of a fit as SVG that stands in a page: drawn by ``emkit.plots``, without a display."""
+
+import io
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+
+from emkit.core.errors import EmkitError
+from emkit.plots.style import bare_figures, matplotlib
+from emkit.report.subject import Subject
+
+_ALIKE = (("components", "parallel", "profiles"), ("uncertainty", "responsibilities"))
+"""Pictures that show much the same: the first that can be drawn is enough."""
+OF_THE_FIT = ("trace", "starts")
+_TITLES = {
+    "components": ("Components over the rows", "rows with the density or the outline of each component"),
+    "parallel": ("Columns side by side", "each row as a line over all columns, in the colour of its component"),
+    "profiles": ("What sets components apart", "for each column, the levels or the mean and spread in each component"),
+    "responsibilities": ("Responsibilities", "how probable each component is for each row, sorted"),
+    "uncertainty": ("Uncertainty", "which rows could belong to another component"),
+    "states_over_time": ("States over time", "the series in the colours of its states, and their probabilities"),
+    "transitions": ("Transitions", "the probability of each state after each state"),
+    "pseudo_residuals": ("Pseudo-residuals", "histogram, normal quantiles and autocorrelations, which should look standard normal"),
+    "prediction": ("Prediction", "what is predicted over the inputs, with its interval and units"),
+    "network": ("Network", "nodes and edges of the graph"),
+    "trace": ("Objective by iteration", "the objective of the best start, which may never fall"),
+    "starts": ("Optima of the starts", "the objective that each start reached"),
+}
+_MANY = 600  # marks of one kind: more are drawn as dots of an image
+_DPI = 120
+_NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
+_SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
+_REFERS = re.compile(r"url\(#([^)]+)\)")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture, or why there is none."""
+
+    kind: str
+    title: str
+    about: str
+    svg: str = ""
+    width: int = 0
+    """Pixels."""
+    why_not: str = ""
+
+
+def pictures(subject: Subject, kinds: Sequence[str] | None = None) -> list[Picture]:
+    """Those that suit the fit, of ``kinds`` or of all, the best one first; of what shows much the same there is one."""
+    out: list[Picture] = []
+    with settings():
+        for kind in subject.pictures:
+            alike = next((group for group in _ALIKE if kind in group), (kind,))
+            if (kinds is not None and kind not in kinds) or any(one.kind in alike and one.svg for one in out):
+                continue
+            out = [one for one in out if one.kind not in alike]
+            out.append(picture(subject, kind))
+    return out
+
+
+@contextmanager
+def settings() -> Iterator[None]:
+    """matplotlib's own settings, whatever the user's are; no pyplot; no warnings of its about glyphs and layouts."""
+    package = matplotlib()
+    with package.rc_context(), bare_figures(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        package.rcdefaults()
+        package.rcParams.update({"svg.fonttype": "none", "figure.facecolor": "none", "axes.facecolor": "none"})
+        package.rcParams.update({"savefig.facecolor": "none", "savefig.transparent": False})
+        yield
+
+
+def picture(subject: Subject, kind: str) -> Picture:
+    """One of them, drawn as it is."""
+    title, about = _TITLES.get(kind, (kind.replace("_", " ").capitalize(), ""))
+    try:
+        axes = np.asarray(subject.draw(kind), dtype=object).ravel()
+        figure = axes[0].figure
+        _thinned(figure)
+        text = _text(figure)
+    except (EmkitError, ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
+        return Picture(kind, title, about, why_not=" ".join(str(error).split()))
+    return Picture(kind, title, about, inline(text, kind, f"{title}: {about}"), round(96 * figure.get_figwidth()))
+
+
+def _thinned(figure: Any) -> None:
+    """Collections of many marks become images in the picture, so that a page stays small."""
+    from matplotlib.collections import Collection
+    from matplotlib.lines import Line2D
+
+    for artist in figure.findobj(Collection):
+        if max(len(artist.get_offsets()), len(artist.get_paths())) > _MANY:
+            artist.set_rasterized(True)
+    for artist in figure.findobj(Line2D):
+        if len(artist.get_xdata(orig=False)) > 4 * _MANY or (artist.get_marker() not in ("None", "", None) and len(artist.get_xdata(orig=False)) > _MANY):
+            artist.set_rasterized(True)
+
+
+def _text(figure: Any) -> str:
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    FigureCanvasSVG(figure)
+    out = io.StringIO()
+    figure.savefig(out, format="svg", dpi=_DPI, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    return out.getvalue()
+
+
+def inline(text: str, prefix: str, label: str) -> str:
+    """An SVG file as an element of a page: a name for who cannot see it, and ids that no other picture has."""
+    ElementTree.register_namespace("", _SVG)
+    ElementTree.register_namespace("xlink", _XLINK)
+    root = ElementTree.fromstring(_NO_XML.sub("", text).partition("<svg")[1] + _NO_XML.sub("", text).partition("<svg")[2])
+    for parent in root.iter():
+        for child in [one for one in parent if one.tag == f"{{{_SVG}}}metadata"]:
+            parent.remove(child)
+    for element in root.iter():
+        for name, value in list(element.attrib.items()):
+            if name == "id":
+                element.set(name, f"{prefix}-{value}")
+            elif name in ("href", f"{{{_XLINK}}}href") and value.startswith("#"):
+                element.set(name, f"#{prefix}-{value[1:]}")
+            elif "url(#" in value:
+                element.set(name, _REFERS.sub(rf"url(#{prefix}-\1)", value))
+    for name in ("width", "height", "version"):
+        root.attrib.pop(name, None)
+    root.set("role", "img")
+    root.set("aria-label", label)
+    return ElementTree.tostring(root, encoding="unicode")
