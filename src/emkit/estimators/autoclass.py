@@ -130,7 +130,7 @@ class AutoClass(RowFace):
     3
     """
 
-    is_a_search = True
+    is_a_search, label_word = True, "class"
 
     n_components: Any = "auto"
     types: Any = None

@@ -1,7 +1,7 @@
 """How sure a fit is: standard errors, intervals and profiles of every estimator."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -21,8 +21,6 @@ class HasErrors:
     """Part of every estimator. You implement ``_again``: the data of the fit as a source, read with the columns of the fit."""
 
     _again: Callable[..., BlockSource]
-    labels_word = "labels"
-    """What ``fit`` calls what is known of labels."""
 
     def standard_errors(
         self: Any,
@@ -162,6 +160,7 @@ class ErrorsOfInner:
     """Part of faces with an estimator inside that does the work; parameters have the names of that one."""
 
     _inner: Callable[[], Any]
+    labels_word: ClassVar[str] = "states"
 
     def standard_errors_of_rows(self, X: Any, weights: Any, labels: Any, **how: Any) -> StandardErrors:
         """As ``HMM``'s."""

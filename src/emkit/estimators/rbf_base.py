@@ -177,6 +177,9 @@ class RBFNetwork(Reported, Predicts, PlottedRegression, AskedByPrograms, BaseEst
         """Share of each column, (d,)."""
         return np.asarray(self._fitted().relevance)
 
+    def __sklearn_is_fitted__(self) -> bool:
+        return "_network" in self.__dict__
+
     def cut_off(self) -> str | None:
         """Why the search ended before it was done; None if it did not."""
         self._fitted()
@@ -202,18 +205,20 @@ class RBFNetwork(Reported, Predicts, PlottedRegression, AskedByPrograms, BaseEst
     def _units(self) -> Any:
         return rbf_units(self)
 
-    def _subject(self, X: Any, **fit_params: Any) -> Any:
+    def _subject(self, X: Any, y: Any = None, sample_weight: Any = None, **more: Any) -> Any:
         """As other estimators', without what the engine says: there is no hidden label, and no likelihood."""
         from emkit.report.subject import Subject
 
-        network, x = self._fitted(), self._rows(X)
-        cut = self.cut_off()
+        network, x, cut = self._fitted(), self._rows(X), self.cut_off()
+        if more:
+            raise ParameterError(f"{type(self).__name__}.fit has no {next(iter(more))!r}", parameter=next(iter(more)))
+        fit_params = {"y": y, "sample_weight": sample_weight}
         return Subject(
             estimator=type(self).__name__, in_words=self.summary().splitlines()[0], columns=self._columns,
             kinds=kinds_of(self, self._columns), x=x, summary=self.summary(), parameters=self.parameters(),
             settings=settings_of(self), pictures=ordered(self, X), draw=drawing(self, X, fit_params),
             find_errors=lambda: self.standard_errors_of_rows(X, None, None), candidates=self.candidates_,
-            weights=check_weights(fit_params.get("sample_weight"), len(x)), notes=[cut] if cut else [],
+            weights=check_weights(sample_weight, len(x)), notes=[cut] if cut else [],
             remarks=[f"{note[0].upper()}{note[1:]}." for note in network.notes], scores=scores_of(self, X, fit_params),
             criteria={"log evidence (higher is better)": f"{self.log_evidence_:.6g}"},
         )  # fmt: skip

@@ -5,15 +5,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from sklearn.exceptions import NotFittedError
 
 from emkit.core.columns import Columns
 from emkit.core.errors import EmkitError, ParameterError
+from emkit.core.notebook import preformatted
 from emkit.data.stream import is_stream
 
 if TYPE_CHECKING:
     from emkit.report.subject import Labelled, Subject
 
 _NOT_SHOWN = frozenset({"monitors", "checkpoint", "executor", "verbose", "verbose_interval", "n_jobs"})
+_LINES = 24  # of a summary in a notebook
 _READ = ("lengths",)
 """What ``fit`` is told that pictures are told, too."""
 
@@ -83,6 +86,17 @@ class Reported:
         subject = self._subject(X, **given, **fit_params)
         return write_page(subject, target, level=level, errors=errors, title=title)
 
+    def _repr_html_inner(self: Any) -> str:
+        """scikit-learn's diagram, which notebooks show, and of a fitted estimator a short summary below it."""
+        return f"{super()._repr_html_inner()}{_short(self)}"  # type: ignore[misc]
+
+    def _repr_mimebundle_(self: Any, **kwargs: Any) -> dict[str, Any]:
+        """What Jupyter asks for first."""
+        found: dict[str, Any] = super()._repr_mimebundle_(**kwargs)  # type: ignore[misc]
+        if "text/html" in found:
+            found["text/html"] += _short(self)
+        return found
+
     def _subject(self: Any, X: Any, **fit_params: Any) -> "Subject":
         """The fit, and what it says of the rows."""
         from emkit.report.subject import Subject
@@ -90,7 +104,7 @@ class Reported:
         worker = self._worker()
         current = worker._current()
         if is_stream(X):
-            raise ParameterError("a report is of rows in memory: give an array or a data frame, such as some of the rows", parameter="X")
+            raise ParameterError("a report is of rows in memory: give an array or a data frame, such as some rows", parameter="X")
         source = _again(worker, X, fit_params)
         block = source.joined()
         labels, each = _inferred(self, worker, source)
@@ -103,6 +117,7 @@ class Reported:
             x=np.asarray(block.x, dtype=np.float64),
             summary=self.summary(),
             criteria=criteria_of(self, current),
+            families=self.column_families(),
             parameters=self.parameters(),
             settings=settings_of(self),
             pictures=ordered(self, X),
@@ -121,6 +136,14 @@ class Reported:
             remarks=_remarks(worker, current),
             scores=scores_of(self, X, fit_params),
         )
+
+
+def _short(face: Any) -> str:
+    """The first lines of the summary of a fitted estimator, as HTML; nothing before a fit."""
+    try:
+        return preformatted(face.summary(), _LINES) if face.__sklearn_is_fitted__() else ""
+    except (EmkitError, NotFittedError):  # parameters that were set by hand, and do not fit together: using them says so
+        return ""
 
 
 def _again(worker: Any, X: Any, fit_params: dict[str, Any]) -> Any:

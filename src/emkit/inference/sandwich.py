@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import chi2
 
+from emkit.core.notebook import Printed
+
 Scores = Callable[[np.ndarray], np.ndarray]
 _STEP = 1e-5
 
@@ -42,7 +44,7 @@ def numeric_information(scores: Scores, at: np.ndarray, weights: np.ndarray) -> 
 
 
 @dataclass(frozen=True)
-class Wald:
+class Wald(Printed):
     """A Wald test: ``statistic`` is chi-squared with ``df`` degrees of freedom where all that it tests is 0."""
 
     statistic: float

@@ -137,6 +137,7 @@ def starts(fit: Any, *, ax: Any = None) -> Any:
     ax.set_ylim(len(kinds) - 0.4, -0.7)
     ax.set_xlabel("objective (nats)")
     ax.ticklabel_format(axis="x", useOffset=False)
+    ax.locator_params(axis="x", nbins=4)  # optima may differ in the eighth digit, which makes labels long
     left_out = len(others) - len(hollow)
     note(ax, f"{left_out} short runs are far below, or on other rows" if left_out else "")
     tidy(ax)

@@ -128,8 +128,11 @@ def _fitted(subject: Subject) -> str:
     weighted = "" if subject.weights is None else f" (weight {weight:g})"
     target = f" Target: {', '.join(targets)}." if targets else ""
     rows = plural(subject.n, "row") + weighted + in_sequences
-    fit_of = "" if subject.result is None or not subject.result.n_rows else f"Fitted to {plural(subject.result.n_rows, 'row')}. "
-    return f"{fit_of}Looked at here with {rows} of {plural(len(names), 'column')}: {shown}.{target}"
+    table = f"{rows} of {plural(len(names), 'column')}: {shown}.{target}"
+    of_fit = 0 if subject.result is None else subject.result.n_rows
+    if of_fit in (0, subject.n):
+        return f"Fitted to {table}" if of_fit or subject.result is None else f"Looked at with {table}"
+    return f"Fitted to {plural(of_fit, 'row')}. This page looks at it with {table}"
 
 
 def _values(subject: Subject) -> list[tuple[str, str]]:
@@ -158,7 +161,7 @@ def _of_errors(errors: Any) -> list[Finding]:
             else "Intervals hold at the maximum for the rows of the fit: report those rows, or fit on with a smaller tol."
         )
         about = "Not identified" if singular else "At the edge" if "edge" in note else "Standard errors"
-        out.append(Finding("look" if singular or "edge" not in note else "note", about, f"{note[0].upper()}{note[1:]}.", advice))
+        out.append(Finding("look" if singular or "edge" not in note else "note", about, f"{note}.", advice))
     return out
 
 

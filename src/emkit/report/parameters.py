@@ -76,7 +76,8 @@ def entries(subject: Subject, certainty: Certainty, level: float) -> tuple[list[
     """Up to ``MOST`` entries, and how many there are in all."""
     errors = certainty.errors
     ends: Mapping[str, np.ndarray] = {} if errors is None else errors.conf_int(level)
-    out, every = [], 0
+    out: list[Entry] = []
+    every = 0
     for name, value in subject.parameters.items():
         array = np.asarray(value, dtype=np.float64)
         known = errors is not None and name in errors.errors and np.shape(errors.errors[name]) == array.shape
@@ -103,7 +104,7 @@ def _places(subject: Subject, name: str, array: np.ndarray) -> Iterator[tuple[tu
         words = [names[i] for names, i in zip(axes, index, strict=True) if names[i]]
         if square:
             first, second = axes[-2][index[-2]], axes[-1][index[-1]]
-            words = [*words[: len(words) - 2], f"{second} × {first}" if index[-1] != index[-2] else first]
+            words = [*words[: len(words) - 2], f"{second} \u00d7 {first}" if index[-1] != index[-2] else first]
         if level:
             words[-1] = level
         yield index, ", ".join(words)
@@ -150,7 +151,8 @@ def _columns(subject: Subject, name: str, size: int) -> list[str]:
     if size == len(inputs):
         return inputs
     own = [one for one in names if name.startswith(f"{one}_")]
-    return own if size == len(own) == 1 else []
+    alike = [one for one in names if one in subject.families and name.startswith(f"{subject.families[one]}_")]
+    return own if size == len(own) == 1 else alike if size == len(alike) else []
 
 
 def _levels_of_own(subject: Subject, name: str, size: int) -> list[str]:

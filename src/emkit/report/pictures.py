@@ -67,7 +67,7 @@ def pictures(subject: Subject, kinds: Sequence[str] | None = None) -> list[Pictu
 
 @contextmanager
 def settings() -> Iterator[None]:
-    """matplotlib's own settings, whatever the user's are; no pyplot; no warnings of its about glyphs and layouts."""
+    """Matplotlib's own settings, whatever the user's are; no pyplot; no warnings of its about glyphs and layouts."""
     package = matplotlib()
     with package.rc_context(), bare_figures(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -91,22 +91,28 @@ def picture(subject: Subject, kind: str) -> Picture:
 
 
 def _thinned(figure: Any) -> None:
-    """Collections of many marks become images in the picture, so that a page stays small."""
+    """What has many marks, or a long outline, becomes an image in the picture, so that a page stays small."""
     from matplotlib.collections import Collection
     from matplotlib.lines import Line2D
 
-    for artist in figure.findobj(Collection):
-        if max(len(artist.get_offsets()), len(artist.get_paths())) > _MANY:
-            artist.set_rasterized(True)
-    for artist in figure.findobj(Line2D):
-        if len(artist.get_xdata(orig=False)) > 4 * _MANY or (artist.get_marker() not in ("None", "", None) and len(artist.get_xdata(orig=False)) > _MANY):
-            artist.set_rasterized(True)
+    for marks in figure.findobj(Collection):
+        paths = marks.get_paths()
+        if max(len(marks.get_offsets()), len(paths), sum(len(path.vertices) for path in paths) // 10) > _MANY:
+            marks.set_rasterized(True)
+    for line in figure.findobj(Line2D):
+        if len(line.get_xdata(orig=False)) > (_MANY if line.get_marker() not in ("None", "", None) else 10 * _MANY):
+            line.set_rasterized(True)
 
 
 def _text(figure: Any) -> str:
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    """Laid out once, and drawn once."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    FigureCanvasSVG(figure)
+    FigureCanvasAgg(figure)  # measures texts fastest
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine("none")
     out = io.StringIO()
     figure.savefig(out, format="svg", dpi=_DPI, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     return out.getvalue()

@@ -84,6 +84,8 @@ class Subject:
         What went wrong, and what is to be said besides.
     scores : mapping of names to numbers
         How well a target is predicted on these rows.
+    families : mapping of names of columns to words
+        Where columns differ.
     criteria : mapping of names to texts
         What fits are compared by.
     """
@@ -112,6 +114,7 @@ class Subject:
     notes: Sequence[str] = ()
     remarks: Sequence[str] = ()
     scores: Mapping[str, float] = field(default_factory=dict)
+    families: Mapping[str, str] = field(default_factory=dict)
     criteria: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -133,15 +136,19 @@ class Subject:
 def plural(n: float, word: str) -> str:
     """As "1 row", "1,234 rows", "2 classes"."""
     more = "es" if word.endswith(("s", "x", "ch")) else "s"
-    return f"{n:,.6g} {word}{'' if n == 1 else more}"
+    return f"{f'{n:,.0f}' if n == int(n) else f'{n:,.6g}'} {word}{'' if n == 1 else more}"
 
 
 def percent(share: float) -> str:
     """As "97 %", "0.4 %"."""
     value = 100.0 * share
-    return f"{value:.0f} %" if 10.0 <= value <= 99.0 or value in (0.0, 100.0) else f"{value:.2g} %" if value < 10 else f"{value:.1f} %"
+    if value in (0.0, 100.0) or 10.0 <= value <= 99.0:
+        return f"{value:.0f} %"
+    if value < 10.0:
+        return f"{value:.2g} %"
+    return "over 99.9 %" if value > 99.9 else f"{value:.1f} %"
 
 
 def number(value: float) -> str:
     """Four digits; a dash for what there is not."""
-    return "–" if value != value else f"{value:.4g}"
+    return "\u2013" if value != value else f"{value:.4g}"

@@ -47,7 +47,9 @@ class Described:
     @property
     def sure_words(self) -> str:
         """How sure the rows that are assigned to it are."""
-        return "no row is assigned to it" if np.isnan(self.sure) else f"its rows are in it with probability {self.sure:.2f} on average"
+        return (
+            "no row is assigned to it" if np.isnan(self.sure) else f"its rows are in it with probability {self.sure:.2f} on average"
+        )
 
 
 def described(subject: Subject, labels: Labelled) -> list[Described]:
@@ -97,7 +99,9 @@ def _of_numbers(subject: Subject, share: np.ndarray, numbers: list[int], out: li
             if not np.isfinite(influence[k, i]):
                 continue
             name = subject.columns[j].name
-            own, all_rows = (f"{number(m)} ± {number(np.sqrt(v))}" for m, v in ((mean[k, i], variance[k, i]), (overall[i], spread[i])))
+            own, all_rows = (
+                f"{number(m)} ±\u00a0{number(np.sqrt(v))}" for m, v in ((mean[k, i], variance[k, i]), (overall[i], spread[i]))
+            )
             how = "high" if apart[k, i] > 0.25 else "low" if apart[k, i] < -0.25 else "narrow" if ratio[k, i] < 1 else "wide"
             here, there = (mean[k, i], overall[i]) if how in ("high", "low") else np.sqrt([variance[k, i], spread[i]])
             what = "" if how in ("high", "low") else "spread "

@@ -74,13 +74,16 @@ def _end(result: Result) -> Finding:
     """How the fit ended."""
     words = result.reason.value[0].upper() + result.reason.value[1:]
     if result.reason is StopReason.CONVERGED:
-        still = f"; about {number(result.remaining)} nats of the objective are still to come" if np.isfinite(result.remaining) else ""
+        least = max(result.tolerance, result.remaining) if np.isfinite(result.remaining) else 0.0
+        still = f"; less than {number(least)} nats of the objective are still to come" if least else ""
         return Finding(GOOD, "Converged", f"Converged after {plural(result.n_iter, 'iteration')}{still}.")
     if result.reason is StopReason.MAX_ITER and result.tolerance == 0:
         return Finding(NOTE, "Iterations", f"Made exactly {plural(result.n_iter, 'iteration')}, as tol=0 asks.")
     if result.reason in _FINE:
         return Finding(NOTE, "End", f"{words}.")
-    return Finding(TROUBLE, "Not converged", f"{words}, after {plural(result.n_iter, 'iteration')}.", _ADVICE.get(result.reason, ""))
+    return Finding(
+        TROUBLE, "Not converged", f"{words}, after {plural(result.n_iter, 'iteration')}.", _ADVICE.get(result.reason, "")
+    )
 
 
 def _starts(result: Result) -> list[Finding]:
@@ -113,7 +116,13 @@ def _tiny(subject: Subject, labels: Labelled) -> list[Finding]:
     slivers = {sliver.index for sliver in subject.result.slivers} if subject.result is not None else set()
     tiny = [k for k in np.argsort(rows) if rows[k] < max(_FEW_ROWS, _SMALL_SHARE * total) and k not in slivers]
     if not tiny or total <= 0:
-        return [Finding(GOOD, "No tiny part", f"The smallest {labels.word} holds {percent(float(rows.min()) / max(total, 1e-300))} of the rows.")]
+        return [
+            Finding(
+                GOOD,
+                "No tiny part",
+                f"The smallest {labels.word} holds {percent(float(rows.min()) / max(total, 1e-300))} of the rows.",
+            )
+        ]
     said = _listed([f"{labels.names[k]} ({plural(float(f'{rows[k]:.3g}'), 'row')})" for k in tiny])
     advice = f"Little can be said of so few rows: take fewer, or see whether they are outliers or a {labels.word} that you expect."
     return [Finding(LOOK, "Tiny", f"Holds few rows: {said}.", advice)]
