@@ -57,7 +57,7 @@ class Reported:
             Of the intervals.
         errors : bool or "auto"
             Whether parameters have standard errors. "auto": those that ``standard_errors`` found last, or else if they take no
-            more than about two seconds.
+            more than about a second.
         title : str, optional
             Default: the estimator and the number of rows.
         **fit_params
@@ -154,7 +154,7 @@ def _again(worker: Any, X: Any, fit_params: dict[str, Any]) -> Any:
         if "unexpected keyword" not in str(error):
             raise
         name = str(error).rpartition("argument ")[2].strip("'\"")
-        raise ParameterError(f"{type(worker).__name__}.fit has no {name!r}", parameter=name) from error
+        raise ParameterError(f"{worker._name()} has no use for {name!r}", parameter=name) from error
 
 
 def _inferred(face: Any, worker: Any, source: Any) -> tuple["Labelled | None", np.ndarray]:

@@ -76,6 +76,8 @@ def trace(fit: Any, *, gap: bool = False, ax: Any = None) -> Any:
         note(ax, f"grey: where {len(ends)} other start{'s' * (len(ends) > 1)} ended")
     if gap:
         ax.set_yscale("log")
+    else:
+        ax.ticklabel_format(axis="y", useOffset=False)
     ax.set(xlabel="iteration", ylabel="objective still to come (nats)" if gap else "objective (nats)")
     ax.xaxis.get_major_locator().set_params(integer=True)
     tidy(ax)

@@ -130,9 +130,10 @@ def _fitted(subject: Subject) -> str:
     rows = plural(subject.n, "row") + weighted + in_sequences
     table = f"{rows} of {plural(len(names), 'column')}: {shown}.{target}"
     of_fit = 0 if subject.result is None else subject.result.n_rows
-    if of_fit in (0, subject.n):
-        return f"Fitted to {table}" if of_fit or subject.result is None else f"Looked at with {table}"
-    return f"Fitted to {plural(of_fit, 'row')}. This page looks at it with {table}"
+    if of_fit == subject.n and subject.of_the_fit is not False:
+        return f"Fitted to {table}"
+    fitted = f"Fitted to {plural(of_fit, 'row')}. " if of_fit else ""
+    return f"{fitted}This page looks at it with {table}"
 
 
 def _values(subject: Subject) -> list[tuple[str, str]]:

@@ -33,9 +33,12 @@ _TITLES = {
     "starts": ("Optima of the starts", "the objective that each start reached"),
 }
 _MANY = 600  # marks of one kind: more are drawn as dots of an image
+_FEW = 20  # likewise, in a picture with more than five times as many
 _DPI = 120
 _NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
+_LEFT_OUT = (f"{{{_SVG}}}metadata", f"{{{_SVG}}}style")
+"""Parts of a file that a page is better without: a style there is one of the whole page, which has its own."""
 _REFERS = re.compile(r"url\(#([^)]+)\)")
 
 
@@ -58,6 +61,8 @@ def pictures(subject: Subject, kinds: Sequence[str] | None = None) -> list[Pictu
     with settings():
         for kind in subject.pictures:
             alike = next((group for group in _ALIKE if kind in group), (kind,))
+            if subject.labels is not None and subject.labels.k == 1 and kind in _ALIKE[1]:
+                continue
             if (kinds is not None and kind not in kinds) or any(one.kind in alike and one.svg for one in out):
                 continue
             out = [one for one in out if one.kind not in alike]
@@ -72,8 +77,8 @@ def settings() -> Iterator[None]:
     with package.rc_context(), bare_figures(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         package.rcdefaults()
-        package.rcParams.update({"svg.fonttype": "none", "figure.facecolor": "none", "axes.facecolor": "none"})
-        package.rcParams.update({"savefig.facecolor": "none", "savefig.transparent": False})
+        package.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "emkit"})  # texts are texts; the same ids every time
+        package.rcParams.update({"figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none"})
         yield
 
 
@@ -95,13 +100,20 @@ def _thinned(figure: Any) -> None:
     from matplotlib.collections import Collection
     from matplotlib.lines import Line2D
 
-    for marks in figure.findobj(Collection):
-        paths = marks.get_paths()
-        if max(len(marks.get_offsets()), len(paths), sum(len(path.vertices) for path in paths) // 10) > _MANY:
-            marks.set_rasterized(True)
+    sizes = {marks: _marks(marks) for marks in figure.findobj(Collection)}
     for line in figure.findobj(Line2D):
-        if len(line.get_xdata(orig=False)) > (_MANY if line.get_marker() not in ("None", "", None) else 10 * _MANY):
-            line.set_rasterized(True)
+        points = len(line.get_xdata(orig=False))
+        sizes[line] = points if line.get_marker() not in ("None", "", None) else points // 10
+    most = _MANY if sum(sizes.values()) <= 5 * _MANY else _FEW
+    for artist, size in sizes.items():
+        if size > most:
+            artist.set_rasterized(True)
+
+
+def _marks(marks: Any) -> int:
+    """How much there is of a collection: its marks, or the corners of its outlines by the dozen."""
+    paths = marks.get_paths()
+    return max(len(marks.get_offsets()), len(paths), sum(len(path.vertices) for path in paths) // 12)
 
 
 def _text(figure: Any) -> str:
@@ -124,7 +136,7 @@ def inline(text: str, prefix: str, label: str) -> str:
     ElementTree.register_namespace("xlink", _XLINK)
     root = ElementTree.fromstring(_NO_XML.sub("", text).partition("<svg")[1] + _NO_XML.sub("", text).partition("<svg")[2])
     for parent in root.iter():
-        for child in [one for one in parent if one.tag == f"{{{_SVG}}}metadata"]:
+        for child in [one for one in parent if one.tag in _LEFT_OUT]:
             parent.remove(child)
     for element in root.iter():
         for name, value in list(element.attrib.items()):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from emkit.core.columns import Columns
-from emkit.core.result import Result
+from emkit.core.result import Result, StopReason
 
 KINDS = ("number", "category", "angle")
 
@@ -121,6 +121,15 @@ class Subject:
     def n(self) -> int:
         """Rows."""
         return len(self.x)
+
+    @property
+    def of_the_fit(self) -> bool | None:
+        """Whether these are the rows of the fit, by their log-likelihood; None where that cannot be told."""
+        result, total = self.result, self.total
+        told = result is not None and result.reason not in (StopReason.SET_BY_HAND, StopReason.STREAM)
+        if result is None or total is None or not told or not np.isfinite(result.log_likelihood):
+            return None
+        return bool(abs(total - result.log_likelihood) <= 1e-6 * max(1.0, abs(result.log_likelihood)))
 
     @property
     def row_weights(self) -> np.ndarray:

@@ -145,5 +145,5 @@ def _of_levels(subject: Subject, share: np.ndarray, j: int, out: list[list[Trait
         most = int(np.argmax(terms[:, k]))
         here, there = percent(float(p[most, k])), percent(float(p[most, -1]))
         level = subject.level(j, most)
-        words = f"{name} {level} ({here}, in all rows {there})"
+        words = f"{name}: {level} ({here}, in all rows {there})"
         mine.append(Trait(name, f"{level}: {here}", f"{level}: {there}", float(terms[:, k].sum()), words))

@@ -33,7 +33,8 @@ def verdict(subject: Subject) -> list[Finding]:
     found = [Finding(TROUBLE, "Search", f"{note}.", "Fit again, and let it come to its end.") for note in subject.notes]
     if result is not None:
         found += [_end(result), *_starts(result)]
-        found += [Finding(TROUBLE, "Degenerate", f"{sliver}.", _AGAINST_SLIVERS) for sliver in result.slivers]
+        slivers = _listed([str(sliver) for sliver in result.slivers], "; ")
+        found += [Finding(TROUBLE, "Degenerate", f"{slivers}.", _AGAINST_SLIVERS)] if slivers else []
     if subject.labels is not None:
         found += [*_tiny(subject, subject.labels), *_sharp(subject, subject.labels)]
     found += _missing(subject)
@@ -104,13 +105,15 @@ def _starts(result: Result) -> list[Finding]:
     return [Finding(GOOD, "Starts agree", said)]
 
 
-def _listed(words: list[str]) -> str:
+def _listed(words: list[str], between: str = ", ") -> str:
     more = f" and {len(words) - _NAMED} more" if len(words) > _NAMED else ""
-    return ", ".join(words[:_NAMED]) + more
+    return between.join(words[:_NAMED]) + more
 
 
 def _tiny(subject: Subject, labels: Labelled) -> list[Finding]:
     """Components with hardly a row."""
+    if labels.k == 1:
+        return []
     rows = subject.row_weights @ labels.posteriors
     total = float(rows.sum())
     slivers = {sliver.index for sliver in subject.result.slivers} if subject.result is not None else set()
@@ -178,9 +181,7 @@ def _rows(subject: Subject) -> list[Finding]:
         advice = "Look at them: a value or level that the fit never saw, or a model that is too narrow."
         out.append(Finding(TROUBLE, "Impossible", f"{plural(impossible, unit)} cannot be explained: probability zero.", advice))
     result, total = subject.result, subject.total
-    if result is None or total is None or not np.isfinite(total) or result.reason in (StopReason.SET_BY_HAND, StopReason.STREAM):
-        return out
-    if abs(total - result.log_likelihood) <= 1e-6 * max(1.0, abs(result.log_likelihood)):
+    if subject.of_the_fit is not False or result is None or total is None:
         return out
     weight = float(subject.row_weights.sum())
     here, there = total / max(weight, 1e-300), result.log_likelihood / max(result.total_weight, 1e-300)

@@ -16,7 +16,7 @@ def command(
     level: Annotated[float, typer.Option(help="Of the intervals.")] = 0.95,
     errors: Annotated[
         bool | None,
-        typer.Option("--errors/--no-errors", help="Whether with standard errors; by default if they take about two seconds."),
+        typer.Option("--errors/--no-errors", help="Whether with standard errors; by default if they take about a second at most."),
     ] = None,
     title: Annotated[str | None, typer.Option(help="Of the page.")] = None,
     weights: Weights = None,
