@@ -3,6 +3,7 @@
 import re
 import sys
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -64,7 +65,7 @@ def test_every_estimator_has_a_page_that_stands_alone_and_can_be_read_aloud(ever
     _, given = every[name]
     found = read(written(name))
     levels = [level for level, _ in found.headings]
-    assert levels[0] == 1 and levels.count(1) == 1 and all(b <= a + 1 for a, b in zip(levels, levels[1:], strict=False))
+    assert levels[0] == 1 and levels.count(1) == 1 and all(b <= a + 1 for a, b in pairwise(levels))
     assert name in found.headings[0][1] and f"{len(given['X'])} rows" in found.text
     assert found.tags.count(("caption", {})) == len(found.all("table")) > 0
     assert all(attrs.get("scope") in ("row", "col") for attrs in found.all("th"))

@@ -15,7 +15,7 @@ from emkit.core.errors import ParameterError
 from emkit.io.container import check_folder, put
 from emkit.report.parameters import MOST, certainty, entries
 from emkit.report.pictures import OF_THE_FIT, pictures
-from emkit.report.subject import Subject, number, percent, plural
+from emkit.report.subject import Subject, many, number, percent, plural
 from emkit.report.traits import described
 from emkit.report.verdict import Finding, missing, overall, verdict
 
@@ -98,6 +98,7 @@ def page(subject: Subject, *, level: float = 0.95, errors: Any = "auto", title: 
             values=_values(subject),
             components=[] if labels is None else described(subject, labels),
             labels=labels,
+            many=many,
             pictures=[one for one in drawn if one.kind not in OF_THE_FIT],
             of_the_fit=[one for one in drawn if one.kind in OF_THE_FIT],
             markup=Markup,

@@ -13,17 +13,17 @@ import numpy as np
 
 from emkit.core.errors import EmkitError
 from emkit.plots.style import bare_figures, matplotlib
-from emkit.report.subject import Subject
+from emkit.report.subject import Subject, many
 
 _ALIKE = (("components", "parallel", "profiles"), ("uncertainty", "responsibilities"))
 """Pictures that show much the same: the first that can be drawn is enough."""
 OF_THE_FIT = ("trace", "starts")
 _TITLES = {
-    "components": ("Components over the rows", "rows with the density or the outline of each component"),
-    "parallel": ("Columns side by side", "each row as a line over all columns, in the colour of its component"),
-    "profiles": ("What sets components apart", "for each column, the levels or the mean and spread in each component"),
-    "responsibilities": ("Responsibilities", "how probable each component is for each row, sorted"),
-    "uncertainty": ("Uncertainty", "which rows could belong to another component"),
+    "components": ("{Many} over the rows", "rows with the density or the outline of each {one}"),
+    "parallel": ("Columns side by side", "each row as a line over all columns, in the colour of its {one}"),
+    "profiles": ("What sets {many} apart", "for each column, the levels or the mean and spread in each {one}"),
+    "responsibilities": ("Responsibilities", "how probable each {one} is for each row, sorted"),
+    "uncertainty": ("Uncertainty", "which rows could belong to another {one}"),
     "states_over_time": ("States over time", "the series in the colours of its states, and their probabilities"),
     "transitions": ("Transitions", "the probability of each state after each state"),
     "pseudo_residuals": ("Pseudo-residuals", "histogram, normal quantiles and autocorrelations, which should look standard normal"),
@@ -84,7 +84,9 @@ def settings() -> Iterator[None]:
 
 def picture(subject: Subject, kind: str) -> Picture:
     """One of them, drawn as it is."""
-    title, about = _TITLES.get(kind, (kind.replace("_", " ").capitalize(), ""))
+    one = "component" if subject.labels is None else subject.labels.word
+    words = {"one": one, "many": many(one), "Many": many(one).capitalize()}
+    title, about = (text.format(**words) for text in _TITLES.get(kind, (kind.replace("_", " ").capitalize(), "")))
     try:
         axes = np.asarray(subject.draw(kind), dtype=object).ravel()
         figure = axes[0].figure

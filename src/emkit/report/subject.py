@@ -142,10 +142,14 @@ class Subject:
         return str(code) if levels is None or not 0 <= code < len(levels) else str(levels[code])
 
 
+def many(word: str) -> str:
+    """As "rows", "classes"."""
+    return word + ("es" if word.endswith(("s", "x", "ch")) else "s")
+
+
 def plural(n: float, word: str) -> str:
     """As "1 row", "1,234 rows", "2 classes"."""
-    more = "es" if word.endswith(("s", "x", "ch")) else "s"
-    return f"{f'{n:,.0f}' if n == int(n) else f'{n:,.6g}'} {word}{'' if n == 1 else more}"
+    return f"{f'{n:,.0f}' if n == int(n) else f'{n:,.6g}'} {word if n == 1 else many(word)}"
 
 
 def percent(share: float) -> str:
