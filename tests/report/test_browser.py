@@ -19,8 +19,8 @@ addEventListener("load", () => {
   const svg = document.querySelector("figure svg").getBoundingClientRect();
   const order = [...document.querySelectorAll("h1,h2,h3")].map(e => e.getBoundingClientRect().top);
   const ink = getComputedStyle(document.body).color, paper = getComputedStyle(document.body).backgroundColor;
-  top.document.title = JSON.stringify({dark, wide: innerWidth, page: document.documentElement.scrollWidth, reach: Math.max(...reach),
-    svg: [svg.width, svg.height], sorted: order.every((y, i) => !i || y >= order[i - 1] - 40), ink, paper});
+  top.document.title = JSON.stringify({dark, wide: innerWidth, reach: Math.max(...reach),
+    page: document.documentElement.scrollWidth, svg: [svg.width, svg.height], sorted: order.every((y, i) => !i || y >= order[i - 1] - 40), ink, paper});
 });
 </script>"""
 
