@@ -107,7 +107,7 @@ def test_what_a_file_does_not_keep_is_said(fitted, tmp_path):
     model, _, _ = fitted
     model.save(tmp_path / "m.safetensors")
     again = emkit.load(tmp_path / "m.safetensors")
-    for ask in (again.report, lambda: again.influence_, lambda: again.labels_):
+    for ask in (again.class_report, lambda: again.influence_, lambda: again.labels_):
         with pytest.raises(AttributeError, match="a file keeps the model alone"):
             ask()
 

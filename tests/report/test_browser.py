@@ -20,7 +20,8 @@ addEventListener("load", () => {
   const order = [...document.querySelectorAll("h1,h2,h3")].map(e => e.getBoundingClientRect().top);
   const ink = getComputedStyle(document.body).color, paper = getComputedStyle(document.body).backgroundColor;
   top.document.title = JSON.stringify({dark, wide: innerWidth, reach: Math.max(...reach),
-    page: document.documentElement.scrollWidth, svg: [svg.width, svg.height], sorted: order.every((y, i) => !i || y >= order[i - 1] - 40), ink, paper});
+    page: document.documentElement.scrollWidth, svg: [svg.width, svg.height], ink, paper,
+    sorted: order.every((y, i) => !i || y >= order[i - 1] - 40)});
 });
 </script>"""
 

@@ -25,6 +25,8 @@ class Plotted:
     without_data: ClassVar[tuple[str, ...]] = ("trace", "starts", "transitions", "network")
     label_word: ClassVar[str] = "component"
     """What one value of the hidden label is called."""
+    together_word: ClassVar[str] = "group"
+    """What rows that hang together are called."""
 
     def plot(self, X: Any = None, kind: str | None = None, ax: Any = None, **options: Any) -> Any:
         """A picture of the fit, by matplotlib; returns the axes that it is in.
@@ -125,6 +127,7 @@ class PlottedSequences(Plotted):
     )  # fmt: skip
 
     label_word: ClassVar[str] = "state"
+    together_word: ClassVar[str] = "sequence"
 
     def _numeric_columns(self: Any) -> tuple[int, ...] | None:
         return numbers(self._hypothesis()[0].family, self._worker().columns_)

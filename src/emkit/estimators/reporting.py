@@ -128,6 +128,7 @@ class Reported:
             executor=worker._executor(),
             weights=block.row_weights,
             lengths=None if block.lengths is None else np.asarray(block.lengths),
+            together=self.together_word,
             labels=labels,
             log_likelihood=each,
             total=_total(current.model, block, each),

@@ -99,6 +99,7 @@ def page(subject: Subject, *, level: float = 0.95, errors: Any = "auto", title: 
             components=[] if labels is None else described(subject, labels),
             labels=labels,
             many=many,
+            marks={"good": "✓", "note": "·", "look": "!", "trouble": "✕"},
             pictures=[one for one in drawn if one.kind not in OF_THE_FIT],
             of_the_fit=[one for one in drawn if one.kind in OF_THE_FIT],
             markup=Markup,
@@ -124,7 +125,7 @@ def _fitted(subject: Subject) -> str:
     names = [column.name for column in subject.columns.items if column.role != "target"]
     targets = [column.name for column in subject.columns.items if column.role == "target"]
     shown = ", ".join(names[:_COLUMNS]) + (f" and {len(names) - _COLUMNS} more" if len(names) > _COLUMNS else "")
-    in_sequences = "" if subject.lengths is None else f" in {plural(len(subject.lengths), 'sequence')}"
+    in_sequences = "" if subject.lengths is None else f" in {plural(len(subject.lengths), subject.unit)}"
     weight = float(subject.row_weights.sum())
     weighted = "" if subject.weights is None else f" (weight {weight:g})"
     target = f" Target: {', '.join(targets)}." if targets else ""
@@ -180,5 +181,4 @@ def _worst(subject: Subject) -> tuple[str, list[tuple[int, float]]]:
     each = subject.log_likelihood
     if each is None or len(each) < 2 * _WORST:
         return "", []
-    unit = "row" if subject.lengths is None else "sequence"
-    return unit, [(int(i), float(each[i])) for i in np.argsort(each, kind="stable")[:_WORST]]
+    return subject.unit, [(int(i), float(each[i])) for i in np.argsort(each, kind="stable")[:_WORST]]

@@ -70,6 +70,8 @@ class Subject:
         Of the rows.
     lengths : array (S,), optional
         Of sequences, where rows hang together.
+    together : str
+        What one of them is called.
     labels : Labelled, optional
         None where rows have no single hidden label.
     log_likelihood : array (units,), optional
@@ -106,6 +108,7 @@ class Subject:
     executor: Any = None
     weights: np.ndarray | None = None
     lengths: np.ndarray | None = None
+    together: str = "sequence"
     labels: Labelled | None = None
     log_likelihood: np.ndarray | None = None
     total: float | None = None
@@ -130,6 +133,11 @@ class Subject:
         if result is None or total is None or not told or not np.isfinite(result.log_likelihood):
             return None
         return bool(abs(total - result.log_likelihood) <= 1e-6 * max(1.0, abs(result.log_likelihood)))
+
+    @property
+    def unit(self) -> str:
+        """What has one log-likelihood."""
+        return "row" if self.lengths is None else self.together
 
     @property
     def row_weights(self) -> np.ndarray:

@@ -177,9 +177,10 @@ def _rows(subject: Subject) -> list[Finding]:
     """Whether these are the rows of the fit, and whether the model can explain them."""
     out: list[Finding] = []
     if subject.log_likelihood is not None and (impossible := int((subject.log_likelihood == -np.inf).sum())):
-        unit = "row" if subject.lengths is None else "sequence"
         advice = "Look at them: a value or level that the fit never saw, or a model that is too narrow."
-        out.append(Finding(TROUBLE, "Impossible", f"{plural(impossible, unit)} cannot be explained: probability zero.", advice))
+        out.append(
+            Finding(TROUBLE, "Impossible", f"{plural(impossible, subject.unit)} cannot be explained: probability zero.", advice)
+        )
     result, total = subject.result, subject.total
     if subject.of_the_fit is not False or result is None or total is None:
         return out
