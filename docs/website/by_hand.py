@@ -1,17 +1,22 @@
-"""Pictures that no page's code draws: of the tutorial's earthquakes, of all shapes and numbers of components, of the demo."""
+"""Pictures that no page's own code draws: of the earthquakes, of all shapes and numbers of components, of the demo, of a report."""
 
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from PIL import Image
+from pyarrow import csv
 
 from emkit import HMM, GaussianMixture, select
-from emkit.report.demo_animation import Scene
-from emkit.report.demo_ways import document_way, faithful_way
+from emkit.demo.animation import Scene
+from emkit.demo.ways import document_way, faithful_way
 
-DATA = Path(__file__).resolve().parents[2] / "tests" / "support" / "data"
+ROOT = Path(__file__).resolve().parents[2]
+DATA, IMAGES = ROOT / "tests" / "support" / "data", ROOT / "docs" / "images"
 COLOURS = ("#4477aa", "#ccbb44", "#cc3311")
 
 
@@ -58,5 +63,26 @@ def demo(path: Path) -> None:
     subprocess.run([sys.executable, "-m", "emkit", "demo", "--out", str(path)], check=True, stdout=subprocess.DEVNULL)
 
 
-DRAWN = {"earthquakes.png": earthquakes, "choose-how-many.png": choose_how_many, "plots-animation.png": animation, "demo.png": demo}
+def report(path: Path) -> None:
+    """The upper part of a report, as chromium shows it; where that is not at hand, the picture that there is."""
+    if shutil.which("chromium") is None:
+        shutil.copy(IMAGES / path.name, path)
+        return
+    table = csv.read_csv(DATA / "faithful.csv")
+    with tempfile.TemporaryDirectory() as folder:
+        page = GaussianMixture(2, random_state=0).fit(table).report(Path(folder) / "faithful.html", table)
+        flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1200,1360"]
+        subprocess.run(["chromium", *flags, f"--screenshot={path}", page.as_uri()], check=True, capture_output=True)
+    with Image.open(path) as shot:
+        small = shot.convert("RGB").resize((900, 1020), Image.Resampling.LANCZOS)
+    small.save(path)
+
+
+DRAWN = {
+    "earthquakes.png": earthquakes,
+    "choose-how-many.png": choose_how_many,
+    "plots-animation.png": animation,
+    "demo.png": demo,
+    "report.png": report,
+}
 """By name."""

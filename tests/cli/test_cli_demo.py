@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from emkit.report.demo_problem import PRINTED_MEANS, document_formula, draw_values
+from emkit.demo.problem import PRINTED_MEANS, document_formula, draw_values
 
 
 def test_numbers_and_picture(emkit, tmp_path):
@@ -60,7 +60,7 @@ def test_a_failed_picture_leaves_the_old_one(emkit, tmp_path, monkeypatch):
     def full(run, path):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("emkit.report.demo_figure.draw_demo", full)
+    monkeypatch.setattr("emkit.demo.figure.draw_demo", full)
     result = emkit("demo", "--out", "x.png", "--iterations", 1)
     assert result.exit_code == 2 and "cannot write 'x.png': No space left on device" in result.stderr
     assert [p.name for p in tmp_path.iterdir()] == ["x.png"] and (tmp_path / "x.png").read_bytes() == b"old"
@@ -78,7 +78,7 @@ def test_a_moving_picture(emkit, tmp_path):
 def test_what_cannot_be_a_moving_picture_is_refused_before_any_work(emkit, tmp_path, monkeypatch):
     result = emkit("demo", "--animate", "x.avi")
     assert result.exit_code == 2 and "moving pictures are written as .gif and .mp4, not as '.avi'" in result.stderr
-    monkeypatch.setattr("emkit.report.demo_animation.can_write", lambda kind: False)
+    monkeypatch.setattr("emkit.demo.animation.can_write", lambda kind: False)
     result = emkit("demo", "--animate", "x.mp4")
     assert result.exit_code == 2 and "needs ffmpeg" in result.stderr
     monkeypatch.undo()

@@ -7,7 +7,20 @@ import pytest
 
 import emkit
 
-HEAVY = ("numba", "scipy", "pyarrow", "matplotlib", "pandas", "polars", "sklearn", "narwhals", "rich", "typer", "safetensors")
+HEAVY = (
+    "numba",
+    "scipy",
+    "pyarrow",
+    "matplotlib",
+    "pandas",
+    "polars",
+    "sklearn",
+    "narwhals",
+    "rich",
+    "typer",
+    "safetensors",
+    "jinja2",
+)
 
 
 def modules_after(code: str) -> set[str]:

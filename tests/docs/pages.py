@@ -8,6 +8,7 @@
 * ``<!-- file: PATHS -->`` before a python block: it does not run, it is a file (or several) of the page's folder, from which
   the page can import. ``<!-- line of: emkit/_names.py -->`` before a python block: it is a further line of the table of names.
   A page with files of the package runs on a copy of it.
+* ``<!-- needs: MODULE -->`` anywhere: the tests skip the page where that is not installed.
 * The page runs in a temporary folder that holds the CSV and AutoClass files of tests/support/data.
 """
 
@@ -48,6 +49,11 @@ class Fence:
     """The files that the block is."""
     line_of: str | None = None
     """The file whose list the block is a line of."""
+
+
+def needs(text: str) -> list[str]:
+    """Modules that a page cannot run without, beside those that all pages may use."""
+    return re.findall(r"^<!-- needs: (\S+) -->$", text, re.MULTILINE)
 
 
 def pages() -> list[Path]:

@@ -14,7 +14,7 @@ import pytest
 import emkit
 
 sys.path.insert(0, str(Path(__file__).parent))
-from pages import ROOT, commands, fences, pages, run_page, trimmed
+from pages import ROOT, commands, fences, needs, pages, run_page, trimmed
 
 PAGES = pages()
 OTHERS = [ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"]
@@ -28,6 +28,8 @@ def name_of(page):
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_code_runs_and_prints_what_the_page_says(page):
     text = page.read_text(encoding="utf-8")
+    for module in needs(text):
+        pytest.importorskip(module)
     blocks = fences(text)
     for i, printed in run_page(page).items():
         assert trimmed(printed) == trimmed(blocks[i].text), f"{name_of(page)} line {blocks[i].begin + 1}"

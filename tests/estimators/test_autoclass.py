@@ -84,7 +84,7 @@ def test_influence_adds_up_and_names_the_columns_that_matter(fitted):
     assert model.overall_influence_.max() == 1.0
     assert model.overall_influence_.argmin() == 3  # children say nothing
     assert (model.class_strength_ < 0).all()
-    text = model.report()
+    text = model.class_report()
     assert "influence of columns on all classes" in text
     assert "north" in text
 
@@ -107,7 +107,7 @@ def test_what_a_file_does_not_keep_is_said(fitted, tmp_path):
     model, _, _ = fitted
     model.save(tmp_path / "m.safetensors")
     again = emkit.load(tmp_path / "m.safetensors")
-    for ask in (again.report, lambda: again.influence_, lambda: again.labels_):
+    for ask in (again.class_report, lambda: again.influence_, lambda: again.labels_):
         with pytest.raises(AttributeError, match="a file keeps the model alone"):
             ask()
 
@@ -318,4 +318,4 @@ def test_what_a_type_has_no_use_for_is_refused_and_hints_can_be_followed():
     for followed in ({"types": {"n": "normal"}}, {"types": {"n": "log"}, "zero_points": {"n": -20}}):
         AutoClass(max_tries=1, random_state=0, **followed).fit(table)
     with pytest.raises(NotFittedError):
-        AutoClass().report()
+        AutoClass().class_report()

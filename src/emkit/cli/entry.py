@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 from emkit.cli.exits import BAD_INPUT
 
-_NEEDED = ("typer", "rich", "pyarrow", "matplotlib")
+_NEEDED = ("typer", "rich", "pyarrow", "matplotlib", "jinja2")
 
 
 def main() -> None:

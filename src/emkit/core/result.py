@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from emkit.core.notebook import preformatted
 from emkit.core.records import Params
 from emkit.core.slivers import CLOSE, Sliver
 
@@ -197,6 +198,12 @@ class Result:
     def converged(self) -> bool:
         """True only if the stop rule was met."""
         return self.reason is StopReason.CONVERGED
+
+    def _repr_html_(self) -> str:
+        lines = [f"Result: {self.model.in_words}, {self.n_rows} rows", f"  {self.reason.value}; {self.n_iter} iterations"]
+        if self.trace:
+            lines += [f"  {self.starts_summary()}", f"  log-likelihood {self.log_likelihood:.4f}   free parameters {self.n_free}"]
+        return preformatted("\n".join([*lines, *(f"  a sliver: {sliver}" for sliver in self.slivers)]))
 
     @property
     def n_free(self) -> int:

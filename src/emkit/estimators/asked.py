@@ -30,6 +30,9 @@ class AskedByPrograms:
     answers_queries: ClassVar[bool] = False
     """Whether it has ``query``, as networks do; columns that a table lacks are then not observed."""
 
+    labels_word: ClassVar[str] = "labels"
+    """What ``fit`` calls what is known of labels."""
+
     has_result: ClassVar[bool] = True
     """Whether a fit ends in a ``result_`` of the engine."""
 

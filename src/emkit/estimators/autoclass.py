@@ -130,7 +130,7 @@ class AutoClass(RowFace):
     3
     """
 
-    is_a_search = True
+    is_a_search, label_word = True, "class"
 
     n_components: Any = "auto"
     types: Any = None
@@ -331,7 +331,7 @@ class AutoClass(RowFace):
         """Why the search ended, in words."""
         return self._of_search().found.reason.value
 
-    def report(self, n_columns: int = 8) -> str:
+    def class_report(self, n_columns: int = 8) -> str:
         """AutoClass's report as text: classes with their strengths, and the columns that set each apart most.
 
         Parameters

@@ -1,7 +1,7 @@
 """How sure a fit is: standard errors, intervals and profiles of every estimator."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -61,8 +61,6 @@ class HasErrors(Compared):
     """Part of every estimator. You implement ``_again``: the data of the fit as a source, read with the columns of the fit."""
 
     _again: Callable[..., BlockSource]
-    labels_word = "labels"
-    """What ``fit`` calls what is known of labels."""
 
     def standard_errors(
         self: Any,
@@ -202,6 +200,7 @@ class ErrorsOfInner(Compared):
     """Part of faces with an estimator inside that does the work; parameters have the names of that one."""
 
     _inner: Callable[[], Any]
+    labels_word: ClassVar[str] = "states"
 
     def _compared(self) -> Result:
         found: Result = self._inner()._compared()

@@ -30,6 +30,7 @@ class MixtureOfExperts(Supervised):
 
     finds_size = True
     size_setting = "n_experts"
+    label_word = "expert"
 
     n_experts: Any = "auto"
     expert: str = "linear"

@@ -26,6 +26,7 @@ from emkit.core.warn import warn
 from emkit.data.names import check_columns
 from emkit.estimators.errors import HasErrors
 from emkit.estimators.partial import NoPartialFit
+from emkit.estimators.reporting import Reported
 from emkit.estimators.settings import Settings, make_rng
 from emkit.estimators.sized import Sized
 from emkit.estimators.state import State
@@ -64,7 +65,7 @@ class Job:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Face(HasErrors, Sized, State, Settings):
+class Face(Reported, HasErrors, Sized, State, Settings):
     """Base of the estimators. You implement ``build`` and ``_for_fit``; ``RowFace`` and ``HMM`` read data."""
 
     partial_fit = NoPartialFit("it goes through all rows again and again; fit them together")

@@ -21,6 +21,7 @@ from emkit.estimators.asked import AskedByPrograms
 from emkit.estimators.errors import ErrorsOfInner
 from emkit.estimators.hmm import HMM
 from emkit.estimators.hmm_after import AfterTheFit
+from emkit.estimators.reporting import Reported
 from emkit.execute.threads import Threads
 
 Letters = dict[str, tuple[str, ...]]
@@ -76,7 +77,7 @@ class _Follow(Monitor):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class HmmlearnWords(ErrorsOfInner, AskedByPrograms, AfterTheFit, BaseEstimator, ABC):  # type: ignore[misc]
+class HmmlearnWords(Reported, ErrorsOfInner, AskedByPrograms, AfterTheFit, BaseEstimator, ABC):  # type: ignore[misc]
     """Settings and methods that all of hmmlearn's faces share.
 
     Parameters

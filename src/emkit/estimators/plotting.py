@@ -23,6 +23,10 @@ class Plotted:
     pictures: ClassVar[tuple[str, ...]] = ("trace", "starts")
     """Functions of ``emkit.plots``."""
     without_data: ClassVar[tuple[str, ...]] = ("trace", "starts", "transitions", "network")
+    label_word: ClassVar[str] = "component"
+    """What one value of the hidden label is called."""
+    together_word: ClassVar[str] = "group"
+    """What rows that hang together are called."""
 
     def plot(self, X: Any = None, kind: str | None = None, ax: Any = None, **options: Any) -> Any:
         """A picture of the fit, by matplotlib; returns the axes that it is in.
@@ -59,6 +63,13 @@ class Plotted:
         """The kind that suits."""
         return self.pictures[0]
 
+    def _component_names(self, k: int) -> tuple[str, ...]:
+        return tuple(f"{self.label_word} {i}" for i in range(k))
+
+    def _numeric_columns(self) -> tuple[int, ...] | None:
+        """Numbers of the columns that are numbers, as the family says; None where the data alone tell."""
+        return None
+
 
 class PlottedRows(Plotted):
     """Pictures of mixtures. Whoever inherits it has the methods of ``RowFace``."""
@@ -72,8 +83,6 @@ class PlottedRows(Plotted):
         "trace",
         "starts",
     )
-    label_word: ClassVar[str] = "component"
-    """What one of them is called."""
 
     def _view(self: Any, X: Any = None, **read: Any) -> "View":
         """What pictures are drawn from: the model, and what it says of rows."""
@@ -93,8 +102,8 @@ class PlottedRows(Plotted):
     def _picture_rows(self: Any, X: Any) -> Any:
         return self._new(X)
 
-    def _component_names(self, k: int) -> tuple[str, ...]:
-        return tuple(f"{self.label_word} {i}" for i in range(k))
+    def _numeric_columns(self) -> tuple[int, ...] | None:
+        return self._view().numeric
 
     def _shapes(self: Any) -> tuple[Any, Any]:
         """Family and parameters of the components that have an ellipse."""
@@ -117,13 +126,19 @@ class PlottedSequences(Plotted):
         "profiles", "trace", "starts",
     )  # fmt: skip
 
+    label_word: ClassVar[str] = "state"
+    together_word: ClassVar[str] = "sequence"
+
+    def _numeric_columns(self: Any) -> tuple[int, ...] | None:
+        return numbers(self._hypothesis()[0].family, self._worker().columns_)
+
     def _view(self: Any, X: Any = None, lengths: Any = None) -> "View":
         """What pictures are drawn from: the model, and what it says of the steps, in their order."""
         from emkit.plots.view import View
 
         model, params = self._hypothesis()
         family, emissions = model.family, params.emissions
-        columns, names = self._worker().columns_, tuple(f"state {i}" for i in range(model.n_states))
+        columns, names = self._worker().columns_, self._component_names(model.n_states)
         found = x = resp = path = None
         if X is not None:
             found = replace(self._new(X, lengths), position=None)  # in the order of time, whatever rows came in
@@ -206,6 +221,9 @@ class PlottedNetwork(Plotted):
 
     def _best_picture(self, X: Any, options: dict[str, Any]) -> str:
         return "network"
+
+    def _numeric_columns(self) -> tuple[int, ...] | None:
+        return None
 
     def _view(self, X: Any = None, **read: Any) -> "View":
         raise ParameterError("rows of a network have no single hidden label: draw emkit.plots.network", parameter="estimator")

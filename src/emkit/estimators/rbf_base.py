@@ -20,6 +20,7 @@ from emkit.estimators.asked import AskedByPrograms, Predicts
 from emkit.estimators.partial import NoPartialFit
 from emkit.estimators.plotting import PlottedRegression, rbf_units
 from emkit.estimators.rbf_inputs import inputs_of
+from emkit.estimators.reporting import Reported, drawing, kinds_of, ordered, scores_of, settings_of
 from emkit.estimators.settings import make_rng
 from emkit.estimators.targets import column_of_target
 from emkit.models.rbf.described import Described
@@ -29,7 +30,7 @@ from emkit.models.rbf.search import KINDS, STOPPED, Tried, Wanted
 WIDTHS, CENTERS = ("columns", "units"), ("metric", "input", "joint")
 
 
-class RBFNetwork(Predicts, PlottedRegression, AskedByPrograms, BaseEstimator):  # type: ignore[misc]
+class RBFNetwork(Reported, Predicts, PlottedRegression, AskedByPrograms, BaseEstimator):  # type: ignore[misc]
     """Base of the estimators. You implement ``_fit_network``, ``_described`` and the predictions."""
 
     size_setting = "n_units"
@@ -175,6 +176,9 @@ class RBFNetwork(Predicts, PlottedRegression, AskedByPrograms, BaseEstimator):  
         """Share of each column, (d,)."""
         return np.asarray(self._fitted().relevance)
 
+    def __sklearn_is_fitted__(self) -> bool:
+        return "_network" in self.__dict__
+
     def cut_off(self) -> str | None:
         """Why the search ended before it was done; None if it did not."""
         self._fitted()
@@ -199,6 +203,24 @@ class RBFNetwork(Predicts, PlottedRegression, AskedByPrograms, BaseEstimator):  
 
     def _units(self) -> Any:
         return rbf_units(self)
+
+    def _subject(self, X: Any, y: Any = None, sample_weight: Any = None, **more: Any) -> Any:
+        """As other estimators', without what the engine says: there is no hidden label, and no likelihood."""
+        from emkit.report.subject import Subject
+
+        network, x, cut = self._fitted(), self._rows(X), self.cut_off()
+        if more:
+            raise ParameterError(f"{type(self).__name__}.fit has no {next(iter(more))!r}", parameter=next(iter(more)))
+        fit_params = {"y": y, "sample_weight": sample_weight}
+        return Subject(
+            estimator=type(self).__name__, in_words=self.summary().splitlines()[0], columns=self._columns,
+            kinds=kinds_of(self, self._columns), x=x, summary=self.summary(), parameters=self.parameters(),
+            settings=settings_of(self), pictures=ordered(self, X), draw=drawing(self, X, fit_params),
+            find_errors=lambda: self.standard_errors_of_rows(X, None, None), candidates=self.candidates_,
+            weights=check_weights(sample_weight, len(x)), notes=[cut] if cut else [],
+            remarks=[f"{note[0].upper()}{note[1:]}." for note in network.notes], scores=scores_of(self, X, fit_params),
+            criteria={"log evidence (higher is better)": f"{self.log_evidence_:.6g}"},
+        )  # fmt: skip
 
     def summary(self) -> str:
         """What was found, in a few lines."""

@@ -105,7 +105,7 @@ class MixtureOfRegressions(RegressorMixin, Supervised):  # type: ignore[misc]
     """
 
     finds_size = True
-    size_setting = "n_components"
+    size_setting, label_word = "n_components", "class"
 
     n_components: Any = 2
     _: KW_ONLY

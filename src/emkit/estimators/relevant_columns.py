@@ -5,6 +5,7 @@ from typing import Any
 
 from emkit.core.columns import Columns
 from emkit.core.errors import ParameterError
+from emkit.core.notebook import Printed
 from emkit.data.rows import ArraySource
 from emkit.estimators.face import Job, warn_of_light
 from emkit.estimators.mixture import Mixture
@@ -16,7 +17,7 @@ from emkit.selection import variables
 
 
 @dataclass(frozen=True)
-class RelevantColumns:
+class RelevantColumns(Printed):
     """The outcome of ``relevant_columns``. Printed, it is the table, the columns that matter most first.
 
     Attributes

@@ -7,10 +7,11 @@ from typing import Any
 
 from emkit.core.checks import count, number, one_of
 from emkit.core.errors import EmkitError, ParameterError
-from emkit.core.monitor import Monitor, Monitors, PrintProgress
+from emkit.core.monitor import Monitor, Monitors
 from emkit.core.warn import once
 from emkit.estimators.face import Face, Job
 from emkit.estimators.grid import Cell, cells
+from emkit.estimators.progress import progress
 from emkit.estimators.selection import Selection
 from emkit.estimators.settings import make_rng
 from emkit.execute.threads import Threads
@@ -120,7 +121,7 @@ def select(
     with once():
         jobs, candidates = _candidates(everything, X, fit_params)
     folds = _folds(cv, by, candidates)
-    watch = Monitors([*monitors, *([PrintProgress()] if verbose else [])])
+    watch = Monitors([*monitors, *([progress()] if verbose else [])])
     journal = None if checkpoint is None else SearchFile(checkpoint)
     plan = Plan(by, bool(drop), folds, _entropy(random_state, everything[0].estimator, journal))
     if journal is not None:

@@ -12,6 +12,7 @@ from sklearn.base import clone
 from emkit.core.checks import one_of
 from emkit.core.describe import same_snapshot, snapshot
 from emkit.core.errors import ParameterError
+from emkit.core.notebook import Printed
 from emkit.core.result import StopReason
 from emkit.data.frames import frame_like
 from emkit.estimators.face import Face, Job
@@ -25,7 +26,7 @@ _ASKED = ("cv", "cv_se", "cheeseman_stutz")
 _SHOWN = 10  # rows of a summary
 
 
-class Selection:
+class Selection(Printed):
     """The outcome of a search over models.
 
     Attributes

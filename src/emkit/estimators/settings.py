@@ -12,7 +12,8 @@ from emkit.core.block import Source
 from emkit.core.checks import mapping
 from emkit.core.errors import ParameterError
 from emkit.core.executor import Executor
-from emkit.core.monitor import Monitor, PrintProgress
+from emkit.core.monitor import Monitor
+from emkit.estimators.progress import progress
 from emkit.execute.threads import Threads
 from emkit.execute.torch_source import TensorSource
 
@@ -120,7 +121,7 @@ class Settings(BaseEstimator):  # type: ignore[misc]
         for monitor in given:
             if not isinstance(monitor, Monitor):
                 raise ParameterError(f"monitors holds {monitor!r}, which is not an emkit.Monitor", parameter="monitors")
-        return [*given, *([PrintProgress(self.verbose_interval)] if self.verbose else [])]
+        return [*given, *([progress(self.verbose_interval)] if self.verbose else [])]
 
     def _store(self) -> Any:
         """What ``checkpoint`` gives: a Checkpoint, or a path for one."""

@@ -10,6 +10,7 @@ from scipy.stats import norm
 
 from emkit.core.bayes import log_sum_exp
 from emkit.core.errors import DataError
+from emkit.core.notebook import Printed
 from emkit.core.warn import warn
 from emkit.inference.sandwich import Wald, sandwich, wald
 
@@ -18,7 +19,7 @@ _FAR = 15.0  # log-odds for a standard deviation of a covariate
 
 
 @dataclass(frozen=True)
-class CovariateEffects:
+class CovariateEffects(Printed):
     """Multinomial logistic regression of the class on covariates; class 0 is the reference.
 
     Attributes

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from emkit.core.notebook import Printed
+
 
 def relative_entropy(posteriors: np.ndarray, weights: np.ndarray) -> float:
     """1 - sum w (-sum_k p log p) / (N log K): 1 where every row's class is certain, 0 where the rows tell nothing.
@@ -19,7 +21,7 @@ def relative_entropy(posteriors: np.ndarray, weights: np.ndarray) -> float:
 
 
 @dataclass(frozen=True)
-class ClassificationTable:
+class ClassificationTable(Printed):
     """Rows by the class that they are assigned to, and by the class that they belong to as the posteriors say.
 
     Attributes

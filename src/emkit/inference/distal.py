@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from emkit.core.notebook import Printed
 from emkit.core.simplex import TINY
 from emkit.inference.class_regression import Assigned
 from emkit.inference.sandwich import Wald, numeric_information, sandwich, squared_weights, wald
@@ -14,7 +15,7 @@ _ROUNDS, _STILL = 20_000, 1e-10
 
 
 @dataclass(frozen=True)
-class OutcomeByClass:
+class OutcomeByClass(Printed):
     """A distal outcome in each class.
 
     Attributes

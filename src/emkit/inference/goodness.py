@@ -5,13 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import chi2
 
+from emkit.core.notebook import Printed
 from emkit.inference.answers import Answers, Measurement
 
 _THIN = 5.0  # expected rows of a cell below which the distributions of L2 and X2 are no longer near chi-squared
 
 
 @dataclass(frozen=True)
-class FitStatistics:
+class FitStatistics(Printed):
     """L2 and X2 of a latent class model against the saturated model of the table of patterns.
 
     Attributes

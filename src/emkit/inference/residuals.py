@@ -5,6 +5,7 @@ from itertools import combinations
 
 import numpy as np
 
+from emkit.core.notebook import Printed
 from emkit.inference.answers import Answers, Measurement
 
 _SHOWN = 10  # pairs in words
@@ -12,7 +13,7 @@ _ROWS = 8192  # taken at a time
 
 
 @dataclass(frozen=True)
-class BivariateResiduals:
+class BivariateResiduals(Printed):
     """Bivariate residuals of all pairs of items; with groups, of the group and each item too.
 
     Attributes

@@ -7,6 +7,8 @@ from typing import ClassVar
 import numpy as np
 from scipy.stats import chi2
 
+from emkit.core.notebook import Printed
+
 Scores = Callable[[np.ndarray], np.ndarray]
 _STEP = 1e-5
 
@@ -43,7 +45,7 @@ def numeric_information(scores: Scores, at: np.ndarray, weights: np.ndarray) -> 
 
 
 @dataclass(frozen=True)
-class ChiSquared:
+class ChiSquared(Printed):
     """A test whose ``statistic`` is chi-squared with ``df`` degrees of freedom where what it tests is so."""
 
     statistic: float

@@ -12,6 +12,7 @@ from emkit.core.checks import level_of, one_of
 from emkit.core.errors import ParameterError
 from emkit.core.executor import Executor
 from emkit.core.model import Model
+from emkit.core.notebook import Printed
 from emkit.inference.coordinates import Coordinates, Place, evaluator, unflattened
 from emkit.inference.information import observed_information, score, squared_scores
 from emkit.inference.sandwich import Wald, wald
@@ -25,7 +26,7 @@ _EDGE = 5.0  # standard error of a log odds: less than 0.04 of an observation st
 
 
 @dataclass(frozen=True)
-class StandardErrors:
+class StandardErrors(Printed):
     """Estimates with their standard errors, by name, in the shapes that users see.
 
     Attributes

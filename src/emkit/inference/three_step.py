@@ -11,6 +11,7 @@ import numpy as np
 
 from emkit.core.checks import one_of
 from emkit.core.errors import DataError, ParameterError
+from emkit.core.notebook import Printed
 from emkit.core.warn import warn
 from emkit.data.tables import is_table, read_table
 from emkit.inference.class_regression import Assigned, CovariateEffects, regress
@@ -21,7 +22,7 @@ _SINGULAR = 1e-8
 
 
 @dataclass(frozen=True)
-class ThreeStep:
+class ThreeStep(Printed):
     """What a three-step analysis found.
 
     Attributes

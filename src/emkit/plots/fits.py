@@ -83,6 +83,8 @@ def trace(fit: Any, *, gap: bool = False, ax: Any = None) -> Any:
         note(ax, f"grey: {len(others)} other start{'s' * (len(others) > 1)} carried on over all the data")
     if gap:
         ax.set_yscale("log")
+    else:
+        ax.ticklabel_format(axis="y", useOffset=False)
     ax.set(xlabel="iteration", ylabel="objective still to come (nats)" if gap else "objective (nats)")
     ax.xaxis.get_major_locator().set_params(integer=True)
     tidy(ax)
@@ -143,6 +145,7 @@ def starts(fit: Any, *, ax: Any = None) -> Any:
     ax.set_ylim(len(kinds) - 0.4, -0.7)
     ax.set_xlabel("objective (nats)")
     ax.ticklabel_format(axis="x", useOffset=False)
+    ax.locator_params(axis="x", nbins=4)  # optima may differ in the eighth digit, which makes labels long
     left_out = len(others) - len(hollow)
     note(ax, f"{left_out} short runs are far below, or on other rows" if left_out else "")
     tidy(ax)

@@ -149,7 +149,7 @@ def _bars(ax: Any, view: View, j: int, weights: np.ndarray | None, whole: bool) 
     scale = w.sum() * wide if not whole else w.sum() * np.maximum(wide, 1.0)
     for i, shade in enumerate(shades):
         height = np.bincount(which, weights=w * shares[:, i], minlength=len(wide)) / scale
-        ax.bar(edges[:-1], height, wide, bottom=below, align="edge", color=shade, alpha=0.35, linewidth=0)
+        ax.stairs(below + height, edges, baseline=below, fill=True, color=shade, alpha=0.35, linewidth=0)
         below = below + height
 
 

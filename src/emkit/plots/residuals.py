@@ -6,9 +6,10 @@ import numpy as np
 
 from emkit.core.errors import DataError, ParameterError
 from emkit.plots.mixtures import bin_edges
-from emkit.plots.style import GREY, PALETTE, ink, note, several_axes, tidy
+from emkit.plots.style import GREY, PALETTE, ink, note, several_axes, some_rows, tidy
 
 _LAGS = 25
+_POINTS, _TAIL = 5000, 100  # quantiles drawn: evenly spaced ones, and so many at each end
 
 
 def pseudo_residuals(estimator: Any, X: Any, *, ax: Any = None, **read: Any) -> np.ndarray:
@@ -69,12 +70,13 @@ def _quantiles(ax: Any, z: np.ndarray) -> None:
     from scipy.special import betaincinv, ndtri
 
     n = len(z)
-    rank = np.arange(1, n + 1)
+    tails = np.arange(min(_TAIL, n))
+    rank = 1 + np.unique(np.concatenate([tails, some_rows(n, _POINTS), n - 1 - tails]))
     normal = ndtri((rank - 0.5) / n)
     low, high = (ndtri(betaincinv(rank, n + 1 - rank, p)) for p in (0.025, 0.975))
     ax.fill_between(normal, low, high, color=GREY, alpha=0.3, linewidth=0)
     ax.plot(normal, normal, color=ink(), linewidth=1.0)
-    ax.plot(normal, z, "o", color=PALETTE[0], markersize=3, rasterized=n > 2000)
+    ax.plot(normal, z[rank - 1], "o", color=PALETTE[0], markersize=3, rasterized=n > 2000)
     ax.set(xlabel="standard normal quantile", ylabel="pseudo-residual")
 
 

@@ -7,7 +7,23 @@ import numpy as np
 
 from emkit.core.errors import DataError, ParameterError
 from emkit.plots.densities import moments
-from emkit.plots.style import FEW, GREY, PLAIN, colours, ink, key, marker, note, one_axes, said, several_axes, short, tidy
+from emkit.plots.style import (
+    FEW,
+    GREY,
+    PLAIN,
+    colours,
+    drawn,
+    ink,
+    key,
+    marker,
+    note,
+    one_axes,
+    said,
+    several_axes,
+    short,
+    some_rows,
+    tidy,
+)
 from emkit.plots.view import View, column_numbers, view_of
 
 MOST_PANELS = 6
@@ -16,6 +32,7 @@ _BAND = 0.13  # of the height of a panel: posteriors
 _NUMBERS = 12  # states whose transitions are written out
 _ARROWS = 300  # of a graph: the most probable ones
 _ENDS = 60  # sequences whose ends are marked
+_POINTS, _SLICES = 20_000, 4000  # steps drawn as points; of more, posteriors are averages over slices
 
 
 def states_over_time(estimator: Any, X: Any, *, columns: Any = None, time: Any = None, ax: Any = None, **read: Any) -> Any:
@@ -86,8 +103,10 @@ def _series(ax: Any, view: View, j: int, path: np.ndarray, at: np.ndarray) -> No
     gaps[ends] = True
     ax.plot(*_broken(at, values, gaps), color=GREY, linewidth=0.6, alpha=0.7, zorder=1)
     size = float(np.clip(4000.0 / max(len(values), 1), 3.0, 22.0))
+    some = np.zeros(len(values), dtype=bool)
+    some[some_rows(len(values), _POINTS)] = True
     for k, shade in enumerate(colours(view.k)):
-        mine = (path == k) & np.isfinite(values)
+        mine = some & (path == k) & np.isfinite(values)
         look = {"marker": marker(k) if view.k <= FEW else "o", "color": shade, "linewidths": 0, "rasterized": len(values) > 2000}
         ax.scatter(at[mine], values[mine], s=size, zorder=3, label=view.names[k], **look)
     known = moments(view)
@@ -99,7 +118,8 @@ def _series(ax: Any, view: View, j: int, path: np.ndarray, at: np.ndarray) -> No
     levels = view.columns[j].levels
     if levels is not None and len(levels) <= 20:
         ax.set_yticks(range(len(levels)), [short(level, 14) for level in levels], **PLAIN)
-    note(ax, said(int((~np.isfinite(values)).sum()), "lack a value").replace("row", "step"))
+    texts = (drawn(min(len(values), _POINTS), len(values)), said(int((~np.isfinite(values)).sum()), "lack a value"))
+    note(ax, "; ".join(filter(None, texts)).replace("row", "step"))
     tidy(ax)
 
 
@@ -136,7 +156,12 @@ def _posterior(ax: Any, view: View, at: np.ndarray) -> None:
     if view.columns[-1].levels is None:
         ax.set_yticks([tick for tick in ax.get_yticks() if low <= tick <= high])
     ax.set_ylim(low - (high - low) * _BAND / (1.0 - _BAND), high)
-    edges, top = _edges(at), np.zeros(len(at))
+    edges = _edges(at)
+    if len(at) > _SLICES:
+        first = np.linspace(0, len(at), _SLICES, endpoint=False).astype(np.intp)
+        resp = np.add.reduceat(resp, first, axis=0) / np.diff(np.append(first, len(at)))[:, None]
+        edges = edges[np.append(first, len(at))]
+    top = np.zeros(len(resp))
     for name, shade, part in zip(view.names, colours(view.k), resp.T, strict=True):
         bounds = (0.9 * _BAND * np.append(part_of, part_of[-1:]) for part_of in (top, top + part))
         ax.fill_between(

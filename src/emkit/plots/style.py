@@ -3,7 +3,9 @@
 matplotlib is imported when a picture is made. Its settings are left alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -30,11 +32,26 @@ def matplotlib() -> Any:
     return matplotlib
 
 
+_BARE: ContextVar[bool] = ContextVar("bare", default=False)
+
+
+@contextmanager
+def bare_figures() -> Iterator[None]:
+    """New figures are not pyplot's here: no window, no notebook and no ``plt.show()`` hears of them."""
+    before = _BARE.set(True)
+    try:
+        yield
+    finally:
+        _BARE.reset(before)
+
+
 def new_figure(width: float, height: float) -> Any:
     """A figure of so many inches: pyplot's, so that notebooks and ``plt.show()`` show it; without a display a bare one."""
     matplotlib()
     from matplotlib.figure import Figure
 
+    if _BARE.get():
+        return Figure(figsize=(width, height), layout="constrained")
     try:
         import matplotlib.pyplot as plt
 

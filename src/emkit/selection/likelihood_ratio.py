@@ -17,6 +17,7 @@ from emkit.core.checks import count
 from emkit.core.errors import EmkitError, ParameterError
 from emkit.core.executor import Executor
 from emkit.core.model import Model
+from emkit.core.notebook import Printed
 from emkit.core.result import Result, StopReason
 from emkit.execute.threads import Threads, available_cores
 from emkit.inference.redraw import Form
@@ -42,7 +43,7 @@ class Hypothesis:
 
 
 @dataclass(frozen=True)
-class LikelihoodRatioTest:
+class LikelihoodRatioTest(Printed):
     """Outcome of a bootstrap likelihood-ratio test.
 
     Attributes

@@ -8,7 +8,7 @@ import typer
 from emkit.cli.talk import Talk
 
 if TYPE_CHECKING:
-    from emkit.report.demo_problem import DemoRun
+    from emkit.demo.problem import DemoRun
 
 _WHY = (
     "Why they differ: the document's E-step has the squared distance outside the exponential, so the constant cancels and every\n"
@@ -32,8 +32,8 @@ def command(
     Half of the values come from N(1, sd 2), half from N(9, sd 2); which from which is hidden. The sd and the weights are known.
     """
     from emkit.cli.writing import check_writable, print_json, replacing
-    from emkit.report.demo_figure import draw_demo
-    from emkit.report.demo_problem import run_demo
+    from emkit.demo.figure import draw_demo
+    from emkit.demo.problem import run_demo
 
     talk = Talk(quiet)
     check_writable(out)
@@ -50,7 +50,7 @@ def command(
         draw_demo(run, temporary)
     talk.say(f"picture written to {str(out)!r}")
     if animate is not None:
-        from emkit.report.demo_animation import draw_animation
+        from emkit.demo.animation import draw_animation
 
         with replacing(animate) as temporary:
             draw_animation(temporary, animate.suffix.lower(), seed=seed, iterations=iterations)
@@ -61,7 +61,7 @@ def _check_animation(path: Path) -> None:
     """Refuse, before any work, what cannot be written."""
     from emkit.cli.exits import Refusal
     from emkit.cli.writing import check_writable
-    from emkit.report.demo_animation import FORMATS, can_write
+    from emkit.demo.animation import FORMATS, can_write
 
     kind = path.suffix.lower()
     if kind not in FORMATS:
@@ -72,7 +72,7 @@ def _check_animation(path: Path) -> None:
 
 
 def _numbers(run: "DemoRun") -> dict[str, Any]:
-    from emkit.report.demo_problem import PRINTED_MEANS
+    from emkit.demo.problem import PRINTED_MEANS
 
     return {
         "n_values": len(run.values),
@@ -88,7 +88,7 @@ def _numbers(run: "DemoRun") -> dict[str, Any]:
 
 
 def _text(run: "DemoRun", seed: int) -> str:
-    from emkit.report.demo_problem import PRINTED_MEANS
+    from emkit.demo.problem import PRINTED_MEANS
 
     lines = [
         f"{len(run.values)} values (seed {seed}): half from N({run.true_means[0]:g}, sd {run.sigma:g}), half from "

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from emkit.report.demo_ways import Way, document_way, faithful_way
+from emkit.demo.ways import Way, document_way, faithful_way
 
 FORMATS = (".gif", ".mp4")
 _FIRST, _SECOND, _BOUND, _INK = "#0072B2", "#D55E00", "#009E73", "#222222"

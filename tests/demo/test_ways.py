@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from emkit.report.demo_animation import Scene, frames_of
-from emkit.report.demo_problem import run_demo
-from emkit.report.demo_ways import document_way, faithful_way
+from emkit.demo.animation import Scene, frames_of
+from emkit.demo.problem import run_demo
+from emkit.demo.ways import document_way, faithful_way
 
 
 @pytest.fixture(scope="module", params=["document", "faithful"])

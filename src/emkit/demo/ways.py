@@ -9,9 +9,9 @@ import numpy as np
 
 from emkit.core.bayes import log_sum_exp, posterior
 from emkit.core.monitor import Trace
+from emkit.demo.problem import SIGMA, START, draw_values
 from emkit.estimators.gaussian_mixture import GaussianMixture
 from emkit.models.mixture import FiniteMixture, MixtureParams
-from emkit.report.demo_problem import SIGMA, START, draw_values
 
 FAITHFUL_START = {"means": [[3.5, 60.0], [3.0, 85.0]], "covariances": [[[0.3, 0.0], [0.0, 60.0]]] * 2, "weights": [0.5, 0.5]}
 """Far from the answer: means where few rows are."""
@@ -108,6 +108,6 @@ def document_way(seed: int, iterations: int) -> Way:
 
 def faithful_way(iterations: int) -> Way:
     """Old Faithful's eruptions (Azzalini and Bowman 1990): weights, means and covariances of two normals, from a start far away."""
-    text = (files("emkit.report") / "faithful.csv").read_text(encoding="utf-8")
+    text = (files("emkit.demo") / "faithful.csv").read_text(encoding="utf-8")
     rows = np.array([[float(cell) for cell in line.split(",")] for line in text.splitlines()[1:]])
     return _way(rows, init=FAITHFUL_START, max_iter=iterations)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from emkit.report.demo_problem import DemoRun
+from emkit.demo.problem import DemoRun
 
 # Okabe and Ito's colours, told apart by every kind of colour vision; blue to orange through grey for responsibilities.
 _FIRST, _SECOND, _INK, _FAINT = "#0072B2", "#D55E00", "#222222", "#8a8a8a"

@@ -1,0 +1,1 @@
+"""The starting document's problem, solved and drawn: what ``emkit demo`` shows."""
