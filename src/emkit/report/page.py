@@ -21,6 +21,7 @@ from emkit.report.verdict import Finding, missing, overall, verdict
 
 _STARTS = 100  # listed
 _COLUMNS = 12  # named in the first sentence
+_BY = {"observed": "the observed information"}  # methods that are called otherwise
 _WORST = 5  # rows that fit worst
 
 
@@ -109,6 +110,7 @@ def page(subject: Subject, *, level: float = 0.95, errors: Any = "auto", title: 
             more=every - len(listed),
             most=MOST,
             certainty=sure,
+            by="" if sure.errors is None else _BY.get(sure.errors.method, f"the {sure.errors.method}"),
             level=f"{100 * level:g} %",
             starts=[] if result is None else result.starts[:_STARTS],
             more_starts=0 if result is None else max(len(result.starts) - _STARTS, 0),
