@@ -9,7 +9,7 @@ def test_a_page_of_a_fit_and_its_rows(emkit, data, model, tmp_path):
     assert said.exit_code == 0 and said.stdout == "" and "written to 'out.html'" in said.stderr
     text = (tmp_path / "out.html").read_text(encoding="utf-8")
     assert "<h1>Three &lt;clusters&gt;</h1>" in text and "Fitted to 300 rows of 2 columns: a, b." in text
-    assert "1 cell of 600 is missing: a (0.33 %)." in text and "95 % intervals" in text
+    assert "1 cell of 600 is missing: a (0.33\u00a0%)." in text and "95 % intervals" in text
 
 
 def test_weights_and_no_errors(emkit, data, tmp_path):

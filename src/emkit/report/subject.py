@@ -161,13 +161,13 @@ def plural(n: float, word: str) -> str:
 
 
 def percent(share: float) -> str:
-    """As "97 %", "0.4 %"."""
+    """As "97 %", "0.4 %", which no line breaks apart."""
     value = 100.0 * share
     if value in (0.0, 100.0) or 10.0 <= value <= 99.0:
-        return f"{value:.0f} %"
+        return f"{value:.0f}\u00a0%"
     if value < 10.0:
-        return f"{value:.2g} %"
-    return "over 99.9 %" if value > 99.9 else f"{value:.1f} %"
+        return f"{value:.2g}\u00a0%"
+    return "over 99.9\u00a0%" if value > 99.9 else f"{value:.1f}\u00a0%"
 
 
 def number(value: float) -> str:
