@@ -113,3 +113,14 @@ def test_units_and_order_of_columns_do_not_matter_where_cells_are_missing_either
     changed = x[:, [2, 0, 1]] * [1e6, 1e-6, 1.0]
     plain, other = RBFRegressor(**how).fit(x, y), RBFRegressor(**how).fit(changed, y)
     np.testing.assert_allclose(other.predict(changed), plain.predict(x), atol=1e-9)
+
+
+def test_noise_is_learnt_all_through_rows_with_holes():
+    """Of many rows only some tell of it, and rows are sorted."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(size=(15_000, 2))
+    y = np.sin(6 * x[:, 0]) + (0.5 - 0.45 * np.abs(2 * x[:, 0] - 1)) * rng.normal(size=len(x))
+    model = RBFRegressor(10, units="normalised", random_state=0).fit(np.where(rng.random(x.shape) < 0.01, np.nan, x), y)
+    low, high = model.predict_interval(x)
+    middle = np.abs(x[:, 0] - 0.5) < 0.1
+    assert 0.8 < np.mean((low <= y)[middle] & (y <= high)[middle]) < 0.96
