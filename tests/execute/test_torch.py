@@ -236,6 +236,8 @@ def test_a_tensor_in_host_memory_is_an_array_to_every_estimator(torch, x):
     whole = torch.from_numpy(few).round().int().abs()
     assert {column.kind for column in Mixture(2, random_state=0, n_init=1).fit(whole).columns_.items} == {"count"}
     assert HMM(2, random_state=0, n_init=1, max_iter=2, tol=0).fit(there).score(there) < 0
+    table = Mixture(2, random_state=0, n_init=1, max_iter=1, tol=0, executor=TorchExecutor("cpu")).fit(torch.from_numpy(x))
+    assert isinstance(table.predict(torch.from_numpy(x)), torch.Tensor)
     noisy = GaussianMixture(2, noise=True, random_state=0, n_init=1).fit(there)
     assert isinstance(noisy.predict(there), torch.Tensor)
 

@@ -28,7 +28,8 @@ def elsewhere(X: Any, sample_weight: Any, face: Any, may_stay: bool) -> tuple[An
             return (table, None, None) if sample_weight is None else (table.drop(columns=sample_weight), table[sample_weight], None)
         return X, sample_weight, source
     if is_tensor(X):
-        may_stay = may_stay and algorithm_of("auto" if face.algorithm is None else face.algorithm).by_e_steps
+        algorithm = algorithm_of("auto" if face.algorithm is None else face.algorithm)
+        may_stay = may_stay and face.fits_on_device and algorithm.by_e_steps
         return on_device(X, sample_weight, face.executor, face.build(None).on_arrays if may_stay else False)
     return X, sample_weight, None
 

@@ -101,6 +101,7 @@ class GaussianMixture(HasParts, PartialRows, RowFace):
 
     finds_size = True
     fits_elsewhere = True
+    fits_on_device = True
     size_setting = "n_components"
 
     n_components: Any = 1

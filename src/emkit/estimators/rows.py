@@ -37,6 +37,9 @@ class RowFace(PlottedRows, Face):
     fits_elsewhere: ClassVar[bool] = False
     """Whether a fit asks of its rows only what a ``Source`` has, so that they may stay where they are, such as on a cluster."""
 
+    fits_on_device: ClassVar[bool] = False
+    """Whether rows of a torch tensor may stay on its device, if the model says ``on_arrays``: columns are not told apart."""
+
     def _source(self, X: Any, sample_weight: Any = None, *, like: Columns | None = None, min_rows: int = 1) -> Any:
         """Validated rows. Without ``like`` every column must have an observed cell; in new rows it is merely missing."""
         if is_stream(X):
@@ -59,7 +62,7 @@ class RowFace(PlottedRows, Face):
     def _new_there(self, X: Any, sample_weight: Any = None) -> Any:
         """As ``_new``, but rows of a tensor stay on its device where the model can look at them there."""
         if is_tensor(X):
-            on_arrays = self.fits_elsewhere and self._current().model.on_arrays
+            on_arrays = self.fits_on_device and self._current().model.on_arrays
             X, sample_weight, there = on_device(X, sample_weight, self.executor, on_arrays)
             if there is not None:
                 self._check_columns(there.columns)
