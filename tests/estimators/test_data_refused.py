@@ -11,7 +11,17 @@ import pytest
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
 
-from emkit import HMM, ArraySource, DataError, EmkitError, GaussianHMM, GaussianMixture, VariationalGaussianHMM
+from emkit import (
+    HMM,
+    ArraySource,
+    DataError,
+    EmkitError,
+    GaussianHMM,
+    GaussianMixture,
+    ParameterError,
+    RBFRegressor,
+    VariationalGaussianHMM,
+)
 
 
 def refuse(message, x, k=2, **fit):
@@ -186,10 +196,15 @@ def test_two_columns_of_one_name(rows):
 def test_tables_that_are_not_in_memory(rows):
     frame = pl.DataFrame({"age": rows[:, 0], "height": rows[:, 1]})
     with pytest.raises(DataError, match="LazyFrame cannot be read as a table in memory; collect"):
-        HMM(2).fit(frame.lazy())
+        RBFRegressor().fit(frame.lazy(), rows[:, 0])
     for data in ("ages.parquet", Path("ages.parquet"), ArraySource(rows)):
         with pytest.raises(DataError, match="needs its rows in memory"):
+            RBFRegressor().fit(data, rows[:, 0])
+    for data in (frame.lazy(), "ages.parquet", Path("ages.parquet")):
+        with pytest.raises(ParameterError, match="a column that says which sequence a row belongs to: set sequence="):
             HMM(2).fit(data)
+    with pytest.raises(DataError, match="rows without sequences"):
+        HMM(2).fit(ArraySource(rows))
 
 
 def test_sparse_matrices(rows):

@@ -9,6 +9,7 @@ from scipy.integrate import quad
 from scipy.stats import multivariate_normal, norm
 
 from emkit import ArraySource, DataError, Experts, FiniteMixture, Gaussian, LinearExpert, LogitExpert, ParameterError, Poisson
+from emkit.core.block import Block
 from emkit.families.column_parts import ColumnPart
 from emkit.families.experts.logits import log_classes
 from emkit.families.experts.nodes import nodes
@@ -21,6 +22,43 @@ REFERENCE = json.loads((FOLDER / "experts.json").read_text())
 @pytest.mark.parametrize("family", [*LinearExpert.examples(), *LogitExpert.examples(), *Experts.examples()])
 def test_conform(family):
     assert len(check_family(family)) > 20
+
+
+@pytest.mark.parametrize("shape", ["spherical", "diag", "tied-diag", "tied-spherical", "full", "tied", "VEE"])
+@pytest.mark.parametrize("constant", [False, True])
+@pytest.mark.parametrize("n", [60, 5000])
+def test_gate_and_line_as_one_normal_distribution(shape, constant, n):
+    """As for a mixture of normals the E-step is what it is part by part: by features, or compiled where rows are many."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(n, 3)) * [1.0, 30.0, 0.1] + [0.0, 500.0, -3.0]
+    y = np.where(x[:, 0] > 0, 0.1 * x[:, 1], -20.0 * x[:, 2]) + rng.normal(size=n)
+    table = np.column_stack([y, x])
+    expert = LinearExpert(on=()) if constant else LinearExpert(target=0)
+    family = Experts.of(Gaussian(shape), expert, (1, 2, 3), target=0, constant=constant)
+    model = FiniteMixture(family, 3).resolve(ArraySource(table))
+    params = model.init(ArraySource(table), rng, 0)
+    family, components, log_weights = model.family, params.components, params.log_weights
+    block = Block(table, rng.uniform(0.5, 2.0, n), source_rows=10 * n)
+    quick, plain = (way(components, log_weights, block) for way in (family.joint_pass, family.plain_pass))
+    assert_allclose(quick.log_likelihood, plain.log_likelihood, rtol=1e-12)
+    assert_allclose(quick.stats.pack(), plain.stats.pack(), rtol=1e-9, atol=1e-9 * np.abs(plain.stats.pack()).max())
+    each = [way(components, log_weights, block, rows=True, responsibilities=True) for way in (family.joint_pass, family.plain_pass)]
+    assert_allclose(each[0].rows, each[1].rows, rtol=1e-9, atol=1e-9)
+    assert_allclose(each[0].responsibilities, each[1].responsibilities, atol=1e-9)
+
+
+def test_a_line_without_spread_is_worked_on_part_by_part():
+    x = np.linspace(-1.0, 1.0, 50)
+    table = np.column_stack([x, 1e6 * x + 1e-3 * np.cos(30 * x)])
+    model = FiniteMixture(Experts.of(Gaussian("tied-diag"), LinearExpert(target=1), (0,), target=1), 1).resolve(ArraySource(table))
+    expert = model.family.parts[1].family
+    around = expert.Params(np.zeros(1), np.full((1, 1), 1e6), np.full(1, 1e-6))
+    components = model.init(ArraySource(table), np.random.default_rng(0), 0).components
+    components = type(components)((components.parts[0], around))
+    block = Block(table)
+    assert model.family._joint().params(components) is None
+    found = model.family.joint_pass(components, np.zeros(1), block)
+    assert_allclose(found.stats.parts[1].square, (1e-6 * np.cos(30 * x) ** 2).sum(), rtol=1e-6)
 
 
 def rows(seed=0, n=50, holes=0.3):

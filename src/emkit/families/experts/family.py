@@ -12,9 +12,10 @@ from emkit.core.columns import Columns
 from emkit.core.errors import DataError, ParameterError
 from emkit.families.column_parts import ColumnPart
 from emkit.families.experts.expert import Expert
+from emkit.families.experts.joint import Joint
 from emkit.families.experts.unseen import Unseen, gate_stats, unseen
 from emkit.families.gaussian.family import Gaussian
-from emkit.families.ignored import Ignored
+from emkit.families.ignored import Ignored, IgnoredStats
 from emkit.families.per_column import PerColumn, PerColumnParams, PerColumnStats
 
 IDLE = 0.5 / np.pi
@@ -193,10 +194,29 @@ class Experts(PerColumn):
     # --- passes -------------------------------------------------------------------------------------------------------
 
     def joint_pass(self, params: Any, log_weights: np.ndarray, block: Block, **what: bool) -> Pass:  # type: ignore[override]
-        """By distinct values only where nothing is missing."""
+        """Where nothing is missing linear experts as one normal distribution with their gate, others by distinct values."""
         if block.missing:
             return self.plain_pass(params, log_weights, block, **what)
-        return super().joint_pass(params, log_weights, block, **what)
+        joint = self._joint()
+        found = joint.joint_pass(params, log_weights, block, **what) if joint is not None and joint.takes(block) else None
+        if found is None:
+            return super().joint_pass(params, log_weights, block, **what)
+        if found.stats is not None:
+            idle = [IgnoredStats(np.asarray(found.counts)) for _ in self.parts[2:]]
+            found.stats = PerColumnStats((*found.stats, *idle))
+        return found
+
+    def _joint(self) -> Joint | None:
+        """Gate and expert as one normal distribution, where they are one."""
+        return Joint.of(self.gate, self.parts[1], self.inputs)
+
+    def compile(self, source: Source, k: int) -> None:
+        """What the first pass compiles."""
+        joint = self._joint()
+        if joint is None:
+            super().compile(source, k)
+        else:
+            joint.compile(source, k)
 
     def log_prob_block(self, params: PerColumnParams, block: Block, out: np.ndarray | None = None) -> np.ndarray:
         """Part by part only where nothing is missing."""
