@@ -90,6 +90,10 @@ class Tied(OverAnother):
         index = self._index
         return {name: value[index] if self._each(name) else value for name, value in self.family.shown(params).items()}
 
+    def interval_scales(self) -> dict[str, str]:
+        """As the family has it."""
+        return self.family.interval_scales()
+
     def _each(self, name: str) -> bool:
         declared = self.family.parameter(name)
         return declared is not None and bool(declared.axes)

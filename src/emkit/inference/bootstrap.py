@@ -14,12 +14,13 @@ from emkit.core.executor import Executor
 from emkit.core.fit import Algorithm
 from emkit.core.model import Infer, Model
 from emkit.execute.threads import Threads
-from emkit.inference.coordinates import flattened, unflattened
+from emkit.inference.coordinates import flat_scales, flattened, places_of, unflattened
 from emkit.inference.redraw import Form
-from emkit.inference.standard_errors import StandardErrors
+from emkit.inference.standard_errors import AT_EDGE, StandardErrors, named
 
 SMALL = 2**20
 """Cells up to which processes share out the replicates; beyond, a single fit has work enough for all threads."""
+_AT_END = 1e-6  # of a probability: no observation stands behind it
 _FOR_LABELS = 2000  # units by which the labels of a replicate are told
 
 
@@ -31,7 +32,6 @@ class Replicate:
     params: Any
     source: BlockSource
     form: Form | None
-    sample: BlockSource
     settings: dict[str, Any]
 
     def __call__(self, rng: np.random.Generator, executor: Executor | None = None) -> np.ndarray | None:
@@ -41,15 +41,15 @@ class Replicate:
             found = fit(self.model, source, executor=executor or Threads(1), starts=[self.params], rng=rng, **self.settings)
         except ValueError:  # of rows drawn by chance that leave nothing to a component, for one
             return None
-        return flattened(self.model.shown(self._labelled(found.params)))
+        return flattened(self.model.shown(self._labelled(found.params, source)))
 
-    def _labelled(self, params: Any) -> Any:
-        """With the labels that agree most with those of the fit on a sample of the data."""
+    def _labelled(self, params: Any, drawn: BlockSource) -> Any:
+        """With the labels that agree most with those of the fit on a sample of the drawn data, which both find possible."""
         k = self.model.n_hidden
         if k is None or k < 2 or self.model.has_values:
             return params
         agree = np.zeros((k, k))
-        for block in self.sample:
+        for block in drawn.sample(_FOR_LABELS, np.random.default_rng(0)):
             mine, theirs = (Infer(self.model, p, "marginals")(block).marginals for p in (self.params, params))
             assert mine is not None and theirs is not None
             agree += np.nan_to_num(mine).T @ np.nan_to_num(theirs)
@@ -87,13 +87,14 @@ def bootstrap(
     Raises
     ------
     ParameterError
-        If the model draws no data, or labels are known, and ``parametric``.
+        If the model draws no data, or labels are known, and ``parametric``; for a variational fit.
     """
+    if model.is_posterior:
+        raise ParameterError(f"{model.called} is a distribution over parameters: its own variances say how sure it is")
     if not parametric and source.joined().units < 2:
         raise ParameterError("one sequence cannot be drawn from: take method='parametric bootstrap'", parameter="method")
     settings = {"tol": tol, "max_iter": max_iter, **({} if algorithm is None else {"algorithm": algorithm})}
-    sample = source.sample(_FOR_LABELS, np.random.default_rng(0))
-    task = Replicate(model, params, source, Form.of(source) if parametric else None, sample, settings)
+    task = Replicate(model, params, source, Form.of(source) if parametric else None, settings)
     shared = n_jobs > 1 and source.n_rows * source.n_features <= SMALL
     rngs = rng.spawn(times)
     found = list(_elsewhere(task, rngs, n_jobs) if shared else (task(one, executor) for one in rngs))
@@ -104,6 +105,9 @@ def bootstrap(
     if len(good) < 2:
         raise ParameterError(f"{notes[0]}: too few to say anything; take method='observed'", parameter="method")
     errors = np.where((good == flat).all(axis=0), np.nan, good.std(axis=0, ddof=1))  # what is fixed has none
+    edge = np.isfinite(errors) & (flat_scales(model, shown) == "logit") & ((flat < _AT_END) | (flat > 1.0 - _AT_END))
+    errors = np.where(edge, np.nan, errors)  # nothing that is drawn leaves an edge
+    notes += named(places_of(shown), edge, AT_EDGE)
     each = [unflattened(one, shown) for one in good]
     return StandardErrors(
         shown,

@@ -12,6 +12,8 @@ from emkit.core.model import EStep, Model
 _STEP = 3e-3  # of a parameter's standard error, were nothing hidden: differences of slopes are then good to about 1e-8
 _JACOBIAN_STEP = 1e-2  # of the same
 _MOVES = 1e-12
+_EDGE = 10.0  # of a log or log odds, as a standard error: a hundredth of an observation stands behind it
+_BENT = 0.2  # of a movement: what one up and one down are unlike
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,16 @@ class Coordinates:
         Where the fit ended.
     steps : array of shape (P,)
         About one standard error each, were nothing hidden.
+    at_edge : array of shape (P,)
+        Which coordinates are held: logs and log odds of what is as good as 0. Nothing is known of them, steps of a standard error
+        would be beyond all numbers, and what they do to others is nothing.
     """
 
     model: Model
     params: Any
     at: np.ndarray
     steps: np.ndarray
+    at_edge: np.ndarray
 
     @classmethod
     def of(cls, model: Model, params: Any, evaluate: Callable[[Any], tuple[Any, float]]) -> "Coordinates":
@@ -52,9 +58,11 @@ class Coordinates:
         if information is not None:
             known = information > 0
             steps = np.where(known, 1.0 / np.sqrt(np.where(known, information, 1.0)), 1.0)
-            return cls(model, params, at, steps)
-        first = value + model.log_prior(params)
-        return cls(model, params, at, np.array([_width(model, params, at, i, first, evaluate) for i in range(len(at))]))
+        else:
+            first = value + model.log_prior(params)
+            steps = np.array([_width(model, params, at, i, first, evaluate) for i in range(len(at))])
+        edge = np.array([_is_log_at_edge(model, params, at, i, step) for i, step in enumerate(steps)], dtype=bool)
+        return cls(model, params, at, np.where(edge, 1.0, steps), edge)
 
     def hypothesis(self, vector: np.ndarray) -> Any:
         """The Params of a vector."""
@@ -77,7 +85,7 @@ class Coordinates:
     @cached_property
     def places(self) -> tuple[Place, ...]:
         """Every entry of every parameter, in the order of ``flat``."""
-        return tuple(Place(name, tuple(map(int, i))) for name, value in self.shown.items() for i in np.ndindex(value.shape))
+        return places_of(self.shown)
 
     def flat(self, params: Any) -> np.ndarray:
         """All entries of a hypothesis, (S,)."""
@@ -104,9 +112,18 @@ class Coordinates:
     @cached_property
     def scales(self) -> np.ndarray:
         """For each entry the scale on which an interval is symmetric: "", "log" or "logit", (S,)."""
-        found = self.model.interval_scales()
-        parts = [_spread(found[name], value) for name, value in self.shown.items()]
-        return np.concatenate([np.zeros(0, dtype="<U5"), *parts])
+        return flat_scales(self.model, self.shown)
+
+
+def places_of(shown: Mapping[str, np.ndarray]) -> tuple[Place, ...]:
+    """Every entry of parameters by name, in the order of ``flattened``."""
+    return tuple(Place(name, tuple(map(int, i))) for name, value in shown.items() for i in np.ndindex(value.shape))
+
+
+def flat_scales(model: Model, shown: Mapping[str, np.ndarray]) -> np.ndarray:
+    """For each entry the scale on which an interval is symmetric, in the order of ``flattened``."""
+    found = model.interval_scales()
+    return np.concatenate([np.zeros(0, dtype="<U5"), *(_spread(found[name], value) for name, value in shown.items())])
 
 
 def flattened(values: Mapping[str, Any]) -> np.ndarray:
@@ -130,6 +147,21 @@ def _spread(scale: str, value: np.ndarray) -> np.ndarray:
     square = value.ndim >= 2 and value.shape[-1] == value.shape[-2]
     diagonal = np.broadcast_to(np.eye(value.shape[-1], dtype=bool), value.shape) if square else np.ones(value.shape, dtype=bool)
     return np.where(diagonal, "log", "").ravel()
+
+
+def _is_log_at_edge(model: Model, params: Any, at: np.ndarray, i: int, step: float) -> bool:
+    """Whether coordinate ``i`` is a log, or log odds, of which so little is known that it has no standard error to speak of.
+
+    What users see follows a log in a curve: one up and one down are not the same. It follows all other coordinates in a line.
+    """
+    if not step > _EDGE:
+        return False
+    move = np.zeros_like(at)
+    move[i] = 1.0
+    here, above, below = (flattened(model.shown(model.unpack(at + sign * move, params))) for sign in (0.0, 1.0, -1.0))
+    moved = np.maximum(np.abs(above - here), np.abs(here - below))
+    seen = moved > _MOVES * np.abs(here)
+    return bool((np.abs(above + below - 2.0 * here)[seen] > _BENT * moved[seen]).all())
 
 
 def _width(model: Model, params: Any, at: np.ndarray, i: int, first: float, evaluate: Callable[[Any], tuple[Any, float]]) -> float:

@@ -28,12 +28,20 @@ def observed_information(coordinates: Coordinates, evaluate: Evaluate) -> np.nda
         return _by_values(coordinates, evaluate)
     rows = []
     for i in range(p):
+        if coordinates.at_edge[i]:
+            rows.append(np.zeros(p))
+            continue
         above, below, apart = coordinates.beside(i)
         high, low = score(coordinates, above, evaluate), score(coordinates, below, evaluate)
         assert high is not None and low is not None
         rows.append((low - high) / apart)
-    found = np.array(rows)
-    return np.asarray(0.5 * (found + found.T))
+    return _of_the_free(coordinates, np.array(rows))
+
+
+def _of_the_free(coordinates: Coordinates, found: np.ndarray) -> np.ndarray:
+    """Symmetric, and 0 for what is at an edge."""
+    free = ~coordinates.at_edge
+    return np.asarray(np.where(np.outer(free, free), 0.5 * (found + found.T), 0.0))
 
 
 def score(coordinates: Coordinates, params: Any, evaluate: Evaluate) -> np.ndarray | None:
@@ -45,7 +53,7 @@ def score(coordinates: Coordinates, params: Any, evaluate: Evaluate) -> np.ndarr
         return known
     if model.q(stats, params) is None:
         return None
-    here, found = Coordinates(model, params, model.pack(params), coordinates.steps), []
+    here, found = Coordinates(model, params, model.pack(params), coordinates.steps, coordinates.at_edge), []
     for i in range(len(here.at)):
         slopes = []
         for share in (1e-2, 5e-3):
@@ -76,7 +84,7 @@ def _by_values(coordinates: Coordinates, evaluate: Evaluate) -> np.ndarray:
                     - value(at - moves[i] + moves[j]) + value(at - moves[i] - moves[j])
                 )  # fmt: skip
             found[i, j] = found[j, i] = -bend / (moves[i, i] * moves[j, j])
-    return found
+    return _of_the_free(coordinates, found)
 
 
 def squared_scores(coordinates: Coordinates, source: Source, executor: Executor) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Standard errors of what users see, from the information about the free coordinates: the delta method."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,11 +18,14 @@ from emkit.inference.information import observed_information, score, squared_sco
 from emkit.inference.sandwich import Wald, wald
 
 METHODS = ("observed", "sandwich")
+AT_EDGE = "at the edge of what is possible, where no standard error holds"
+"""What notes say of entries such as a probability of 0."""
 _SINGULAR = 1e-6  # of the information, scaled to unit diagonal: a direction with less is not identified
 _GAIN = 0.1  # nats
 _TOUCHED = 1e-3  # share of an entry's movement that such a direction may have
 _ZERO, _NEAR = 1e-12, 0.05  # of probabilities
-_EDGE = 5.0  # standard error of a log odds: less than 0.04 of an observation stands behind the entry
+_EDGE = 5.0  # standard error of a log odds, or of a log: less than 0.04 of an observation stands behind the entry
+_UPWARD = 1e-4  # of the information, were nothing hidden: less is rounding
 
 
 @dataclass(frozen=True)
@@ -198,10 +201,13 @@ def _of_entries(coordinates: Coordinates, root: np.ndarray, lost: np.ndarray, no
     probability, near = coordinates.scales == "logit", (flat < _NEAR) | (flat > 1.0 - _NEAR)
     vague = probability & ~fixed & (odds > _EDGE)
     edge = probability & (at_end | (vague & near & ~unidentified))
+    held = np.abs(jacobian * coordinates.steps)[:, coordinates.at_edge].max(axis=1, initial=0.0)
+    edge |= ~fixed & (coordinates.scales != "") & (held > _TOUCHED * moves)
+    vague |= ~fixed & (coordinates.scales == "log") & (errors > _EDGE * np.abs(flat))
     unidentified = (unidentified | vague) & ~edge
     errors = np.where(fixed | edge | unidentified, np.nan, errors)
-    notes += _named(coordinates, edge, "at the edge of what is possible, where no standard error holds")
-    notes += _named(coordinates, unidentified, "not identified by the data: other values fit as well")
+    notes += named(coordinates.places, edge, AT_EDGE)
+    notes += named(coordinates.places, unidentified, "not identified by the data: other values fit as well")
     scales = unflattened(coordinates.scales, coordinates.shown)
     return StandardErrors(coordinates.shown, coordinates.unflat(errors), method, tuple(notes), scales, None, (flat, spread))
 
@@ -220,16 +226,18 @@ def _root_of_inverse(information: np.ndarray, steps: np.ndarray) -> tuple[np.nda
     values, vectors = np.linalg.eigh(scaled / np.outer(size, size))
     good = values > _SINGULAR * max(1.0, float(values.max(initial=0.0)))
     directions = vectors / size[:, None]
+    lengths = np.linalg.norm(directions, axis=0)
     notes = []
-    if (values < -1e-6).any():
+    if ((values < -_SINGULAR) & (values < -_UPWARD * lengths**2)).any():
         notes.append("the objective bends upward in some direction: the fit is not at a maximum; fit on with a smaller tol")
     lost = directions[:, ~good]
     lost = lost / np.maximum(np.linalg.norm(lost, axis=0), 1e-300)
     return steps[:, None] * directions[:, good] / np.sqrt(values[good]), lost, notes
 
 
-def _named(coordinates: Coordinates, which: np.ndarray, what: str) -> list[str]:
-    names = [str(place) for place, yes in zip(coordinates.places, which, strict=True) if yes]
+def named(places: Sequence[Place], which: np.ndarray, what: str) -> list[str]:
+    """A note that says something of some entries, if there are any."""
+    names = [str(place) for place, yes in zip(places, which, strict=True) if yes]
     return [f"{', '.join(names[:8])}{f' and {len(names) - 8} more' if len(names) > 8 else ''}: {what}"] if names else []
 
 
