@@ -6,7 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from emkit import HMM, BayesianNetwork, GaussianHMM, GaussianMixture, LatentClass, Mixture, ParameterError, VariationalGaussianHMM
+from emkit import (
+    HMM, BayesianNetwork, Gaussian, GaussianHMM, GaussianMixture, LatentClass, MeasuredNormal, Mixture, MultivariateT,
+    ParameterError, Tied, VariationalGaussianHMM,
+)  # fmt: skip
 from emkit._names import MODULES, group
 from emkit.algorithms.em import EM
 from emkit.core.fit import Problem
@@ -270,3 +273,48 @@ def test_bad_arguments_are_refused(mixture):
         mixture.profile(x, "weights", 5)
     with pytest.raises(ParameterError, match="variances"):
         VariationalGaussianHMM(2, random_state=0).fit(x).standard_errors(x)
+
+
+def test_a_level_that_a_class_never_has_leaves_its_neighbours_the_errors_of_proportions():
+    rng = np.random.default_rng(3)
+    group = np.repeat([0, 1], [54, 66])
+    x = np.where(
+        rng.random((120, 4)) < 0.7, group[:, None], 2
+    )  # level 1 - k never in class k: in the midst of the levels, and first
+    x[:, 0] = group
+    found = LatentClass(2, random_state=0).fit(x).standard_errors(x)
+    for item in range(1, 4):
+        for k in range(2):
+            p, n = found.estimates["probs"][k, item], 120 * found.estimates["weights"][k]
+            there = p > 1e-6
+            np.testing.assert_allclose(found["probs"][k, item][there], np.sqrt(p * (1 - p) / n)[there], rtol=1e-4)
+            assert np.isnan(found["probs"][k, item][~there]).all() and (~there).sum() == 1
+    assert len(found.notes) == 1 and "edge" in found.notes[0]
+
+
+def test_a_variance_at_its_bound_and_degrees_of_freedom_without_end_have_none():
+    x = two_groups(120)
+    found = Mixture(2, MeasuredNormal(error=0.4), random_state=0, n_init=2).fit(x).standard_errors(x)
+    assert np.isnan(found["variances"]).all() and np.isfinite(found["means"]).all() and "edge" in found.notes[0]
+    x = np.random.default_rng(0).uniform(-1, 1, (200, 2))
+    found = Mixture(1, MultivariateT(), random_state=0).fit(x).standard_errors(x)
+    assert np.isnan(found["df"]).all() and np.isfinite(found["scales"]).all()
+
+
+def test_tied_components_have_the_errors_of_one():
+    x = two_groups(120)
+    tied = Mixture(2, Tied(Gaussian("diag", prior=None), (0, 0)), random_state=0, n_init=1).fit(x)
+    found = tied.standard_errors(x)["means"]
+    np.testing.assert_allclose(found, np.tile(x.std(axis=0) / np.sqrt(120), (2, 1)), rtol=1e-4)
+
+
+def test_the_bootstrap_of_symbols_that_a_state_never_has():
+    rng = np.random.default_rng(0)
+    state = np.repeat([0, 1, 0, 1], 30)
+    x = np.where(rng.random(120) < 0.3, 1, 2 * state)[:, None]
+    model = HMM(2, emission="categorical", random_state=0, n_init=2).fit(x)
+    found = model.standard_errors(x, method="parametric bootstrap", n_replicates=20, n_jobs=1)
+    assert np.isnan(found["probs"]).any() and np.isfinite(found["transmat"]).all() and "edge" in found.notes[0]
+    with pytest.raises(ParameterError, match="distribution over parameters"):
+        one = VariationalGaussianHMM(1, random_state=0).fit(two_groups(30), lengths=[10, 10, 10])
+        one.standard_errors(two_groups(30), [10, 10, 10], method="bootstrap")

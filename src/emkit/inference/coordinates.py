@@ -57,12 +57,12 @@ class Coordinates:
         information = model.information(stats, params)
         if information is not None:
             known = information > 0
-            steps = np.where(known, 1.0 / np.sqrt(np.where(known, information, 1.0)), 1.0)
+            steps = np.where(known, 1.0 / np.sqrt(np.where(known, information, 1.0)), np.inf)
         else:
             first = value + model.log_prior(params)
             steps = np.array([_width(model, params, at, i, first, evaluate) for i in range(len(at))])
         edge = np.array([_is_log_at_edge(model, params, at, i, step) for i, step in enumerate(steps)], dtype=bool)
-        return cls(model, params, at, np.where(edge, 1.0, steps), edge)
+        return cls(model, params, at, np.where(edge | ~np.isfinite(steps), 1.0, steps), edge)
 
     def hypothesis(self, vector: np.ndarray) -> Any:
         """The Params of a vector."""
