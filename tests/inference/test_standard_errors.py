@@ -7,9 +7,20 @@ import pandas as pd
 import pytest
 
 from emkit import (
-    HMM, BayesianNetwork, Gaussian, GaussianHMM, GaussianMixture, LatentClass, MeasuredNormal, Mixture, MultivariateT,
-    ParameterError, Tied, VariationalGaussianHMM,
-)  # fmt: skip
+    HMM,
+    BayesianNetwork,
+    Gaussian,
+    GaussianHMM,
+    GaussianMixture,
+    LatentClass,
+    MeasuredNormal,
+    Mixture,
+    MultivariateT,
+    ParameterError,
+    Tied,
+    VariationalGaussianHMM,
+    stream,
+)
 from emkit._names import MODULES, group
 from emkit.algorithms.em import EM
 from emkit.core.fit import Problem
@@ -267,6 +278,8 @@ def test_bad_arguments_are_refused(mixture):
         mixture.conf_int(x, level=95)
     with pytest.raises(ParameterError, match="at least 20"):
         mixture.standard_errors(x, method="bootstrap", n_replicates=3)
+    with pytest.raises(ParameterError, match="rows in memory"):
+        mixture.standard_errors(stream(lambda: iter([x])), method="bootstrap")
     with pytest.raises(ParameterError, match="no parameter"):
         mixture.profile(x, "mean", 0)
     with pytest.raises(ParameterError, match="not there"):
@@ -315,6 +328,6 @@ def test_the_bootstrap_of_symbols_that_a_state_never_has():
     model = HMM(2, emission="categorical", random_state=0, n_init=2).fit(x)
     found = model.standard_errors(x, method="parametric bootstrap", n_replicates=20, n_jobs=1)
     assert np.isnan(found["probs"]).any() and np.isfinite(found["transmat"]).all() and "edge" in found.notes[0]
+    one = VariationalGaussianHMM(1, random_state=0).fit(two_groups(30), lengths=[10, 10, 10])
     with pytest.raises(ParameterError, match="distribution over parameters"):
-        one = VariationalGaussianHMM(1, random_state=0).fit(two_groups(30), lengths=[10, 10, 10])
         one.standard_errors(two_groups(30), [10, 10, 10], method="bootstrap")

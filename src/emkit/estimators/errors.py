@@ -9,6 +9,7 @@ from emkit.core.block import BlockSource
 from emkit.core.checks import count, one_of
 from emkit.core.errors import ParameterError
 from emkit.core.result import Result
+from emkit.data.stream import is_stream
 from emkit.estimators.settings import make_rng
 from emkit.execute.threads import available_cores
 from emkit.inference.nested import LikelihoodRatio, nested_test
@@ -119,6 +120,8 @@ class HasErrors(Compared):
         else:
             from emkit.inference.bootstrap import bootstrap
 
+            if is_stream(X):
+                raise ParameterError("a bootstrap draws from rows in memory: give an array or a data frame", parameter="X")
             if count(n_replicates, "n_replicates") < 20:
                 raise ParameterError(f"n_replicates={n_replicates}: give at least 20", parameter="n_replicates")
             found = bootstrap(

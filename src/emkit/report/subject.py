@@ -162,7 +162,9 @@ def plural(n: float, word: str) -> str:
 
 def percent(share: float) -> str:
     """As "97 %", "0.4 %", which no line breaks apart."""
-    value = 100.0 * share
+    value = round(100.0 * share, 9)  # sums of rows are not exact
+    if 0.0 < value < 0.01:
+        return "under 0.01\u00a0%"
     if value in (0.0, 100.0) or 10.0 <= value <= 99.0:
         return f"{value:.0f}\u00a0%"
     if value < 10.0:

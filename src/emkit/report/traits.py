@@ -12,6 +12,7 @@ MOST = 12
 _COLUMNS = 6  # of each
 _LEVELS = 1000  # of a category: more are not compared
 _CHUNK = 1 << 16
+_ROUNDING = 1e-12  # of a column's size: a mean that is nearer to 0 is 0
 _FLOOR = 1e-6  # of a column's variance
 _WORTH = 0.05  # nats: less is not worth a word
 
@@ -93,6 +94,7 @@ def _of_numbers(subject: Subject, share: np.ndarray, numbers: list[int], out: li
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.maximum(variance, _FLOOR * spread) / spread
         apart = (mean - overall) / np.sqrt(spread)
+        mean = np.where(np.abs(mean) > _ROUNDING * (np.abs(overall) + np.sqrt(spread)), mean, 0.0)
         influence = 0.5 * (ratio + apart**2 - 1.0 - np.log(ratio))
     for k, mine in enumerate(out):
         for i, j in enumerate(numbers):
