@@ -94,7 +94,6 @@ def _of_numbers(subject: Subject, share: np.ndarray, numbers: list[int], out: li
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.maximum(variance, _FLOOR * spread) / spread
         apart = (mean - overall) / np.sqrt(spread)
-        mean = np.where(np.abs(mean) > _ROUNDING * (np.abs(overall) + np.sqrt(spread)), mean, 0.0)
         influence = 0.5 * (ratio + apart**2 - 1.0 - np.log(ratio))
     for k, mine in enumerate(out):
         for i, j in enumerate(numbers):
@@ -127,7 +126,8 @@ def moments(x: np.ndarray, share: np.ndarray, weights: np.ndarray) -> tuple[np.n
             second += both @ away**2
         mean = first / held
         variance = np.maximum(second / held - mean**2, 0.0)
-    return mean[:-1] + centre, variance[:-1], centre, variance[-1]
+    found, size = mean[:-1] + centre, np.abs(centre) + np.sqrt(variance[-1])
+    return np.where(np.abs(found) <= _ROUNDING * size, 0.0, found), variance[:-1], centre, variance[-1]
 
 
 def _of_levels(subject: Subject, share: np.ndarray, j: int, out: list[list[Trait]]) -> None:
