@@ -123,11 +123,11 @@ class StreamPart(LongPart):
                     raise placed(error, self.piece, before + at) from None
                 at, count = at + take, count + take
                 if count == ROWS:
-                    yield _joined(held)
+                    yield joined(held)
                     held, count = [], 0
             before += size
         if held:
-            yield _joined(held)
+            yield joined(held)
 
     def every_chunk(self) -> Iterator[Any]:
         """What the piece yields, with all its columns."""
@@ -188,7 +188,8 @@ def _slice(chunk: Any, at: int, take: int) -> Any:
     return chunk.slice(at, take)
 
 
-def _joined(held: list[tuple[np.ndarray, np.ndarray | None]]) -> tuple[np.ndarray, np.ndarray | None]:
+def joined(held: list[tuple[np.ndarray, np.ndarray | None]]) -> tuple[np.ndarray, np.ndarray | None]:
+    """Runs of rows, each with its weights or without, as one."""
     if len(held) == 1:
         return held[0]
     weights = None if held[0][1] is None else np.concatenate([w for _, w in held if w is not None])

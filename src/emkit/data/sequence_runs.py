@@ -78,6 +78,11 @@ def key_alone(part: StreamPart) -> StreamPart:
     return replace(part, piece=_Keys(part.piece), layout=alone, expected=None)
 
 
+def changes(key: np.ndarray, before: float) -> np.ndarray:
+    """Rows whose key is not that of the row before; that of the first row's predecessor is ``before``, NaN if there is none."""
+    return np.flatnonzero(np.concatenate([key[:1] != before, key[1:] != key[:-1]]))
+
+
 def find_runs(part: StreamPart) -> Runs:
     """Where sequences begin in a part of a stream whose last column tells them apart."""
     begins, keys, weights, rows = [], [], [], 0
@@ -88,7 +93,7 @@ def find_runs(part: StreamPart) -> Runs:
         gone = np.isnan(key)
         if gone.any() and missing is None:
             missing = rows + int(np.argmax(gone))
-        new = np.flatnonzero(np.concatenate([key[:1] != last[0], key[1:] != key[:-1]]))
+        new = changes(key, last[0])
         if w is not None:
             held = np.concatenate([[last[1]], w[:-1]])
             other = np.setdiff1d(np.flatnonzero(w != held), new)

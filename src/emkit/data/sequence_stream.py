@@ -20,9 +20,9 @@ from emkit.core.parallel import available_cores
 from emkit.core.selected import SelectedColumns
 from emkit.core.summary import ColumnSummary
 from emkit.data.layout import ROWS
-from emkit.data.parts import StreamPart
+from emkit.data.parts import StreamPart, joined
 from emkit.data.scanning import in_order
-from emkit.data.sequence_runs import Runs, find_runs, key_alone
+from emkit.data.sequence_runs import Runs, changes, find_runs, key_alone
 from emkit.data.sequences import SequenceSource
 from emkit.data.stream import HELD, Stream, stream
 
@@ -120,8 +120,11 @@ class SequenceStream(Source):
     @cached_property
     def lengths(self) -> np.ndarray:
         """Of the sequences, (S,), in order."""
-        begins = np.concatenate([run.begins + part.start for run, part in zip(self._runs, self.rows.parts(), strict=True)])
-        return np.diff(begins, append=self.n_rows)
+        return np.diff(self._begins(self._runs), append=self.n_rows)
+
+    def _begins(self, runs: list[Runs]) -> np.ndarray:
+        """Rows of the whole stream at which sequences begin, (S,)."""
+        return np.concatenate([run.begins + part.start for run, part in zip(runs, self.rows.parts(), strict=True)])
 
     @cached_property
     def _runs(self) -> list[Runs]:
@@ -156,10 +159,10 @@ class SequenceStream(Source):
             return
         again = np.ones(len(keys), dtype=bool)
         again[first] = False
-        begins = np.concatenate([run.begins + part.start for run, part in zip(runs, self.rows.parts(), strict=True)])
         i = int(np.argmax(again))
+        place = self.rows.place(int(self._begins(runs)[i]))
         raise DataError(
-            f"{self._called(float(keys[i]))} goes on in {self.rows.place(int(begins[i]))} after rows of others: in a stream the "
+            f"{self._called(float(keys[i]))} goes on in {place} after rows of others: in a stream the "
             "rows of a sequence must stand together; sort the files by it"
         )
 
@@ -266,18 +269,18 @@ class SequencePart(LongPart):
         held: list[tuple[np.ndarray, np.ndarray | None]] = []
         for x, weights in self._rows():
             key = x[:, -1]
-            new = np.flatnonzero(np.concatenate([key[:1] != last, key[1:] != key[:-1]]))
+            new = changes(key, last)
             cut = rows + int(new[-1]) if len(new) else cut
             held.append((x, weights))
             rows, last = rows + len(x), float(key[-1])
             if rows >= ROWS and cut:
-                x, weights = _joined(held)
+                x, weights = joined(held)
                 block = self._block(x[:cut], None if weights is None else weights[:cut], unit)
                 yield block
                 unit += block.units
                 held, rows, cut = [(x[cut:], None if weights is None else weights[cut:])], rows - cut, 0
         if rows:
-            yield self._block(*_joined(held), unit)
+            yield self._block(*joined(held), unit)
 
     def _rows(self) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
         """All its rows, a block of the stream at a time."""
@@ -296,16 +299,8 @@ class SequencePart(LongPart):
                     break
 
     def _block(self, x: np.ndarray, weights: np.ndarray | None, unit: int) -> Block:
-        key = x[:, -1]
-        begins = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
+        begins = changes(x[:, -1], np.nan)
         cells = np.ascontiguousarray(x[:, :-1])
         w = None if weights is None else np.asarray(weights)[begins]
         missing = bool(np.isnan(cells).any())
         return Block(cells, w, unit, missing, np.diff(begins, append=len(x)), self.source_rows, None, self.columns)
-
-
-def _joined(held: list[tuple[np.ndarray, np.ndarray | None]]) -> tuple[np.ndarray, np.ndarray | None]:
-    if len(held) == 1:
-        return held[0]
-    weights = None if held[0][1] is None else np.concatenate([w for _, w in held if w is not None])
-    return np.concatenate([x for x, _ in held]), weights

@@ -293,20 +293,16 @@ class HMM(PartialSequences, AfterTheFit, Face):
         ``X``, ``sample_weight``: as in ``fit``.
         """
         if is_sequence_stream(X):
-            return self._score_of_stream(self._again(X, sample_weight, lengths))
+            return self._score_of(self._again(X, sample_weight, lengths))
         found = self._new(X, lengths)
         _refuse_lengths(y, found)
         return self._score(found, sample_weight)
 
     def _score(self, found: Sequences, sample_weight: Any = None) -> float:
-        # Block by block, in their order, as a fit adds them up.
-        weights = _sequence_weights(sample_weight, found)
-        parts = self._block_scores(found)
-        ends = np.cumsum([len(part) for part in parts])
-        each = [None] * len(parts) if weights is None else np.split(weights, ends[:-1])
-        return float(sum(weighted_sum(part, w) for part, w in zip(parts, each, strict=True)))
+        return self._score_of(self._source(found, sample_weight))
 
-    def _score_of_stream(self, source: Source) -> float:
+    def _score_of(self, source: Source) -> float:
+        # Block by block, in their order, as a fit adds them up.
         infer = Infer(*self._hypothesis(), "log_likelihood")
 
         def one(block: Block) -> float:
@@ -316,15 +312,12 @@ class HMM(PartialSequences, AfterTheFit, Face):
 
     def sequence_scores(self, X: Any, lengths: Any = None) -> np.ndarray:
         """Log-likelihood of each sequence, (S,)."""
-        return np.concatenate(self._block_scores(self._new(X, lengths)))
-
-    def _block_scores(self, found: Sequences) -> list[np.ndarray]:
         infer = Infer(*self._hypothesis(), "log_likelihood")
 
         def one(block: Block) -> np.ndarray:
             return np.asarray(infer(block).log_likelihood)
 
-        return list(self._executor().map(one, self._source(found)))
+        return np.concatenate(list(self._executor().map(one, self._source(self._new(X, lengths)))))
 
     def aic(self, X: Any = None, lengths: Any = None) -> float:
         """-2 log-likelihood + 2 parameters: lower is better. Fixed and structurally zero parameters are not counted."""
@@ -340,7 +333,7 @@ class HMM(PartialSequences, AfterTheFit, Face):
             return self._of_the_fit()
         if is_sequence_stream(X):
             source = self._again(X, lengths=lengths)
-            return self._score_of_stream(source), float(source.n_rows)
+            return self._score_of(source), float(source.n_rows)
         found = self._new(X, lengths)
         return self._score(found), float(len(found.x))
 

@@ -17,6 +17,7 @@ from emkit.families.gaussian.conditional import matrices
 from emkit.families.gaussian.family import Gaussian
 from emkit.families.gaussian.params import GaussianParams, GaussianStats
 from emkit.families.per_column import PerColumnParams
+from emkit.families.regression.configuration import RegressionParams
 from emkit.families.regression.quadratic import Quadratic
 
 _NARROW = 1e-7
@@ -100,10 +101,10 @@ class Joint:
             second = second.sum(axis=0, keepdims=True)
         return GaussianStats(joint.counts, joint.first[:, :d], np.array(second), params.means)
 
-    def expert_stats(self, params: object, joint: GaussianStats) -> Quadratic:
+    def expert_stats(self, params: RegressionParams, joint: GaussianStats) -> Quadratic:
         """Slope and curvature about the current lines, which go through the joint means."""
         assert joint.second is not None
-        expert, at, b = self.expert, self.inputs, np.asarray(params.coefficients)  # type: ignore[attr-defined]
+        expert, at, b = self.expert, self.inputs, params.coefficients
         frame, mass = expert.known[1], joint.counts
         x, y = joint.first[:, at], joint.first[:, -1]
         xx, xy, yy = joint.second[:, at][:, :, at], joint.second[:, at, -1], joint.second[:, -1, -1]
@@ -119,4 +120,4 @@ class Joint:
         bends[:, 1:, 1:] = (xx + half + np.swapaxes(half, 1, 2)) / (frame.scale[:, None] * frame.scale)
         slope[:, 0] = left
         slope[:, 1:] = (along + left[:, None] * off) / frame.scale
-        return Quadratic(mass, bends, slope, np.maximum(square, 0.0), expert._standard(params))  # type: ignore[arg-type]
+        return Quadratic(mass, bends, slope, np.maximum(square, 0.0), expert._standard(params))
