@@ -29,6 +29,7 @@ from emkit.core.checks import count
 from emkit.core.errors import CollapseError, ImpossibleSequenceError, ParameterError
 from emkit.core.executor import Executor
 from emkit.core.fit import Algorithm, Problem, Rules, run
+from emkit.core.memory import let_go
 from emkit.core.model import Model
 from emkit.core.monitor import Monitor
 from emkit.core.records import Params
@@ -37,6 +38,7 @@ from emkit.core.side_by_side import SideBySide
 from emkit.core.slivers import CLOSE, slivers_at
 
 _TOGETHER = 20_000  # rows over which they are
+_MANY = 10**6  # rows to pass over beside which giving memory back takes no time
 _SHORT, _LONGER = 25, 300  # iterations on the subsample: for every start, and for the best few
 _WHOLE = 100  # iterations of every start on all the data, before only the best few are carried on
 _FIRST_LOOK = 5  # iterations over all the data of each optimum found on the subsample, before only the best is carried on
@@ -104,6 +106,8 @@ def fit(
         progress, stopped = checkpoint.load(model, source) if checkpoint is not None else None, None
         if progress is None:
             progress, stopped = _first_runs(problem, algorithm, starts, rules, watch, rng)
+        if source.n_rows > _MANY:
+            let_go()
         finish(problem, algorithm, progress, stopped, rules, watch, before)
         result = _best(problem, progress, tol)
     watch.end(result)

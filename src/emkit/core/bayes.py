@@ -8,12 +8,19 @@ import numpy as np
 from emkit.core.block import Block
 from emkit.core.errors import DataError
 
-SLICE = 4096  # rows at a time in the NumPy twin: its n x k temporaries stay in cache
+SLICE = 4096  # rows at a time in the NumPy twin, at most: its n x k temporaries stay in cache
+_CELLS, _LEAST = 2**18, 256  # numbers that a slice of rows makes, about, in its largest temporary; and rows at least
 
 
-def slices(n: int) -> Iterator[slice]:
-    """Rows 0 to n in slices."""
-    return (slice(begin, min(begin + SLICE, n)) for begin in range(0, n, SLICE))
+def slice_rows(width: int) -> int:
+    """Rows in a slice where each makes ``width`` numbers, such as K d differences from K means: more would leave the cache."""
+    return min(SLICE, max(_LEAST, _CELLS // max(width, 1)))
+
+
+def slices(n: int, width: int = 1) -> Iterator[slice]:
+    """Rows 0 to n in slices of ``slice_rows(width)``."""
+    rows = slice_rows(width)
+    return (slice(begin, min(begin + rows, n)) for begin in range(0, n, rows))
 
 
 def log_sum_exp(a: np.ndarray) -> np.ndarray:
@@ -141,7 +148,7 @@ def sliced_pass(
     total, counts, added = 0.0, np.zeros(k), None
     out_rows = np.empty(n) if rows else None
     out_resp = np.empty((n, k)) if responsibilities else None
-    for part in slices(n):
+    for part in slices(n, k * block.x.shape[1]):
         x = block.x[part]
         joint = np.asarray(log_prob(x), dtype=np.float64) + log_weights
         add_labels(joint, None if block.labels is None else block.labels[part])
@@ -180,7 +187,7 @@ def grouped_pass(
     _refuse_others(block)
     s, k = log_weights.shape
     total, counts, added = np.zeros(s), np.zeros(s * k), None
-    size = max(256, 16 * SLICE // (s * k))
+    size = max(64, min(_CELLS // 4, 2 * _CELLS // block.x.shape[1]) // (s * k))
     for begin in range(0, block.n, size):
         part = slice(begin, begin + size)
         x = block.x[part]

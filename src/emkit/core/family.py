@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from emkit.core.bayes import Pass, grouped_pass, sliced_pass, slices
+from emkit.core.bayes import Pass, grouped_pass, slice_rows, sliced_pass, slices
 from emkit.core.block import Block, Source
 from emkit.core.columns import Columns
 from emkit.core.declared import Declared
@@ -285,18 +285,21 @@ class Family(Declared):
 
     def log_prob_block(self, params: Any, block: Block, out: np.ndarray | None = None) -> np.ndarray:
         """``log_prob`` of all rows of a block, (n, k) in float64, C-contiguous; in ``out`` if that is given: an HMM's emissions."""
-        for part in slices(block.n):
-            here = np.asarray(self.log_prob(params, block.x[part]))
+        # How many components there are, a first slice tells.
+        begin, rows = 0, 256 if out is None else slice_rows(out.shape[1] * block.x.shape[1])
+        while begin < block.n:
+            here = np.asarray(self.log_prob(params, block.x[begin : begin + rows]))
             if out is None:
                 out = np.empty((block.n, here.shape[1]))
-            out[part] = here
+            out[begin : begin + rows] = here
+            begin, rows = begin + rows, slice_rows(here.shape[1] * block.x.shape[1])
         assert out is not None
         return out
 
     def stats_block(self, params: Any, block: Block, resp: np.ndarray) -> Any:
         """``stats`` of all rows of a block."""
         total: Any = None
-        for part in slices(block.n):
+        for part in slices(block.n, resp.shape[1] * block.x.shape[1]):
             here = self.stats(params, block.x[part], resp[part])
             total = here if total is None else total + here
         return total

@@ -11,6 +11,7 @@ import numpy as np
 
 from emkit.core.columns import Column, Columns
 from emkit.core.errors import DataError, EmkitError
+from emkit.core.memory import let_go
 from emkit.core.summary import ColumnSummary, most_rows, summarise
 from emkit.data.cache import Cache, Writer
 from emkit.data.cells import sorted_levels
@@ -134,7 +135,7 @@ def first_pass(
     if total is None:
         what = f"; left out: {skipped[0].why}" if skipped else ""
         raise DataError(f"found 0 row(s): every part is empty{what}")
-    _let_go()
+    let_go()
     weight = sum(one.tally.weight for one in seen)
     if not weight > 0:
         raise DataError("weights: every weight is zero, so there are no data; give some rows a positive weight")
@@ -144,13 +145,6 @@ def first_pass(
     if copied is not None:
         tallies = [(part, Tally(part.expected[0], 0.0, part.expected[1])) for part in copied if part.expected is not None]
     return Found(_numbered(tallies, rows), rows, weight, total, skipped)
-
-
-def _let_go() -> None:
-    """Memory that arrow's allocator keeps for threads which have ended goes back to the system."""
-    import pyarrow as pa
-
-    pa.default_memory_pool().release_unused()
 
 
 def _numbered(tallies: Sequence[tuple[StreamPart, Tally]], rows: int) -> list[StreamPart]:

@@ -114,7 +114,7 @@ class MultivariateT(SpreadPrior):
             if not len(observed):
                 continue
             pattern = Pattern(normal, observed)
-            for part in slices(len(rows)):
+            for part in slices(len(rows), k * d):
                 centred = pattern.centre(x[rows[part]])
                 z = np.matmul(centred, np.swapaxes(pattern.whitener, 1, 2))
                 yield rows[part], pattern, centred, np.sum(z * z, axis=2)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emkit.core.bayes import SLICE, log_sum_exp, posterior
+from emkit.core.bayes import log_sum_exp, posterior, slices
 from emkit.families.gaussian.missing import Pattern, patterns
 from emkit.families.gaussian.params import GaussianParams
 
@@ -62,8 +62,8 @@ def given(params: GaussianParams, log_weights: np.ndarray, x: np.ndarray, asked:
         places = pattern.missing if asked is None else np.asarray(asked, dtype=np.intp)
         place = np.searchsorted(pattern.missing, places)
         covariances = pattern.residual[:, place[:, None], place]
-        for i in range(0, len(rows), SLICE):
-            part = rows[i : i + SLICE]
+        for some in slices(len(rows), params.means.size):
+            part = rows[some]
             centred = pattern.centre(x[part])
             joint = pattern.log_prob(centred) + log_weights
             weights = posterior(joint, log_sum_exp(joint))

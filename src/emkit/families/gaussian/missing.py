@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from emkit.core.bayes import SLICE, Pass, add_labels, log_sum_exp, posterior
+from emkit.core.bayes import Pass, add_labels, log_sum_exp, posterior, slices
 from emkit.core.block import Block
 from emkit.families.gaussian.params import GaussianParams, GaussianStats
 
@@ -88,7 +88,7 @@ def log_prob(params: GaussianParams, x: np.ndarray, seen: np.ndarray) -> np.ndar
     out = np.empty((len(x), len(params.means)))
     for observed, rows in patterns(seen):
         pattern = Pattern(params, observed)
-        for part in _slices(rows):
+        for part in _slices(rows, params):
             out[part] = pattern.log_prob(pattern.centre(x[part]))
     return out
 
@@ -126,7 +126,7 @@ def stats(
     else:
         for observed, rows in patterns(seen):
             pattern = Pattern(params, observed)
-            for part in _slices(rows):
+            for part in _slices(rows, params):
                 pattern.add_moments(pattern.centre(x[part]), resp[part], first, second)
     return GaussianStats(resp.sum(axis=0), first, second, params.means)
 
@@ -139,7 +139,7 @@ def joint_pass(params: GaussianParams, log_weights: np.ndarray, block: Block, wi
     total = 0.0
     for observed, rows in patterns(~np.isnan(x)):
         pattern = Pattern(params, observed)
-        for part in _slices(rows):
+        for part in _slices(rows, params):
             centred = pattern.centre(x[part])
             joint = pattern.log_prob(centred) + log_weights
             add_labels(joint, None if block.labels is None else block.labels[part])
@@ -161,7 +161,7 @@ def filled(params: GaussianParams, x: np.ndarray, resp: np.ndarray) -> np.ndarra
     out = np.array(x, dtype=np.float64)
     for observed, rows in patterns(~np.isnan(out)):
         pattern = Pattern(params, observed)
-        for part in _slices(rows):
+        for part in _slices(rows, params):
             expected = pattern.conditional_means(pattern.centre(out[part]))
             out[part[:, None], pattern.missing] = np.einsum("nk,knm->nm", resp[part], expected)
     return out
@@ -191,6 +191,5 @@ def _empty_moments(params: GaussianParams, with_second: bool) -> tuple[np.ndarra
     return np.zeros((k, d)), np.zeros(form) if with_second else None
 
 
-def _slices(rows: np.ndarray) -> Iterator[np.ndarray]:
-    for a in range(0, len(rows), SLICE):
-        yield rows[a : a + SLICE]
+def _slices(rows: np.ndarray, params: GaussianParams) -> Iterator[np.ndarray]:
+    return (rows[part] for part in slices(len(rows), params.means.size))
