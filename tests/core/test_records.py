@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emkit import FiniteMixture, Gaussian, ParameterError, Params, Stats
+from emkit import ArraySource, Block, FiniteMixture, Gaussian, MultivariateT, ParameterError, Params, Poisson, Stats, StudentT
 from emkit.core.model import EStep
 from emkit.models.mixture import MixtureParams
 
@@ -92,8 +92,26 @@ def test_a_nested_record_keeps_its_own_addition():
         inner: Largest
         many: tuple[Largest, ...]
 
-    total = Outer(Largest(1.0), (Largest(5.0),)) + Outer(Largest(3.0), (Largest(2.0),))
+    one, other = Outer(Largest(1.0), (Largest(5.0),)), Outer(Largest(3.0), (Largest(2.0),))
+    total = one + other
     assert total.inner.value == 3.0 and total.many[0].value == 5.0
+    total = one.blended(2.0, other, 0.5)
+    assert total.inner.value == 2.0 and total.many[0].value == 10.0
+
+
+@pytest.mark.parametrize("family", [Gaussian(), Gaussian("diag"), MultivariateT(), Poisson(), StudentT()], ids=repr)
+def test_blending_is_weighting_and_adding_whatever_the_labels(family):
+    """Moments about different pivots come to moments about one."""
+    rng = np.random.default_rng(0)
+    x = rng.poisson(4.0, size=(300, 2)).astype(float)
+    source = ArraySource(x)
+    model = FiniteMixture(family, 2).resolve(source)
+    params = model.init(source, rng)
+    one = model.e_step(params, Block(x[:100]))[0]
+    other = model.e_step(model.m_step(one, params), Block(x[100:]))[0]
+    blended, expected = one.blended(0.25, other, 3.0), one * 0.25 + other * 3.0
+    for name, value in expected.flatten().items():
+        np.testing.assert_allclose(blended.flatten()[name], value, rtol=1e-13, atol=1e-11)
 
 
 def test_names_of_arrays():

@@ -254,8 +254,8 @@ class _Sweep:
             self.s, self.mean = (None if arrays is None else here.replace_arrays(arrays) for arrays in self._carried)
         gain = self.t**-self.kappa
         # The new ones first: what is added to them is then taken about the present parameters, where nothing cancels.
-        new = here * (gain * total / weight)
-        self.s = new if self.s is None or gain == 1.0 else new + self.s * (1.0 - gain)
+        scale = gain * total / weight
+        self.s = here * scale if self.s is None or gain == 1.0 else here.blended(scale, self.s, 1.0 - gain)
         self.params = self.model.m_step(self.s, self.params)
         if average:
             self.mean = self.s if self.mean is None else self.mean + self.s

@@ -6,7 +6,7 @@ A field is an array, a number, None, another such record, or a tuple of records.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -75,28 +75,42 @@ class Stats(ArrayRecord):
     """Expected sufficient statistics, already summed over a block's rows: ``a + b`` joins blocks, ``a * c`` reweights.
 
     Fields marked ``field(metadata={"additive": False})`` are labels that both operands share (such as the pivot that moments are
-    taken about); they are carried along, not added. A subclass whose labels may differ overrides ``__add__``.
+    taken about); they are carried along, not added. A subclass whose labels may differ overrides ``aligned``.
     """
 
+    def aligned(self, to: Self) -> Self:
+        """The same statistics with the labels of ``to``, so that the two can be added up: moments about its pivot."""
+        return self
+
     def __add__(self, other: Self) -> Self:
-        return self._combine(lambda a, b: a + b, other)
+        return self._combine(_sum, other.aligned(self))
 
     def __mul__(self, c: float) -> Self:
         return self._combine(lambda a, _: a * c, self)
 
     __rmul__ = __mul__
 
+    def blended(self, c: float, other: Self, e: float) -> Self:
+        """``self * c + other * e``, in one go."""
+        if type(self).__add__ is not Stats.__add__ or type(self).__mul__ is not Stats.__mul__:
+            return self * c + other * e  # ways of their own
+
+        def op(a: Any, b: Any) -> Any:
+            return a.blended(c, b, e) if isinstance(a, Stats) else a * c + b * e
+
+        return self._combine(op, other.aligned(self))
+
     def _combine(self, op: Callable[[Any, Any], Any], other: Self) -> Self:
-        values: dict[str, Any] = {}
-        for field in fields(self):  # type: ignore[arg-type]
-            a, b = getattr(self, field.name), getattr(other, field.name)
-            if a is None or not field.metadata.get("additive", True):
-                values[field.name] = a
+        values = []
+        for name, additive in _fields(type(self)):  # type: ignore[arg-type]
+            a = getattr(self, name)
+            if a is None or not additive:
+                values.append(a)
             elif isinstance(a, tuple):
-                values[field.name] = tuple(op(x, y) for x, y in zip(a, b, strict=True))
+                values.append(tuple(op(x, y) for x, y in zip(a, getattr(other, name), strict=True)))
             else:
-                values[field.name] = op(a, b)  # a nested Stats has its own + and *
-        return type(self)(**values)
+                values.append(op(a, getattr(other, name)))  # a nested Stats has its own + and *
+        return type(self)(*values)
 
     def _labels(self, prefix: str = "") -> set[str]:
         """Paths of what is carried along and not added."""
@@ -147,6 +161,16 @@ class Stats(ArrayRecord):
             return vector[at - size : at].reshape(np.shape(value))
 
         return self._map(next_piece)
+
+
+def _sum(a: Any, b: Any) -> Any:
+    return a + b
+
+
+@cache
+def _fields(cls: Any) -> tuple[tuple[str, bool], ...]:
+    """Names of the fields of a kind of statistics, and whether each is additive."""
+    return tuple((field.name, field.metadata.get("additive", True)) for field in fields(cls))
 
 
 def column_of(record: Any, j: int) -> Any:

@@ -30,10 +30,11 @@ class Terms(Stats):
     pivot: np.ndarray | None = field(default=None, metadata={"additive": False})
     at: np.ndarray | None = field(default=None, metadata={"additive": False})
 
-    def __add__(self, other: "Terms") -> "Terms":
-        if self.pivot is not None and other.pivot is not None and not np.array_equal(self.pivot, other.pivot):
-            other = other.about(self.pivot)
-        return super().__add__(other)
+    def aligned(self, to: "Terms") -> "Terms":
+        """About the pivot of ``to``, where both have one."""
+        if self.pivot is None or to.pivot is None or np.array_equal(self.pivot, to.pivot):
+            return self
+        return self.about(to.pivot)
 
     def about(self, pivot: np.ndarray) -> "Terms":
         """The same terms about another pivot."""

@@ -49,8 +49,9 @@ class MultivariateTStats(Stats):
     pivot: np.ndarray = field(metadata={"additive": False})
     at: np.ndarray = field(metadata={"additive": False})
 
-    def __add__(self, other: "MultivariateTStats") -> "MultivariateTStats":
-        return super().__add__(other if np.array_equal(self.pivot, other.pivot) else other.about(self.pivot))
+    def aligned(self, to: "MultivariateTStats") -> "MultivariateTStats":
+        """About the locations of ``to``."""
+        return self if np.array_equal(self.pivot, to.pivot) else self.about(to.pivot)
 
     def about(self, pivot: np.ndarray) -> "MultivariateTStats":
         """The same moments about other locations."""

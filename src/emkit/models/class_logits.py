@@ -23,12 +23,12 @@ class LogitStats(Stats):
     bends: np.ndarray
     pivot: np.ndarray = field(metadata={"additive": False})
 
-    def __add__(self, other: "LogitStats") -> "LogitStats":
-        """Of both, about this one's pivot: slopes at other coefficients are moved there, to second order of the likelihood."""
-        if not np.array_equal(self.pivot, other.pivot):
-            moved = other.slope - np.einsum("kilj,lj->ki", other.bends, self.pivot - other.pivot)
-            other = LogitStats(moved, other.bends, self.pivot)
-        return super().__add__(other)
+    def aligned(self, to: "LogitStats") -> "LogitStats":
+        """About the pivot of ``to``: slopes at other coefficients are moved there, to second order of the likelihood."""
+        if np.array_equal(self.pivot, to.pivot):
+            return self
+        moved = self.slope - np.einsum("kilj,lj->ki", self.bends, to.pivot - self.pivot)
+        return LogitStats(moved, self.bends, to.pivot)
 
     def gain(self, coefficients: np.ndarray) -> float:
         """What Q at other coefficients is above that at the pivot, to second order."""

@@ -45,10 +45,9 @@ class GaussianStats(Stats):
     second: np.ndarray | None
     pivot: np.ndarray = field(metadata={"additive": False})
 
-    def __add__(self, other: "GaussianStats") -> "GaussianStats":
-        if self.pivot is not other.pivot and not np.array_equal(self.pivot, other.pivot):
-            other = other.about(self.pivot)
-        return super().__add__(other)
+    def aligned(self, to: "GaussianStats") -> "GaussianStats":
+        """About the pivot of ``to``."""
+        return self if self.pivot is to.pivot or np.array_equal(self.pivot, to.pivot) else self.about(to.pivot)
 
     def about(self, pivot: np.ndarray) -> "GaussianStats":
         """The same moments about another pivot."""

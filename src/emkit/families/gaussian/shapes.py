@@ -265,9 +265,9 @@ def inverse_factors(lower: np.ndarray) -> np.ndarray:
         return np.tril(np.linalg.inv(lower))
     from scipy.linalg.lapack import dtrtri
 
-    out = np.empty_like(lower)
-    for one, matrix in zip(out, lower, strict=True):
-        one[:] = dtrtri(matrix.T, lower=0)[0].T  # transposed, it lies as LAPACK has it
+    out = np.array(lower, order="C")
+    for one in np.swapaxes(out, 1, 2):  # transposed, it lies as LAPACK has it, and is inverted in its place
+        dtrtri(one, overwrite_c=1)
     return out
 
 

@@ -44,9 +44,9 @@ class Quadratic(Stats):
         square = self.square - 2.0 * (by * self.slope).sum(axis=1) + (by * moved).sum(axis=1)
         return replace(self, slope=self.slope - moved, square=square, pivot=pivot)
 
-    def __add__(self, other: Self) -> Self:
-        """Of both, about this one's pivot."""
-        return super().__add__(other if np.array_equal(self.pivot, other.pivot) else other.about(self.pivot))
+    def aligned(self, to: Self) -> Self:
+        """About the pivot of ``to``."""
+        return self if np.array_equal(self.pivot, to.pivot) else self.about(to.pivot)
 
     def gain(self, coefficients: np.ndarray) -> np.ndarray:
         """What the expected log-likelihood at other coefficients is above that at the pivot, (K,); for a variance of 1."""
