@@ -1,11 +1,14 @@
 """The website: every page is in its contents, every picture is drawn by something, and Sphinx has nothing to complain of."""
 
+import ast
 import re
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import packages_distributions
 
 import pytest
-from pages import ROOT, fences, pages
+from pages import ROOT, fences, needs, pages
 
 WEBSITE = ROOT / "docs" / "website"
 
@@ -33,6 +36,37 @@ def test_every_picture_is_drawn_by_a_page_or_by_hand(website):
     )
     saved = set(re.findall(r'savefig\("([^"]+\.png)"', code))
     assert {image.name for image in (ROOT / "docs" / "images").glob("*.png")} <= saved | set(DRAWN)
+
+
+def _listed(extras: dict[str, list[str]], extra: str) -> set[str]:
+    """Names of what an extra brings, extras of emkit that it names included."""
+    found = set()
+    for requirement in extras[extra]:
+        own = re.fullmatch(r"emkit\[(.+)\]", requirement)
+        found |= (
+            set().union(*(_listed(extras, one) for one in own[1].split(",")))
+            if own
+            else set(re.findall(r"[a-z][\w-]*", requirement))
+        )
+    return found
+
+
+def test_the_extra_of_the_website_brings_what_its_pages_import():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    brought = _listed({**extras, "none": project["dependencies"]}, "none") | _listed(extras, "docs") | {"emkit"}
+    of_module, missing = packages_distributions(), set()
+    for page in pages():
+        text = page.read_text(encoding="utf-8")
+        for block in fences(text):
+            if block.language != "python" or block.skipped:
+                continue
+            trees = [node for node in ast.walk(ast.parse(block.text)) if isinstance(node, ast.Import | ast.ImportFrom)]
+            names = {alias.name for node in trees if isinstance(node, ast.Import) for alias in node.names}
+            names |= {node.module for node in trees if isinstance(node, ast.ImportFrom) and node.module}
+            tops = {name.split(".")[0] for name in names} - set(sys.stdlib_module_names) - set(needs(text))
+            missing |= {(page.name, top) for top in tops if top in of_module and not brought & set(of_module[top])}
+    assert not missing
 
 
 def test_sphinx_builds_it_without_a_warning(tmp_path):
