@@ -6,7 +6,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from emkit.core.bayes import slices
 from emkit.core.checks import one_of
 from emkit.core.columns import Columns
 from emkit.core.family import differences
@@ -14,7 +13,7 @@ from emkit.core.parameters import Parameter, Positive, Real
 from emkit.core.records import Params, Stats
 from emkit.core.support import Reals
 from emkit.families.gamma_function import gamma_shape, log_gamma_step, log_minus_digamma, shape_value, trigamma_minus_inverse
-from emkit.families.gaussian.missing import Pattern, patterns
+from emkit.families.gaussian.holes import Filled, Holes, Some
 from emkit.families.gaussian.params import GaussianParams
 from emkit.families.gaussian.shapes import COVARIANCE_TYPES, Covariance, whiten
 from emkit.families.hidden_scale import bounds, jumped, jumps, running_away
@@ -107,26 +106,24 @@ class MultivariateT(SpreadPrior):
 
     # --- densities and statistics -------------------------------------------------------------------------------------
 
-    def _parts(self, params: Any, x: np.ndarray) -> Iterator[tuple[np.ndarray, Pattern, np.ndarray, np.ndarray]]:
-        """Rows that miss the same cells, some at a time: which, their pattern, centred (K, n, o), squared distances (K, n)."""
+    def _parts(self, params: Any, x: np.ndarray) -> Iterator[tuple[Some, int, Filled]]:
+        """Rows that have some cells, in parts: which, how many cells each has, and the rows completed."""
         k, d = params.locations.shape
-        normal = GaussianParams(params.locations, np.broadcast_to(params.scales, (k, d, d)))
-        for observed, rows in patterns(~np.isnan(x)):
-            if not len(observed):
-                continue
-            pattern = Pattern(normal, observed)
-            for part in slices(len(rows), k * d):
-                centred = pattern.centre(x[rows[part]])
-                z = np.matmul(centred, np.swapaxes(pattern.whitener, 1, 2))
-                yield rows[part], pattern, centred, np.sum(z * z, axis=2)
+        normal = params.kept.get("normal")
+        if normal is None:
+            normal = params.kept["normal"] = GaussianParams(params.locations, params.scales)
+        for some in Holes.of(~np.isnan(x)).by_count(k):
+            o = d - some.missing.shape[1]
+            if o:
+                yield some, o, Filled(normal, x[some.rows], some)
 
     def log_prob(self, params: Any, x: Any) -> np.ndarray:
         """Log density of what is observed of each row, (n, K)."""
         x = np.asarray(x, dtype=np.float64)
         out = np.zeros((len(x), len(params.locations)))
-        for rows, pattern, _, square in self._parts(params, x):
-            o = len(pattern.observed)
-            out[rows] = (pattern.log_norm[:, None] + 0.5 * o * _LOG_2PI + _log_t(square, params.df[:, None], o)).T
+        for some, o, done in self._parts(params, x):
+            norm = done.log_norm[:, some.pattern] + 0.5 * o * _LOG_2PI
+            out[some.rows] = (norm + _log_t(done.square, params.df[:, None], o)).T
         return out
 
     def stats(self, params: Any, x: Any, resp: Any) -> MultivariateTStats:
@@ -136,12 +133,11 @@ class MultivariateT(SpreadPrior):
         count, total_u, logs, far = np.zeros(k), np.zeros(k), np.zeros(k), np.zeros((k, 2))
         first, second = np.zeros((k, d)), np.zeros((k, d, d))
         df = params.df[:, None]
-        for rows, pattern, centred, square in self._parts(params, x):
-            o, m, r = len(pattern.observed), pattern.missing, resp[rows].T
+        for some, o, done in self._parts(params, x):
+            r, square = resp[some.rows].T, done.square
             u = (df + o) / (df + square)
-            pattern.add_moments(centred, (r * u).T, first, second)
+            done.add_moments((r * u).T, first, second, spread=r.T)
             count, total_u = count + r.sum(axis=1), total_u + (r * u).sum(axis=1)
-            second[:, m[:, None], m] += (r * (1.0 - u)).sum(axis=1)[:, None, None] * pattern.residual
             logs += (r * (np.log(u) - log_minus_digamma(0.5 * (df + o)))).sum(axis=1)
             here = _log_t(square, df, o)
             for i, there in enumerate(jumps(params.df)):

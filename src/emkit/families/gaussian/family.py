@@ -119,6 +119,8 @@ class Gaussian(GaussianConfiguration):
         """By features, where the data are complete and digits enough last: no more is lost than adding up the rows costs anyway."""
         if not block.in_numpy:
             return array_pass(params, log_weights, block, True)
+        if block.missing and params.covariances.ndim == 3:
+            return missing.joint_pass(params, log_weights, block, True)
         taken = expansion_of(params, block)
         if taken is not None and taken.lasts(log_weights, 64.0 * np.sqrt(max(block.n, block.source_rows))):
             return product_pass(taken, log_weights, block, True)

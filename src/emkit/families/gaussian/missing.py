@@ -1,8 +1,8 @@
 """Gaussian rows with missing cells: marginalised exactly in a fit, never imputed; filled in afterwards, where that is asked for.
 
-With unrestricted covariances, rows are grouped by the pattern of their missing cells, so that each pattern shares one
-factorisation: Little and Rubin (2002), Statistical Analysis with Missing Data, section 11.2. With diagonal ones no grouping is
-needed: a missing cell simply drops out.
+Little and Rubin (2002), Statistical Analysis with Missing Data, section 11.2. In a fit with unrestricted covariances all patterns
+of as many missing cells are taken at once: see ``holes``. Where a single pattern is wanted, ``Pattern`` has what it needs of each
+component. With diagonal covariances a missing cell simply drops out.
 """
 
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ import numpy as np
 
 from emkit.core.bayes import Pass, add_labels, log_sum_exp, posterior, slices
 from emkit.core.block import Block
+from emkit.families.gaussian.holes import Filled, Holes
 from emkit.families.gaussian.params import GaussianParams, GaussianStats
 
 _LOG_2PI = float(np.log(2.0 * np.pi))
@@ -62,34 +63,14 @@ class Pattern:
             return np.asarray(self.means[:, None, self.missing] + np.matmul(centred, np.swapaxes(self.regression, 1, 2)))
         return np.asarray(self.means[k, self.missing] + centred[k] @ self.regression[k if len(self.regression) > 1 else 0].T)
 
-    def add_moments(self, centred: np.ndarray, resp: np.ndarray, first: np.ndarray, second: np.ndarray | None) -> None:
-        """Conditional means in place of missing cells, and their conditional covariance added."""
-        k, n, _ = centred.shape
-        filled = np.empty((k, n, self.means.shape[1]))
-        filled[:, :, self.observed] = centred
-        filled[:, :, self.missing] = np.matmul(centred, np.swapaxes(self.regression, 1, 2))
-        weighted = resp.T[:, :, None] * filled
-        first += weighted.sum(axis=1)
-        if second is None:
-            return
-        moments = np.matmul(np.swapaxes(weighted, 1, 2), filled)
-        shared = len(second) < k
-        second += moments.sum(axis=0, keepdims=True) if shared else moments
-        mass = resp.sum(axis=0)
-        m = self.missing
-        extra = (mass.sum() if shared else mass[:, None, None]) * self.residual
-        second[:, m[:, None], m] += extra
-
 
 def log_prob(params: GaussianParams, x: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """Log density of the observed cells, (n, K); 0 for a row with none."""
     if params.covariances.ndim == 2:
         return _log_prob_diagonal(params, x, seen)
     out = np.empty((len(x), len(params.means)))
-    for observed, rows in patterns(seen):
-        pattern = Pattern(params, observed)
-        for part in _slices(rows, params):
-            out[part] = pattern.log_prob(pattern.centre(x[part]))
+    for some in Holes.of(seen).by_count(len(params.means)):
+        out[some.rows] = Filled(params, x[some.rows], some).log_prob()
     return out
 
 
@@ -124,36 +105,46 @@ def stats(
                 square = resp[:, j] @ (centred * centred) + absent[j] * variances[j]
                 second[j] = square if second.shape[1] == d else square.sum()
     else:
-        for observed, rows in patterns(seen):
-            pattern = Pattern(params, observed)
-            for part in _slices(rows, params):
-                pattern.add_moments(pattern.centre(x[part]), resp[part], first, second)
+        for some in Holes.of(seen).by_count(len(params.means)):
+            Filled(params, x[some.rows], some).add_moments(resp[some.rows], first, second)
     return GaussianStats(resp.sum(axis=0), first, second, params.means)
 
 
 def joint_pass(params: GaussianParams, log_weights: np.ndarray, block: Block, with_second: bool) -> Pass:
-    """A mixture's E-step over a block, pattern by pattern, so that each is factored once for both halves of the work."""
+    """A mixture's E-step over a block: each row is completed once for both halves of the work.
+
+    Where ``log_weights`` is (S, K), those of S mixtures side by side, as in ``emkit.core.bayes.grouped_pass``.
+    """
     x = np.asarray(block.x)
     first, second = _empty_moments(params, with_second)
-    counts = np.zeros(len(log_weights))
-    total = 0.0
-    for observed, rows in patterns(~np.isnan(x)):
-        pattern = Pattern(params, observed)
-        for part in _slices(rows, params):
-            centred = pattern.centre(x[part])
-            joint = pattern.log_prob(centred) + log_weights
-            add_labels(joint, None if block.labels is None else block.labels[part])
-            row = log_sum_exp(joint)
-            resp = posterior(joint, row)
-            if block.weights is None:
-                total += float(row.sum())
-            else:
-                weights = np.asarray(block.weights[part], dtype=np.float64)
-                total += float(np.sum(row[weights > 0] * weights[weights > 0]))
-                resp *= weights[:, None]
-            counts += resp.sum(axis=0)
-            pattern.add_moments(centred, resp, first, second)
-    return Pass(total, counts, GaussianStats(counts, first, second, params.means))
+    each = np.atleast_2d(log_weights)
+    counts, total = np.zeros(log_weights.size), np.zeros(len(each))
+    for some in _holes(block, x).by_count(log_weights.size):
+        done = Filled(params, x[some.rows], some)
+        joint = done.log_prob().reshape(-1, *each.shape) + each
+        if block.labels is not None:
+            joint = add_labels(joint[:, 0], block.labels[some.rows])[:, None]
+        row = log_sum_exp(joint)
+        resp = posterior(joint, row)
+        if block.weights is None:
+            total += row.sum(axis=0)
+        else:
+            weights = np.asarray(block.weights[some.rows], dtype=np.float64)
+            total += np.sum(row[weights > 0] * weights[weights > 0, None], axis=0)
+            resp *= weights[:, None, None]
+        resp = resp.reshape(len(resp), -1)
+        counts += resp.sum(axis=0)
+        done.add_moments(resp, first, second)
+    value = total if log_weights.ndim == 2 else float(total[0])
+    return Pass(value, counts, GaussianStats(counts, first, second, params.means))
+
+
+def _holes(block: Block, x: np.ndarray) -> Holes:
+    """Where the holes of a block are, found once."""
+    found = block.kept.get("holes")
+    if found is None:
+        found = block.kept["holes"] = Holes.of(~np.isnan(x))
+    return found  # type: ignore[no-any-return]
 
 
 def filled(params: GaussianParams, x: np.ndarray, resp: np.ndarray) -> np.ndarray:
