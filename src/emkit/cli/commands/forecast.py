@@ -34,8 +34,7 @@ def command(
     """
     import pyarrow as pa
 
-    from emkit.cli.choosing import rows_for
-    from emkit.cli.estimators import for_new_data, open_model
+    from emkit.cli.opened import open_both
     from emkit.cli.reading import DataFile
     from emkit.cli.writing import check_out, keeps_text, named, put_out
 
@@ -43,10 +42,8 @@ def command(
     file = DataFile(data, separator, decimal)
     check_out(out, as_json)
     with talk.warnings():
-        fitted, _ = open_model(model)
-        for_new_data(fitted, gaps, unseen)
-        table = file.read(say=talk.say)
-        rows = rows_for(fitted, table, file, model)
+        found = open_both(model, file, talk, gaps, unseen)
+        fitted, table, rows = found.fitted, found.table, found.rows
         fitted.check_cells(rows)
         last, ahead = fitted.forecast_table(rows, horizon)
         first = _keys(fitted, last, table, rows, keeps_text(out, as_json), horizon, data)

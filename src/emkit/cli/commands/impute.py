@@ -40,8 +40,7 @@ def command(
     import numpy as np
     import pyarrow as pa
 
-    from emkit.cli.choosing import rows_for
-    from emkit.cli.estimators import for_new_data, open_model
+    from emkit.cli.opened import open_both
     from emkit.cli.reading import DataFile
     from emkit.cli.writing import as_written, check_out, keeps_text, named, put_out
 
@@ -49,10 +48,8 @@ def command(
     file = DataFile(data, separator, decimal)
     check_out(out, as_json)
     with talk.warnings():
-        fitted, _ = open_model(model)
-        for_new_data(fitted, gaps, unseen)
-        table = file.read(say=talk.say)
-        rows = rows_for(fitted, table, file, model)
+        found = open_both(model, file, talk, gaps, unseen)
+        fitted, table, rows = found.fitted, found.table, found.rows
         fitted.set_params(random_state=seed)
         filled = [fitted.impute(rows)] if draws is None else fitted.impute(rows, n_draws=draws)
         shown = as_written(file.read(as_text=True), table) if keeps_text(out, as_json) else table

@@ -41,8 +41,7 @@ def command(
 
     A folder, or a pattern such as 'sales/*.parquet', is read block by block, and --out is a folder, too, of Parquet files.
     """
-    from emkit.cli.choosing import rows_for
-    from emkit.cli.estimators import for_new_data, open_model
+    from emkit.cli.opened import open_both
     from emkit.cli.reading import DataFile
     from emkit.cli.streams import is_streamed
     from emkit.cli.writing import as_written, check_out, keeps_text, named, put_out
@@ -54,10 +53,8 @@ def command(
         return
     check_out(out, as_json)
     with talk.warnings():
-        fitted, _ = open_model(model)
-        for_new_data(fitted, gaps, unseen)
-        table = file.read(say=talk.say)
-        rows = rows_for(fitted, table, file, model)
+        found = open_both(model, file, talk, gaps, unseen)
+        fitted, table, rows = found.fitted, found.table, found.rows
         fitted.check_cells(rows)
         added = fitted.table(rows)
         shown = as_written(file.read(as_text=True), table) if keeps_text(out, as_json) else table

@@ -1,7 +1,7 @@
 """``emkit report``: a fitted model and its rows as one page for a browser."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -32,11 +32,9 @@ def command(
     starts, and advice. Give the same rows, weights and known labels that the model was fitted to; other rows show how it carries
     over.
     """
-    from emkit.cli.choosing import columns_aside, numbers, rows_for
-    from emkit.cli.estimators import for_new_data, open_model
     from emkit.cli.exits import Refusal
-    from emkit.cli.reading import DataFile, find_columns
-    from emkit.cli.supervised import target_cells
+    from emkit.cli.opened import open_fit
+    from emkit.cli.reading import DataFile
     from emkit.cli.writing import check_writable
 
     if out.suffix.lower() not in (".html", ".htm"):
@@ -44,19 +42,8 @@ def command(
     check_writable(out)
     talk, file = Talk(quiet), DataFile(data, separator, decimal)
     with talk.warnings():
-        fitted, _ = open_model(model)
-        for_new_data(fitted, None, unseen)
-        table = file.read(say=talk.say)
-        aside, _ = columns_aside(fitted, table, file, weights=weights, labels=labels)
-        given: dict[str, Any] = {}
-        if "weights" in aside:
-            given["sample_weight"] = numbers(table, aside["weights"], file)
-        if "labels" in aside:
-            given[fitted.labels_word] = numbers(table, aside["labels"], file)
-        rows, target = rows_for(fitted, table, file, model), fitted.target_column()
-        if target is not None:
-            place = find_columns(table.column_names, [target], data)
-            given["y"] = target_cells(table, place[0], data) if place else None
+        fit = open_fit(model, file, talk, unseen, weights=weights, labels=labels)
         asked = "auto" if errors is None else errors
-        fitted.report(out, rows, level=level, errors=asked, title=title or f"{data.name}: {type(fitted).__name__}", **given)
+        title = title or f"{data.name}: {type(fit.fitted).__name__}"
+        fit.fitted.report(out, fit.rows, level=level, errors=asked, title=title, **fit.aside)
     talk.say(f"written to {str(out)!r}")
