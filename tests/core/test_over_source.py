@@ -5,7 +5,8 @@ import pickle
 import numpy as np
 import pytest
 
-from emkit.core.block import Block, BlockSource
+from emkit.core.block import Block
+from emkit.core.block_source import BlockSource
 from emkit.core.mapped import MappedRows
 from emkit.core.selected import SelectedColumns
 
