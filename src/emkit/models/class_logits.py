@@ -8,7 +8,8 @@ from emkit.core.bayes import log_sum_exp
 from emkit.core.records import Stats
 from emkit.core.summary import ColumnSummary
 from emkit.families.guarded import guarded_length, solved
-from emkit.families.regression.frame import standard_units
+from emkit.families.regression.quadratic import directions
+from emkit.families.regression.units import StandardUnits, standard_units
 
 
 @dataclass(frozen=True)
@@ -37,36 +38,21 @@ class LogitStats(Stats):
 
 
 @dataclass(frozen=True)
-class ClassUnits:
-    """Centres and scales of the concomitant columns, (c,) each, and the ranges of the standardised ones."""
-
-    centre: np.ndarray
-    scale: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-
-    @classmethod
-    def empty(cls, c: int) -> "ClassUnits":
-        """Where there are no data."""
-        return cls(np.zeros(c), np.ones(c), np.zeros(c), np.zeros(c))
+class ClassUnits(StandardUnits):
+    """Units of the concomitant columns."""
 
     @classmethod
     def of(cls, summary: ColumnSummary) -> "ClassUnits":
-        """Of columns of which this is known; a constant one has scale 1."""
+        """Of columns of which this is known."""
         return cls(*standard_units(summary, len(summary.mean)))
 
     def design(self, u: np.ndarray) -> np.ndarray:
         """[1, standardised columns], (n, 1 + c)."""
         return np.concatenate([np.ones((len(u), 1)), (np.asarray(u, dtype=np.float64) - self.centre) / self.scale], axis=1)
 
-    def standard(self, intercepts: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
-        """Coefficients of the design, (K, 1 + c)."""
-        return np.concatenate([(intercepts + coefficients @ self.centre)[:, None], coefficients * self.scale], axis=1)
-
     def plain(self, standard: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The inverse, centred to the last bit: intercepts (K,) and coefficients (K, c)."""
-        coefficients = standard[:, 1:] / self.scale
-        intercepts = standard[:, 0] - coefficients @ self.centre
+        intercepts, coefficients = super().plain(standard)
         return intercepts - intercepts.mean(), coefficients - coefficients.mean(axis=0)
 
 
@@ -90,21 +76,16 @@ def logit_stats(
     return LogitStats(slope, bends, pivot)
 
 
-def directions(k: int, held: np.ndarray, units: ClassUnits) -> np.ndarray:
+def class_directions(k: int, held: np.ndarray, units: ClassUnits) -> np.ndarray:
     """Along what the standardised coefficients can move, (K, p, m), without what all classes have in common.
 
     ``held`` (p,): coefficients in the user's units that are held; an intercept that is held ties slopes to the standardised one.
     """
-    p, lift = len(held), np.concatenate([[0.0], units.centre / units.scale])
-    contrasts = np.linalg.qr(np.concatenate([np.eye(k)[:, :-1] - 1.0 / k], axis=1))[0] if k > 1 else np.zeros((1, 0))
-    found = []
-    for j in np.flatnonzero(~held):
-        along = np.zeros((k, p, k - 1))
-        along[:, j] = contrasts
-        if j and held[0]:
-            along[:, 0] = lift[j] * contrasts
-        found.append(along)
-    return np.concatenate(found, axis=2) if found else np.zeros((k, p, 0))
+    p = len(held)
+    contrasts = np.linalg.qr(np.eye(k)[:, :-1] - 1.0 / k)[0] if k > 1 else np.zeros((1, 0))
+    one = directions(held[None], np.zeros(p, dtype=bool), units.centre, units.scale)
+    each = np.eye(p) if one is None else one[0]
+    return np.einsum("pj,kc->kpjc", each, contrasts).reshape(k, p, each.shape[1] * contrasts.shape[1])
 
 
 def newton(stats: LogitStats, ridge: float, along: np.ndarray, units: ClassUnits) -> np.ndarray:
