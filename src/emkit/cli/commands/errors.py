@@ -1,21 +1,20 @@
 """``emkit errors``: how sure a fitted model is of its parameters."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from emkit.cli.options import Decimal, Labels, Quiet, Separator, Unseen, Weights
+from emkit.cli.options import Decimal, FittedModel, Labels, Level, PlainJson, Quiet, RowsOfTheFit, Separator, Unseen, Weights
 from emkit.cli.talk import Talk
 
 
 def command(
-    model: Annotated[Path, typer.Argument(help="Model file that `emkit fit` or `save` wrote.")],
-    data: Annotated[Path, typer.Argument(help="The rows of the fit: .csv, .tsv, .txt, .dat, .parquet, .feather or .npy.")],
+    model: FittedModel,
+    data: RowsOfTheFit,
     method: Annotated[
         str, typer.Option(help="observed (the information), sandwich, bootstrap or 'parametric bootstrap'.")
     ] = "observed",
-    level: Annotated[float, typer.Option(help="Of the intervals.")] = 0.95,
+    level: Level = 0.95,
     weights: Weights = None,
     labels: Labels = None,
     replicates: Annotated[int, typer.Option(help="Data sets that a bootstrap draws and fits; at least 20.")] = 200,
@@ -24,7 +23,7 @@ def command(
     unseen: Unseen = None,
     separator: Separator = None,
     decimal: Decimal = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    as_json: PlainJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Print every parameter with its standard error and interval.

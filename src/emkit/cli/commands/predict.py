@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from emkit.cli.options import Decimal, OnError, Separator, Unseen
+from emkit.cli.options import Decimal, FittedModel, GapsHere, JsonLines, OnError, Quiet, Separator, Unseen
 from emkit.cli.talk import Talk
 
 
 def command(
-    model: Annotated[Path, typer.Argument(help="Model file that `emkit fit` or `save` wrote.")],
+    model: FittedModel,
     data: Annotated[
         Path,
         typer.Argument(
@@ -24,15 +24,13 @@ def command(
         ),
     ] = None,
     prefix: Annotated[str, typer.Option(help="Put before the names of the added columns.")] = "",
-    gaps: Annotated[
-        str | None, typer.Option(help="What jumps in an hmm's --order column mean here, if not what they meant in the fit.")
-    ] = None,
+    gaps: GapsHere = None,
     unseen: Unseen = None,
     separator: Separator = None,
     decimal: Decimal = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON lines on stdout instead of CSV.")] = False,
+    as_json: JsonLines = False,
     on_error: OnError = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on stderr but errors.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write the rows with what the model says about each.
 

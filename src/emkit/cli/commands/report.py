@@ -5,15 +5,15 @@ from typing import Annotated
 
 import typer
 
-from emkit.cli.options import Decimal, Labels, Quiet, Separator, Unseen, Weights
+from emkit.cli.options import Decimal, FittedModel, Labels, Level, Quiet, RowsOfTheFit, Separator, Unseen, Weights
 from emkit.cli.talk import Talk
 
 
 def command(
-    model: Annotated[Path, typer.Argument(help="Model file that `emkit fit` or `save` wrote.")],
-    data: Annotated[Path, typer.Argument(help="The rows of the fit: .csv, .tsv, .txt, .dat, .parquet, .feather or .npy.")],
+    model: FittedModel,
+    data: RowsOfTheFit,
     out: Annotated[Path, typer.Option("--out", "-o", help="The page to write, such as report.html.")] = Path("report.html"),
-    level: Annotated[float, typer.Option(help="Of the intervals.")] = 0.95,
+    level: Level = 0.95,
     errors: Annotated[
         bool | None,
         typer.Option("--errors/--no-errors", help="Whether with standard errors; by default if they take about a second at most."),
