@@ -7,6 +7,7 @@ import numpy as np
 from emkit.core.bayes import log_sum_exp
 from emkit.core.records import Stats
 from emkit.core.summary import ColumnSummary
+from emkit.families.experts.logits import curvature, furthest
 from emkit.families.guarded import guarded_length, solved
 from emkit.families.regression.quadratic import directions
 from emkit.families.regression.units import StandardUnits, standard_units
@@ -68,12 +69,7 @@ def logit_stats(
     """Of units with designs (n, p), log priors and posteriors (n, K), and weights (n,)."""
     prior, (k, p) = np.exp(log_prior), pivot.shape
     slope = (weights[:, None] * (posterior - prior)).T @ design
-    crossed = (prior[:, :, None] * design[:, None, :]).reshape(len(design), k * p)
-    bends = -(crossed * weights[:, None]).T @ crossed
-    bends = bends.reshape(k, p, k, p)
-    for class_ in range(k):
-        bends[class_, :, class_, :] += (design * (weights * prior[:, class_])[:, None]).T @ design
-    return LogitStats(slope, bends, pivot)
+    return LogitStats(slope, curvature(prior, weights, design).reshape(k, p, k, p), pivot)
 
 
 def class_directions(k: int, held: np.ndarray, units: ClassUnits) -> np.ndarray:
@@ -101,8 +97,6 @@ def newton(stats: LogitStats, ridge: float, along: np.ndarray, units: ClassUnits
     inner = np.einsum("kim,kilj,ljn->mn", along, stats.bends, along, optimize=True)
     inner += np.einsum("kim,ki,kin->mn", along, weights, along)
     step = along @ solved(inner, np.einsum("kim,ki->m", along, slope))
-    between = step[:, None] - step[None]
-    furthest = between[..., 0] + np.maximum(between[..., 1:] * units.low, between[..., 1:] * units.high).sum(axis=2)
     bend = np.einsum("ki,kilj,lj->", step, stats.bends, step)
-    length = guarded_length(np.array([bend]), np.array([(weights * step**2).sum()]), np.array([furthest.max()]))
+    length = guarded_length(np.array([bend]), np.array([(weights * step**2).sum()]), furthest(step[None], units.low, units.high))
     return np.asarray(stats.pivot + length * step)
