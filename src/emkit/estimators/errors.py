@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from emkit.core.block import BlockSource
+from emkit.core.block_source import BlockSource
 from emkit.core.checks import count, one_of
 from emkit.core.errors import ParameterError
 from emkit.core.result import Result

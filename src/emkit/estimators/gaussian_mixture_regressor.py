@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import RegressorMixin
 
 from emkit.core.bayes import draw_labels, log_sum_exp
-from emkit.core.block import BlockSource
+from emkit.core.block_source import BlockSource
 from emkit.core.checks import count, level_of
 from emkit.core.columns import Column, Columns
 from emkit.core.errors import DataError, ParameterError

@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import RegressorMixin
 
-from emkit.core.block import BlockSource
+from emkit.core.block_source import BlockSource
 from emkit.core.columns import Column, Columns
 from emkit.core.errors import DataError, ParameterError
 from emkit.core.model import Model

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from emkit.core.block import BlockSource
+from emkit.core.block_source import BlockSource
 from emkit.core.columns import Column, Columns
 from emkit.core.errors import ParameterError
 from emkit.core.result import Result

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from emkit.algorithms.starts import fit
-from emkit.core.block import BlockSource
+from emkit.core.block_source import BlockSource
 from emkit.core.errors import ParameterError
 from emkit.core.executor import Executor
 from emkit.core.fit import Algorithm

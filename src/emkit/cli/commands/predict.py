@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from emkit.cli.options import Decimal, OnError, Separator, Unseen
+from emkit.cli.options import Decimal, FittedModel, GapsHere, JsonLines, OnError, Quiet, Separator, Unseen
 from emkit.cli.talk import Talk
 
 
 def command(
-    model: Annotated[Path, typer.Argument(help="Model file that `emkit fit` or `save` wrote.")],
+    model: FittedModel,
     data: Annotated[
         Path,
         typer.Argument(
@@ -24,15 +24,13 @@ def command(
         ),
     ] = None,
     prefix: Annotated[str, typer.Option(help="Put before the names of the added columns.")] = "",
-    gaps: Annotated[
-        str | None, typer.Option(help="What jumps in an hmm's --order column mean here, if not what they meant in the fit.")
-    ] = None,
+    gaps: GapsHere = None,
     unseen: Unseen = None,
     separator: Separator = None,
     decimal: Decimal = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON lines on stdout instead of CSV.")] = False,
+    as_json: JsonLines = False,
     on_error: OnError = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on stderr but errors.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write the rows with what the model says about each.
 
@@ -41,8 +39,7 @@ def command(
 
     A folder, or a pattern such as 'sales/*.parquet', is read block by block, and --out is a folder, too, of Parquet files.
     """
-    from emkit.cli.choosing import rows_for
-    from emkit.cli.estimators import for_new_data, open_model
+    from emkit.cli.opened import open_both
     from emkit.cli.reading import DataFile
     from emkit.cli.streams import is_streamed
     from emkit.cli.writing import as_written, check_out, keeps_text, named, put_out
@@ -54,10 +51,8 @@ def command(
         return
     check_out(out, as_json)
     with talk.warnings():
-        fitted, _ = open_model(model)
-        for_new_data(fitted, gaps, unseen)
-        table = file.read(say=talk.say)
-        rows = rows_for(fitted, table, file, model)
+        found = open_both(model, file, talk, gaps, unseen)
+        fitted, table, rows = found.fitted, found.table, found.rows
         fitted.check_cells(rows)
         added = fitted.table(rows)
         shown = as_written(file.read(as_text=True), table) if keeps_text(out, as_json) else table
