@@ -29,8 +29,8 @@ class Layout:
         Whether the matrix is of float32: if every column is.
     weights : str, optional
         The column of the rows' weights.
-    sequence : str, optional
-        The column that tells sequences apart.
+    stored : tuple of str, optional
+        What the columns of a matrix without names are called, in their order, where ``names`` are some of them or in another one.
     unseen : {"error", "missing"}
         What a cell is that is none of the levels.
     """
@@ -39,7 +39,7 @@ class Layout:
     names: tuple[str, ...]
     float32: bool = False
     weights: str | None = None
-    sequence: str | None = None
+    stored: tuple[str, ...] | None = None
     unseen: str = "error"
     _value_sets: dict[int, Any] = field(default_factory=dict, compare=False, repr=False)
 
@@ -51,7 +51,7 @@ class Layout:
     @property
     def needed(self) -> list[str]:
         """What must be read."""
-        return list(dict.fromkeys([*self.names, *(name for name in (self.weights, self.sequence) if name is not None)]))
+        return list(dict.fromkeys([*self.names, *(name for name in (self.weights,) if name is not None)]))
 
     def with_columns(self, columns: Columns) -> "Layout":
         """The same cells under another schema; float64 where there are levels."""
@@ -61,6 +61,18 @@ class Layout:
         """Rows of a RecordBatch or Table as a matrix, (n, d). Raises DataError with the row's number in the table."""
         cells = [self._cells(table.column(name), j) for j, name in enumerate(self.names)]
         return np.stack(cells, axis=1, dtype=self.width, casting="same_kind")
+
+    def chosen(self, x: np.ndarray) -> np.ndarray:
+        """The columns of a matrix without names, (n, d). Raises DataError if it has more or fewer than it should."""
+        known = self.names if self.stored is None else self.stored
+        if np.ndim(x) != 2 or x.shape[1] != len(known):
+            raise DataError(f"rows of shape {np.shape(x)}, after rows of {len(known)} columns")
+        return x if self.stored is None else x[:, [known.index(name) for name in self.names]]
+
+    def some(self, chosen: Sequence[int]) -> "Layout":
+        """Of some of the columns."""
+        names = tuple(self.names[j] for j in chosen)
+        return replace(self.with_columns(self.columns.some(chosen)), names=names, stored=self.stored or self.names)
 
     def weights_of(self, table: Any) -> np.ndarray | None:
         """The rows' weights, (n,); None without a column of them. Raises DataError for what is no weight."""

@@ -62,15 +62,20 @@ def sequence_stream(
     others = [j for j, name in enumerate(names) if name != sequence]
     if not others:
         raise DataError(f"there is no column beside {sequence!r}", column=sequence)
-    key = rows.schema[names.index(sequence)]
+    last = names.index(sequence)
+    key = rows.schema[last]
     if like is None:
-        return SequenceStream(rows.like(Columns((*rows.schema.some(others).items, key)), unseen))
+        return SequenceStream(rows.arranged([*others, last], Columns((*rows.schema.some(others).items, key)), unseen))
     if like.named:
-        return SequenceStream(rows.like(Columns((*like.items, key)), unseen))
+        lost = [name for name in like.names if name not in names]
+        if lost:
+            raise DataError(f"the stream has no column {lost[0]!r}, which the fit had", column=lost[0])
+        place = [names.index(name) for name in like.names]
+        return SequenceStream(rows.arranged([*place, last], Columns((*like.items, key)), unseen))
     if len(like) != len(others):
         raise DataError(f"the data have {len(others)} columns beside {sequence!r}, the fit had {len(like)}")
     items = [replace(known, name=names[j]) for known, j in zip(like.items, others, strict=True)]
-    return SequenceStream(rows.like(Columns((*items, key)), unseen), like)
+    return SequenceStream(rows.arranged([*others, last], Columns((*items, key)), unseen), like)
 
 
 class SequenceStream(Source):

@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -203,13 +203,11 @@ class _Write:
         for chunk in part.every_chunk():
             if isinstance(chunk, Block | np.ndarray):
                 x = np.asarray(chunk.x if isinstance(chunk, Block) else chunk)
-                chunk = pa.table({name: x[:, j] for j, name in enumerate(self.layout.columns.names)})
-                layout = replace(self.layout, names=self.layout.columns.names)
-            else:
-                layout = self.layout
+                stored = self.layout.stored or self.layout.names
+                chunk = pa.table({name: x[:, j] for j, name in enumerate(stored)})
             for at in range(0, len(chunk), ROWS):
                 rows = chunk.slice(at, ROWS)
-                yield self._with_added(rows, layout, piece, before + at)
+                yield self._with_added(rows, self.layout, piece, before + at)
             before += len(chunk)
 
     def _with_added(self, rows: Any, layout: Any, piece: Piece, before: int) -> Any:
