@@ -217,7 +217,7 @@ class TestRefusals:
             HMM(2).fit(GaussianMixture(1).fit(table[["b"]])._source(table[["b"]]))
         model = self.fitted(folder)
         with pytest.raises(ParameterError, match="needs the sequences in memory"):
-            model.predict(folder)
+            model.impute(folder)
         with pytest.raises(DataError, match="'b'"):
             model.score(str(written(tmp_path / "less", table.drop(columns="b"), 1, 5000)))
 

@@ -344,6 +344,10 @@ class Stream(Source):
             return self
         return Stream(self._pieces, changed, self._folder, self._on_error, self._left_out)
 
+    def uncached(self, on_error: str) -> "Stream":
+        """The same data without a copy, which has some of the columns only."""
+        return Stream(self._pieces, self._layout, None, on_error, self._left_out)
+
     @property
     def on_error(self) -> str:
         """What is done about what cannot be read."""
@@ -365,14 +369,9 @@ class Stream(Source):
         return self._resolved(available_cores())
 
     @property
-    def schema(self) -> Columns:
-        """The columns as far as they are known without a pass: of texts levels are missing."""
-        return self._layout.columns
-
-    @property
-    def layout_names(self) -> tuple[str, ...]:
-        """The columns' names; no pass is needed for them."""
-        return self._layout.columns.names
+    def declared(self) -> Layout:
+        """The layout as far as it is known without a pass: of texts levels are missing."""
+        return self._layout
 
     def check_observed(self) -> None:
         """Raise DataError if a column has no observed cell, or there are not two rows."""

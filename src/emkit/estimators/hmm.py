@@ -17,6 +17,7 @@ from emkit.data.validate import check_weights
 from emkit.estimators.emissions import make_family
 from emkit.estimators.face import Face
 from emkit.estimators.hmm_after import AfterTheFit, sequences_by_key
+from emkit.estimators.hmm_streams import InFiles
 from emkit.estimators.partial import PartialSequences
 from emkit.estimators.sequence_streaming import is_sequence_stream, read_sequence_stream
 from emkit.models.hmm.chain import check_rows
@@ -26,7 +27,7 @@ from emkit.selection.criteria import bic_price
 
 
 @dataclass(eq=False, repr=False)
-class HMM(PartialSequences, AfterTheFit, Face):
+class HMM(PartialSequences, InFiles, AfterTheFit, Face):
     """Hidden Markov model, fitted by Baum-Welch (expectation-maximization).
 
     Parameters
@@ -177,7 +178,7 @@ class HMM(PartialSequences, AfterTheFit, Face):
         """New sequences, compared with the columns of the fit."""
         self._current()
         if is_sequence_stream(X):
-            raise ParameterError("this needs the sequences in memory: read some of them at a time, as a data frame")
+            raise ParameterError("this needs the sequences in memory: read some of them at a time, as arrays or data frames")
         found = self._read(X, lengths, like=self.columns_)
         self._check_columns(found.columns)
         return found
@@ -226,7 +227,9 @@ class HMM(PartialSequences, AfterTheFit, Face):
             Naming the sequence, column, row or parameter; an earlier fit is left as it was.
         """
         if is_sequence_stream(X):
-            return self._fit(*self._for_fit(X, sample_weight, lengths=lengths, states=states))
+            source, width = self._for_fit(X, sample_weight, lengths=lengths, states=states)
+            with sequences_by_key(source):
+                return self._fit(source, width)
         found = self._read(X, lengths)
         _refuse_lengths(y, found)
         source = self._source(found, sample_weight, states)
@@ -245,7 +248,9 @@ class HMM(PartialSequences, AfterTheFit, Face):
         """The data of the fit, read again."""
         if is_sequence_stream(X):
             self._current()
-            return read_sequence_stream(self, X, sample_weight, self.columns_, lengths=lengths, states=states)
+            there = read_sequence_stream(self, X, sample_weight, self.columns_, lengths=lengths, states=states)
+            self._check_columns(there.columns)
+            return there
         return self._source(self._new(X, lengths), sample_weight, states)
 
     def fit_rows(self, X: Any, weights: Any, labels: Any) -> Self:
@@ -258,7 +263,7 @@ class HMM(PartialSequences, AfterTheFit, Face):
 
     def check_cells(self, X: Any) -> None:
         """Raise DataError for the first cell that no state can emit."""
-        self._current().model.check(self._source(self._new(X, None)))
+        self._current().model.check(self._again(X))
 
     @property
     def endprob_(self) -> np.ndarray | None:
@@ -317,7 +322,7 @@ class HMM(PartialSequences, AfterTheFit, Face):
         def one(block: Block) -> np.ndarray:
             return np.asarray(infer(block).log_likelihood)
 
-        return np.concatenate(list(self._executor().map(one, self._source(self._new(X, lengths)))))
+        return np.concatenate(list(self._executor().map(one, self._again(X, lengths=lengths))))
 
     def aic(self, X: Any = None, lengths: Any = None) -> float:
         """-2 log-likelihood + 2 parameters: lower is better. Fixed and structurally zero parameters are not counted."""
@@ -336,12 +341,6 @@ class HMM(PartialSequences, AfterTheFit, Face):
             return self._score_of(source), float(source.n_rows)
         found = self._new(X, lengths)
         return self._score(found), float(len(found.x))
-
-    def table(self, X: Any, lengths: Any = None) -> dict[str, np.ndarray]:
-        """Columns that a prediction adds: ``state`` on the most probable path, and smoothed probabilities ``p0``, ``p1``, ..."""
-        found = self._new(X, lengths)  # read once for both
-        added = {"state": self.predict(found)}
-        return added | {f"p{k}": p for k, p in enumerate(self.predict_proba(found).T)}
 
 
 def _refuse_lengths(y: Any, found: Sequences) -> None:

@@ -23,7 +23,8 @@ from emkit.estimators.face import Face
 from emkit.estimators.imputing import drawn_with_labels, guessed
 from emkit.estimators.plotting import PlottedRows
 from emkit.estimators.settings import make_rng
-from emkit.estimators.streaming import predict_to, read_stream
+from emkit.estimators.streaming import read_stream
+from emkit.estimators.written import predict_to
 from emkit.selection.criteria import bic_price, uncertainty
 
 

@@ -139,7 +139,7 @@ def _reader(
         refuse_beside({"labels": labels, "target": target, "separator": file.separator, "decimal": file.decimal}, file.path)
         keys = [name for name in estimator.key_columns().values() if wanted is not None and name not in wanted]
         found = open_stream(file.path, None if wanted is None else [*wanted, *keys], weights, cache, on_error, talk)
-        typed(estimator, types, list(found.layout_names))
+        typed(estimator, types, list(found.declared.columns.names))
         return found, None, None, None
 
     def in_memory(estimator: Any, settings: dict[str, Any], types: dict[str, str] | None) -> tuple[Any, ...]:
