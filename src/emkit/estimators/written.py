@@ -24,7 +24,6 @@ from emkit.estimators.streaming import unseen
 
 def predict_to(face: Any, X: Any, out: Any, prefix: str, on_error: str) -> int:
     """See ``RowFace.predict_to``."""
-    current = face._current()
     if isinstance(X, Stream):
         source = X.like(face.columns_, unseen(face))
     elif isinstance(X, Source):
@@ -34,7 +33,7 @@ def predict_to(face: Any, X: Any, out: Any, prefix: str, on_error: str) -> int:
     face._check_columns(source.columns)
     tasks = targets(source.pieces, folder_of(out))
     skips = "skip" in (on_error, source.on_error)
-    task = _Write(face._added, Infer(current.model, current.params, "marginals"), source.layout, prefix, skips)
+    task = rows_writer(face, source, prefix, skips)
     written, left_out = 0, list(source.unopened)
     with closing(in_order(task, tasks, face._executor().n_jobs)) as results:
         for rows, why in results:
@@ -44,6 +43,12 @@ def predict_to(face: Any, X: Any, out: Any, prefix: str, on_error: str) -> int:
     if words is not None:
         warn(words)
     return written
+
+
+def rows_writer(face: Any, source: Stream, prefix: str, skips: bool = False) -> "WriteRows":
+    """What writes a piece of a stream, under the columns of the fit, with what the estimator adds to its rows."""
+    current = face._current()
+    return WriteRows(face._added, Infer(current.model, current.params, "marginals"), source.layout, prefix, skips)
 
 
 def in_memory() -> ParameterError:
@@ -134,7 +139,7 @@ def write_file(tables: Iterator[Any], target: Path) -> int:
 
 
 @dataclass(frozen=True)
-class _Write:
+class WriteRows:
     """Reads a piece with all its columns, and writes it with those that a prediction adds. Bounded memory: some rows at a time."""
 
     added: Callable[[np.ndarray], dict[str, np.ndarray]]
@@ -144,6 +149,7 @@ class _Write:
     skips: bool
 
     def __call__(self, task: tuple[Piece, Path]) -> tuple[int, list[Skipped]]:
+        """How many rows of a piece were written to its file, and what was left out."""
         piece, target = task
         left_out: list[Skipped] = []
         try:
