@@ -8,8 +8,26 @@ import numpy as np
 import pandas as pd
 import pytest
 from pyarrow import parquet
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 
-from emkit import AutoClass, BayesianNetwork, DataError, GaussianMixture, LatentClass, Mixture, Monitor, ParameterError
+from emkit import (
+    HMM,
+    AutoClass,
+    BayesianNetwork,
+    DataError,
+    GaussianMixture,
+    GaussianMixtureRegressor,
+    LatentClass,
+    Mixture,
+    MixtureOfExpertsClassifier,
+    MixtureOfExpertsRegressor,
+    MixtureOfRegressions,
+    Monitor,
+    ParameterError,
+    RBFClassifier,
+    RBFRegressor,
+)
 from emkit.estimators.partitions import _answering
 
 dask = pytest.importorskip("dask", reason="needs the extra emkit[dask]")
@@ -161,6 +179,56 @@ def test_partitions_become_files(tmp_path):
         model.predict_to(X.rename(columns={"name": "label"}), tmp_path / "out")
 
 
+def supervised():
+    """Inputs of two kinds of rows, a number and a text to predict."""
+    rng = np.random.default_rng(0)
+    z = rng.integers(2, size=300)
+    X = pd.DataFrame({"a": rng.normal(3.0 * z), "b": rng.normal(size=300)})
+    return X, 2.0 * X["a"].to_numpy() - z + rng.normal(0, 0.1, 300), np.where(rng.random(300) < 0.8, z, 1 - z)
+
+
+X, Y, Z = supervised()
+PREDICTING = {
+    "experts": (MixtureOfExpertsRegressor(2, random_state=0, n_init=1), Y, ("predict", "predict_proba", "gate")),
+    "classes of experts": (
+        MixtureOfExpertsClassifier(2, random_state=0, n_init=1),
+        np.array(["no", "yes"])[Z],
+        ("predict", "predict_proba", "predict_log_proba"),
+    ),
+    "regressions": (MixtureOfRegressions(2, random_state=0, n_init=1), Y, ("predict", "predict_each", "predict_proba")),
+    "Gaussians": (GaussianMixtureRegressor(2, random_state=0, n_init=1), Y, ("predict",)),
+    "two targets": (GaussianMixtureRegressor(2, random_state=0, n_init=1), np.column_stack([Y, Y**2]), ("predict",)),
+    "network": (RBFRegressor(3, random_state=0), Y, ("predict",)),
+    "network of two": (RBFRegressor(3, random_state=0), np.column_stack([Y, Y**2]), ("predict",)),
+    "classes of a network": (RBFClassifier(3, random_state=0), Z, ("predict", "predict_proba", "decision_function")),
+}
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("kind", PREDICTING)
+def test_what_predicts_a_target_answers_lazily(kind, named):
+    face, target, methods = PREDICTING[kind]
+    rows = X if named else X.to_numpy()
+    model = clone(face).fit(rows, target)
+    for there in (dd.from_pandas(X, npartitions=3), da.from_array(X.to_numpy(), chunks=((100, 0, 200), 1))):
+        for name in methods:
+            expected = getattr(model, name)(rows)
+            found = getattr(model, name)(there)
+            assert isinstance(found, da.Array) and found.dtype == expected.dtype and found.shape[1:] == expected.shape[1:]
+            with warnings.catch_warnings(), dask.config.set(scheduler="synchronous"):
+                warnings.simplefilter("error")
+                there_too = found.compute()
+            if expected.dtype.kind == "f":
+                np.testing.assert_allclose(there_too, expected, rtol=1e-10, atol=1e-12)
+            else:
+                np.testing.assert_array_equal(there_too, expected)
+    if kind in ("Gaussians", "network"):
+        with pytest.raises(ParameterError, match="of a Dask collection predict takes nothing beside X"):
+            model.predict(there, return_std=True)
+    with pytest.raises(NotFittedError):
+        clone(face).predict(there)
+
+
 class TestRefusals:
     def test_partition_column_and_row_are_named(self, tmp_path):
         data = mixed()
@@ -208,6 +276,10 @@ class TestRefusals:
             model.predict(X, groups=np.zeros(len(data)))
         with pytest.raises(DataError, match="or take its partitions one at a time"):
             model.impute(X)
+        for ask in (HMM(2).fit, HMM(2).fit(NUMBERS).predict):
+            for rows in (X, da.zeros((10, 2))):
+                with pytest.raises(DataError, match="write it to a folder of Parquet, sorted, and give the path"):
+                    ask(rows)
         network = BayesianNetwork([("city", "sure")]).fit(data)
         assert network.score(X) == pytest.approx(network.score(data), rel=1e-12)
         with pytest.raises(DataError, match="or take its partitions one at a time"):

@@ -10,6 +10,7 @@ from emkit.core.block import Block, Source
 from emkit.core.columns import Columns
 from emkit.core.errors import DataError, ParameterError
 from emkit.core.model import Infer, Model
+from emkit.data.chunks import is_dask
 from emkit.data.labels import read_labels
 from emkit.data.sequence_input import Sequences, read_sequences
 from emkit.data.sequences import SequenceSource
@@ -163,6 +164,11 @@ class HMM(PartialSequences, InFiles, AfterTheFit, Face):
     # --- data ---------------------------------------------------------------------------------------------------------
 
     def _read(self, X: Any, lengths: Any, *, like: Columns | None = None) -> Sequences:
+        if is_dask(X):
+            raise DataError(
+                "a sequence may go on from one partition of a Dask collection to the next: write it to a folder of Parquet, sorted, and "
+                "give the path; or compute() it, if it fits in memory"
+            )
         return read_sequences(
             X,
             lengths,

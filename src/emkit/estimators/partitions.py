@@ -5,20 +5,24 @@ Only the fitted model travels. What comes back has the partitions of the collect
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, replace
+from functools import wraps
 from operator import methodcaller
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from emkit.core.columns import Columns
-from emkit.core.errors import DataError
+from emkit.core.errors import DataError, ParameterError
 from emkit.core.result import Result
+from emkit.data.chunks import is_dask
 from emkit.data.stream import stream
 from emkit.estimators.streaming import unseen
 from emkit.estimators.written import folder_of, rows_writer
 
+Method = TypeVar("Method", bound=Callable[..., Any])
 _NOT_SENT = {"monitors": None, "checkpoint": None, "executor": None, "n_jobs": 1, "verbose": 0}
 
 
@@ -36,9 +40,43 @@ def by_partition(face: Any, method: str, X: Any, dtype: Any, width: int | None =
         How many numbers there are for each row; None: one, and the answer is (n,).
     """
     X, columns = _checked(face, X)
-    dtype = _width(X) if dtype is None else dtype
+    return _mapped(_answering(face, columns), method, X, _width(X) if dtype is None else dtype, width)
+
+
+def answers_lazily(
+    dtype: Callable[[Any], Any] | None = None, width: Callable[[Any], int | None] | None = None
+) -> Callable[[Method], Method]:
+    """Decorator of a method of rows, of an estimator that predicts: of a Dask collection it gives a lazy dask array.
+
+    Parameters
+    ----------
+    dtype, width : callable, optional
+        From the fitted estimator to what ``by_partition`` takes; default: float64, and one number for each row.
+    """
+
+    def decorated(method: Method) -> Method:
+        name = method.__name__
+
+        @wraps(method)
+        def answer(self: Any, X: Any, *more: Any, **named: Any) -> Any:
+            if not is_dask(X):
+                return method(self, X, *more, **named)
+            if more or any(value is not None and value is not False for value in named.values()):
+                raise ParameterError(
+                    f"of a Dask collection {name} takes nothing beside X; take one partition at a time: X.map_partitions(...)"
+                )
+            own = _predicting(self, X)
+            kind, many = np.float64 if dtype is None else dtype(self), None if width is None else width(self)
+            return _mapped(own, name, _in_whole_rows(X), kind, many)
+
+        return cast(Method, answer)
+
+    return decorated
+
+
+def _mapped(face: Any, method: str, X: Any, dtype: Any, width: int | None) -> Any:
     more = () if width is None else (width,)
-    task, meta = _Answer(_answering(face, columns), method, more, dtype), np.empty((0, *more), dtype)
+    task, meta = _Answer(face, method, more, dtype), np.empty((0, *more), dtype)
     if hasattr(X, "columns"):
         return X.map_partitions(task, meta=meta)
     dropped = {"drop_axis": 1} if width is None else {}
@@ -94,15 +132,25 @@ def _checked(face: Any, X: Any, more: bool = False) -> tuple[Any, Columns]:
 
     ``more``: whether a data frame may have columns that the model does not know.
     """
-    if getattr(X, "ndim", 0) != 2:
-        raise DataError(f"a dask {type(X).__name__} is no table: give an array (n, d), or a data frame")
+    _refuse_vector(X)
     if not hasattr(X, "columns"):
         face._check_columns(Columns.numbered(X.shape[1]))
-        return X if X.numblocks[1] == 1 else X.rechunk({1: -1}), Columns(face.columns_.items, named=False)
+        return _in_whole_rows(X), Columns(face.columns_.items, named=False)
     known = set(face.columns_.names) if more and face.columns_.named else set(X.columns)
     face._check_columns(Columns.of_names(name for name in X.columns if name in known))
     own = face.columns_
     return X, own if own.named else Columns(tuple(replace(c, name=str(name)) for c, name in zip(own.items, X.columns, strict=True)))
+
+
+def _refuse_vector(X: Any) -> None:
+    """Raise DataError for what has no columns."""
+    if getattr(X, "ndim", 0) != 2:
+        raise DataError(f"a dask {type(X).__name__} is no table: give an array (n, d), or a data frame")
+
+
+def _in_whole_rows(X: Any) -> Any:
+    """The collection without cuts between columns."""
+    return X if hasattr(X, "columns") or X.numblocks[1] == 1 else X.rechunk({1: -1})
 
 
 def _pieces(X: Any) -> list[Any]:
@@ -120,6 +168,23 @@ def _answering(face: Any, columns: Columns) -> Any:
     current = face._current()
     found = type(face)(**{**settings, **{name: value for name, value in _NOT_SENT.items() if name in settings}})
     found._adopt(Result.by_hand(current.model, current.params), columns, face.__dict__.get("_width", np.float64))
+    return found
+
+
+def _predicting(face: Any, X: Any) -> Any:
+    """An estimator that predicts, without what is of no use elsewhere; inputs have names if those of ``X`` have some."""
+    fitted = face._current() if face.has_result else face._fitted()
+    _refuse_vector(X)
+    found, items = copy(face), list(face.columns_.items)
+    for name in _NOT_SENT.keys() & face.get_params(deep=False).keys():
+        found.__dict__[name] = _NOT_SENT[name]
+    if hasattr(X, "columns") and not face.columns_.named:
+        items[: len(X.columns)] = [replace(item, name=str(name)) for item, name in zip(items, X.columns, strict=False)]
+    columns = Columns(tuple(items), hasattr(X, "columns"))
+    if face.has_result:
+        found._adopt(Result.by_hand(fitted.model, fitted.params), columns, np.float64)
+    else:
+        found._take_on(fitted, columns)
     return found
 
 
