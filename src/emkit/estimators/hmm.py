@@ -166,8 +166,8 @@ class HMM(PartialSequences, InFiles, AfterTheFit, Face):
     def _read(self, X: Any, lengths: Any, *, like: Columns | None = None) -> Sequences:
         if is_dask(X):
             raise DataError(
-                "a sequence may go on from one partition of a Dask collection to the next: write it to a folder of Parquet, sorted, and "
-                "give the path; or compute() it, if it fits in memory"
+                "a sequence may go on from one partition of a Dask collection to another; write it to a folder of Parquet, sorted, "
+                "and give the path; or compute() it, if it fits in memory"
             )
         return read_sequences(
             X,
