@@ -153,6 +153,26 @@ def test_columns_of_a_matrix_are_found_by_the_names_of_the_fit(tmp_path, small_b
         stream(path, columns=["speed"])
 
 
+def test_texts_may_name_any_number_of_sequences(tmp_path, small_blocks, monkeypatch):
+    """A category has 50,000 levels at most, and not one in each row: of sequences there may be more, and each may be one row."""
+    from emkit.data import layout, scanning
+
+    monkeypatch.setattr(scanning, "MOST_LEVELS", 20)
+    monkeypatch.setattr(layout, "_MANY", 10)
+    rng = np.random.default_rng(0)
+    for lengths in (rng.integers(1, 9, 70), np.ones(70, dtype=int)):
+        who = np.repeat([f"{9 * i % 70}x" for i in range(70)], lengths)
+        frame = pd.DataFrame({"who": who, "a": rng.normal(size=len(who))})
+        home = str(written(tmp_path / f"{len(who)}", frame, 3, 20))
+        np.testing.assert_array_equal(sequence_stream(home, "who").lengths, lengths)
+        settings = {"sequence": "who", "n_init": 1, "max_iter": 2, "tol": 0, "random_state": 0}
+        model = HMM(2, **settings).fit(home)
+        assert model.score(home) == pytest.approx(model.score(frame), rel=1e-12)
+        assert sequence_stream(home, "who").called(3) == "sequence '27x'"
+        with pytest.raises(DataError, match="an identifier"):
+            GaussianMixture(1).fit(home)
+
+
 def test_a_sample_is_of_whole_sequences(tmp_path, small_blocks, table):
     found = sequence_stream(str(written(tmp_path / "data", table, 4, 90)), "who", "w")
     rng = np.random.default_rng(0)

@@ -12,6 +12,7 @@ from emkit.core.errors import DataError
 
 ROWS = 2**14
 """Rows of a block."""
+_MANY = 1000  # levels from which cells are looked up in a dictionary
 _EXACT = 2**53  # up to which every whole number is a floating-point number
 
 
@@ -89,9 +90,10 @@ class Layout:
         column = plain(column, name)
         known = self._value_sets.get(j)
         if known is None:
-            known = self._value_sets[j] = _value_set(levels)
+            known = _value_set(levels)
+            known = self._value_sets[j] = known if len(levels) <= _MANY else _Places(known)
         column = _comparable(column, known.type, name)
-        codes = pc.index_in(column, value_set=known, skip_nulls=True)
+        codes = known.of(column) if isinstance(known, _Places) else pc.index_in(column, value_set=known, skip_nulls=True)
         if codes.null_count > column.null_count and self.unseen != "missing":
             self._refuse_unseen(column, codes, j)
         return np.asarray(codes.cast("float64").to_numpy(zero_copy_only=False) if codes.null_count else codes, dtype=np.float64)
@@ -231,6 +233,21 @@ def _value_set(levels: Sequence[Any]) -> Any:
     if all(isinstance(level, int | float) for level in levels):
         return pa.array([float(level) for level in levels], pa.float64())
     return pa.array([str(level) for level in levels], pa.string())
+
+
+class _Places:
+    """Many levels, for what arrow's ``index_in`` does: it would look at all of them anew for each run of rows."""
+
+    def __init__(self, levels: Any):
+        self.type = levels.type
+        self._places = {level: i for i, level in enumerate(levels.to_pylist())}
+
+    def of(self, column: Any) -> Any:
+        """The place of each cell among the levels; null where there is none."""
+        import pyarrow as pa
+
+        found = column.dictionary_encode()
+        return pa.array([self._places.get(value) for value in found.dictionary.to_pylist()], pa.int64()).take(found.indices)
 
 
 def _comparable(column: Any, kind: Any, name: str) -> Any:

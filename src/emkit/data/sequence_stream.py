@@ -21,7 +21,7 @@ from emkit.core.selected import SelectedColumns
 from emkit.core.summary import ColumnSummary
 from emkit.data.layout import ROWS
 from emkit.data.parts import StreamPart, joined
-from emkit.data.scanning import in_order
+from emkit.data.scanning import SEQUENCE, in_order
 from emkit.data.sequence_runs import Runs, changes, find_runs, key_alone
 from emkit.data.sequences import SequenceSource
 from emkit.data.stream import HELD, Stream, stream
@@ -64,7 +64,7 @@ def sequence_stream(
     if not others:
         raise DataError(f"there is no column beside {sequence!r}", column=sequence)
     last = names.index(sequence)
-    key = schema[last]
+    key = replace(schema[last], role=SEQUENCE)
     if like is None:
         return SequenceStream(rows.arranged([*others, last], Columns((*schema.some(others).items, key)), unseen))
     if like.named:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from emkit.cli.options import Decimal, OnError, Separator, Unseen
+from emkit.cli.options import Decimal, OnError, OtherSequence, Separator, Unseen
 from emkit.cli.talk import Talk
 
 
@@ -27,12 +27,7 @@ def command(
     gaps: Annotated[
         str | None, typer.Option(help="What jumps in an hmm's --order column mean here, if not what they meant in the fit.")
     ] = None,
-    sequence: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN", help="Which sequence a row of an hmm belongs to, if another column says so than in the fit."
-        ),
-    ] = None,
+    sequence: OtherSequence = None,
     unseen: Unseen = None,
     separator: Separator = None,
     decimal: Decimal = None,
