@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from emkit import HMM, DataError, GaussianMixture, ParameterError, SequenceSource, load, stream
+from emkit import HMM, DataError, GaussianMixture, Mixture, ParameterError, SequenceSource, load, stream
 from emkit.core.errors import ImpossibleSequenceError
 from emkit.data import parts
 from emkit.data import sequence_stream as sequences
@@ -275,3 +275,17 @@ def test_what_cannot_be_read_is_left_out_and_counted(tmp_path, small_blocks, tab
     result = pd.concat(parquet.read_table(path).to_pandas() for path in sorted((tmp_path / "out").iterdir()))
     assert rows == len(left) and list(result["note"]) == list(left["note"])
     same({name: result[name] for name in ("state", "p0", "p1")}, model.table(left[["a", "b", "who"]]))
+
+
+@pytest.mark.parametrize("sequences", [False, True])
+def test_a_cell_that_the_model_cannot_describe_is_named_by_file_and_row(tmp_path, small_blocks, sequences):
+    """As in memory, instead of an answer that means nothing."""
+    frame = pd.DataFrame({"n": np.random.default_rng(0).poisson(4, 600).astype(float), "who": np.repeat(np.arange(6), 100)})
+    settings = {"sequence": "who"} if sequences else {}
+    model = (HMM if sequences else Mixture)(2, "poisson", n_init=1, random_state=0, **settings)
+    model.fit(frame if sequences else frame[["n"]])
+    frame.loc[310, "n"] = -1
+    home = put(tmp_path / "in", frame, 2, 100)
+    with pytest.raises(DataError, match=r"column 'n' row 10 of '.*/01.parquet', row group 0 is -1, expected a count") as caught:
+        model.predict_to(home, tmp_path / "out")
+    assert caught.value.column == "n" and not (tmp_path / "out" / "01.parquet").exists()

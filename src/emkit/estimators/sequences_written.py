@@ -17,14 +17,15 @@ import numpy as np
 from emkit.core.block import Block, Source
 from emkit.core.checks import one_of
 from emkit.core.errors import DataError, EmkitError, ImpossibleSequenceError
-from emkit.data.layout import Layout, check_cells, floats, plain
+from emkit.core.model import Model
+from emkit.data.layout import Layout, floats, plain
 from emkit.data.parts import StreamPart, placed
 from emkit.data.pieces import Piece
 from emkit.data.scanning import in_order
 from emkit.data.sequence_runs import changes
 from emkit.data.sequence_stream import SequenceStream, refuse_order, sequence_stream, torn, whole_sequences
 from emkit.data.stream import Stream, stream
-from emkit.estimators.written import folder_of, in_memory, tables_of, targets, with_added, write_file
+from emkit.estimators.written import cells_of, folder_of, in_memory, tables_of, targets, with_added, write_file
 
 Added = dict[str, np.ndarray]
 
@@ -37,7 +38,7 @@ def predict_sequences_to(face: Any, X: Any, out: Any, prefix: str, on_error: str
     skips = "skip" in (on_error, source.rows.on_error)
     rows = source.rows.uncached("skip" if skips else "stop")
     pieces = [part.piece for part in rows.parts()] if skips else rows.pieces  # a first pass finds what can be read
-    reader = _Reader(rows.declared, source.columns)
+    reader = _Reader(rows.declared, source.columns, face._current().model)
     items = reader.blocks(targets(pieces, folder_of(out)))
     with closing(in_order(_Task(added, reader.called), items, face._executor().n_jobs)) as found:
         tables = ((target, with_added(rows, more, prefix)) for target, rows, more in reader.with_rows(found))
@@ -85,10 +86,12 @@ class _Reader:
         Its last column tells sequences apart.
     columns : Columns
         The others, as the model has them.
+    model : Model
     """
 
     declared: Layout
     columns: Any
+    model: Model
     waiting: deque[tuple[Path, Any]] = field(default_factory=deque)
     keys: dict[Any, float] = field(default_factory=dict)
     """The numbers of sequences that are called by texts."""
@@ -140,9 +143,8 @@ class _Reader:
             for rows, before in tables_of(StreamPart(piece, self.declared)):
                 if not len(rows):
                     continue
+                x, _ = cells_of(rows, layout, self.model, piece, before)
                 try:
-                    x = layout.matrix(rows)
-                    check_cells(x, layout.columns)
                     key = self._keys_of(rows.column(self.declared.names[last]), self.declared.names[last])
                 except EmkitError as error:
                     raise placed(error, piece, before) from None

@@ -12,11 +12,12 @@ import numpy as np
 
 from emkit.core.block import Block, Source
 from emkit.core.errors import EmkitError, ParameterError
-from emkit.core.model import Infer
+from emkit.core.model import Infer, Model
 from emkit.core.warn import warn
 from emkit.data.layout import ROWS, Layout, check_cells
 from emkit.data.parts import StreamPart, placed
 from emkit.data.pieces import Piece
+from emkit.data.rows import ArraySource
 from emkit.data.scanning import Skipped, in_order
 from emkit.data.stream import Stream, stream
 from emkit.estimators.streaming import unseen
@@ -97,6 +98,23 @@ def tables_of(part: StreamPart) -> Iterator[tuple[Any, int]]:
         before += len(chunk)
 
 
+def cells_of(rows: Any, layout: Layout, model: Model, piece: Piece, before: int) -> tuple[np.ndarray, bool]:
+    """Rows of a piece as a matrix (n, d), and whether a cell is missing.
+
+    Raises
+    ------
+    DataError
+        Naming file and row of a cell that cannot be read, or that the model cannot describe.
+    """
+    try:
+        x = layout.matrix(rows)
+        missing = check_cells(x, layout.columns)
+        model.check(ArraySource(x, columns=layout.columns, checked=True))
+    except EmkitError as error:
+        raise placed(error, piece, before) from None
+    return x, missing
+
+
 def with_added(rows: Any, added: Mapping[str, np.ndarray], prefix: str) -> Any:
     """The rows as a table with further columns. Raises ParameterError for a name that they have already."""
     import pyarrow as pa
@@ -173,11 +191,7 @@ class WriteRows:
 
     def _tables(self, piece: Piece) -> Iterator[Any]:
         for rows, before in tables_of(StreamPart(piece, self.layout)):
-            try:
-                x = self.layout.matrix(rows)
-                missing = check_cells(x, self.layout.columns)
-            except EmkitError as error:
-                raise placed(error, piece, before) from None
+            x, missing = cells_of(rows, self.layout, self.infer.model, piece, before)
             block = Block(x, None, before, missing, None, 1 << 20, None, self.layout.columns)
             marginals = self.infer(block).marginals
             assert marginals is not None
