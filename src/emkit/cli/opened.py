@@ -29,9 +29,9 @@ class Opened:
     rows: Any
 
 
-def open_both(model: Path, file: DataFile, talk: Talk, gaps: str | None, unseen: str | None) -> Opened:
-    """The model, told what ``--gaps`` and ``--unseen`` say of new data, and the rows of the file."""
-    fitted, table = _open(model, file, talk, gaps, unseen)
+def open_both(model: Path, file: DataFile, talk: Talk, gaps: str | None, unseen: str | None, sequence: str | None = None) -> Opened:
+    """The model, told what ``--gaps``, ``--unseen`` and ``--sequence`` say of new data, and the rows of the file."""
+    fitted, table = _open(model, file, talk, gaps, unseen, sequence)
     return Opened(fitted, table, rows_for(fitted, table, file, model))
 
 
@@ -76,7 +76,9 @@ def open_fit(model: Path, file: DataFile, talk: Talk, unseen: str | None, *, wei
     return OpenedFit(fitted, rows, row_weights, known, cells)
 
 
-def _open(model: Path, file: DataFile, talk: Talk, gaps: str | None, unseen: str | None) -> tuple[Any, Any]:
+def _open(
+    model: Path, file: DataFile, talk: Talk, gaps: str | None, unseen: str | None, sequence: str | None = None
+) -> tuple[Any, Any]:
     fitted, _ = open_model(model)
-    for_new_data(fitted, gaps, unseen)
+    for_new_data(fitted, gaps, unseen, sequence)
     return fitted, file.read(say=talk.say)

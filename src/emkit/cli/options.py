@@ -82,6 +82,12 @@ Emission = Annotated[
 Sequence = Annotated[
     str | None, typer.Option(metavar="COLUMN", help="Which sequence a row of an hmm belongs to; without it all are one.")
 ]
+OtherSequence = Annotated[
+    str | None,
+    typer.Option(
+        "--sequence", metavar="COLUMN", help="Which sequence a row of an hmm belongs to, if another column says so than in the fit."
+    ),
+]
 Order = Annotated[
     str | None,
     typer.Option(metavar="COLUMN", help="A row's place in its sequence: numbers or dates; without it, as in the file."),

@@ -73,7 +73,7 @@ class RowsToFit:
         keys = [name for name in estimator.key_columns().values() if wanted is not None and name not in wanted]
         names = None if wanted is None else [*wanted, *keys]
         found = open_stream(file.path, names, self.weights, self.cache, self.on_error, self.talk)
-        self._type(estimator, types, list(found.layout_names))
+        self._type(estimator, types, list(found.declared.columns.names))
         return ToFit(found)
 
     def _table(self, estimator: Any, wanted: list[str] | None, settings: dict[str, Any], types: dict[str, str] | None) -> ToFit:

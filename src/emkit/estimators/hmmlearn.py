@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from emkit.core.block import Source
 from emkit.core.checks import count, mapping
 from emkit.core.errors import ParameterError
 from emkit.core.result import Result
@@ -222,6 +223,9 @@ class HmmlearnWords(Reported, ErrorsOfInner, AskedByPrograms, AfterTheFit, BaseE
 
     def _source(self, *given: Any) -> SequenceSource:  # type: ignore[override]
         return self._inner()._source(*given)
+
+    def _again(self, *given: Any, **more: Any) -> Source:  # type: ignore[override]
+        return self._inner()._again(*given, **more)  # type: ignore[no-any-return]
 
     def _current(self) -> Result:  # type: ignore[override]
         return self._inner()._current()

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from emkit.cli.options import Decimal, FittedModel, GapsHere, JsonLines, OnError, Quiet, Separator, Unseen
+from emkit.cli.options import Decimal, FittedModel, GapsHere, JsonLines, OnError, OtherSequence, Quiet, Separator, Unseen
 from emkit.cli.talk import Talk
 
 
@@ -25,6 +25,7 @@ def command(
     ] = None,
     prefix: Annotated[str, typer.Option(help="Put before the names of the added columns.")] = "",
     gaps: GapsHere = None,
+    sequence: OtherSequence = None,
     unseen: Unseen = None,
     separator: Separator = None,
     decimal: Decimal = None,
@@ -37,7 +38,8 @@ def command(
     A mixture adds `label`, the most probable component, and `p0`, `p1`, ..., the responsibilities; an hmm adds `state`, along the
     most probable path, and `p0`, `p1`, ..., the probability of each state given the whole sequence.
 
-    A folder, or a pattern such as 'sales/*.parquet', is read block by block, and --out is a folder, too, of Parquet files.
+    A folder, or a pattern such as 'sales/*.parquet', is read block by block, and --out is a folder, too, of Parquet files. The rows
+    of a sequence stand together there, in order, and may go on from one file to the next.
     """
     from emkit.cli.opened import open_both
     from emkit.cli.reading import DataFile
@@ -47,11 +49,11 @@ def command(
     talk = Talk(quiet)
     file = DataFile(data, separator, decimal)
     if is_streamed(data):
-        _stream(model, data, out, prefix, unseen, on_error, as_json, talk)
+        _stream(model, data, out, talk, {"gaps": gaps, "unseen": unseen, "sequence": sequence}, as_json, prefix, on_error)
         return
     check_out(out, as_json)
     with talk.warnings():
-        found = open_both(model, file, talk, gaps, unseen)
+        found = open_both(model, file, talk, gaps, unseen, sequence)
         fitted, table, rows = found.fitted, found.table, found.rows
         fitted.check_cells(rows)
         added = fitted.table(rows)
@@ -62,7 +64,14 @@ def command(
 
 
 def _stream(
-    model: Path, data: Path, out: Path | None, prefix: str, unseen: str | None, on_error: str | None, as_json: bool, talk: Talk
+    model: Path,
+    data: Path,
+    out: Path | None,
+    talk: Talk,
+    new: dict[str, str | None],
+    as_json: bool,
+    prefix: str,
+    on_error: str | None,
 ) -> None:
     """From a folder to a folder."""
     from emkit.cli.estimators import for_new_data, open_model
@@ -72,6 +81,6 @@ def _stream(
         raise Refusal(f"{str(data)!r} is read as a stream: give --out a folder for the predictions")
     with talk.warnings():
         fitted, _ = open_model(model)
-        for_new_data(fitted, None, unseen)
+        for_new_data(fitted, **new)
         rows = fitted.predict_to(str(data), out, prefix=prefix, on_error=on_error or "stop")
     talk.say(f"{rows} rows written to the folder {str(out)!r}")
