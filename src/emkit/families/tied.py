@@ -233,6 +233,11 @@ class Tied(OverAnother):
         found = self.family.moments(params)
         return None if found is None else (found[0][self._index], found[1][self._index])
 
+    def narrowest(self, params: Any) -> np.ndarray | None:
+        """As the family has it, repeated for each component."""
+        found = self.family.narrowest(params)
+        return None if found is None else found[self._index]
+
     def profile(self, params: Any, weights: np.ndarray, columns: Columns) -> list[tuple[np.ndarray, list[str]]]:
         """As the family has it, repeated for each component."""
         found = self.family.profile(params, self._pool(weights[None])[0], columns)
