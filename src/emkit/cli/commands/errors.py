@@ -49,7 +49,7 @@ def command(
         rows, target = rows_for(fitted, table, file, model), fitted.target_column()
         if target is not None:
             cells = target_cells(table, find_columns(table.column_names, [target], data)[0], data)
-            found = fitted.standard_errors(rows, row_weights, y=cells, **how)
+            found = fitted.standard_errors(rows, cells, row_weights, **how)
         else:
             found = fitted.standard_errors_of_rows(rows, row_weights, known, **how)
         intervals = found.conf_int(level)
