@@ -90,6 +90,11 @@ class Tied(OverAnother):
         index = self._index
         return {name: value[index] if self._each(name) else value for name, value in self.family.shown(params).items()}
 
+    def away(self, params: Any) -> dict[str, np.ndarray]:
+        """Repeated for each component."""
+        index = self._index
+        return {name: value[index] if self._each(name) else value for name, value in self.family.away(params).items()}
+
     def interval_scales(self) -> dict[str, str]:
         """As the family has it."""
         return self.family.interval_scales()

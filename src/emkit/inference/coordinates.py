@@ -114,6 +114,12 @@ class Coordinates:
         """For each entry the scale on which an interval is symmetric: "", "log" or "logit", (S,)."""
         return flat_scales(self.model, self.shown)
 
+    @cached_property
+    def away(self) -> np.ndarray:
+        """Which entries ran to a bound or to infinity, (S,)."""
+        found = self.model.away(self.params)
+        return flattened({name: found.get(name, np.zeros(value.shape)) for name, value in self.shown.items()}) != 0
+
 
 def places_of(shown: Mapping[str, np.ndarray]) -> tuple[Place, ...]:
     """Every entry of parameters by name, in the order of ``flattened``."""

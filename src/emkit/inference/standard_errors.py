@@ -42,7 +42,9 @@ class StandardErrors(Printed):
     scales : dict of arrays of str
         On which scale the interval of each entry is symmetric: "" as it is, "log" or "logit".
     replicates : dict of arrays, or None
-        Of a bootstrap: the estimates of each replicate, (times, ...).
+        Of a bootstrap: the estimates of each replicate, (times, ...); infinite where there is no maximum inside.
+    without : dict of boolean arrays
+        Of a bootstrap: entries that have an interval, of percentiles, but no standard error.
     """
 
     estimates: Mapping[str, np.ndarray]
@@ -51,6 +53,7 @@ class StandardErrors(Printed):
     notes: tuple[str, ...] = ()
     scales: Mapping[str, np.ndarray] = field(default_factory=dict)
     replicates: Mapping[str, np.ndarray] | None = None
+    without: Mapping[str, np.ndarray] = field(default_factory=dict)
     _spread: tuple[np.ndarray, np.ndarray] | None = field(default=None, repr=False)
 
     def __getitem__(self, name: str) -> np.ndarray:
@@ -68,12 +71,14 @@ class StandardErrors(Printed):
         level = level_of(level)
         tails = (0.5 - 0.5 * level, 0.5 + 0.5 * level)
         if self.replicates is not None:
-            ends = {
-                name: np.stack([np.quantile(r, tail, axis=0) for tail in tails], axis=-1) for name, r in self.replicates.items()
-            }
-            return {name: np.where(np.isnan(self.errors[name])[..., None], np.nan, value) for name, value in ends.items()}
+            ends = {name: np.stack([_quantile(r, tail) for tail in tails], axis=-1) for name, r in self.replicates.items()}
+            return {name: np.where(self._has_interval(name)[..., None], value, np.nan) for name, value in ends.items()}
         half = float(ndtri(tails[1]))
         return {name: _wald_ends(self.estimates[name], self.errors[name], self.scales[name], half) for name in self.errors}
+
+    def _has_interval(self, name: str) -> np.ndarray:
+        errors = self.errors[name]
+        return np.asarray(~np.isnan(errors) | self.without.get(name, np.zeros(errors.shape, dtype=bool)))
 
     def test(self, contrast: Callable[[dict[str, np.ndarray]], Any]) -> Wald:
         """Wald's test of whether a function of the parameters is 0.
@@ -99,11 +104,11 @@ class StandardErrors(Printed):
         return wald(at, slopes @ slopes.T)
 
     def table(self, level: float = 0.95) -> list[tuple[str, float, float, float, float]]:
-        """A line for each entry that has a standard error: name, estimate, standard error, ends of its interval."""
+        """A line for each entry that has an interval: name, estimate, standard error (NaN: none), ends of its interval."""
         ends, lines = self.conf_int(level), []
         for name, errors in self.errors.items():
             for index in np.ndindex(errors.shape):
-                if np.isfinite(errors[index]):
+                if self._has_interval(name)[index]:
                     low, high = map(float, ends[name][index])
                     lines.append((str(Place(name, index)), float(self.estimates[name][index]), float(errors[index]), low, high))
         return lines
@@ -113,7 +118,7 @@ class StandardErrors(Printed):
         rows = self.table(level)
         width = max([9, *(len(row[0]) for row in rows)])
         head = f"{'parameter':<{width}}  {'estimate':>12}  {'std. error':>12}  {f'{100 * level:g} % interval':>26}"
-        lines = [f"{name:<{width}}  {v:>12.6g}  {e:>12.4g}  {a:>12.6g}  {b:>12.6g}" for name, v, e, a, b in rows]
+        lines = [f"{name:<{width}}  {v:>12.6g}  {_or_dash(e):>12}  {a:>12.6g}  {b:>12.6g}" for name, v, e, a, b in rows]
         notes = [f"note: {note}" for note in self.notes]
         return "\n".join([f"standard errors by {_IN_WORDS[self.method]}", head, *lines, *notes])
 
@@ -203,13 +208,14 @@ def _of_entries(coordinates: Coordinates, root: np.ndarray, lost: np.ndarray, no
     edge = probability & (at_end | (vague & near & ~unidentified))
     held = np.abs(jacobian * coordinates.steps)[:, coordinates.at_edge].max(axis=1, initial=0.0)
     edge |= ~fixed & (coordinates.scales != "") & (held > _TOUCHED * moves)
+    edge |= ~fixed & coordinates.away
     vague |= ~fixed & (coordinates.scales == "log") & (errors > _EDGE * np.abs(flat))
     unidentified = (unidentified | vague) & ~edge
     errors = np.where(fixed | edge | unidentified, np.nan, errors)
     notes += named(coordinates.places, edge, AT_EDGE)
     notes += named(coordinates.places, unidentified, "not identified by the data: other values fit as well")
     scales = unflattened(coordinates.scales, coordinates.shown)
-    return StandardErrors(coordinates.shown, coordinates.unflat(errors), method, tuple(notes), scales, None, (flat, spread))
+    return StandardErrors(coordinates.shown, coordinates.unflat(errors), method, tuple(notes), scales, _spread=(flat, spread))
 
 
 def _free(coordinates: Coordinates) -> np.ndarray:
@@ -233,6 +239,17 @@ def _root_of_inverse(information: np.ndarray, steps: np.ndarray) -> tuple[np.nda
     lost = directions[:, ~good]
     lost = lost / np.maximum(np.linalg.norm(lost, axis=0), 1e-300)
     return steps[:, None] * directions[:, good] / np.sqrt(values[good]), lost, notes
+
+
+def _quantile(values: np.ndarray, share: float) -> np.ndarray:
+    """Along the first axis; between an infinite value and a finite one lies none, so the nearest is taken."""
+    with np.errstate(invalid="ignore"):
+        found = np.quantile(values, share, axis=0)
+    return np.where(np.isfinite(values).all(axis=0), found, np.quantile(values, share, axis=0, method="nearest"))
+
+
+def _or_dash(value: float) -> str:
+    return "-" if np.isnan(value) else f"{value:.4g}"
 
 
 def named(places: Sequence[Place], which: np.ndarray, what: str) -> list[str]:
