@@ -12,6 +12,7 @@ from emkit.core.model import EStep, Model
 _STEP = 3e-3  # of a parameter's standard error, were nothing hidden: differences of slopes are then good to about 1e-8
 _JACOBIAN_STEP = 1e-2  # of the same
 _MOVES = 1e-12
+_AWAY = 0.1  # of a coordinate: how entries that belong to it are told
 _EDGE = 10.0  # of a log or log odds, as a standard error: a hundredth of an observation stands behind it
 _BENT = 0.2  # of a movement: what one up and one down are unlike
 
@@ -39,8 +40,8 @@ class Coordinates:
     steps : array of shape (P,)
         About one standard error each, were nothing hidden.
     at_edge : array of shape (P,)
-        Which coordinates are held: logs and log odds of what is as good as 0. Nothing is known of them, steps of a standard error
-        would be beyond all numbers, and what they do to others is nothing.
+        Which coordinates are held: logs and log odds of what is as good as 0, and what ran to infinity. Nothing is known of them,
+        steps of a standard error would be beyond all numbers, and what they do to others is nothing.
     """
 
     model: Model
@@ -62,6 +63,7 @@ class Coordinates:
             first = value + model.log_prior(params)
             steps = np.array([_width(model, params, at, i, first, evaluate) for i in range(len(at))])
         edge = np.array([_is_log_at_edge(model, params, at, i, step) for i, step in enumerate(steps)], dtype=bool)
+        edge |= _run_away(model, params, at)
         return cls(model, params, at, np.where(edge | ~np.isfinite(steps), 1.0, steps), edge)
 
     def hypothesis(self, vector: np.ndarray) -> Any:
@@ -117,8 +119,7 @@ class Coordinates:
     @cached_property
     def away(self) -> np.ndarray:
         """Which entries ran to a bound or to infinity, (S,)."""
-        found = self.model.away(self.params)
-        return flattened({name: found.get(name, np.zeros(value.shape)) for name, value in self.shown.items()}) != 0
+        return _away(self.model, self.params)
 
 
 def places_of(shown: Mapping[str, np.ndarray]) -> tuple[Place, ...]:
@@ -153,6 +154,25 @@ def _spread(scale: str, value: np.ndarray) -> np.ndarray:
     square = value.ndim >= 2 and value.shape[-1] == value.shape[-2]
     diagonal = np.broadcast_to(np.eye(value.shape[-1], dtype=bool), value.shape) if square else np.ones(value.shape, dtype=bool)
     return np.where(diagonal, "log", "").ravel()
+
+
+def _away(model: Model, params: Any) -> np.ndarray:
+    found = model.away(params)
+    return flattened({name: found.get(name, np.zeros(np.shape(value))) for name, value in model.shown(params).items()}) != 0
+
+
+def _run_away(model: Model, params: Any, at: np.ndarray) -> np.ndarray:
+    """Coordinates of nothing but entries that ran away, (P,): the objective is flat there, and differences of it are rounding."""
+    away, found = _away(model, params), np.zeros(len(at), dtype=bool)
+    if not away.any():
+        return found
+    for i in range(len(at)):
+        move = np.zeros_like(at)
+        move[i] = _AWAY
+        above, below = (flattened(model.shown(model.unpack(at + sign * move, params))) for sign in (1.0, -1.0))
+        moved = above != below
+        found[i] = bool(moved.any() and away[moved].all())
+    return found
 
 
 def _is_log_at_edge(model: Model, params: Any, at: np.ndarray, i: int, step: float) -> bool:

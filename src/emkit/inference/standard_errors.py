@@ -20,6 +20,8 @@ from emkit.inference.sandwich import Wald, wald
 METHODS = ("observed", "sandwich")
 AT_EDGE = "at the edge of what is possible, where no standard error holds"
 """What notes say of entries such as a probability of 0."""
+UPWARD = "the objective bends upward along these, so the fit is not at a maximum; fit on with a smaller tol"
+"""Of entries that a fit which was cut off has left where others are better."""
 _SINGULAR = 1e-6  # of the information, scaled to unit diagonal: a direction with less is not identified
 _GAIN = 0.1  # nats
 _TOUCHED = 1e-3  # share of an entry's movement that such a direction may have
@@ -161,8 +163,9 @@ def standard_errors(model: Model, params: Any, source: Source, executor: Executo
     evaluate = evaluator(model, source, executor)
     coordinates = Coordinates.of(model, params, evaluate)
     information = observed_information(coordinates, evaluate)
-    root, lost, notes = _root_of_inverse(information, coordinates.steps)
-    notes += _not_at_the_maximum(coordinates, evaluate, root)
+    root, lost, upward = _root_of_inverse(information, coordinates.steps)
+    rising = _rising(coordinates, evaluate, upward)
+    notes = _not_at_the_maximum(coordinates, evaluate, root)
     if method == "sandwich":
         units = sum(block.units if block.weights is None else int((np.asarray(block.weights) > 0).sum()) for block in source)
         what = "rows" if next(iter(source)).lengths is None else "sequences"
@@ -177,7 +180,25 @@ def standard_errors(model: Model, params: Any, source: Source, executor: Executo
         bread = root @ root.T
         values, vectors = np.linalg.eigh(bread @ squared_scores(coordinates, source, executor) @ bread)
         root = vectors * np.sqrt(np.maximum(values, 0.0))
-    return _of_entries(coordinates, root, lost, notes, method)
+    return _of_entries(coordinates, root, lost, rising, notes, method)
+
+
+def _rising(coordinates: Coordinates, evaluate: Any, upward: np.ndarray) -> np.ndarray:
+    """Of directions (P, m), in units of the steps, along which the objective bends upward: those along which it also rises.
+
+    On a ridge, where other values fit as well, it bends up and down by next to nothing. That is no sign of a fit cut off, but of
+    parameters that are not identified.
+    """
+
+    def objective(vector: np.ndarray) -> float:
+        params = coordinates.hypothesis(vector)
+        return float(evaluate(params)[1]) + float(coordinates.model.log_prior(params))
+
+    if not upward.shape[1]:
+        return upward
+    first, moves = objective(coordinates.at), (coordinates.steps[:, None] * upward).T
+    best = [max(objective(coordinates.at + sign * move) for sign in (1.0, -1.0)) for move in moves]
+    return np.asarray(upward[:, np.array(best) > first + _GAIN])
 
 
 def _not_at_the_maximum(coordinates: Coordinates, evaluate: Any, root: np.ndarray) -> list[str]:
@@ -191,15 +212,19 @@ def _not_at_the_maximum(coordinates: Coordinates, evaluate: Any, root: np.ndarra
     ]
 
 
-def _of_entries(coordinates: Coordinates, root: np.ndarray, lost: np.ndarray, notes: list[str], method: str) -> StandardErrors:
-    """The delta method: the covariance of the coordinates is root root'."""
+def _of_entries(
+    coordinates: Coordinates, root: np.ndarray, lost: np.ndarray, rising: np.ndarray, notes: list[str], method: str
+) -> StandardErrors:
+    """The delta method: the covariance of the coordinates is root root'; what moves along directions that it lacks has no error."""
     jacobian, flat = coordinates.jacobian, coordinates.flat(coordinates.params)
     spread = jacobian @ root
     errors = np.sqrt((spread**2).sum(axis=1))
     moves = np.abs(jacobian * coordinates.steps).max(axis=1, initial=0.0)
     fixed = moves == 0
-    along = np.abs((jacobian * coordinates.steps) @ lost).max(axis=1, initial=0.0)
-    unidentified = ~fixed & (along > _TOUCHED * moves)
+    unidentified, risen = (
+        ~fixed & (np.abs((jacobian * coordinates.steps) @ some).max(axis=1, initial=0.0) > _TOUCHED * moves)
+        for some in (lost, rising)
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
         odds = errors / (flat * (1.0 - flat))
     at_end = ((flat < _ZERO) | (flat > 1.0 - _ZERO)) & _free(coordinates)
@@ -212,8 +237,9 @@ def _of_entries(coordinates: Coordinates, root: np.ndarray, lost: np.ndarray, no
     vague |= ~fixed & (coordinates.scales == "log") & (errors > _EDGE * np.abs(flat))
     unidentified = (unidentified | vague) & ~edge
     errors = np.where(fixed | edge | unidentified, np.nan, errors)
+    notes += named(coordinates.places, risen & ~edge, UPWARD)
     notes += named(coordinates.places, edge, AT_EDGE)
-    notes += named(coordinates.places, unidentified, "not identified by the data: other values fit as well")
+    notes += named(coordinates.places, unidentified & ~risen, "not identified by the data: other values fit as well")
     scales = unflattened(coordinates.scales, coordinates.shown)
     return StandardErrors(coordinates.shown, coordinates.unflat(errors), method, tuple(notes), scales, _spread=(flat, spread))
 
@@ -224,8 +250,8 @@ def _free(coordinates: Coordinates) -> np.ndarray:
     return np.concatenate([np.zeros(0, bool), *(np.full(value.size, bool((value > 0).any())) for value in moves.values())])
 
 
-def _root_of_inverse(information: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """A root R with R R' = information^-1, the directions that it leaves out, in units of the steps, and what is to be said."""
+def _root_of_inverse(information: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A root R with R R' = information^-1; in units of the steps the directions that it leaves out, and those that bend upward."""
     scaled = information * np.outer(steps, steps)
     diagonal = np.abs(np.diag(scaled))
     size = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
@@ -233,12 +259,10 @@ def _root_of_inverse(information: np.ndarray, steps: np.ndarray) -> tuple[np.nda
     good = values > _SINGULAR * max(1.0, float(values.max(initial=0.0)))
     directions = vectors / size[:, None]
     lengths = np.linalg.norm(directions, axis=0)
-    notes = []
-    if ((values < -_SINGULAR) & (values < -_UPWARD * lengths**2)).any():
-        notes.append("the objective bends upward in some direction: the fit is not at a maximum; fit on with a smaller tol")
-    lost = directions[:, ~good]
-    lost = lost / np.maximum(np.linalg.norm(lost, axis=0), 1e-300)
-    return steps[:, None] * directions[:, good] / np.sqrt(values[good]), lost, notes
+    directions = directions / np.maximum(lengths, 1e-300)
+    upward = (values < -_SINGULAR) & (values < -_UPWARD * lengths**2)
+    root = steps[:, None] * directions[:, good] * lengths[good] / np.sqrt(values[good])
+    return root, directions[:, ~good], directions[:, upward]
 
 
 def _quantile(values: np.ndarray, share: float) -> np.ndarray:
