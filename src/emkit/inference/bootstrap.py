@@ -14,7 +14,7 @@ from emkit.core.executor import Executor
 from emkit.core.fit import Algorithm
 from emkit.core.model import Infer, Model
 from emkit.execute.threads import Threads
-from emkit.inference.coordinates import flat_scales, flattened, places_of, unflattened
+from emkit.inference.coordinates import flat_scales, flattened, places_of, unflattened, unturned
 from emkit.inference.redraw import Form
 from emkit.inference.standard_errors import AT_EDGE, StandardErrors, named
 
@@ -115,6 +115,7 @@ def _summed_up(model: Model, params: Any, good: np.ndarray, method: str, notes: 
     """From the estimates of replicates, (times, S); what is fixed, or runs away, has no standard deviation to speak of."""
     shown = {name: np.asarray(value, dtype=np.float64) for name, value in model.shown(params).items()}
     flat, scales, places = flattened(shown), flat_scales(model, shown), places_of(shown)
+    good = np.where(scales == "angle", flat + unturned(good - flat, scales), good)
     away = with_ends(model, params, flat) != flat
     lost = ~np.isfinite(good) | ((good == 0.0) & (scales == "log") & (flat != 0.0))
     kept = np.where(lost, flat, good)
@@ -145,7 +146,7 @@ def with_ends(model: Model, params: Any, flat: np.ndarray) -> np.ndarray:
     shown = {name: np.asarray(value, dtype=np.float64) for name, value in model.shown(params).items()}
     found = model.away(params)
     signs = flattened({name: found.get(name, np.zeros(value.shape)) for name, value in shown.items()})
-    low = np.where(flat_scales(model, shown) == "", -np.inf, 0.0)
+    low = np.where(np.isin(flat_scales(model, shown), ("log", "logit")), 0.0, -np.inf)
     return np.where(signs > 0, np.inf, np.where(signs < 0, low, flat))
 
 

@@ -105,7 +105,7 @@ class Coordinates:
             slopes = []
             for share in (_JACOBIAN_STEP, 0.5 * _JACOBIAN_STEP):
                 above, below, apart = self.beside(i, share)
-                slopes.append((self.flat(above) - self.flat(below)) / apart)
+                slopes.append(unturned(self.flat(above) - self.flat(below), self.scales) / apart)
             columns.append((4.0 * slopes[1] - slopes[0]) / 3.0)  # Richardson: the error's first term cancels
         found = np.array(columns).T if columns else np.zeros((len(self.places), 0))
         size = np.abs(found * self.steps).max(axis=1, keepdims=True, initial=0.0)
@@ -113,7 +113,7 @@ class Coordinates:
 
     @cached_property
     def scales(self) -> np.ndarray:
-        """For each entry the scale on which an interval is symmetric: "", "log" or "logit", (S,)."""
+        """For each entry the scale on which an interval is symmetric: "", "log", "logit" or "angle", (S,)."""
         return flat_scales(self.model, self.shown)
 
     @cached_property
@@ -136,6 +136,12 @@ def flat_scales(model: Model, shown: Mapping[str, np.ndarray]) -> np.ndarray:
 def flattened(values: Mapping[str, Any]) -> np.ndarray:
     """All entries of parameters by name, one after the other."""
     return np.concatenate([np.zeros(0), *(np.asarray(value, dtype=np.float64).ravel() for value in values.values())])
+
+
+def unturned(differences: np.ndarray, scales: np.ndarray) -> np.ndarray:
+    """Differences of entries, (..., S), those of angles without whole turns."""
+    turns = np.round(np.where((scales == "angle") & np.isfinite(differences), differences, 0.0) / (2.0 * np.pi))
+    return np.asarray(differences - 2.0 * np.pi * turns)
 
 
 def unflattened(vector: np.ndarray, like: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -42,7 +42,8 @@ class StandardErrors(Printed):
     method : str
     notes : tuple of str
     scales : dict of arrays of str
-        On which scale the interval of each entry is symmetric: "" as it is, "log" or "logit".
+        On which scale the interval of each entry is symmetric: "" as it is, "log" or "logit"; "angle": as it is, and ends may lie
+        beyond (-pi, pi].
     replicates : dict of arrays, or None
         Of a bootstrap: the estimates of each replicate, (times, ...); infinite where there is no maximum inside.
     without : dict of boolean arrays
@@ -232,7 +233,7 @@ def _of_entries(
     vague = probability & ~fixed & (odds > _EDGE)
     edge = probability & (at_end | (vague & near & ~unidentified))
     held = np.abs(jacobian * coordinates.steps)[:, coordinates.at_edge].max(axis=1, initial=0.0)
-    edge |= ~fixed & (coordinates.scales != "") & (held > _TOUCHED * moves)
+    edge |= ~fixed & np.isin(coordinates.scales, ("log", "logit")) & (held > _TOUCHED * moves)
     edge |= ~fixed & coordinates.away
     vague |= ~fixed & (coordinates.scales == "log") & (errors > _EDGE * np.abs(flat))
     unidentified = (unidentified | vague) & ~edge
