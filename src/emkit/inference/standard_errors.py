@@ -91,20 +91,41 @@ class StandardErrors(Printed):
         contrast : callable
             From the parameters by name to numbers that are 0 under the hypothesis, such as
             ``lambda p: p["means"][0] - p["means"][1]``.
+
+        Raises
+        ------
+        ParameterError
+            For what is no such function, asks for parameters that are not there, or gives no numbers.
         """
         if self._spread is None:
             raise ParameterError(f"standard errors by {self.method!r} keep no covariance of all entries; take 'observed'")
         flat, root = self._spread
-        at = np.atleast_1d(np.asarray(contrast(unflattened(flat, self.estimates)), dtype=np.float64)).ravel()
-        moved = []
+        at, moved = self._contrasted(contrast, flat), []
         for direction in root.T:  # the covariance is root root': a step along each of its columns
-            high, low = (
-                np.atleast_1d(np.asarray(contrast(unflattened(flat + sign * 1e-3 * direction, self.estimates)))).ravel()
-                for sign in (1.0, -1.0)
-            )
+            high, low = (self._contrasted(contrast, flat + sign * 1e-3 * direction) for sign in (1.0, -1.0))
             moved.append((high - low) / 2e-3)
         slopes = np.array(moved).T if moved else np.zeros((len(at), 0))
         return wald(at, slopes @ slopes.T)
+
+    def _contrasted(self, contrast: Callable[[dict[str, np.ndarray]], Any], flat: np.ndarray) -> np.ndarray:
+        """The numbers that a contrast makes of the parameters, one after another."""
+        there = ", ".join(f"{name} {value.shape}" for name, value in self.estimates.items())
+        name = "means" if "means" in self.estimates else next(iter(self.estimates))
+        such = f"such as lambda p: p[{name!r}][0] - p[{name!r}][1]"
+        if not callable(contrast):
+            raise ParameterError(
+                f"contrast={contrast!r}: give a function of the parameters that is 0 where the hypothesis holds, {such}; there are "
+                f"{there}",
+                parameter="contrast",
+            )
+        try:
+            found = np.atleast_1d(np.asarray(contrast(unflattened(flat, self.estimates)))).ravel()
+        except (KeyError, IndexError) as error:
+            what = f"has no {error}" if isinstance(error, KeyError) else f"asks for what is not there, {error}"
+            raise ParameterError(f"contrast {what}; there are {there}", parameter="contrast") from error
+        if found.dtype.kind not in "biuf" or not len(found):
+            raise ParameterError(f"contrast gives {found.tolist()!r}: it has to give numbers, {such}", parameter="contrast")
+        return found.astype(np.float64)
 
     def table(self, level: float = 0.95) -> list[tuple[str, float, float, float, float]]:
         """A line for each entry that has an interval: name, estimate, standard error (NaN: none), ends of its interval."""
