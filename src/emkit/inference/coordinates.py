@@ -1,6 +1,6 @@
 """A hypothesis as a vector of its free parameters, and how what users see follows from it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -100,16 +100,41 @@ class Coordinates:
     @cached_property
     def jacobian(self) -> np.ndarray:
         """Derivatives of all entries with respect to all coordinates, (S, P): central differences, twice, extrapolated."""
-        columns = []
-        for i in range(len(self.at)):
-            slopes = []
-            for share in (_JACOBIAN_STEP, 0.5 * _JACOBIAN_STEP):
-                above, below, apart = self.beside(i, share)
-                slopes.append(unturned(self.flat(above) - self.flat(below), self.scales) / apart)
-            columns.append((4.0 * slopes[1] - slopes[0]) / 3.0)  # Richardson: the error's first term cancels
-        found = np.array(columns).T if columns else np.zeros((len(self.places), 0))
+        found = np.zeros((len(self.places), len(self.at)))
+        for together, moved in self._apart():
+            slopes = [self._slopes(together, share) for share in (_JACOBIAN_STEP, 0.5 * _JACOBIAN_STEP)]
+            both = (4.0 * slopes[1] - slopes[0]) / 3.0  # Richardson: the error's first term cancels
+            for i, mine in zip(together, moved, strict=True):
+                found[mine, i] = both[mine] / self.steps[i]
         size = np.abs(found * self.steps).max(axis=1, keepdims=True, initial=0.0)
         return np.where(np.abs(found * self.steps) > _MOVES * np.maximum(size, np.abs(self.flat(self.params))[:, None]), found, 0.0)
+
+    def _slopes(self, together: Sequence[int], share: float) -> np.ndarray:
+        """Derivatives of all entries as some coordinates move at once, each by a share of its step, per step."""
+        step = np.zeros_like(self.at)
+        step[list(together)] = share * self.steps[list(together)]
+        above, below = (self.flat(self.hypothesis(self.at + sign * step)) for sign in (1.0, -1.0))
+        return np.asarray(unturned(above - below, self.scales) / (2.0 * share))
+
+    def _apart(self) -> list[tuple[list[int], list[np.ndarray]]]:
+        """Coordinates in groups within which no two move the same entry, and the numbers of the entries that each moves.
+
+        Curtis, Powell and Reid (1974), On the estimation of sparse Jacobian matrices, IMA J. Appl. Math. 13, 117-119.
+        """
+        here = self.flat(self.hypothesis(self.at))  # with the rounding that unpacking brings
+        groups, taken = list[tuple[list[int], list[np.ndarray]]](), list[np.ndarray]()
+        for i in range(len(self.at)):
+            step = np.zeros_like(self.at)
+            step[i] = _JACOBIAN_STEP * self.steps[i]
+            changed = self.flat(self.hypothesis(self.at + step)) != here
+            g = next((g for g, those in enumerate(taken) if not (those & changed).any()), len(groups))
+            if g == len(groups):
+                groups.append(([], []))
+                taken.append(np.zeros(len(here), dtype=bool))
+            groups[g][0].append(i)
+            groups[g][1].append(np.flatnonzero(changed))
+            taken[g] |= changed
+        return groups
 
     @cached_property
     def scales(self) -> np.ndarray:

@@ -19,7 +19,7 @@ class WithResult(Protocol):
 
 
 _WITHOUT_TRACE = {
-    StopReason.SET_BY_HAND: "the parameters were set by hand",
+    StopReason.SET_BY_HAND: "nothing was fitted: the parameters were set by hand",
     StopReason.STREAM: (
         "partial_fit learnt from a stream, which has neither iterations nor starts; keep score(X) after each partial_fit, or fit(X)"
     ),
@@ -35,8 +35,8 @@ def result_of(fit: Any) -> Result:
     else:
         raise ParameterError("give a fitted estimator of emkit's that is fitted by EM, or its result_", parameter="estimator")
     if not found.trace:
-        why = _WITHOUT_TRACE.get(found.reason, f"the fit kept no course ({found.reason.value})")
-        raise ParameterError(f"there is nothing to draw: {why}", parameter="estimator")
+        why = _WITHOUT_TRACE.get(found.reason, f"the fit kept no objective by iteration: {found.reason.value}")
+        raise ParameterError(why, parameter="estimator")
     return found
 
 
