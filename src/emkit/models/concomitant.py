@@ -242,6 +242,14 @@ class ConcomitantMixture(ConcomitantColumns):
         """Counts."""
         return stats.counts
 
+    def narrowest(self, params: ConcomitantParams, stats: ConcomitantStats) -> tuple[np.ndarray, np.ndarray] | None:
+        """Of the components, in the places of the family's columns."""
+        found = self.family.narrowest(params.components)
+        if found is None:
+            return None
+        wide = self._wide(found, np.full((self.n_hidden, self.known[0].width), np.nan))
+        return wide, np.broadcast_to(stats.counts[:, None], wide.shape)
+
     def slivers(self, params: ConcomitantParams, stats: ConcomitantStats) -> tuple[Sliver, ...]:
         """As the family says of its components."""
         return slivers_of("component", stats.counts, self.family.slivers(params.components, stats.counts))

@@ -40,8 +40,9 @@ def command(
         fit = open_fit(model, file, talk, unseen, weights=weights, labels=labels)
         how: dict[str, Any] = {"method": method, "n_replicates": replicates, "random_state": seed, "n_jobs": n_jobs}
         if fit.target is not None:
-            how["y"] = fit.target
-        found = fit.fitted.standard_errors_of_rows(fit.rows, fit.weights, fit.labels, **how)
+            found = fit.fitted.standard_errors(fit.rows, fit.target, fit.weights, **how)
+        else:
+            found = fit.fitted.standard_errors_of_rows(fit.rows, fit.weights, fit.labels, **how)
         intervals = found.conf_int(level)
     if not as_json:
         print(found.as_text(level))
