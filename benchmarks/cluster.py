@@ -19,7 +19,8 @@ import numpy as np
 
 from benchmarks import measure
 from emkit import Block, ClusterError, FiniteMixture, Gaussian, Threads
-from emkit.core.block import BlockSource, Source
+from emkit.core.block import Source
+from emkit.core.block_source import BlockSource
 from emkit.core.columns import Columns
 from emkit.core.model import EStep
 

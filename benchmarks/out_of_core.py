@@ -128,13 +128,24 @@ def memory(home: Path, sizes: list[int]) -> list[dict[str, Any]]:
 
 
 def main(arguments: Any) -> None:
+    from benchmarks import out_of_core_hmm
+
     if arguments.fit:
         print(json.dumps(fit(*json.loads(arguments.fit))))
         return
+    if arguments.hmm:
+        print(json.dumps(out_of_core_hmm.one(*json.loads(arguments.hmm))))
+        return
+    found: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory(prefix="emkit-out-of-core-", dir=arguments.folder) as name:
         home = Path(name)
-        problems = [one_size(home, d, k, arguments.rows, arguments.repeats) for d, k in ((16, 16), (4, 4))]
-        peaks = memory(home, arguments.sizes)
+        if arguments.only in (None, "mixture"):
+            problems = [one_size(home, d, k, arguments.rows, arguments.repeats) for d, k in ((16, 16), (4, 4))]
+            found["out_of_core"] = {"problems": problems, "memory": memory(home, arguments.sizes)}
+        if arguments.only in (None, "hmm"):
+            how = (arguments.hmm_rows, arguments.hmm_iterations, arguments.hmm_threads, arguments.repeats)
+            found["out_of_core_hmm"] = {"rows": out_of_core_hmm.run(home, *how)}
     about = {**measure.machine(), "pyarrow": pa.__version__}
-    path = measure.save("out_of_core", {"machine": about, "problems": problems, "memory": peaks})
-    print(f"\nsaved {path}")
+    for name, results in found.items():
+        path = measure.save(name, {"machine": about, **results}, arguments.save if arguments.only else None)
+        print(f"\nsaved {path}")

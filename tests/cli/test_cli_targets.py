@@ -66,3 +66,11 @@ def test_what_cannot_be_is_refused(emkit, curve, one_line):
     assert "too" in one_line(emkit("fit", curve, "--model", "rbf", "--target", "y", "--columns", "x,y"))
     curve.write_text("x,y\n1,2\n2,\n3,4\n")
     assert "row 1" in one_line(emkit("fit", curve, "--model", "rbf", "--target", "y"))
+
+
+def test_known_labels_are_of_no_use_beside_a_target(emkit, curve, one_line):
+    """A model with a target is told of none, so that none are read and dropped."""
+    fit = ("fit", curve, "--model", "regressions", "--target", "y", "--columns", "x", "-k", 2, "--max-iter", 5)
+    assert emkit(*fit, "--out", "m.safetensors").exit_code in (0, 3)
+    for said in (fit, ("errors", "m.safetensors", curve), ("report", "m.safetensors", curve)):
+        assert "leave out --labels" in one_line(emkit(*said, "--labels", "n"))

@@ -178,3 +178,59 @@ def test_models_of_the_other_estimators(emkit, tmp_path):
     assert [row["state"] for row in rows] == model.predict(x).tolist()
     assert lines_of(emkit("forecast", "m.safetensors", "x.npy"))[0] == ["step", "p0", "p1", "mean_x0", "sd_x0"]
     assert json.loads(emkit("inspect", "m.safetensors", "--json").stdout)["estimator"] == "PoissonHMM"
+
+
+class TestFolders:
+    """Sequences in files, which go on from one to the next."""
+
+    @pytest.fixture
+    def walks(self, tmp_path):
+        """Six sequences in the files of the folder walks, told apart by id and, in other words, by name; and as a table."""
+        rng = np.random.default_rng(0)
+        who = np.repeat(np.arange(6), [40, 3, 60, 1, 25, 11])
+        names = np.array(["ann", "bob", "cy", "di", "ed", "flo"])[who]
+        table = pa.table({"id": who, "v": rng.normal(4.0 * (np.arange(len(who)) // 8 % 2), 1.0), "name": names})
+        (tmp_path / "walks").mkdir()
+        for i, begin in enumerate(range(0, len(who), 47)):
+            parquet.write_table(table.slice(begin, 47), tmp_path / "walks" / f"{i}.parquet", row_group_size=20)
+        return table
+
+    def result(self, folder):
+        return pa.concat_tables(parquet.read_table(path) for path in sorted(folder.iterdir()))
+
+    def test_a_folder_becomes_a_folder(self, emkit, walks, tmp_path):
+        words = ("--model", "hmm", "-k", 2, "--sequence", "id", "--columns", "v", "--n-init", 1, "--out", "m.safetensors")
+        assert emkit("fit", "walks", *words).exit_code == 0
+        said = emkit("predict", "m.safetensors", "walks", "--out", "out")
+        assert said.exit_code == 0 and "140 rows written to the folder 'out'" in said.stderr, said.stderr
+        model = library.load("m.safetensors")
+        for sequence in ("id", "name"):
+            more = ("--sequence", sequence, "--prefix", f"{sequence}_")
+            assert emkit("predict", "m.safetensors", "walks/*.parquet", "--out", f"by-{sequence}", *more).exit_code == 0
+            assert self.result(tmp_path / f"by-{sequence}")[f"{sequence}_state"].equals(self.result(tmp_path / "out")["state"])
+        found = model.table(walks.select(["id", "v"]))
+        np.testing.assert_array_equal(self.result(tmp_path / "out")["state"], found["state"])
+        np.testing.assert_allclose(self.result(tmp_path / "out")["p1"], found["p1"], atol=1e-12)
+
+    def test_a_model_that_knows_no_sequences_is_told_them(self, emkit, walks, tmp_path, one_line):
+        x, lengths = walks["v"].to_numpy()[:, None], np.unique(walks["id"], return_counts=True)[1]
+        model = library.HMM(2, n_init=1, random_state=0).fit(x, lengths=lengths)
+        model.save("m.safetensors")
+        parquet.write_table(walks, "walks.parquet")
+        assert "set sequence=" in one_line(emkit("predict", "m.safetensors", "walks", "--out", "out"))
+        assert "has 2 beside 'id'" in one_line(emkit("predict", "m.safetensors", "walks.parquet", "--sequence", "id"))
+        for path in [tmp_path / "walks.parquet", *(tmp_path / "walks").iterdir()]:
+            parquet.write_table(parquet.read_table(path).select(["id", "v"]), path)
+        (tmp_path / "one").mkdir()
+        for data, out in (("walks", "out"), ("walks.parquet", "one/rows.parquet")):
+            said = emkit("predict", "m.safetensors", data, "--out", out, "--sequence", "id")
+            assert said.exit_code == 0, said.stderr
+        for folder in ("out", "one"):
+            np.testing.assert_array_equal(self.result(tmp_path / folder)["state"], model.predict(x, lengths))
+
+    def test_refusals(self, emkit, walks, visits, model, one_line):
+        assert "rows are independent" in one_line(emkit("predict", model, "d.csv", "--sequence", "name"))
+        assert emkit(*visits.fit, "--out", "m.safetensors").exit_code == 0
+        assert "puts steps in order" in one_line(emkit("predict", "m.safetensors", "visits.csv", "--sequence", "t"))
+        assert "order= beside a stream" in one_line(emkit("predict", "m.safetensors", "walks", "--out", "out"))
+        assert "give --out a folder" in one_line(emkit("predict", "m.safetensors", "walks"))

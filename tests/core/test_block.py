@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from emkit import ArraySource, Block, SequenceSource
-from emkit.core.block import BlockSource
+from emkit.core.block_source import BlockSource
 from emkit.core.columns import Columns
 
 RNG = np.random.default_rng(0)

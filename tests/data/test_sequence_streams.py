@@ -118,6 +118,61 @@ def test_texts_name_sequences_and_symbols(tmp_path, small_blocks):
     assert streamed.score(str(folder)) == pytest.approx(streamed.score(frame), rel=1e-12)
 
 
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("kind", ["file", "callable", "cache"])
+def test_any_column_of_a_matrix_may_tell_sequences_apart(tmp_path, small_blocks, table, place, kind):
+    """Matrices have no names by which their columns could be put in order."""
+    cells = table[["a", "b"]].to_numpy()
+    matrix = np.insert(cells, place, table["who"], axis=1)
+    np.save(tmp_path / "rows.npy", matrix)
+    data = (lambda: iter(np.array_split(matrix, 7))) if kind == "callable" else str(tmp_path / "rows.npy")
+    found = sequence_stream(stream(data, cache=tmp_path / "cache") if kind == "cache" else data, f"x{place}")
+    np.testing.assert_array_equal(found.lengths, LENGTHS)
+    assert found.columns.names == tuple(f"x{j}" for j in range(3) if j != place)
+    np.testing.assert_array_equal(np.concatenate([block.x for block in found]), cells)
+    again = sequence_stream(data, f"x{place}", like=found.columns)
+    np.testing.assert_array_equal(again.lengths, LENGTHS)
+    np.testing.assert_array_equal(np.concatenate([block.x for block in again]), cells)
+
+
+def test_columns_of_a_matrix_are_found_by_the_names_of_the_fit(tmp_path, small_blocks):
+    rng = np.random.default_rng(0)
+    x = np.column_stack([rng.normal(6.0 * rng.integers(0, 2, 500), 1), rng.normal(100, 1, 500)])
+    np.save(tmp_path / "rows.npy", x)
+    frame = pd.DataFrame({"x1": x[:, 1], "x0": x[:, 0]})
+    model = GaussianMixture(2, random_state=0).fit(frame)
+    path = str(tmp_path / "rows.npy")
+    assert model.score(path) == pytest.approx(model.score(frame), rel=1e-12)
+    assert model.predict_to(path, tmp_path / "out") == 500
+    written = parquet.read_table(tmp_path / "out" / "rows.parquet").to_pandas()
+    np.testing.assert_array_equal(written["label"], model.predict(frame))
+    np.testing.assert_array_equal(written[["x0", "x1"]], x)
+    np.testing.assert_array_equal(np.concatenate([block.x for block in stream(path, columns=["x1"])]), x[:, 1:])
+    assert list(stream(path, columns=["speed", "height"]).columns.names) == ["speed", "height"]
+    with pytest.raises(DataError, match="columns names 1 columns; the rows have 2"):
+        stream(path, columns=["speed"])
+
+
+def test_texts_may_name_any_number_of_sequences(tmp_path, small_blocks, monkeypatch):
+    """A category has 50,000 levels at most, and not one in each row: of sequences there may be more, and each may be one row."""
+    from emkit.data import layout, scanning
+
+    monkeypatch.setattr(scanning, "MOST_LEVELS", 20)
+    monkeypatch.setattr(layout, "_MANY", 10)
+    rng = np.random.default_rng(0)
+    for lengths in (rng.integers(1, 9, 70), np.ones(70, dtype=int)):
+        who = np.repeat([f"{9 * i % 70}x" for i in range(70)], lengths)
+        frame = pd.DataFrame({"who": who, "a": rng.normal(size=len(who))})
+        home = str(written(tmp_path / f"{len(who)}", frame, 3, 20))
+        np.testing.assert_array_equal(sequence_stream(home, "who").lengths, lengths)
+        settings = {"sequence": "who", "n_init": 1, "max_iter": 2, "tol": 0, "random_state": 0}
+        model = HMM(2, **settings).fit(home)
+        assert model.score(home) == pytest.approx(model.score(frame), rel=1e-12)
+        assert sequence_stream(home, "who").called(3) == "sequence '27x'"
+        with pytest.raises(DataError, match="an identifier"):
+            GaussianMixture(1).fit(home)
+
+
 def test_a_sample_is_of_whole_sequences(tmp_path, small_blocks, table):
     found = sequence_stream(str(written(tmp_path / "data", table, 4, 90)), "who", "w")
     rng = np.random.default_rng(0)
@@ -182,7 +237,7 @@ class TestRefusals:
             HMM(2).fit(GaussianMixture(1).fit(table[["b"]])._source(table[["b"]]))
         model = self.fitted(folder)
         with pytest.raises(ParameterError, match="needs the sequences in memory"):
-            model.predict(folder)
+            model.impute(folder)
         with pytest.raises(DataError, match="'b'"):
             model.score(str(written(tmp_path / "less", table.drop(columns="b"), 1, 5000)))
 

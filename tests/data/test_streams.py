@@ -11,7 +11,9 @@ from pyarrow import csv, feather, parquet
 
 import emkit
 from emkit import DataError, GaussianMixture, ParameterError, Threads
+from emkit.core.columns import Column, Columns
 from emkit.core.model import EStep
+from emkit.data import layout
 from emkit.data.rows import ArraySource
 from emkit.data.stream import stream
 
@@ -167,3 +169,32 @@ def test_words_are_levels_from_a_pass_over_them(tmp_path):
     memory = emkit.Mixture(2, random_state=0, n_init=2).fit(frame)
     assert model.columns_[1].levels == memory.columns_[1].levels
     np.testing.assert_allclose(np.sort(model.number_means_.ravel()), np.sort(memory.number_means_.ravel()), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("levels", "cells"),
+    [
+        (("no", "perhaps", "yes"), pa.array(["yes", None, "no", "yes"])),
+        (("no", "yes"), pa.array(["yes", None, "no"]).dictionary_encode()),
+        ((1, 3, 7), pa.array([7, None, 3, 1])),
+        ((1, 3, 7), pa.array([7.0, float("nan"), 3.0, None])),
+        ((False, True), pa.array([True, None, False])),
+    ],
+)
+@pytest.mark.parametrize("unseen", ["error", "missing"])
+def test_many_levels_have_the_numbers_that_few_have(monkeypatch, levels, cells, unseen):
+    """They are looked up in another way."""
+    columns = Columns((Column("a", "category", levels), Column("b")))
+    found = []
+    for most in (0, 1000):
+        monkeypatch.setattr(layout, "_MANY", most)
+        laid = layout.Layout(columns, ("a", "b"), unseen=unseen)
+        rows = pa.table({"a": cells, "b": np.zeros(len(cells))})
+        found.append(laid.matrix(rows))
+        other = pa.table({"a": pa.array(["new"]) if isinstance(levels[0], str) else pa.array([9.0]), "b": [0.0]})
+        if unseen == "error":
+            with pytest.raises(DataError, match=r"column 'a' row 0 is (9.0|'new'), a level that was not there in the fit"):
+                laid.matrix(other)
+        else:
+            assert np.isnan(laid.matrix(other)[0, 0])
+    np.testing.assert_array_equal(*found)

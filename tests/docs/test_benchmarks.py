@@ -63,6 +63,18 @@ def test_the_benchmark_of_tensors_runs(tmp_path):
     assert all(min(row["cpu"].values()) > 0 for row in found["cpu"])
 
 
+def test_the_benchmark_of_sequences_in_files_runs(tmp_path):
+    path = tmp_path / "out_of_core_hmm.json"
+    words = ["--only", "hmm", "--hmm-rows", "30000", "--hmm-iterations", "2", "--repeats", "1", "--save", str(path)]
+    command = [sys.executable, "-m", "benchmarks", "out_of_core", *words]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])}
+    subprocess.run(command, cwd=ROOT, check=True, env=environment)
+    found = json.loads(path.read_text())["rows"]
+    assert [row["what"] for row in found] == ["fit", "predict"]
+    for row in found:
+        assert row["off"] < 1e-10 and min(row["stream"]["peak_mb"], row["memory"]["peak_mb"]) > 0
+
+
 def test_the_benchmark_of_gaussian_mixture_regression_runs(tmp_path):
     pytest.importorskip("gmr")
     path = tmp_path / "gmr.json"

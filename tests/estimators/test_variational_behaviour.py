@@ -9,7 +9,7 @@ from sklearn.exceptions import NotFittedError
 from small_models import LENGTHS, ONE, quietly, reals, sequence_log_likelihood, state, symbols
 
 from emkit import CollapseError, DataError, ParameterError, VariationalCategoricalHMM, VariationalGaussianHMM, load
-from emkit.estimators.hmmlearn import ConvergenceMonitor
+from emkit.estimators.hmmlearn_monitor import ConvergenceMonitor
 
 KINDS = ("full", "tied", "diag", "spherical")
 MAKE = {

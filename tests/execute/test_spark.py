@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,6 +27,9 @@ pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::Resour
 def spark():
     """Two cores of this machine; a task may be lost three times."""
     os.environ["PYSPARK_PYTHON"] = sys.executable
+    # Its workers are processes of their own, which find the sources that the tests define as pytest does here.
+    tests, given = str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = tests if not given else os.pathsep.join([tests, given])
     builder = pyspark.sql.SparkSession.builder.master("local[2,4]").config("spark.ui.enabled", "false")
     builder = builder.config("spark.driver.host", "127.0.0.1").config("spark.driver.bindAddress", "127.0.0.1")
     with warnings.catch_warnings():

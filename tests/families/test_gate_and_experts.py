@@ -11,8 +11,10 @@ from scipy.stats import multivariate_normal, norm
 from emkit import ArraySource, DataError, Experts, FiniteMixture, Gaussian, LinearExpert, LogitExpert, ParameterError, Poisson
 from emkit.core.block import Block
 from emkit.families.column_parts import ColumnPart
+from emkit.families.experts import joint
 from emkit.families.experts.logits import log_classes
 from emkit.families.experts.nodes import nodes
+from emkit.families.gaussian.conditional import matrices
 from emkit.testing import check_family, check_model
 from support.datasets import FOLDER
 
@@ -45,6 +47,17 @@ def test_gate_and_line_as_one_normal_distribution(shape, constant, n):
     each = [way(components, log_weights, block, rows=True, responsibilities=True) for way in (family.joint_pass, family.plain_pass)]
     assert_allclose(each[0].rows, each[1].rows, rtol=1e-9, atol=1e-9)
     assert_allclose(each[0].responsibilities, each[1].responsibilities, atol=1e-9)
+
+
+def test_the_joint_distribution_is_made_once_for_all_blocks(monkeypatch):
+    rng = np.random.default_rng(0)
+    table = rng.normal(size=(100, 2))
+    model = FiniteMixture(Experts.of(Gaussian("full"), LinearExpert(target=1), (0,), target=1), 2).resolve(ArraySource(table))
+    params, made = model.init(ArraySource(table), rng, 0), []
+    monkeypatch.setattr(joint, "matrices", lambda gate: made.append(gate) or matrices(gate))
+    for block in (Block(table[:60]), Block(table[60:], start=60)):
+        model.e_step(params, block)
+    assert len(made) == 1
 
 
 def test_a_line_without_spread_is_worked_on_part_by_part():

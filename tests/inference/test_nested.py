@@ -64,6 +64,8 @@ def test_what_has_no_such_distribution_is_refused(shapes):
     by_hand.weights_, by_hand.means_, by_hand.covariances_ = full.weights_, full.means_, full.covariances_
     with pytest.raises(ParameterError, match="set by hand"):
         full.compare_lr_test(by_hand)
+    with pytest.raises(ParameterError, match="rows that partial_fit learnt from are gone"):
+        full.compare_lr_test(GaussianMixture(2, covariance_type="diag").partial_fit(TWO))
     with pytest.raises(NotFittedError):
         full.compare_lr_test(GaussianMixture(2))
     bayes = VariationalGaussianHMM(2, n_init=1, random_state=0).fit(TWO)
@@ -78,3 +80,14 @@ def test_a_larger_model_that_is_worse_is_at_a_local_optimum(shapes):
     with pytest.warns(UserWarning, match=r"local optimum|not converged"):
         found = bad.compare_lr_test(shapes["tied"])
     assert found.statistic == 0.0 and found.p == 1.0
+
+
+def test_criteria_after_partial_fit_are_of_the_data_that_are_given():
+    from emkit.execute.threads import Threads
+    from emkit.selection.criteria import criteria
+
+    stream = GaussianMixture(2, random_state=0)
+    for _ in range(3):
+        stream.partial_fit(TWO)
+    found = criteria(stream.result_, stream._new(TWO), Threads(1))
+    assert found.bic == pytest.approx(stream.bic(TWO)) and found.log_likelihood == pytest.approx(stream.score(TWO) * len(TWO))

@@ -262,6 +262,24 @@ def test_wald_tests(mixture):
     assert one.df == 1 and one.statistic == pytest.approx(4.0, rel=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("contrast", "said"),
+    [
+        ("means", "contrast='means': give a function of the parameters"),
+        (3, "such as lambda p: p\\['means'\\]"),
+        (lambda p: p["mean"], r"has no 'mean'; there are weights \(2,\), means \(2, 2\)"),
+        (lambda p: p["means"][5], "asks for what is not there, index 5"),
+        (lambda p: None, "has to give numbers"),
+        (lambda p: ["a"], "has to give numbers"),
+        (lambda p: [], "has to give numbers"),
+    ],
+)
+def test_contrasts_that_are_none(mixture, contrast, said):
+    with pytest.raises(ParameterError, match=said) as caught:
+        mixture.standard_errors(two_groups()).test(contrast)
+    assert caught.value.parameter == "contrast"
+
+
 def test_summary_shows_what_was_asked_for_last(mixture):
     fresh = GaussianMixture(1).fit(two_groups())
     with pytest.raises(ParameterError, match="standard_errors"):

@@ -72,6 +72,10 @@ def test_nothing_fitted_has_no_trace():
     model.weights_, model.means_, model.covariances_ = [1.0], [[0.0]], [[[1.0]]]
     with pytest.raises(ParameterError, match="set by hand"):
         plots.starts(model)
+    stream = GaussianMixture(1).partial_fit(np.random.default_rng(0).normal(size=(50, 2)))
+    for draw in (plots.trace, plots.starts):
+        with pytest.raises(ParameterError, match="partial_fit learnt from a stream, which has neither iterations nor starts"):
+            draw(stream)
     with pytest.raises(ParameterError, match="no fit"):
         plots.trace([])
     with pytest.raises(ParameterError, match="give a fitted estimator"):

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from emkit import Block, FiniteMixture, Gaussian, HiddenMarkov
-from emkit.core.block import BlockSource, Source
+from emkit.core.block import Source
+from emkit.core.block_source import BlockSource
 from emkit.core.columns import Columns
 from emkit.core.model import EStep
 from emkit.execute.threads import Threads

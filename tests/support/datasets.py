@@ -30,3 +30,8 @@ def npreg():
 def co2():
     """Gross national product and emissions of carbon dioxide a head of 28 countries in 1996, (28, 2)."""
     return np.loadtxt(FOLDER / "co2data.csv", delimiter=",", skiprows=1)
+
+
+def acidity():
+    """Log(acid-neutralising capacity + 50) of 155 lakes in the northeastern United States, (155, 1)."""
+    return np.loadtxt(FOLDER / "acidity.csv", skiprows=1, ndmin=2)

@@ -19,6 +19,7 @@ from emkit.core.errors import ImpossibleSequenceError
 from emkit.core.fit import Algorithm, Problem
 from emkit.core.result import Step
 
+_TURNED = 1e-8  # radians: what a whole turn changes in an angle, by rounding
 _REFUSALS = 3  # in a row, before an EM step
 _PAIRS = 8  # of moves and turns since the method began afresh, before a predicted gain is believed
 _MARGIN = 20.0  # in 42 fits of 14 models up to 20 times what was predicted was still to come
@@ -105,6 +106,14 @@ class State:
         flattest = min(self.flattest, bend(move, turn, new.information))
         return replace(new, known=known, direction=direction, predicted=predicted, flattest=flattest)
 
+    def beside(self, problem: Problem, params: Any, near: np.ndarray) -> "State":
+        """With whole turns added to angles, which ``pack`` has within (-pi, pi], so that they lie nearest to those of ``near``."""
+        turns = 2.0 * np.pi * np.round((near - self.at) / (2.0 * np.pi))
+        if not turns.any():
+            return self
+        again = problem.model.pack(problem.model.unpack(self.at + turns, params))
+        return replace(self, at=np.where(np.abs(again - self.at) < _TURNED, self.at + turns, self.at))
+
     @property
     def length(self) -> float:
         """Of the step to be tried, in full ones."""
@@ -154,7 +163,8 @@ class Accelerated(Algorithm):
         aim = self.aim(problem, step, state)
         if aim is None:
             new = EM().advance(problem, step)
-            return self.after_em(problem, step, state, new, State.found(problem, new))
+            here = State.found(problem, new)
+            return self.after_em(problem, step, state, new, None if here is None else here.beside(problem, new.params, state.at))
         tried = self._tried(problem, step, aim)
         here = State.found(problem, tried, aim) if tried is not None and self.rises(problem, step, state, tried) else None
         return self.after_trial(problem, step, state, tried, here)

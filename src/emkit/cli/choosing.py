@@ -117,12 +117,17 @@ def rows_for(fitted: Any, table: Any, file: DataFile, model: Path) -> Any:
     keys = fitted.key_columns()
     if names is None:
         expected = fitted.n_features_in_
-        if table.num_columns != expected:
+        there = dict(zip(keys, find_columns(table.column_names, list(keys.values()), file.path), strict=True))
+        others = [name for name in table.column_names if name not in there.values()]
+        if len(others) != expected:
+            beside = f" beside {', '.join(map(repr, there.values()))}" if there else ""
             raise Refusal(
-                f"{str(model)!r} was fitted to {expected} columns without names, {str(file.path)!r} has {table.num_columns}; "
+                f"{str(model)!r} was fitted to {expected} columns without names, {str(file.path)!r} has {len(others)}{beside}; "
                 "fit to a table with column names, or give a file of just those columns"
             )
-        refuse_text(table, table.column_names, file)
+        refuse_text(table, others, file)
+        if there:
+            return with_keys(table, others, there, file).rename_columns([*others, *keys.values()])
         import numpy as np
 
         return np.column_stack([column.cast("float64").to_numpy() for column in table.columns])

@@ -121,8 +121,16 @@ def settings_of(pairs: list[str]) -> dict[str, Any]:
     return out
 
 
-def for_new_data(fitted: Any, gaps: str | None, unseen: str | None) -> None:
-    """Let jumps in the order column and new levels of categories mean something else than in the fit; None changes nothing."""
+def for_new_data(fitted: Any, gaps: str | None, unseen: str | None, sequence: str | None = None) -> None:
+    """Let jumps in the order column and new levels of categories mean something else than in the fit, and another column tell
+    sequences apart; None changes nothing.
+    """
+    if sequence is not None:
+        if "sequence" not in fitted.get_params(deep=False):
+            raise Refusal(f"--sequence says which rows belong together; to a {type(fitted).__name__} rows are independent")
+        if sequence == fitted.key_columns().get("order"):
+            raise Refusal(f"--sequence {sequence!r} is the column that puts steps in order")
+        fitted.set_params(sequence=sequence)
     if gaps is not None:
         if "order" not in fitted.key_columns():
             raise Refusal("--gaps says what jumps in an order column mean; this model was fitted without one")

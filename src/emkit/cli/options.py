@@ -82,6 +82,12 @@ Emission = Annotated[
 Sequence = Annotated[
     str | None, typer.Option(metavar="COLUMN", help="Which sequence a row of an hmm belongs to; without it all are one.")
 ]
+OtherSequence = Annotated[
+    str | None,
+    typer.Option(
+        "--sequence", metavar="COLUMN", help="Which sequence a row of an hmm belongs to, if another column says so than in the fit."
+    ),
+]
 Order = Annotated[
     str | None,
     typer.Option(metavar="COLUMN", help="A row's place in its sequence: numbers or dates; without it, as in the file."),
@@ -130,3 +136,16 @@ OnError = Annotated[
 TimeLimit = Annotated[float | None, typer.Option(metavar="SECONDS", min=0, help="End the fit after this time.")]
 AsJson = Annotated[bool, typer.Option("--json", help="The outcome as JSON instead of a summary.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on stderr but errors.")]
+
+# Of commands that take a fitted model.
+FittedModel = Annotated[Path, typer.Argument(help="Model file that `emkit fit` or `save` wrote.")]
+RowsOfTheFit = Annotated[Path, typer.Argument(help="The rows of the fit: .csv, .tsv, .txt, .dat, .parquet, .feather or .npy.")]
+TableOut = Annotated[
+    Path | None, typer.Option(help="File to write: .csv, .tsv, .parquet, .feather or .jsonl. CSV on stdout by default.")
+]
+GapsHere = Annotated[
+    str | None, typer.Option(help="What jumps in an hmm's --order column mean here, if not what they meant in the fit.")
+]
+Level = Annotated[float, typer.Option(help="Of the intervals.")]
+JsonLines = Annotated[bool, typer.Option("--json", help="JSON lines on stdout instead of CSV.")]
+PlainJson = Annotated[bool, typer.Option("--json", help="As JSON.")]

@@ -37,10 +37,10 @@ def open_stream(
 
     how: dict[str, Any] = {"weights": weights, "cache": cache, "on_error": on_error or "stop"}
     found = stream(str(path), columns=wanted, **how)
-    index = [name for name in found.layout_names if re.fullmatch(r"__index_level_\d+__", name)]
+    index = [name for name in found.declared.columns.names if re.fullmatch(r"__index_level_\d+__", name)]
     if wanted is None and index:
         talk.say(f"left out {', '.join(index)}: a data frame's row index; name it in --columns to use it")
-        found = stream(str(path), columns=[name for name in found.layout_names if name not in index], **how)
+        found = stream(str(path), columns=[name for name in found.declared.columns.names if name not in index], **how)
     return found
 
 

@@ -23,6 +23,12 @@ def check_target(model: str, kind: type[Any], target: str | None) -> None:
         raise Refusal(f"the {model} has no target; leave out --target, or take a model that predicts, such as --model rbf")
 
 
+def refuse_labels(who: str, labels: str | None) -> None:
+    """Refuse known labels beside a target: no model that predicts a column is told of any."""
+    if labels is not None:
+        raise Refusal(f"{who} predicts a column, and has no use for known labels; leave out --labels")
+
+
 def for_target(model: str, table: Any, target: str) -> str:
     """The model that predicts such a column: texts and categories are classes, and so are true and false."""
     from pyarrow import types

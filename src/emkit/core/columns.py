@@ -20,7 +20,7 @@ class Column:
     levels : tuple or None
         Of a category: what the codes 0, 1, ... in the matrix stand for, in that order.
     role : str
-        "feature", or what else a model uses the column for: "target", "offset".
+        "feature", or what else a model uses the column for: "target", "offset", "sequence".
     """
 
     name: str

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from emkit.core.away import RunsAway
 from emkit.core.block import Block
 from emkit.core.checks import mapping, numbers
 from emkit.core.child import Child
@@ -21,7 +22,7 @@ from emkit.core.slope import Sloped
 
 
 @dataclass(frozen=True)
-class Declared(Sloped):
+class Declared(RunsAway, Sloped):
     """Configuration only, immutable; every fitted number lives in the Params.
 
     Parameters

@@ -117,6 +117,15 @@ class Family(Declared):
         """Mean and variance of each column under each component, (k, d) each; None if the family does not say."""
         return None
 
+    def narrowest(self, params: Any) -> np.ndarray | None:
+        """Variance of each column within each component once its other columns are known, in the column's units, (k, d).
+
+        NaN for what has no density that a variance of nearly 0 makes unbounded: counts, categories, columns that it conditions on.
+        None if all are so, or the family does not say. By default the variance of ``moments``, of a family that has densities.
+        """
+        found = None if self.support.whole else self.moments(params)
+        return None if found is None else found[1]
+
     def filled(self, params: Any, x: np.ndarray, resp: np.ndarray) -> np.ndarray:
         """Rows (n, d) with a best guess in each missing cell, given the row's responsibilities ``resp`` (n, k).
 

@@ -149,6 +149,20 @@ class Model(Declared):
         """Mean and variance of each column under each value of the hidden label, (K, d) each; None if the model does not say."""
         return None
 
+    def narrowest(self, params: Any, stats: Any) -> tuple[np.ndarray, np.ndarray] | None:
+        """How narrow densities are, as ``Family.narrowest``, and the expected rows that tell of each, (m, d) both.
+
+        ``m`` is the number of labels, or 1 where rows have no single hidden one. None if there are no densities, or the model does
+        not say.
+        """
+        counts = self.label_counts(stats)
+        if counts is None:
+            return None
+        child = self.children[0]
+        part: Any = self.part(child)
+        found = part.narrowest(child.of(params))
+        return None if found is None else (found, np.broadcast_to(counts[:, None], found.shape))
+
     def slivers(self, params: Any, stats: Any) -> tuple[Sliver, ...]:
         """Labels that are not to be believed in; ``stats`` were taken at ``params``. By default none: the model does not say."""
         return ()

@@ -25,7 +25,8 @@ class Domain(ABC):
     """What values a parameter may have, and the unconstrained coordinates that say them."""
 
     scale = ""
-    """On which scale an interval of an entry is symmetric: "" as it is, "log", "logit"; "matrix": variances on a diagonal."""
+    """On which scale an interval of an entry is symmetric: "" as it is, "log", "logit"; "matrix": of variances on a diagonal "log";
+    "angle": as it is, and whole turns are nothing."""
 
     @abstractmethod
     def check(self, value: np.ndarray, name: str, parameter: str) -> np.ndarray:
@@ -209,6 +210,8 @@ class Unit(_Elementwise):
 
 class Angle(_Elementwise):
     """Angles in radians; one that is given beyond (-pi, pi] is the same direction within. Coordinate: the angle."""
+
+    scale = "angle"
 
     def check(self, value: np.ndarray, name: str, parameter: str) -> np.ndarray:
         """Within (-pi, pi]."""

@@ -35,8 +35,31 @@ class StopReason(Enum):
     COLLAPSED = "stopped because a component collapsed onto a point; the parameters before that were kept"
 
 
+class Valued:
+    """Whatever has a value of the objective."""
+
+    log_likelihood: float
+    log_prior: float
+
+    @property
+    def objective(self) -> float:
+        """What EM maximises: log-likelihood plus log prior (up to the prior's constant), in nats."""
+        return self.log_likelihood + self.log_prior
+
+
+class Ended(Valued):
+    """What came to an end, for a reason."""
+
+    reason: StopReason
+
+    @property
+    def converged(self) -> bool:
+        """True only if the stop rule was met."""
+        return self.reason is StopReason.CONVERGED
+
+
 @dataclass(frozen=True)
-class Step:
+class Step(Valued):
     """One hypothesis with its value: what ``iterate`` yields. Iteration 0 is the start, before any update.
 
     ``carried``: what the algorithm must remember beside the parameters, arrays by name; checkpoints save it.
@@ -49,14 +72,9 @@ class Step:
     stats: Any = field(default=None, repr=False)
     carried: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
 
-    @property
-    def objective(self) -> float:
-        """What EM maximises: log-likelihood plus log prior (up to the prior's constant), in nats."""
-        return self.log_likelihood + self.log_prior
-
 
 @dataclass(frozen=True)
-class Run:
+class Run(Ended):
     """One start followed until it stopped."""
 
     params: Params
@@ -76,16 +94,6 @@ class Run:
         """With a last step, and the objectives up to it."""
         about = (len(trace) - 1, reason, tuple(trace), remaining, step.carried, step.stats)
         return cls(step.params, step.log_likelihood, step.log_prior, *about)
-
-    @property
-    def objective(self) -> float:
-        """Log-likelihood plus log prior."""
-        return self.log_likelihood + self.log_prior
-
-    @property
-    def converged(self) -> bool:
-        """True only if the stop rule was met."""
-        return self.reason is StopReason.CONVERGED
 
 
 @dataclass(frozen=True)
@@ -123,7 +131,7 @@ class Start:
 
 
 @dataclass(frozen=True)
-class Result:
+class Result(Ended):
     """The outcome of a fit.
 
     Attributes
@@ -188,16 +196,6 @@ class Result:
     def by_hand(cls, model: Any, params: Any) -> "Result":
         """Parameters that were set, not fitted: nothing is known of any data."""
         return cls(model, params, math.nan, math.nan, 0, StopReason.SET_BY_HAND, (), math.inf, (), 0, 0.0)
-
-    @property
-    def objective(self) -> float:
-        """Log-likelihood plus log prior."""
-        return self.log_likelihood + self.log_prior
-
-    @property
-    def converged(self) -> bool:
-        """True only if the stop rule was met."""
-        return self.reason is StopReason.CONVERGED
 
     def _repr_html_(self) -> str:
         lines = [f"Result: {self.model.in_words}, {self.n_rows} rows", f"  {self.reason.value}; {self.n_iter} iterations"]

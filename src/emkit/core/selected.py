@@ -1,14 +1,14 @@
 """A source of some columns of another: what a family over part of a table is shown."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
-from emkit.core.block import Block, LongPart, Part, Source, blocks_of
-from emkit.core.columns import Columns
+from emkit.core.block import Block, Source
+from emkit.core.over_source import OverSource
 from emkit.core.summary import ColumnSummary
 
 
@@ -25,51 +25,21 @@ def columns_of(block: Block, chosen: tuple[int, ...]) -> Block:
     return found
 
 
-@dataclass(frozen=True)
-class _Some(LongPart):
-    part: Part
-    chosen: tuple[int, ...]
-
-    def read(self) -> Block:
-        """The block."""
-        return columns_of(self.part.read(), self.chosen)
-
-    def blocks(self) -> Iterator[Block]:
-        """One after the other."""
-        return (columns_of(block, self.chosen) for block in blocks_of(self.part))
-
-
-class SelectedColumns(Source):
+class SelectedColumns(OverSource):
     """Some columns of a source, in the given order. Its summary is taken from the whole source's."""
 
     def __init__(self, source: Source, chosen: Sequence[int]):
-        self.source = source
         self.chosen = tuple(int(j) for j in chosen)
-        self.columns: Columns = source.columns.some(self.chosen)
-        self.n_rows = source.n_rows
-        self.total_weight = source.total_weight
-        self.in_memory = source.in_memory
+        super().__init__(source, source.columns.some(self.chosen))
 
     @property
-    def labelled(self) -> bool:
-        """As in the whole."""
-        return self.source.labelled
+    def changed(self) -> Callable[[Block], Block]:
+        """A block's chosen columns."""
+        return partial(columns_of, chosen=self.chosen)
 
-    def parts(self) -> Sequence[Part]:
-        """The parts of the whole."""
-        return [_Some(part, self.chosen) for part in self.source.parts()]
-
-    def sample(self, n: int, rng: np.random.Generator) -> Source:
-        """Of the same rows."""
-        return SelectedColumns(self.source.sample(n, rng), self.chosen)
-
-    def place(self, row: int) -> str:
-        """As in the whole."""
-        return self.source.place(row)
-
-    def user_row(self, row: int) -> int:
-        """As in the whole."""
-        return self.source.user_row(row)
+    def over(self, source: Source) -> "SelectedColumns":
+        """The same columns of another source."""
+        return SelectedColumns(source, self.chosen)
 
     def summary_of(self, change: Callable[[np.ndarray], np.ndarray]) -> ColumnSummary:
         """Of these columns, gathered where the whole source has them."""

@@ -4,7 +4,7 @@ import json
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -62,12 +62,13 @@ class Cache:
     """
 
     def __init__(self, folder: Any, pieces: Sequence[Piece], layout: Layout):
-        self.folder, self.layout = Path(folder), layout
+        self.folder, self.layout = Path(folder), replace(layout, stored=None)  # a copy has the columns in the order of the names
         identities = [piece.identity for piece in pieces]
         self.lasts = all(identity is not None for identity in identities)
         self._stamps = sorted({(one[0], one[1], one[2]) for one in identities if one is not None})
         columns = [[c.name, c.kind, None if c.levels is None else list(map(repr, c.levels))] for c in layout.columns.items]
         about = [_FORMAT, identities, columns, list(layout.names), layout.float32, layout.weights]
+        about += [] if layout.stored is None else [list(layout.stored)]
         if not self.lasts:
             about.append(np.random.default_rng().integers(2**62).item())  # nobody can tell whether it is the same: never reused
         self.key = sha256(json.dumps(about, default=str).encode()).hexdigest()[:16]

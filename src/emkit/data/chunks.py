@@ -23,6 +23,11 @@ Chunk = tuple[np.ndarray, np.ndarray | None]
 """Rows (n, d) and their weights (n,); none for all ones. A chunk may have no rows."""
 
 
+def is_dask(X: Any) -> bool:
+    """Whether it is a Dask array or data frame; does not import Dask."""
+    return type(X).__module__.split(".")[0] in ("dask", "dask_expr") and hasattr(X, "to_delayed")
+
+
 def read_chunk(x: Any, weights: Any, names: Sequence[str], number: int) -> Chunk:
     """A chunk as float32 or float64, checked.
 

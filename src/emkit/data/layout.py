@@ -12,6 +12,7 @@ from emkit.core.errors import DataError
 
 ROWS = 2**14
 """Rows of a block."""
+_MANY = 1000  # levels from which cells are looked up in a dictionary
 _EXACT = 2**53  # up to which every whole number is a floating-point number
 
 
@@ -29,8 +30,8 @@ class Layout:
         Whether the matrix is of float32: if every column is.
     weights : str, optional
         The column of the rows' weights.
-    sequence : str, optional
-        The column that tells sequences apart.
+    stored : tuple of str, optional
+        What the columns of a matrix without names are called, in their order, where ``names`` are some of them or in another one.
     unseen : {"error", "missing"}
         What a cell is that is none of the levels.
     """
@@ -39,7 +40,7 @@ class Layout:
     names: tuple[str, ...]
     float32: bool = False
     weights: str | None = None
-    sequence: str | None = None
+    stored: tuple[str, ...] | None = None
     unseen: str = "error"
     _value_sets: dict[int, Any] = field(default_factory=dict, compare=False, repr=False)
 
@@ -51,7 +52,7 @@ class Layout:
     @property
     def needed(self) -> list[str]:
         """What must be read."""
-        return list(dict.fromkeys([*self.names, *(name for name in (self.weights, self.sequence) if name is not None)]))
+        return list(dict.fromkeys([*self.names, *(name for name in (self.weights,) if name is not None)]))
 
     def with_columns(self, columns: Columns) -> "Layout":
         """The same cells under another schema; float64 where there are levels."""
@@ -61,6 +62,18 @@ class Layout:
         """Rows of a RecordBatch or Table as a matrix, (n, d). Raises DataError with the row's number in the table."""
         cells = [self._cells(table.column(name), j) for j, name in enumerate(self.names)]
         return np.stack(cells, axis=1, dtype=self.width, casting="same_kind")
+
+    def chosen(self, x: np.ndarray) -> np.ndarray:
+        """The columns of a matrix without names, (n, d). Raises DataError if it has more or fewer than it should."""
+        known = self.names if self.stored is None else self.stored
+        if np.ndim(x) != 2 or x.shape[1] != len(known):
+            raise DataError(f"rows of shape {np.shape(x)}, after rows of {len(known)} columns")
+        return x if self.stored is None else x[:, [known.index(name) for name in self.names]]
+
+    def some(self, chosen: Sequence[int]) -> "Layout":
+        """Of some of the columns."""
+        names = tuple(self.names[j] for j in chosen)
+        return replace(self.with_columns(self.columns.some(chosen)), names=names, stored=self.stored or self.names)
 
     def weights_of(self, table: Any) -> np.ndarray | None:
         """The rows' weights, (n,); None without a column of them. Raises DataError for what is no weight."""
@@ -77,9 +90,10 @@ class Layout:
         column = plain(column, name)
         known = self._value_sets.get(j)
         if known is None:
-            known = self._value_sets[j] = _value_set(levels)
+            known = _value_set(levels)
+            known = self._value_sets[j] = known if len(levels) <= _MANY else _Places(known)
         column = _comparable(column, known.type, name)
-        codes = pc.index_in(column, value_set=known, skip_nulls=True)
+        codes = known.of(column) if isinstance(known, _Places) else pc.index_in(column, value_set=known, skip_nulls=True)
         if codes.null_count > column.null_count and self.unseen != "missing":
             self._refuse_unseen(column, codes, j)
         return np.asarray(codes.cast("float64").to_numpy(zero_copy_only=False) if codes.null_count else codes, dtype=np.float64)
@@ -219,6 +233,21 @@ def _value_set(levels: Sequence[Any]) -> Any:
     if all(isinstance(level, int | float) for level in levels):
         return pa.array([float(level) for level in levels], pa.float64())
     return pa.array([str(level) for level in levels], pa.string())
+
+
+class _Places:
+    """Many levels, for what arrow's ``index_in`` does: it would look at all of them anew for each run of rows."""
+
+    def __init__(self, levels: Any):
+        self.type = levels.type
+        self._places = {level: i for i, level in enumerate(levels.to_pylist())}
+
+    def of(self, column: Any) -> Any:
+        """The place of each cell among the levels; null where there is none."""
+        import pyarrow as pa
+
+        found = column.dictionary_encode()
+        return pa.array([self._places.get(value) for value in found.dictionary.to_pylist()], pa.int64()).take(found.indices)
 
 
 def _comparable(column: Any, kind: Any, name: str) -> Any:

@@ -44,6 +44,11 @@ class Opened:
     left_out: list[tuple[str, str]] = field(default_factory=list)
     """Files that were left out, and why."""
 
+    def stored(self, names: Sequence[str]) -> tuple[str, ...] | None:
+        """What the columns of a matrix are called, where ``names`` are of some of them, or in another order; None elsewhere."""
+        own = () if self.columns is None else self.columns.names
+        return own if set(names) <= set(own) and tuple(names) != own else None
+
 
 def open_data(data: Any, expression: Any, on_error: str, names: Sequence[str] | None) -> Opened:
     """The pieces of ``data``.
@@ -310,7 +315,9 @@ def columns_of(opened: Opened, columns: Columns | Sequence[str] | None, aside: S
     if opened.columns is not None:
         given = opened.columns if columns is None else columns
         found = given if isinstance(given, Columns) else Columns.of_names(given)
-        if len(found) != len(opened.columns):
+        if opened.stored(found.names) is not None and found is not given:
+            found = Columns(opened.columns.some([opened.columns.names.index(name) for name in found.names]).items)
+        if opened.stored(found.names) is None and len(found) != len(opened.columns):
             raise DataError(f"columns names {len(found)} columns; the rows have {len(opened.columns)}")
         return found, list(found.names), opened.float32
     there = list(opened.schema.names)

@@ -153,10 +153,10 @@ class StreamPart(LongPart):
         if isinstance(chunk, Block) and (chunk.labels is not None or chunk.lengths is not None):
             what = "lengths of sequences" if chunk.lengths is not None else "known labels"
             raise DataError(f"{self.piece.called} yielded a Block with {what}, which a stream of rows does not keep")
-        d = len(self.layout.columns)
-        if np.ndim(x) != 2 or x.shape[1] != d:
-            raise DataError(f"{self.piece.called} yielded rows of shape {np.shape(x)}, after rows of {d} columns")
-        x = np.ascontiguousarray(x, dtype=self.layout.width)
+        try:
+            x = np.ascontiguousarray(self.layout.chosen(x), dtype=self.layout.width)
+        except DataError as error:
+            raise DataError(f"{self.piece.called} yielded {error}") from None
         if weights is None:
             return x, None
         return x, checked_weights(np.asarray(weights, dtype=np.float64), "weights")

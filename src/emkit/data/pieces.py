@@ -35,6 +35,11 @@ class Piece(ABC):
         return "rows"
 
     @property
+    def file(self) -> str | None:
+        """The path of the file that it is in; None where there is none."""
+        return None
+
+    @property
     def rows(self) -> int | None:
         """How many rows it has, where that is known without reading."""
         return None
@@ -70,6 +75,11 @@ class FilePiece(Piece):
     def stem(self) -> str:
         """The file's name without its extension."""
         return Path(self.path).stem
+
+    @property
+    def file(self) -> str | None:
+        """Its path."""
+        return self.path
 
     @property
     def identity(self) -> Any:
@@ -209,6 +219,12 @@ class FragmentPiece(Piece):
     def stem(self) -> str:
         """The file's name without its extension."""
         return Path(getattr(self.fragment, "path", "rows")).stem
+
+    @property
+    def file(self) -> str | None:
+        """Its path, if it has one on this machine."""
+        path: str | None = getattr(self.fragment, "path", None)
+        return path
 
     @property
     def rows(self) -> int | None:

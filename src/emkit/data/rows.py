@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from emkit.core.block import Block, BlockSource
+from emkit.core.block import Block
+from emkit.core.block_source import BlockSource
 from emkit.core.coding import Coder
 from emkit.core.columns import Columns
 from emkit.data.kinds import with_levels

@@ -19,6 +19,8 @@ from emkit.data.layout import Layout, plain
 from emkit.data.parts import StreamPart, Tally
 from emkit.data.pieces import Piece
 
+SEQUENCE = "sequence"
+"""The role of a column that tells sequences apart, and has a level for each of them."""
 MOST_LEVELS = 50_000
 _IDENTIFIERS = 50  # more distinct texts than this, each in one row only, are identifiers
 
@@ -211,6 +213,8 @@ class _Levels:
 
     names: tuple[str, ...]
     on_error: str
+    identifiers: frozenset[str] = frozenset()
+    """Columns that may have any number of them."""
 
     def __call__(self, piece: Piece) -> dict[str, tuple[set[Any], int]]:
         from pyarrow import ArrowException
@@ -224,7 +228,7 @@ class _Levels:
                     values = {v for v in pc.unique(column).to_pylist() if v is not None and v == v}
                     before, count = found[name]
                     found[name] = (before | values, count + len(column) - column.null_count)
-                    if len(found[name][0]) > MOST_LEVELS:
+                    if len(found[name][0]) > MOST_LEVELS and name not in self.identifiers:
                         raise too_many(name, len(found[name][0]))
         except (ArrowException, OSError, DataError) as error:
             if self.on_error == "skip" and not (isinstance(error, DataError) and error.column is not None):
@@ -257,7 +261,8 @@ def with_levels(pieces: Sequence[Piece], layout: Layout, chosen: Sequence[int], 
     """The schema with the levels of the chosen columns as all pieces have them, in an order that does not depend on the rows."""
     names = tuple(layout.names[j] for j in chosen)
     total: dict[str, tuple[set[Any], int]] = {name: (set(), 0) for name in names}
-    with closing(in_order(_Levels(names, on_error), pieces, n_jobs)) as results:
+    identifiers = frozenset(layout.names[j] for j in chosen if layout.columns[j].role == SEQUENCE)
+    with closing(in_order(_Levels(names, on_error, identifiers), pieces, n_jobs)) as results:
         for found in results:
             for name, (values, count) in found.items():
                 total[name] = (total[name][0] | values, total[name][1] + count)
@@ -270,7 +275,8 @@ def with_levels(pieces: Sequence[Piece], layout: Layout, chosen: Sequence[int], 
 def category_of(column: Column, levels: set[Any], count: int) -> Column:
     """The column as a category with these levels, which ``count`` cells have. Raises DataError for what is none."""
     texts = any(isinstance(level, str) for level in levels)
-    if len(levels) > MOST_LEVELS or (texts and len(levels) > _IDENTIFIERS and len(levels) == count):
+    each = texts and len(levels) > _IDENTIFIERS and len(levels) == count
+    if (len(levels) > MOST_LEVELS or each) and column.role != SEQUENCE:
         raise too_many(column.name, len(levels))
     return Column(column.name, "category", _tidy(levels, column), column.role)
 

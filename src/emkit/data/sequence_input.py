@@ -35,6 +35,10 @@ class Sequences:
     keys: list[Any] | None = None
     listed: bool = False
 
+    def called(self, sequence: int) -> str | None:
+        """What messages call a sequence, by its number; None where that is all."""
+        return None if self.keys is None else f"sequence {self.keys[sequence]!r}"
+
     def place(self, step: int) -> str:
         """How messages name a step: by the user's own row, or sequence and step."""
         row = self.user_row(step)

@@ -1,15 +1,12 @@
 """Where sequences begin in the parts of a stream, one of whose columns tells them apart."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from emkit.core.block import Block
 from emkit.core.errors import DataError
 from emkit.data.parts import StreamPart
-from emkit.data.pieces import Piece
 
 
 @dataclass(frozen=True)
@@ -47,35 +44,9 @@ class Runs:
         return replace(self, begins=self.begins[1:], keys=self.keys[1:], weights=weights)
 
 
-@dataclass(frozen=True)
-class _Keys(Piece):
-    """A piece of which only the last column is wanted: of tables it is asked for by name, of matrices it is taken."""
-
-    of: Piece
-
-    def chunks(self, names: list[str] | None) -> Iterator[Any]:
-        """One column each."""
-        for chunk in self.of.chunks(names):
-            if isinstance(chunk, Block):
-                yield replace(chunk, x=np.asarray(chunk.x)[:, -1:])
-            else:
-                yield chunk[:, -1:] if isinstance(chunk, np.ndarray) else chunk
-
-    @property
-    def called(self) -> str:
-        """As the piece."""
-        return self.of.called
-
-    def where(self, row: int) -> str:
-        """As the piece has it."""
-        return self.of.where(row)
-
-
 def key_alone(part: StreamPart) -> StreamPart:
     """The part without its other columns."""
-    layout, last = part.layout, len(part.layout.columns) - 1
-    alone = replace(layout.with_columns(layout.columns.some([last])), names=layout.names[last:])
-    return replace(part, piece=_Keys(part.piece), layout=alone, expected=None)
+    return replace(part, layout=part.layout.some([len(part.layout.columns) - 1]), expected=None)
 
 
 def changes(key: np.ndarray, before: float) -> np.ndarray:

@@ -5,7 +5,7 @@ written. A pass over the stream finds where sequences begin. A part then is the 
 last of them may go on in the next ones.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -21,7 +21,7 @@ from emkit.core.selected import SelectedColumns
 from emkit.core.summary import ColumnSummary
 from emkit.data.layout import ROWS
 from emkit.data.parts import StreamPart, joined
-from emkit.data.scanning import in_order
+from emkit.data.scanning import SEQUENCE, in_order
 from emkit.data.sequence_runs import Runs, changes, find_runs, key_alone
 from emkit.data.sequences import SequenceSource
 from emkit.data.stream import HELD, Stream, stream
@@ -56,21 +56,27 @@ def sequence_stream(
         )
     wanted = None if like is None or not like.named else [*like.names, sequence]
     rows = data if isinstance(data, Stream) else stream(data, columns=wanted, weights=weights, unseen=unseen)
-    names = rows.layout_names
+    schema = rows.declared.columns
+    names = schema.names
     if sequence not in names:
         raise DataError(f"no column {sequence!r}; the columns are {', '.join(names)}", column=sequence)
     others = [j for j, name in enumerate(names) if name != sequence]
     if not others:
         raise DataError(f"there is no column beside {sequence!r}", column=sequence)
-    key = rows.schema[names.index(sequence)]
+    last = names.index(sequence)
+    key = replace(schema[last], role=SEQUENCE)
     if like is None:
-        return SequenceStream(rows.like(Columns((*rows.schema.some(others).items, key)), unseen))
+        return SequenceStream(rows.arranged([*others, last], Columns((*schema.some(others).items, key)), unseen))
     if like.named:
-        return SequenceStream(rows.like(Columns((*like.items, key)), unseen))
+        lost = [name for name in like.names if name not in names]
+        if lost:
+            raise DataError(f"the stream has no column {lost[0]!r}, which the fit had", column=lost[0])
+        place = [names.index(name) for name in like.names]
+        return SequenceStream(rows.arranged([*place, last], Columns((*like.items, key)), unseen))
     if len(like) != len(others):
         raise DataError(f"the data have {len(others)} columns beside {sequence!r}, the fit had {len(like)}")
     items = [replace(known, name=names[j]) for known, j in zip(like.items, others, strict=True)]
-    return SequenceStream(rows.like(Columns((*items, key)), unseen), like)
+    return SequenceStream(rows.arranged([*others, last], Columns((*items, key)), unseen), like)
 
 
 class SequenceStream(Source):
@@ -95,7 +101,9 @@ class SequenceStream(Source):
     @property
     def columns(self) -> Columns:  # type: ignore[override]
         """All but the one that tells sequences apart."""
-        return self._columns or self.rows.columns.some(range(len(self.rows.columns) - 1))
+        found = self._columns or self.rows.declared.columns.some(range(len(self.rows.declared.columns) - 1))
+        known = all(column.levels != () for column in found.items)  # so that no pass is needed
+        return found if known else self.rows.columns.some(range(len(found)))
 
     @property
     def n_rows(self) -> int:  # type: ignore[override]
@@ -141,8 +149,12 @@ class SequenceStream(Source):
         self._refuse_torn(found)
         return found
 
+    def called(self, sequence: int) -> str:
+        """A sequence, by its number, in the user's words."""
+        return self._called(float(np.concatenate([run.keys for run in self._runs])[sequence]))
+
     def _called(self, key: float) -> str:
-        """A sequence in the user's words."""
+        """By its key."""
         levels = self.rows.columns[len(self.rows.columns) - 1].levels
         return f"sequence {levels[int(key)]!r}" if levels is not None else f"sequence {key:g}"
 
@@ -161,10 +173,7 @@ class SequenceStream(Source):
         again[first] = False
         i = int(np.argmax(again))
         place = self.rows.place(int(self._begins(runs)[i]))
-        raise DataError(
-            f"{self._called(float(keys[i]))} goes on in {place} after rows of others: in a stream the "
-            "rows of a sequence must stand together; sort the files by it"
-        )
+        raise torn(self._called(float(keys[i])), place)
 
     def parts(self) -> Sequence["SequencePart"]:
         """The sequences that begin in each part of the stream."""
@@ -264,23 +273,12 @@ class SequencePart(LongPart):
     columns: Columns
 
     def blocks(self) -> Iterator[Block]:
-        """Blocks of whole sequences, cut at the first end of one after 16,384 rows."""
-        unit, rows, cut, last = self.unit, 0, 0, np.nan
-        held: list[tuple[np.ndarray, np.ndarray | None]] = []
-        for x, weights in self._rows():
-            key = x[:, -1]
-            new = changes(key, last)
-            cut = rows + int(new[-1]) if len(new) else cut
-            held.append((x, weights))
-            rows, last = rows + len(x), float(key[-1])
-            if rows >= ROWS and cut:
-                x, weights = joined(held)
-                block = self._block(x[:cut], None if weights is None else weights[:cut], unit)
-                yield block
-                unit += block.units
-                held, rows, cut = [(x[cut:], None if weights is None else weights[cut:])], rows - cut, 0
-        if rows:
-            yield self._block(*joined(held), unit)
+        """Blocks of whole sequences."""
+        unit = self.unit
+        for x, weights in whole_sequences(self._rows(), _last_column):
+            block = self._block(x, weights, unit)
+            yield block
+            unit += block.units
 
     def _rows(self) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
         """All its rows, a block of the stream at a time."""
@@ -304,3 +302,46 @@ class SequencePart(LongPart):
         w = None if weights is None else np.asarray(weights)[begins]
         missing = bool(np.isnan(cells).any())
         return Block(cells, w, unit, missing, np.diff(begins, append=len(x)), self.source_rows, None, self.columns)
+
+
+def torn(called: str, place: str) -> DataError:
+    """The error about a sequence in two places."""
+    return DataError(
+        f"{called} goes on in {place} after rows of others: in a stream the rows of a sequence must stand together; sort the files "
+        "by it"
+    )
+
+
+def refuse_order(order: str | None) -> None:
+    """Raise ParameterError if a column is to put the steps of a stream in order."""
+    if order is not None:
+        raise ParameterError(
+            "order= beside a stream: sequences are read in the order in which their rows stand; sort the files, and leave it out",
+            parameter="order",
+        )
+
+
+Rows = tuple[np.ndarray, np.ndarray | None]
+"""Rows (n, d), and something beside them, (n,), or nothing."""
+
+
+def whole_sequences(runs: Iterable[Rows], key: Callable[[Rows], np.ndarray]) -> Iterator[Rows]:
+    """Runs of rows joined, and cut at the first end of a sequence after 16,384 rows; ``key`` (n,) tells sequences apart."""
+    rows, cut, last = 0, 0, np.nan
+    held: list[Rows] = []
+    for run in runs:
+        keys = key(run)
+        new = changes(keys, last)
+        cut = rows + int(new[-1]) if len(new) else cut
+        held.append(run)
+        rows, last = rows + len(keys), float(keys[-1])
+        if rows >= ROWS and cut:
+            x, beside = joined(held)
+            yield x[:cut], None if beside is None else beside[:cut]
+            held, rows, cut = [(x[cut:], None if beside is None else beside[cut:])], rows - cut, 0
+    if rows:
+        yield joined(held)
+
+
+def _last_column(rows: Rows) -> np.ndarray:
+    return rows[0][:, -1]

@@ -66,7 +66,7 @@ def stream(
         arrow tables or matrices. An iterator itself can be read once only, which needs ``cache``.
     columns : sequence of str or Columns, optional
         The columns to read; no others are. Default: all but the weights. With Columns levels of texts are taken from there;
-        otherwise a pass over the columns of text finds them.
+        otherwise a pass over the columns of text finds them. Those of a matrix are x0, x1, ...; other names name all of them.
     weights : str, optional
         The column of the rows' weights; weight 2 means the row twice.
     filter : pyarrow expression, optional
@@ -117,7 +117,7 @@ def stream(
     if opened.columns is not None and weights is not None:
         text = "weights=... names a column, and these rows have no names; yield Blocks with weights"
         raise ParameterError(text, parameter="weights")
-    layout = Layout(made, tuple(names), narrow, weights, unseen=unseen)
+    layout = Layout(made, tuple(names), narrow, weights, opened.stored(names), unseen)
     left_out = [Skipped(repr(path), None, why) for path, why in opened.left_out]
     return Stream(opened.pieces, layout, cache, on_error, left_out)
 
@@ -325,20 +325,28 @@ class Stream(Source):
 
     def like(self, columns: Columns, unseen: str = "error") -> "Stream":
         """The same data with the columns of a fit, for predictions. Raises DataError if they lack one."""
-        layout, names = self._layout, self._layout.names
+        layout, place = self._layout, list(range(len(columns)))
         if columns.named and layout.columns.named:
             lost = [name for name in columns.names if name not in layout.columns.names]
             if lost:
                 raise DataError(f"the stream has no column {lost[0]!r}, which the fit had", column=lost[0])
             place = [layout.columns.names.index(name) for name in columns.names]
-            names = tuple(names[j] for j in place)
         elif len(columns) != len(layout.columns):
             raise DataError(f"the stream has {len(layout.columns)} columns, the fit had {len(columns)}")
-        float32 = layout.float32 and not columns.has_levels
-        changed = replace(layout, columns=columns, names=names, float32=float32, unseen=unseen, _value_sets={})
+        return self.arranged(place, columns, unseen)
+
+    def arranged(self, place: Sequence[int], columns: Columns, unseen: str = "error") -> "Stream":
+        """The same rows with those of the columns that have these places, in this order, under another schema."""
+        layout, names = self._layout, tuple(self._layout.names[j] for j in place)
+        stored = layout.stored if names == layout.names else layout.stored or layout.names
+        changed = replace(layout.with_columns(columns), names=names, stored=stored, unseen=unseen)
         if changed == layout:
             return self
         return Stream(self._pieces, changed, self._folder, self._on_error, self._left_out)
+
+    def uncached(self, on_error: str) -> "Stream":
+        """The same data without a copy, which has some of the columns only."""
+        return Stream(self._pieces, self._layout, None, on_error, self._left_out)
 
     @property
     def on_error(self) -> str:
@@ -361,14 +369,9 @@ class Stream(Source):
         return self._resolved(available_cores())
 
     @property
-    def schema(self) -> Columns:
-        """The columns as far as they are known without a pass: of texts levels are missing."""
-        return self._layout.columns
-
-    @property
-    def layout_names(self) -> tuple[str, ...]:
-        """The columns' names; no pass is needed for them."""
-        return self._layout.columns.names
+    def declared(self) -> Layout:
+        """The layout as far as it is known without a pass: of texts levels are missing."""
+        return self._layout
 
     def check_observed(self) -> None:
         """Raise DataError if a column has no observed cell, or there are not two rows."""

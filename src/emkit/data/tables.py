@@ -128,9 +128,11 @@ def read_frame(x: Any) -> Any:
     try:
         return nw.from_native(x, eager_only=True)
     except TypeError as error:  # a LazyFrame, ...
+        kind = type(x).__module__.split(".")[0]
+        also = ", or take its partitions one at a time: X.map_partitions(model.predict, ...)" if kind.startswith("dask") else ""
         raise DataError(
-            f"a {type(x).__module__.split('.')[0]} {type(x).__name__} cannot be read as a table in memory; "
-            "collect or convert it to a DataFrame or a Table first"
+            f"a {kind} {type(x).__name__} cannot be read as a table in memory; collect or convert it to a DataFrame or a Table "
+            f"first{also}"
         ) from error
 
 

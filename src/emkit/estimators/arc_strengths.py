@@ -3,7 +3,6 @@
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +15,7 @@ from emkit.core.monitor import Monitor
 from emkit.data.rows import ArraySource
 from emkit.estimators.network_structure import Structure
 from emkit.estimators.structure_search import Hunt, StructureSearch
+from emkit.execute.processes import ProcessPool
 from emkit.execute.threads import Threads
 from emkit.models.bayesnet.graph import Graph
 from emkit.models.bayesnet.structure.equivalence import arcs_of, directed, equivalence_class
@@ -133,24 +133,6 @@ def strengths_of(asked: Resampling, n_resamples: int, seeds: np.random.SeedSeque
 
 
 def _shared(asked: Resampling, seeds: list[Any], n_jobs: int) -> Iterator[list[np.ndarray]]:
-    from joblib.executor import get_memmapping_executor  # joblib's own pool: see emkit.selection.workers
-
-    pool = get_memmapping_executor(n_jobs, timeout=60)
-    futures = [pool.submit(_elsewhere, asked, seeds[i : i + 5]) for i in range(0, len(seeds), 5)]
-    try:
-        for future in futures:
+    with ProcessPool(n_jobs) as pool:
+        for future in [pool.submit(asked.classes, seeds[i : i + 5]) for i in range(0, len(seeds), 5)]:
             yield future.result()
-    except (KeyboardInterrupt, GeneratorExit):
-        for future in futures:
-            future.cancel()
-        with suppress(Exception):
-            pool.shutdown(wait=False, kill_workers=True)
-        raise
-
-
-def _elsewhere(asked: Resampling, seeds: list[Any]) -> list[np.ndarray]:
-    """In a process of its own."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=1):
-        return asked.classes(seeds)

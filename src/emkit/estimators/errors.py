@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from emkit.core.block import BlockSource
+from emkit.core.block_source import BlockSource
 from emkit.core.checks import count, one_of
 from emkit.core.errors import ParameterError
 from emkit.core.result import Result
@@ -188,7 +188,7 @@ class HasErrors(Compared):
     def standard_errors_of_rows(self: Any, X: Any, weights: Any, labels: Any, **how: Any) -> StandardErrors:
         """``standard_errors`` with weights and known labels, whatever the model calls them."""
         known = {} if labels is None else {self.labels_word: labels}
-        found: StandardErrors = self.standard_errors(X, weights, **known, **how)
+        found: StandardErrors = self.standard_errors(X, sample_weight=weights, **known, **how)
         return found
 
     def _errors_in_words(self: Any, result: Result) -> list[str]:
@@ -197,6 +197,55 @@ class HasErrors(Compared):
         if last is None or last[0] is not result:
             raise ParameterError("the data are needed for standard errors: call standard_errors(X) first", parameter="errors")
         return ["", *str(last[1]).splitlines()]
+
+
+class ErrorsWithTarget(HasErrors):
+    """Part of estimators with a target, which comes after ``X`` as in ``fit`` and ``score``."""
+
+    def standard_errors(  # type: ignore[override]
+        self: Any, X: Any, y: Any = None, sample_weight: Any = None, **how: Any
+    ) -> StandardErrors:
+        """Standard errors of all parameters, in the shapes that users see.
+
+        Parameters
+        ----------
+        X : array or data frame
+            Inputs of the fit.
+        y : array or column of shape (n,)
+            Its target.
+        sample_weight : array, optional
+            As in the fit.
+        **how
+            ``method``, ``n_replicates``, ``random_state``, ``n_jobs``, as ``GaussianMixture.standard_errors`` has them, and what
+            else ``fit`` was told.
+
+        Raises
+        ------
+        ParameterError, DataError
+            As that one does, and where there is no target.
+        """
+        return HasErrors.standard_errors(self, X, sample_weight, y=y, **how)
+
+    def conf_int(  # type: ignore[override]
+        self: Any, X: Any, y: Any = None, sample_weight: Any = None, *, level: float = 0.95, **how: Any
+    ) -> dict[str, np.ndarray]:
+        """Intervals of all parameters, (..., 2) by name: ``standard_errors(X, y, ...).conf_int(level)``."""
+        found: StandardErrors = self.standard_errors(X, y, sample_weight, **how)
+        return found.conf_int(level)
+
+    def profile(  # type: ignore[override]
+        self: Any,
+        X: Any,
+        y: Any,
+        name: str,
+        index: Any = (),
+        sample_weight: Any = None,
+        *,
+        level: float = 0.95,
+        **fit_params: Any,
+    ) -> Profile:
+        """The profile likelihood of one entry of one parameter, as ``GaussianMixture.profile``, with the target after ``X``."""
+        return HasErrors.profile(self, X, name, index, sample_weight, level=level, y=y, **fit_params)
 
 
 class ErrorsOfInner(Compared):

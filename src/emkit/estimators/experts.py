@@ -13,6 +13,7 @@ from emkit.core.prior import Prior
 from emkit.core.result import Result
 from emkit.core.warn import warn
 from emkit.estimators.experts_base import MixtureOfExperts
+from emkit.estimators.partitions import answers_lazily
 from emkit.estimators.predictive import PredictiveDistribution
 from emkit.estimators.targets import read_numbers
 from emkit.families.experts.linear import CONSTANT, LinearExpert
@@ -127,6 +128,7 @@ class MixtureOfExpertsRegressor(RegressorMixin, MixtureOfExperts):  # type: igno
 
     # --- predictions --------------------------------------------------------------------------------------------------
 
+    @answers_lazily()
     def predict(self, X: Any) -> np.ndarray:
         """The mean of the target at each row, (n,); inputs may be missing."""
         return self.predict_dist(X).mean

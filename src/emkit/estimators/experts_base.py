@@ -14,6 +14,7 @@ from emkit.core.columns import Columns
 from emkit.core.errors import DataError
 from emkit.core.result import Result
 from emkit.estimators.face import Job
+from emkit.estimators.partitions import answers_lazily
 from emkit.estimators.supervised import Supervised
 from emkit.families.experts.expert import Expert
 from emkit.families.experts.family import Experts
@@ -84,6 +85,7 @@ class MixtureOfExperts(Supervised):
             found[lost] = current.params.weights
             yield rows, found, predicted
 
+    @answers_lazily(width=lambda face: face._size_of(face._current().model))
     def gate(self, X: Any) -> np.ndarray:
         """Probability of each expert given the observed inputs, (n, K), before the target is known."""
         groups = list(self._groups(X))

@@ -10,6 +10,7 @@ from emkit.core.columns import Column, Columns
 from emkit.core.errors import DataError
 from emkit.core.result import Result
 from emkit.estimators.experts_base import MixtureOfExperts
+from emkit.estimators.partitions import answers_lazily
 from emkit.estimators.targets import classes_that_count, read_classes
 from emkit.families.experts.logit import LogitExpert
 
@@ -140,6 +141,7 @@ class MixtureOfExpertsClassifier(ClassifierMixin, MixtureOfExperts):  # type: ig
 
     # --- predictions --------------------------------------------------------------------------------------------------
 
+    @answers_lazily(width=lambda face: len(face.classes_))
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probability of each class, (n, C), in the order of ``classes_``; inputs may be missing."""
         groups = list(self._groups(X))
@@ -148,11 +150,13 @@ class MixtureOfExpertsClassifier(ClassifierMixin, MixtureOfExperts):  # type: ig
             out[rows] = np.einsum("nk,nkc->nc", gate, classes)
         return out / out.sum(axis=1, keepdims=True)
 
+    @answers_lazily(width=lambda face: len(face.classes_))
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Logarithm of ``predict_proba``."""
         with np.errstate(divide="ignore"):
             return np.asarray(np.log(self.predict_proba(X)))
 
+    @answers_lazily(dtype=lambda face: face.classes_.dtype)
     def predict(self, X: Any) -> np.ndarray:
         """The most probable class of each row, (n,)."""
         best = self.predict_proba(X).argmax(axis=1)

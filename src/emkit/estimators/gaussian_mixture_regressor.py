@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import RegressorMixin
 
 from emkit.core.bayes import draw_labels, log_sum_exp
-from emkit.core.block import BlockSource
+from emkit.core.block_source import BlockSource
 from emkit.core.checks import count, level_of
 from emkit.core.columns import Column, Columns
 from emkit.core.errors import DataError, ParameterError
@@ -19,6 +19,7 @@ from emkit.data.tables import is_table, read_frame, read_table
 from emkit.data.validate import check_weights
 from emkit.estimators.gaussian_mixture import GaussianMixture
 from emkit.estimators.gaussian_mixture_parts import place_of
+from emkit.estimators.partitions import answers_lazily
 from emkit.estimators.predictive import PredictiveDistribution
 from emkit.estimators.settings import make_rng
 from emkit.estimators.supervised import TARGET, Supervised, with_more
@@ -233,6 +234,7 @@ class GaussianMixtureRegressor(RegressorMixin, Supervised):  # type: ignore[misc
             raise ParameterError("it was fitted without y, so nothing is a target; complete(X) fills in what is missing in rows")
         return self._targets
 
+    @answers_lazily(width=lambda face: None if len(face._need_targets()) == 1 else len(face._need_targets()))
     def predict(self, X: Any, return_std: bool = False) -> Any:
         """The mean of the targets at each row, (n,) or (n, p); inputs may be missing.
 

@@ -10,6 +10,7 @@ from emkit.core.block import Block, Source
 from emkit.core.columns import Columns
 from emkit.core.errors import DataError, ParameterError
 from emkit.core.model import Infer, Model
+from emkit.data.chunks import is_dask
 from emkit.data.labels import read_labels
 from emkit.data.sequence_input import Sequences, read_sequences
 from emkit.data.sequences import SequenceSource
@@ -17,6 +18,7 @@ from emkit.data.validate import check_weights
 from emkit.estimators.emissions import make_family
 from emkit.estimators.face import Face
 from emkit.estimators.hmm_after import AfterTheFit, sequences_by_key
+from emkit.estimators.hmm_streams import InFiles
 from emkit.estimators.partial import PartialSequences
 from emkit.estimators.sequence_streaming import is_sequence_stream, read_sequence_stream
 from emkit.models.hmm.chain import check_rows
@@ -26,7 +28,7 @@ from emkit.selection.criteria import bic_price
 
 
 @dataclass(eq=False, repr=False)
-class HMM(PartialSequences, AfterTheFit, Face):
+class HMM(PartialSequences, InFiles, AfterTheFit, Face):
     """Hidden Markov model, fitted by Baum-Welch (expectation-maximization).
 
     Parameters
@@ -162,6 +164,11 @@ class HMM(PartialSequences, AfterTheFit, Face):
     # --- data ---------------------------------------------------------------------------------------------------------
 
     def _read(self, X: Any, lengths: Any, *, like: Columns | None = None) -> Sequences:
+        if is_dask(X):
+            raise DataError(
+                "a sequence may go on from one partition of a Dask collection to another; write it to a folder of Parquet, sorted, "
+                "and give the path; or compute() it, if it fits in memory"
+            )
         return read_sequences(
             X,
             lengths,
@@ -177,7 +184,7 @@ class HMM(PartialSequences, AfterTheFit, Face):
         """New sequences, compared with the columns of the fit."""
         self._current()
         if is_sequence_stream(X):
-            raise ParameterError("this needs the sequences in memory: read some of them at a time, as a data frame")
+            raise ParameterError("this needs the sequences in memory: read some of them at a time, as arrays or data frames")
         found = self._read(X, lengths, like=self.columns_)
         self._check_columns(found.columns)
         return found
@@ -226,7 +233,9 @@ class HMM(PartialSequences, AfterTheFit, Face):
             Naming the sequence, column, row or parameter; an earlier fit is left as it was.
         """
         if is_sequence_stream(X):
-            return self._fit(*self._for_fit(X, sample_weight, lengths=lengths, states=states))
+            source, width = self._for_fit(X, sample_weight, lengths=lengths, states=states)
+            with sequences_by_key(source):
+                return self._fit(source, width)
         found = self._read(X, lengths)
         _refuse_lengths(y, found)
         source = self._source(found, sample_weight, states)
@@ -245,7 +254,9 @@ class HMM(PartialSequences, AfterTheFit, Face):
         """The data of the fit, read again."""
         if is_sequence_stream(X):
             self._current()
-            return read_sequence_stream(self, X, sample_weight, self.columns_, lengths=lengths, states=states)
+            there = read_sequence_stream(self, X, sample_weight, self.columns_, lengths=lengths, states=states)
+            self._check_columns(there.columns)
+            return there
         return self._source(self._new(X, lengths), sample_weight, states)
 
     def fit_rows(self, X: Any, weights: Any, labels: Any) -> Self:
@@ -258,7 +269,7 @@ class HMM(PartialSequences, AfterTheFit, Face):
 
     def check_cells(self, X: Any) -> None:
         """Raise DataError for the first cell that no state can emit."""
-        self._current().model.check(self._source(self._new(X, None)))
+        self._current().model.check(self._again(X))
 
     @property
     def endprob_(self) -> np.ndarray | None:
@@ -317,7 +328,7 @@ class HMM(PartialSequences, AfterTheFit, Face):
         def one(block: Block) -> np.ndarray:
             return np.asarray(infer(block).log_likelihood)
 
-        return np.concatenate(list(self._executor().map(one, self._source(self._new(X, lengths)))))
+        return np.concatenate(list(self._executor().map(one, self._again(X, lengths=lengths))))
 
     def aic(self, X: Any = None, lengths: Any = None) -> float:
         """-2 log-likelihood + 2 parameters: lower is better. Fixed and structurally zero parameters are not counted."""
@@ -336,12 +347,6 @@ class HMM(PartialSequences, AfterTheFit, Face):
             return self._score_of(source), float(source.n_rows)
         found = self._new(X, lengths)
         return self._score(found), float(len(found.x))
-
-    def table(self, X: Any, lengths: Any = None) -> dict[str, np.ndarray]:
-        """Columns that a prediction adds: ``state`` on the most probable path, and smoothed probabilities ``p0``, ``p1``, ..."""
-        found = self._new(X, lengths)  # read once for both
-        added = {"state": self.predict(found)}
-        return added | {f"p{k}": p for k, p in enumerate(self.predict_proba(found).T)}
 
 
 def _refuse_lengths(y: Any, found: Sequences) -> None:

@@ -8,16 +8,19 @@ from typing import Any
 import numpy as np
 
 from emkit.core import checks
-from emkit.core.block import Block
+from emkit.core.block import Block, Source
 from emkit.core.errors import DataError, ImpossibleSequenceError, ParameterError
 from emkit.core.family import Family
 from emkit.core.result import Result
 from emkit.data.filling import sequences_filled_in
 from emkit.data.sequence_input import Sequences
+from emkit.data.sequence_stream import SequenceStream
 from emkit.data.sequences import SequenceSource
 from emkit.data.validate import check_matrix, unmask
 from emkit.estimators import imputing
+from emkit.estimators.hmm_streams import over_blocks
 from emkit.estimators.plotting import PlottedSequences
+from emkit.estimators.sequence_streaming import is_sequence_stream
 from emkit.estimators.settings import make_rng
 from emkit.execute.threads import Threads
 from emkit.models.hmm import decoding, paths
@@ -64,11 +67,13 @@ class Stream:
 
 
 class AfterTheFit(PlottedSequences):
-    """Methods that need parameters and data, but no fitting. Whoever inherits them gives the four below."""
+    """Methods that need parameters and data, but no fitting. Whoever inherits them gives the seven below."""
 
     _new: Callable[[Any, Any], Sequences]
     """Read sequences and compare them with the columns of the fit."""
     _source: Callable[..., SequenceSource]
+    _again: Callable[..., Source]
+    """Sequences with what is known of them as a source, compared with the columns of the fit; those in files stay there."""
     _current: Callable[[], Result]
     _executor: Callable[[], Threads]
     _emitted: Callable[[Any], np.ndarray]
@@ -92,6 +97,11 @@ class AfterTheFit(PlottedSequences):
         states: Any = None,
     ) -> tuple[np.ndarray, list[Any]]:
         """What ``fill`` writes for each block into its rows of an array (n, *shape), in the user's order; and what it returns."""
+        if is_sequence_stream(X):
+            there = self._again(X, lengths=lengths, states=states)
+            with sequences_by_key(there):
+                out, values = over_blocks(there, fill, shape, dtype, self._executor())
+            return out.astype(there.width) if dtype is np.float64 else out, values
         found = X if isinstance(X, Sequences) else self._new(X, lengths)
         source = self._source(found, None, states)
         out = np.empty((source.n_rows, *shape), dtype)
@@ -346,14 +356,14 @@ class AfterTheFit(PlottedSequences):
 
 
 @contextmanager
-def sequences_by_key(found: Sequences) -> Iterator[None]:
+def sequences_by_key(found: Sequences | Source) -> Iterator[None]:
     """Errors about a sequence call it by its key, if a column tells sequences apart."""
     try:
         yield
     except ImpossibleSequenceError as error:
-        if found.keys is None:
+        if not isinstance(found, Sequences | SequenceStream):
             raise
-        raise ImpossibleSequenceError(error.sequence, f"sequence {found.keys[error.sequence]!r}") from None
+        raise ImpossibleSequenceError(error.sequence, found.called(error.sequence)) from None
 
 
 def moments(family: Family, params: Any) -> tuple[np.ndarray, np.ndarray]:

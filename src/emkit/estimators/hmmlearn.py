@@ -1,19 +1,17 @@
 """What hmmlearn's faces share: its words around an inner ``HMM``, which owns settings, parameters and the result."""
 
 import os
-import sys
 from abc import ABC, abstractmethod
-from collections import deque
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from emkit.core.block import Source
 from emkit.core.checks import count, mapping
 from emkit.core.errors import ParameterError
-from emkit.core.monitor import Monitor
-from emkit.core.result import Result, Step, StopReason
+from emkit.core.result import Result
 from emkit.core.warn import warn
 from emkit.data.sequence_input import Sequences
 from emkit.data.sequences import SequenceSource
@@ -21,59 +19,11 @@ from emkit.estimators.asked import AskedByPrograms
 from emkit.estimators.errors import ErrorsOfInner
 from emkit.estimators.hmm import HMM
 from emkit.estimators.hmm_after import AfterTheFit
+from emkit.estimators.hmmlearn_monitor import ConvergenceMonitor, Follow
 from emkit.estimators.reporting import Reported
 from emkit.execute.threads import Threads
 
 Letters = dict[str, tuple[str, ...]]
-
-
-class ConvergenceMonitor:
-    """hmmlearn's ``monitor_``: ``tol``, ``n_iter``, ``iter``, ``history`` of objectives, ``converged``, ``report``.
-
-    A subclass with a ``converged`` of its own, put into ``monitor_`` before ``fit``, ends the fit; it follows a single start.
-    """
-
-    def __init__(self, tol: float, n_iter: int, verbose: bool = False):
-        self.tol, self.n_iter, self.verbose = tol, n_iter, verbose
-        self.history: deque[float] = deque()
-        self.iter = 0
-        self._result: Result | None = None
-
-    def report(self, log_prob: float) -> None:
-        """One iteration more."""
-        if self.verbose:
-            gain = log_prob - self.history[-1] if self.history else float("nan")
-            print(f"{self.iter + 1:>10d} {log_prob:>16.8f} {gain:>+16.8f}", file=sys.stderr)
-        self.history.append(log_prob)
-        self.iter += 1
-
-    @property
-    def converged(self) -> bool:
-        """Whether the stop rule was met."""
-        return self._result is not None and self._result.converged
-
-    def _reset(self) -> None:
-        self.iter = 0
-        self.history.clear()
-
-    @classmethod
-    def of(cls, result: Result, n_iter: int, verbose: bool) -> "ConvergenceMonitor":
-        """What became of a fit."""
-        monitor = cls(result.tolerance, n_iter, verbose)
-        monitor.history.extend(result.trace)
-        monitor.iter, monitor._result = result.n_iter, result
-        return monitor
-
-
-class _Follow(Monitor):
-    """Tells hmmlearn's kind of monitor of each iteration, and asks it whether that is enough."""
-
-    def __init__(self, theirs: Any):
-        self._theirs = theirs
-
-    def step(self, step: Step) -> StopReason | None:
-        self._theirs.report(step.objective)
-        return StopReason.STOPPED if self._theirs.converged else None
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -227,7 +177,7 @@ class HmmlearnWords(Reported, ErrorsOfInner, AskedByPrograms, AfterTheFit, BaseE
         own = self.__dict__.get("_monitor")
         if own is not None:
             own._reset()
-            inner.set_params(monitors=[*(self.monitors or ()), _Follow(own)], n_init=1)
+            inner.set_params(monitors=[*(self.monitors or ()), Follow(own)], n_init=1)
         return inner
 
     def _take_note(self, result: Result, columns: int) -> None:
@@ -273,6 +223,9 @@ class HmmlearnWords(Reported, ErrorsOfInner, AskedByPrograms, AfterTheFit, BaseE
 
     def _source(self, *given: Any) -> SequenceSource:  # type: ignore[override]
         return self._inner()._source(*given)
+
+    def _again(self, *given: Any, **more: Any) -> Source:  # type: ignore[override]
+        return self._inner()._again(*given, **more)  # type: ignore[no-any-return]
 
     def _current(self) -> Result:  # type: ignore[override]
         return self._inner()._current()

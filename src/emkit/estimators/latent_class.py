@@ -11,6 +11,7 @@ from emkit.core.errors import DataError, ParameterError
 from emkit.core.prior import Dirichlet
 from emkit.core.result import Result
 from emkit.core.warn import warn
+from emkit.data.chunks import is_dask
 from emkit.data.grouped import GROUP, Grouped, read_grouped
 from emkit.data.rows import ArraySource
 from emkit.data.stream import is_stream
@@ -258,7 +259,13 @@ class LatentClass(PartialRows, AfterLatentClass, RowFace):
 
 
 def _with(X: Any, groups: Any) -> Any:
-    return X if groups is None else Grouped(X, groups)
+    if groups is None:
+        return X
+    if is_dask(X) or is_dask(groups):
+        raise ParameterError(
+            "groups beside a Dask collection: make them a column, and say its name: groups='...'", parameter="groups"
+        )
+    return Grouped(X, groups)
 
 
 def _free(items: Any, columns: Columns, group: int) -> tuple[int, ...]:

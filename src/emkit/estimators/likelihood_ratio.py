@@ -4,7 +4,7 @@ from typing import Any
 
 from sklearn.base import BaseEstimator, clone
 
-from emkit.core.block import BlockSource
+from emkit.core.block_source import BlockSource
 from emkit.core.errors import ParameterError
 from emkit.estimators.face import Face
 from emkit.estimators.settings import make_rng

@@ -9,7 +9,8 @@ import numpy as np
 from emkit.algorithms.arriving import Arriving, bare
 from emkit.algorithms.online import ROWS_EACH
 from emkit.algorithms.starts import fit
-from emkit.core.block import Block, BlockSource
+from emkit.core.block import Block
+from emkit.core.block_source import BlockSource
 from emkit.core.checks import number
 from emkit.core.describe import snapshot
 from emkit.core.errors import DataError, ParameterError

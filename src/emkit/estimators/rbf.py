@@ -10,6 +10,7 @@ from sklearn.base import RegressorMixin
 from emkit.core.checks import level_of, one_of
 from emkit.core.errors import DataError
 from emkit.core.monitor import Monitor
+from emkit.estimators.partitions import answers_lazily
 from emkit.estimators.rbf_base import RBFNetwork
 from emkit.estimators.targets import cells_of, finite_numbers
 from emkit.models.rbf.described import Described, described
@@ -155,6 +156,7 @@ class RBFRegressor(RegressorMixin, RBFNetwork):  # type: ignore[misc]
             raise DataError(f"X has {n} rows, y has the shape {array.shape}: give (n,) or (n, p), one row for each of X")
         return finite_numbers(array).reshape(n, -1), array.ndim == 1
 
+    @answers_lazily(width=lambda face: None if face._flat else len(face.intercept_))
     def predict(self, X: Any, return_std: bool = False) -> Any:
         """The mean of the target at each row, (n,) or (n, p).
 

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 
 from emkit.core.monitor import Monitor
+from emkit.estimators.partitions import answers_lazily
 from emkit.estimators.rbf_base import RBFNetwork
 from emkit.estimators.targets import classes_that_count, read_classes
 from emkit.models.rbf.class_network import ClassParams, fit_classes, predict_proba
@@ -130,15 +131,18 @@ class RBFClassifier(ClassifierMixin, RBFNetwork):  # type: ignore[misc]
 
     # --- after the fit ------------------------------------------------------------------------------------------------
 
+    @answers_lazily(width=lambda face: len(face.classes_))
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probability of each class, (n, C), in the order of ``classes_``."""
         return predict_proba(self._fitted(), self._rows(X))
 
+    @answers_lazily(dtype=lambda face: face.classes_.dtype)
     def predict(self, X: Any) -> np.ndarray:
         """Most probable class of each row, (n,)."""
         found = self.predict_proba(X)
         return np.asarray(self.classes_[found.argmax(axis=1)])
 
+    @answers_lazily(width=lambda face: None if len(face.classes_) == 2 else len(face.classes_))
     def decision_function(self, X: Any) -> np.ndarray:
         """Log odds of the second class, (n,), or log probabilities of the classes, (n, C): those of ``predict_proba``."""
         logs = np.log(np.maximum(self.predict_proba(X), 1e-300))

@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import RegressorMixin
 
-from emkit.core.block import BlockSource
+from emkit.core.block_source import BlockSource
 from emkit.core.columns import Column, Columns
 from emkit.core.errors import DataError, ParameterError
 from emkit.core.model import Model
@@ -14,6 +14,7 @@ from emkit.core.result import Result
 from emkit.data.rows import ArraySource
 from emkit.data.tables import read_table
 from emkit.data.validate import check_weights
+from emkit.estimators.partitions import answers_lazily
 from emkit.estimators.predictive import PredictiveDistribution
 from emkit.estimators.regression_rows import (
     CONCOMITANT,
@@ -323,12 +324,14 @@ class MixtureOfRegressions(RegressorMixin, Supervised):  # type: ignore[misc]
         x = np.asarray(source.joined().x)
         return x[:, list(model.known[0].family)] if isinstance(model, ConcomitantMixture) else x
 
+    @answers_lazily(width=lambda face: face.n_components_)
     def predict_each(self, X: Any, *, offset: Any = None, trials: Any = None, concomitant: Any = None) -> np.ndarray:
         """The mean of the target in each class, (n, K): of a binomial response, expected successes."""
         source, _ = self._new_rows(X, Beside(offset, trials, concomitant))
         family, params = self._lines()
         return family.means(params, self._family_rows(source))
 
+    @answers_lazily()
     def predict(self, X: Any, *, offset: Any = None, trials: Any = None, concomitant: Any = None) -> np.ndarray:
         """The mean of the target, (n,): those of the classes, weighted by how probable these are before the target is known."""
         more = {"offset": offset, "trials": trials, "concomitant": concomitant}
@@ -343,6 +346,7 @@ class MixtureOfRegressions(RegressorMixin, Supervised):  # type: ignore[misc]
         means = self.predict_each(X, offset=offset, concomitant=concomitant)
         return PredictiveDistribution(np.array(self._weights(source)), means, np.broadcast_to(self.sigma_**2, means.shape).copy())
 
+    @answers_lazily(width=lambda face: face.n_components_)
     def predict_proba(
         self, X: Any, y: Any = None, *, groups: Any = None, offset: Any = None, trials: Any = None, concomitant: Any = None
     ) -> np.ndarray:

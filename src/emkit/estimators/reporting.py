@@ -9,6 +9,7 @@ from sklearn.exceptions import NotFittedError
 
 from emkit.core.columns import Columns
 from emkit.core.errors import EmkitError, ParameterError
+from emkit.core.model import EStep
 from emkit.core.notebook import preformatted
 from emkit.data.stream import is_stream
 
@@ -131,6 +132,7 @@ class Reported:
             together=self.together_word,
             labels=labels,
             log_likelihood=each,
+            narrowest=narrowest_of(worker, source),
             total=_total(current.model, block, each),
             known_errors=last[1] if last is not None and last[0] is current else None,
             notes=[note for note in [self.cut_off()] if note],
@@ -169,6 +171,13 @@ def _inferred(face: Any, worker: Any, source: Any) -> tuple["Labelled | None", n
     found = worker._infer(source, "marginals")
     posteriors = np.nan_to_num(np.asarray(found.marginals, dtype=np.float64))
     return Labelled(face.label_word, face._component_names(k), posteriors), np.asarray(found.log_likelihood)
+
+
+def narrowest_of(worker: Any, source: Any) -> tuple[np.ndarray, np.ndarray] | None:
+    """How narrow densities are on these rows: see ``Model.narrowest``. What is held is as narrow as it was asked to be."""
+    current = worker._current()
+    model = current.model
+    return model.narrowest(current.params, worker._executor().map_reduce(EStep(model, current.params), source)[0])
 
 
 def _total(model: Any, block: Any, each: np.ndarray) -> float | None:

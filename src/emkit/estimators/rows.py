@@ -11,6 +11,7 @@ from emkit.core.checks import count
 from emkit.core.columns import Columns
 from emkit.core.errors import DataError, ParameterError
 from emkit.core.model import EStep, Infer, Inference
+from emkit.data.chunks import is_dask
 from emkit.data.filling import filled_in
 from emkit.data.labels import read_labels
 from emkit.data.rows import ArraySource
@@ -21,9 +22,11 @@ from emkit.data.validate import check_weights
 from emkit.estimators.elsewhere import elsewhere, on_device
 from emkit.estimators.face import Face
 from emkit.estimators.imputing import drawn_with_labels, guessed
+from emkit.estimators.partitions import by_partition, of_each_partition, write_partitions
 from emkit.estimators.plotting import PlottedRows
 from emkit.estimators.settings import make_rng
-from emkit.estimators.streaming import predict_to, read_stream
+from emkit.estimators.streaming import read_stream
+from emkit.estimators.written import predict_to
 from emkit.selection.criteria import bic_price, uncertainty
 
 
@@ -115,7 +118,10 @@ class RowFace(PlottedRows, Face):
 
     def check_cells(self, X: Any) -> None:
         """Raise DataError for the first cell that the model cannot describe."""
-        self._current().model.check(self._new(X))
+        if is_dask(X):
+            of_each_partition(self, X, _check_source)
+        else:
+            _check_source(self, self._new(X))
 
     def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> np.ndarray:
         """``fit``, then the most probable component of each row of ``X``."""
@@ -124,8 +130,11 @@ class RowFace(PlottedRows, Face):
     def predict_proba(self, X: Any) -> np.ndarray:
         """Responsibilities, (n, K): the probability of each component given the row's observed cells.
 
-        Of a tensor a tensor on its device; so do ``predict`` and ``score_samples`` answer.
+        Of a tensor a tensor on its device, of a Dask collection a lazy dask array with its partitions; so do ``predict`` and
+        ``score_samples`` answer.
         """
+        if is_dask(X):
+            return by_partition(self, "predict_proba", X, None, self._current().model.n_hidden or 1)
         source = self._new_there(X)
         found = self._infer(source, "marginals").marginals
         assert found is not None
@@ -133,6 +142,8 @@ class RowFace(PlottedRows, Face):
 
     def predict(self, X: Any) -> np.ndarray:
         """Most probable component of each row, (n,)."""
+        if is_dask(X):
+            return by_partition(self, "predict", X, np.int64)
         found = self._infer(self._new_there(X), "mode").mode
         assert found is not None
         return as_given(X, self._named(found))
@@ -143,13 +154,22 @@ class RowFace(PlottedRows, Face):
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Log-likelihood of each row's observed cells, (n,), nats."""
+        if is_dask(X):
+            return by_partition(self, "score_samples", X, None)
         source = self._new_there(X)
         return as_given(X, self._infer(source, "log_likelihood").log_likelihood.astype(source.width, copy=False))
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Weighted mean log-likelihood of the rows; on the training data exactly what the fit reported."""
-        source = self._new_there(X, sample_weight)
-        return self._log_likelihood(source) / source.total_weight
+        log_likelihood, total_weight = self._likelihood(X, sample_weight)
+        return log_likelihood / total_weight
+
+    def _likelihood(self, X: Any, sample_weight: Any = None) -> tuple[float, float]:
+        """Weighted log-likelihood of rows, and their weight."""
+        if is_dask(X):
+            each = of_each_partition(self, X, _likelihood_of_source, sample_weight)
+            return sum(value for value, _ in each), sum(weight for _, weight in each)
+        return _likelihood_of_source(self, self._new_there(X, sample_weight))
 
     def _log_likelihood(self, source: Source) -> float:
         current = self._current()
@@ -233,10 +253,12 @@ class RowFace(PlottedRows, Face):
 
         Parameters
         ----------
-        X : path, dataset, LazyFrame, memory-mapped array or stream
-            As for ``fit``. All its columns are written, those that the model does not know too.
+        X : path, dataset, LazyFrame, memory-mapped array, stream or Dask collection
+            As for ``fit``. All its columns are written, those that the model does not know too. A partition of a collection is
+            written by whoever computes it, to a path that has to mean the same there.
         out : path
-            The folder, made if it is not there. Each part of the data becomes a file there, called as the file it is of.
+            The folder, made if it is not there. Each part of the data becomes a file there, called as the file it is of;
+            partitions become part-00000.parquet, part-00001.parquet, ...
         prefix : str
             Put before the names of the added columns.
         on_error : {"stop", "skip"}
@@ -254,7 +276,7 @@ class RowFace(PlottedRows, Face):
             Naming the file and row of what the model cannot describe; for a name that the data have already.
         """
         self._current()
-        return predict_to(self, X, out, prefix, on_error)
+        return write_partitions(self, X, out, prefix) if is_dask(X) else predict_to(self, X, out, prefix, on_error)
 
     def sample(self, n_samples: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """Random rows (n_samples, d) and the component each came from; drawn with ``random_state``.
@@ -282,16 +304,31 @@ class RowFace(PlottedRows, Face):
         """
         if self._current().model.n_hidden is None:
             raise ParameterError("ICL is of models whose rows have a hidden label each; take bic", parameter="icl")
+        if is_dask(X):
+            log_likelihood, n = self._likelihood(X)
+            return self._criterion(bic_price(n), log_likelihood) + sum(of_each_partition(self, X, _uncertainty_of_source))
         source = self._new(X)
         bic = self._criterion(bic_price(source.total_weight), self._log_likelihood(source))
         if not source.in_memory:
             current = self._current()
             each = self._executor().map(Infer(current.model, current.params, "marginals"), source)
             return bic + sum(uncertainty(found.marginals) for found in each)
-        return bic + uncertainty(self._infer(source, "marginals").marginals)
+        return bic + _uncertainty_of_source(self, source)
 
     def _likelihood_of(self, X: Any) -> tuple[float, float]:
         if X is None:
             return self._of_the_fit()
-        source = self._new_there(X)
-        return self._log_likelihood(source), source.total_weight
+        return self._likelihood(X)
+
+
+def _likelihood_of_source(face: RowFace, source: Any) -> tuple[float, float]:
+    return face._log_likelihood(source), source.total_weight
+
+
+def _uncertainty_of_source(face: RowFace, source: Any) -> float:
+    return uncertainty(face._infer(source, "marginals").marginals)
+
+
+def _check_source(face: RowFace, source: Any) -> bool:
+    face._current().model.check(source)
+    return True

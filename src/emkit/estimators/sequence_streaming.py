@@ -6,7 +6,7 @@ from typing import Any
 from emkit.core.block import Source
 from emkit.core.columns import Columns
 from emkit.core.errors import DataError, ParameterError
-from emkit.data.sequence_stream import sequence_stream
+from emkit.data.sequence_stream import refuse_order, sequence_stream
 from emkit.data.stream import Stream, is_stream
 from emkit.estimators.streaming import told_by
 
@@ -44,11 +44,7 @@ def read_sequence_stream(
     if sample_weight is not None and (not isinstance(sample_weight, str) or isinstance(X, Source)):
         where = "a stream has the weights of its rows" if isinstance(X, Source) else "give the name of the column that holds them"
         raise ParameterError(f"sample_weight beside a stream: {where}", parameter="sample_weight")
-    if face.order is not None:
-        raise ParameterError(
-            "order= beside a stream: sequences are read in the order in which their rows stand; sort the files, and leave it out",
-            parameter="order",
-        )
+    refuse_order(face.order)
     if isinstance(X, Source) and not isinstance(X, Stream):
         if next(iter(X)).lengths is None:
             raise DataError("these are rows without sequences; give a SequenceSource, or a stream with a sequence column")

@@ -61,8 +61,8 @@ class Settings(BaseEstimator):  # type: ignore[misc]
     executor : Executor, optional
         Where a fit runs, such as ``emkit.DaskExecutor(client)``, ``emkit.SparkExecutor(spark)`` or
         ``emkit.TorchExecutor("cuda")``; by default in this process on ``n_jobs`` threads, of a Dask collection on its cluster, of
-        a tensor on its device. Predictions run in this process, those of a tensor on its device; searches for a size or a
-        structure run in this process.
+        a tensor on its device. Predictions run in this process, those of a tensor on its device, those of a Dask collection where
+        its partitions are; searches for a size or a structure run in this process.
     verbose, verbose_interval : int
         Whether to print a line on stderr, every ``verbose_interval`` iterations.
     monitors : list of Monitor, optional

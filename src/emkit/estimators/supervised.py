@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from emkit.core.block import BlockSource
+from emkit.core.block_source import BlockSource
 from emkit.core.columns import Column, Columns
 from emkit.core.errors import ParameterError
 from emkit.core.result import Result
@@ -15,6 +15,7 @@ from emkit.data.rows import ArraySource
 from emkit.data.tables import Table, read_table
 from emkit.data.validate import check_weights
 from emkit.estimators.asked import Predicts
+from emkit.estimators.errors import ErrorsWithTarget
 from emkit.estimators.face import Face
 from emkit.estimators.plotting import PlottedRegression
 from emkit.selection.criteria import bic_price
@@ -23,7 +24,7 @@ TARGET = "target"
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Supervised(Predicts, PlottedRegression, Face):
+class Supervised(ErrorsWithTarget, Predicts, PlottedRegression, Face):
     """Base of estimators whose model is of rows [inputs, target].
 
     You implement ``build``, ``_target`` and the predictions; you get fits, criteria, files, and inputs that are read and compared

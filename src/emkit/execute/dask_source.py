@@ -9,14 +9,9 @@ import numpy as np
 
 from emkit.core.columns import Column, Columns
 from emkit.core.errors import DataError
-from emkit.data.chunks import Chunk, ChunkSource, blocks_of, codes, read_chunk, recoded
+from emkit.data.chunks import Chunk, ChunkSource, blocks_of, codes, is_dask, read_chunk, recoded
 from emkit.data.scanning import category_of
 from emkit.execute.futures import Blocks, shares
-
-
-def is_dask(X: Any) -> bool:
-    """Whether it is a Dask array or data frame; does not import Dask."""
-    return type(X).__module__.split(".")[0] in ("dask", "dask_expr") and hasattr(X, "to_delayed")
 
 
 class DaskSource(ChunkSource):
@@ -43,7 +38,7 @@ class DaskSource(ChunkSource):
 
         self._executor, self.client = executor, executor.client
         columns, pieces = _pieces(X, texts, self.client)
-        weights = _weights(sample_weight, len(pieces))
+        weights = weights_of(sample_weight, len(pieces))
         names = [column.name for column in columns.items]
         reading = delayed(read_chunk, pure=False)
         self.chunks = self.client.compute([reading(x, w, names, i) for i, (x, w) in enumerate(zip(pieces, weights, strict=True))])
@@ -152,7 +147,7 @@ def _matrix(frame: Any, columns: Columns) -> np.ndarray:
     return out
 
 
-def _weights(sample_weight: Any, many: int) -> list[Any]:
+def weights_of(sample_weight: Any, many: int) -> list[Any]:
     """A delayed vector for each partition, or None for each."""
     if sample_weight is None:
         return [None] * many

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from emkit.core.block import BlockSource
+from emkit.core.block_source import BlockSource
 from emkit.data.sequences import SequenceSource
 
 

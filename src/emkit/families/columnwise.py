@@ -332,6 +332,15 @@ class ExponentialFamily(Columnwise):
         """Of all components."""
         return float(self.log_priors(params).sum())
 
+    def own_away(self, params: Any) -> dict[str, np.ndarray]:
+        """Parameters that ended at their ``limits``."""
+        found = {}
+        for name, (low, high) in self.limits.items():
+            value = self.own(params)[name]
+            ended = (value >= high).astype(np.float64) - (value <= low)
+            found[name] = np.where(np.isnan(self.held(name, value.shape)), ended, 0.0)
+        return found
+
     def remarks(self, params: Any) -> list[str]:
         """Of parameters that ended at their ``limits``."""
         found, values = [], self.own(params)

@@ -51,10 +51,15 @@ def jumped(
     return found
 
 
+def as_good_as_infinite(shapes: np.ndarray, held: np.ndarray, unit: Any = 1.0) -> np.ndarray:
+    """Which shapes have no maximum inside, and are on the way to their bound or there: 1, others 0."""
+    return np.asarray(np.isnan(held) & (shapes >= _AS_GOOD * unit), dtype=np.float64)
+
+
 def running_away(shapes: np.ndarray, held: np.ndarray, name: str, meaning: str, unit: Any = 1.0) -> list[str]:
     """Remarks on shapes that have no maximum inside: on the way to their bound they are as good as infinite."""
     found = []
-    for place in np.argwhere(np.isnan(held) & (shapes >= _AS_GOOD * unit)).tolist():
+    for place in np.argwhere(as_good_as_infinite(shapes, held, unit)).tolist():
         where = f"component {place[0]}" + (f", column {place[1]}" if len(place) > 1 else "")
         found.append(f"{name} of {where}, runs to infinity: at {shapes[tuple(place)]:.3g} it is as good as {meaning}")
     return found

@@ -124,6 +124,11 @@ class LogScale(Family):
         """One row for each entry of ``component``."""
         return self.raised(self.family.sample(params.logs, component, rng))
 
+    def narrowest(self, params: Any) -> np.ndarray | None:
+        """The family's of the logarithms, in units of the cells at the mean of these."""
+        found, centre = self.family.narrowest(params.logs), self.family.moments(params.logs)
+        return None if found is None or centre is None else found * np.exp(2.0 * centre[0])
+
     def slivers(self, params: Any, counts: np.ndarray) -> dict[int, str]:
         """The family's."""
         return self.family.slivers(params.logs, counts)

@@ -69,6 +69,10 @@ class LogNormal(NormalColumns):
         mean = np.exp(params.means + 0.5 * params.variances)
         return mean, mean**2 * np.expm1(params.variances)
 
+    def narrowest(self, params: Any) -> np.ndarray:
+        """Variances as ``moments`` has them: those of logarithms have other units."""
+        return self.moments(params)[1]
+
     def cdf(self, params: Any, x: np.ndarray, *, upper: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """By the normal one of log x."""
         from scipy.special import ndtr

@@ -19,6 +19,8 @@ from emkit.core.slivers import in_rows
 from emkit.families.over_another import OverAnother
 from emkit.families.sums import logs_times
 
+_USED = 1e-6  # weight: a part with less has no rows to speak of
+
 
 @dataclass(frozen=True)
 class MixedParams(Params):
@@ -193,6 +195,14 @@ class Mixed(OverAnother):
         overall = np.einsum("km,kmd->kd", params.weights, mean)
         second = np.einsum("km,kmd->kd", params.weights, variance + mean**2)
         return overall, second - overall**2
+
+    def narrowest(self, params: Any) -> np.ndarray | None:
+        """Of the narrowest part that has rows."""
+        found = self.family.narrowest(params.parts)
+        if found is None:
+            return None
+        k, m = params.weights.shape
+        return np.where(params.weights[:, :, None] > _USED, found.reshape(k, m, -1), np.inf).min(axis=1)
 
     def cdf(self, params: Any, x: np.ndarray, *, upper: bool = False) -> tuple[np.ndarray, np.ndarray] | None:
         """Weighted sums of the parts'."""

@@ -16,7 +16,7 @@ from emkit.families.gamma_function import gamma_shape, log_gamma_step, log_minus
 from emkit.families.gaussian.holes import Filled, Holes, Some
 from emkit.families.gaussian.params import GaussianParams
 from emkit.families.gaussian.shapes import COVARIANCE_TYPES, Covariance, whiten
-from emkit.families.hidden_scale import bounds, jumped, jumps, running_away
+from emkit.families.hidden_scale import as_good_as_infinite, bounds, jumped, jumps, running_away
 from emkit.families.spread_prior import SpreadPrior
 
 _SWEEPS = 20
@@ -349,6 +349,10 @@ class MultivariateT(SpreadPrior):
         z = (x - params.locations[:, 0]) / np.sqrt(params.scales[:, 0, 0])
         value = stdtr(params.df, -z if upper else z)
         return value, value
+
+    def own_away(self, params: Any) -> dict[str, np.ndarray]:
+        """Degrees of freedom that run to infinity."""
+        return {"df": as_good_as_infinite(params.df, self.held("df", params.df.shape))}
 
     def remarks(self, params: Any) -> list[str]:
         """Of degrees of freedom that run to infinity."""

@@ -9,7 +9,7 @@ from emkit.core.parameters import Nonnegative, Parameter, Positive
 from emkit.core.support import Counts
 from emkit.families.columnwise import Columnwise, Terms
 from emkit.families.gamma_function import gamma_shape, log_gamma_step, log_minus_digamma, shape_value, trigamma_minus_inverse
-from emkit.families.hidden_scale import bounds, jumped, jumps, running_away
+from emkit.families.hidden_scale import as_good_as_infinite, bounds, jumped, jumps, running_away
 from emkit.families.sums import logs_times, ratio
 
 
@@ -125,6 +125,10 @@ class NegativeBinomial(Columnwise):
             return np.where(np.isnan(c), np.nan, np.where(c < 0, float(upper), value))
 
         return reached(np.ceil(x) - 1.0), reached(np.floor(x))
+
+    def own_away(self, params: Any) -> dict[str, np.ndarray]:
+        """Sizes that run to infinity."""
+        return {"sizes": as_good_as_infinite(params.sizes, self.held("sizes", params.sizes.shape), _unit(params.means))}
 
     def remarks(self, params: Any) -> list[str]:
         """Of sizes that run to infinity."""

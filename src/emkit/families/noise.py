@@ -211,6 +211,11 @@ class WithNoise(OverAnother):
         """It has no parameters of its own."""
         return {}
 
+    def narrowest(self, params: Any) -> np.ndarray | None:
+        """As the family has it; NaN for the noise."""
+        found = self.family.narrowest(params.components)
+        return None if found is None else np.concatenate([found, np.full((1, found.shape[1]), np.nan)])
+
     def slivers(self, params: Any, counts: np.ndarray) -> dict[int, str]:
         """As the family says; the noise is none."""
         return self.family.slivers(params.components, counts[:-1])

@@ -180,6 +180,16 @@ class PerColumn(ConfiguredColumns):
             mean[:, list(part.own)], variance[:, list(part.own)] = (value[:, part.places] for value in found)
         return mean, variance
 
+    def narrowest(self, params: PerColumnParams) -> np.ndarray | None:
+        """Of all columns; those of a part without densities are NaN."""
+        found: np.ndarray | None = None
+        for part, own in zip(self.parts, params.parts, strict=True):
+            here = part.family.narrowest(own)
+            if here is not None:
+                found = np.full((len(here), self._width), np.nan) if found is None else found
+                found[:, list(part.own)] = here[:, part.places]
+        return found
+
     def profile(self, params: PerColumnParams, weights: np.ndarray, columns: Columns) -> list[tuple[np.ndarray, list[str]]]:
         """Of all parts."""
         each = zip(self.parts, params.parts, strict=True)

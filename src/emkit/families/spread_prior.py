@@ -92,6 +92,10 @@ class SpreadPrior(Family):
     def variances_left(self, params: Any) -> np.ndarray:
         """Of each component and column the variance, given the other columns, (K, d)."""
 
+    def narrowest(self, params: Any) -> np.ndarray | None:
+        """What is left."""
+        return self.variances_left(params)
+
     def refuse_collapse(self, params: Any) -> None:
         """Raise CollapseError where a spread has run to zero."""
         if self.prior is not None or self.seen is None:

@@ -12,7 +12,7 @@ from emkit.core.records import Params
 from emkit.core.support import Reals
 from emkit.families.columnwise import Terms
 from emkit.families.gamma_function import gamma_shape, log_gamma_step, log_minus_digamma, shape_value, trigamma_minus_inverse
-from emkit.families.hidden_scale import bounds, jumped, jumps, running_away
+from emkit.families.hidden_scale import as_good_as_infinite, bounds, jumped, jumps, running_away
 from emkit.families.spread import Spread
 
 
@@ -185,6 +185,10 @@ class StudentT(Spread):
         z = (x - params.locations[:, 0]) / params.scales[:, 0]
         value = stdtr(params.df[:, 0], -z if upper else z)
         return value, value
+
+    def own_away(self, params: Any) -> dict[str, np.ndarray]:
+        """Degrees of freedom that run to infinity."""
+        return {"df": as_good_as_infinite(params.df, self.held("df", params.df.shape))}
 
     def remarks(self, params: Any) -> list[str]:
         """Of degrees of freedom that run to infinity."""

@@ -90,6 +90,11 @@ class Tied(OverAnother):
         index = self._index
         return {name: value[index] if self._each(name) else value for name, value in self.family.shown(params).items()}
 
+    def away(self, params: Any) -> dict[str, np.ndarray]:
+        """Repeated for each component."""
+        index = self._index
+        return {name: value[index] if self._each(name) else value for name, value in self.family.away(params).items()}
+
     def interval_scales(self) -> dict[str, str]:
         """As the family has it."""
         return self.family.interval_scales()
@@ -232,6 +237,11 @@ class Tied(OverAnother):
         """As the family has it, repeated for each component."""
         found = self.family.moments(params)
         return None if found is None else (found[0][self._index], found[1][self._index])
+
+    def narrowest(self, params: Any) -> np.ndarray | None:
+        """As the family has it, repeated for each component."""
+        found = self.family.narrowest(params)
+        return None if found is None else found[self._index]
 
     def profile(self, params: Any, weights: np.ndarray, columns: Columns) -> list[tuple[np.ndarray, list[str]]]:
         """As the family has it, repeated for each component."""

@@ -145,12 +145,21 @@ class TruncatedNormal(ExponentialFamily):
         value = np.exp(part - log_between(a, b))
         return value, value
 
+    def own_away(self, params: Any) -> dict[str, np.ndarray]:
+        """Means and variances that ended far away."""
+        if self.seen is None:
+            return {}
+        off, most = params.means - self.seen.mean, 0.99 * _FAR
+        return {
+            "means": np.sign(off) * (np.abs(off) >= most * np.sqrt(self.seen.variance)),
+            "variances": 1.0 * (params.variances >= most**2 * self.seen.variance),
+        }
+
     def remarks(self, params: Any) -> list[str]:
         """Of means and variances that ended far away."""
         if self.seen is None:
             return []
-        off = np.abs(params.means - self.seen.mean) >= 0.99 * _FAR * np.sqrt(self.seen.variance)
-        wide = params.variances >= 0.99 * _FAR**2 * self.seen.variance
+        off, wide = (found != 0 for found in self.own_away(params).values())
         return [
             f"the mean or variance of component {k}, column {j}, runs to infinity: what is between the limits does not bound it"
             for k, j in np.argwhere(off | wide).tolist()

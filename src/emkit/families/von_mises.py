@@ -48,11 +48,9 @@ class VonMises(ExponentialFamily):
         return np.cos(x), np.sin(x)
 
     def natural(self, params: Any) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
-        """The concentration, in the two directions; I0 is scaled by exp(-c), so that it never overflows."""
-        from scipy.special import ive
-
+        """The concentration, in the two directions."""
         c = params.concentrations
-        return (c * np.cos(params.means), c * np.sin(params.means)), np.log(2.0 * np.pi * ive(0, c)) + c.real
+        return (c * np.cos(params.means), c * np.sin(params.means)), np.log(2.0 * np.pi) + _log_i0(c)
 
     def cell(self, params: Any, x: np.ndarray) -> np.ndarray:
         """The log density by half angles, so that nothing cancels where concentrations are large."""
@@ -124,6 +122,18 @@ def concentration(gap: np.ndarray, before: np.ndarray | float = 1.0) -> np.ndarr
         if done.all():
             break
     return np.asarray(c)
+
+
+def _log_i0(c: np.ndarray) -> np.ndarray:
+    """Log I0(c), also a step along the imaginary axis away from a number c, where it changes by I1(c) / I0(c).
+
+    Of complex numbers with tiny imaginary parts these are lost in the rounding of SciPy's own Bessel functions.
+    """
+    from scipy.special import i0e
+
+    real = np.real(c)
+    found = np.log(i0e(real)) + real
+    return np.asarray(found + 1j * np.imag(c) * (1.0 - _gap(real)[0]) if np.iscomplexobj(c) else found)
 
 
 def _gap(c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

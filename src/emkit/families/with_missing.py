@@ -216,6 +216,10 @@ class WithMissing(ShareBeside):
         """Where there are too few rows for the probabilities, or for the family."""
         return {**super().slivers(params, counts), **self.family.slivers(params.values, counts)}
 
+    def narrowest(self, params: Any) -> np.ndarray | None:
+        """Of the cells that are there."""
+        return self.family.narrowest(params.values)
+
     def sample(self, params: Any, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Every cell as the family has it, then some of them missing (NaN)."""
         drawn = self.family.sample(params.values, component, rng)

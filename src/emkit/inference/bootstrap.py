@@ -8,19 +8,21 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from emkit.algorithms.starts import fit
-from emkit.core.block import BlockSource
+from emkit.core.block_source import BlockSource
 from emkit.core.errors import ParameterError
 from emkit.core.executor import Executor
 from emkit.core.fit import Algorithm
 from emkit.core.model import Infer, Model
 from emkit.execute.threads import Threads
-from emkit.inference.coordinates import flat_scales, flattened, places_of, unflattened
+from emkit.inference.coordinates import flat_scales, flattened, places_of, unflattened, unturned
 from emkit.inference.redraw import Form
 from emkit.inference.standard_errors import AT_EDGE, StandardErrors, named
 
 SMALL = 2**20
 """Cells up to which processes share out the replicates; beyond, a single fit has work enough for all threads."""
 _AT_END = 1e-6  # of a probability: no observation stands behind it
+_VAGUE = 5.0  # times the estimate, as a standard error of what is positive
+_BY_PERCENTILES = "so without a standard error; the interval is of percentiles"
 _FOR_LABELS = 2000  # units by which the labels of a replicate are told
 
 
@@ -35,13 +37,17 @@ class Replicate:
     settings: dict[str, Any]
 
     def __call__(self, rng: np.random.Generator, executor: Executor | None = None) -> np.ndarray | None:
-        """All entries that users see, (S,), with labels as in the fit; None where the drawn data could not be fitted."""
+        """All entries that users see, (S,), with labels as in the fit; infinite, or 0, where they ran away.
+
+        None where the drawn data could not be fitted.
+        """
         source = resampled(self.source, rng) if self.form is None else self.form.draw(self.model, self.params, rng)
         try:
             found = fit(self.model, source, executor=executor or Threads(1), starts=[self.params], rng=rng, **self.settings)
         except ValueError:  # of rows drawn by chance that leave nothing to a component, for one
             return None
-        return flattened(self.model.shown(self._labelled(found.params, source)))
+        labelled = self._labelled(found.params, source)
+        return with_ends(self.model, labelled, flattened(self.model.shown(labelled)))
 
     def _labelled(self, params: Any, drawn: BlockSource) -> Any:
         """With the labels that agree most with those of the fit on a sample of the drawn data, which both find possible."""
@@ -100,23 +106,48 @@ def bootstrap(
     found = list(_elsewhere(task, rngs, n_jobs) if shared else (task(one, executor) for one in rngs))
     good = np.array([one for one in found if one is not None])
     notes = [f"{times - len(good)} of {times} replicates could not be fitted"] if len(good) < times else []
-    shown = {name: np.asarray(value, dtype=np.float64) for name, value in model.shown(params).items()}
-    flat = flattened(shown)
     if len(good) < 2:
         raise ParameterError(f"{notes[0]}: too few to say anything; take method='observed'", parameter="method")
-    errors = np.where((good == flat).all(axis=0), np.nan, good.std(axis=0, ddof=1))  # what is fixed has none
-    edge = np.isfinite(errors) & (flat_scales(model, shown) == "logit") & ((flat < _AT_END) | (flat > 1.0 - _AT_END))
-    errors = np.where(edge, np.nan, errors)  # nothing that is drawn leaves an edge
-    notes += named(places_of(shown), edge, AT_EDGE)
+    return _summed_up(model, params, good, "parametric bootstrap" if parametric else "bootstrap", notes)
+
+
+def _summed_up(model: Model, params: Any, good: np.ndarray, method: str, notes: list[str]) -> StandardErrors:
+    """From the estimates of replicates, (times, S); what is fixed, or runs away, has no standard deviation to speak of."""
+    shown = {name: np.asarray(value, dtype=np.float64) for name, value in model.shown(params).items()}
+    flat, scales, places = flattened(shown), flat_scales(model, shown), places_of(shown)
+    good = np.where(scales == "angle", flat + unturned(good - flat, scales), good)
+    away = with_ends(model, params, flat) != flat
+    lost = ~np.isfinite(good) | ((good == 0.0) & (scales == "log") & (flat != 0.0))
+    kept = np.where(lost, flat, good)
+    errors = np.where((good == flat).all(axis=0), np.nan, kept.std(axis=0, ddof=1))
+    edge = np.isfinite(errors) & (scales == "logit") & ((flat < _AT_END) | (flat > 1.0 - _AT_END))
+    edge |= away  # nothing that is drawn leaves an edge
+    some = lost.any(axis=0) & ~edge
+    vague = (scales == "log") & (errors > _VAGUE * np.abs(flat)) & ~some & ~edge
+    notes = [*notes, *named(places, edge, AT_EDGE)]
+    most = int(lost[:, some].sum(axis=0).max(initial=0))
+    notes += named(places, some, f"at an edge in up to {most} of {len(good)} replicates, {_BY_PERCENTILES}")
+    notes += named(places, vague, f"hardly identified, for replicates differ by powers of ten, {_BY_PERCENTILES}")
     each = [unflattened(one, shown) for one in good]
+    spread = np.where(lost.any(axis=0), np.nan, kept - kept.mean(axis=0))
     return StandardErrors(
         shown,
-        unflattened(errors, shown),
-        "parametric bootstrap" if parametric else "bootstrap",
+        unflattened(np.where(edge | some | vague, np.nan, errors), shown),
+        method,
         tuple(notes),
         replicates={name: np.array([one[name] for one in each]) for name in shown},
-        _spread=(flat, (good - good.mean(axis=0)).T / np.sqrt(len(good) - 1.0)),
+        without=unflattened(some | vague | (away & ~lost.all(axis=0)), shown),
+        _spread=(flat, spread.T / np.sqrt(len(good) - 1.0)),
     )
+
+
+def with_ends(model: Model, params: Any, flat: np.ndarray) -> np.ndarray:
+    """Entries as users see them, ``flat`` (S,), with infinity, or 0 of what is positive, where one ran away."""
+    shown = {name: np.asarray(value, dtype=np.float64) for name, value in model.shown(params).items()}
+    found = model.away(params)
+    signs = flattened({name: found.get(name, np.zeros(value.shape)) for name, value in shown.items()})
+    low = np.where(np.isin(flat_scales(model, shown), ("log", "logit")), 0.0, -np.inf)
+    return np.where(signs > 0, np.inf, np.where(signs < 0, low, flat))
 
 
 def resampled(source: BlockSource, rng: np.random.Generator) -> BlockSource:

@@ -1,6 +1,6 @@
 """A hypothesis as a vector of its free parameters, and how what users see follows from it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,6 +12,7 @@ from emkit.core.model import EStep, Model
 _STEP = 3e-3  # of a parameter's standard error, were nothing hidden: differences of slopes are then good to about 1e-8
 _JACOBIAN_STEP = 1e-2  # of the same
 _MOVES = 1e-12
+_AWAY = 0.1  # of a coordinate: how entries that belong to it are told
 _EDGE = 10.0  # of a log or log odds, as a standard error: a hundredth of an observation stands behind it
 _BENT = 0.2  # of a movement: what one up and one down are unlike
 
@@ -39,8 +40,8 @@ class Coordinates:
     steps : array of shape (P,)
         About one standard error each, were nothing hidden.
     at_edge : array of shape (P,)
-        Which coordinates are held: logs and log odds of what is as good as 0. Nothing is known of them, steps of a standard error
-        would be beyond all numbers, and what they do to others is nothing.
+        Which coordinates are held: logs and log odds of what is as good as 0, and what ran to infinity. Nothing is known of them,
+        steps of a standard error would be beyond all numbers, and what they do to others is nothing.
     """
 
     model: Model
@@ -62,6 +63,7 @@ class Coordinates:
             first = value + model.log_prior(params)
             steps = np.array([_width(model, params, at, i, first, evaluate) for i in range(len(at))])
         edge = np.array([_is_log_at_edge(model, params, at, i, step) for i, step in enumerate(steps)], dtype=bool)
+        edge |= _run_away(model, params, at)
         return cls(model, params, at, np.where(edge | ~np.isfinite(steps), 1.0, steps), edge)
 
     def hypothesis(self, vector: np.ndarray) -> Any:
@@ -98,21 +100,51 @@ class Coordinates:
     @cached_property
     def jacobian(self) -> np.ndarray:
         """Derivatives of all entries with respect to all coordinates, (S, P): central differences, twice, extrapolated."""
-        columns = []
-        for i in range(len(self.at)):
-            slopes = []
-            for share in (_JACOBIAN_STEP, 0.5 * _JACOBIAN_STEP):
-                above, below, apart = self.beside(i, share)
-                slopes.append((self.flat(above) - self.flat(below)) / apart)
-            columns.append((4.0 * slopes[1] - slopes[0]) / 3.0)  # Richardson: the error's first term cancels
-        found = np.array(columns).T if columns else np.zeros((len(self.places), 0))
+        found = np.zeros((len(self.places), len(self.at)))
+        for together, moved in self._apart():
+            slopes = [self._slopes(together, share) for share in (_JACOBIAN_STEP, 0.5 * _JACOBIAN_STEP)]
+            both = (4.0 * slopes[1] - slopes[0]) / 3.0  # Richardson: the error's first term cancels
+            for i, mine in zip(together, moved, strict=True):
+                found[mine, i] = both[mine] / self.steps[i]
         size = np.abs(found * self.steps).max(axis=1, keepdims=True, initial=0.0)
         return np.where(np.abs(found * self.steps) > _MOVES * np.maximum(size, np.abs(self.flat(self.params))[:, None]), found, 0.0)
 
+    def _slopes(self, together: Sequence[int], share: float) -> np.ndarray:
+        """Derivatives of all entries as some coordinates move at once, each by a share of its step, per step."""
+        step = np.zeros_like(self.at)
+        step[list(together)] = share * self.steps[list(together)]
+        above, below = (self.flat(self.hypothesis(self.at + sign * step)) for sign in (1.0, -1.0))
+        return np.asarray(unturned(above - below, self.scales) / (2.0 * share))
+
+    def _apart(self) -> list[tuple[list[int], list[np.ndarray]]]:
+        """Coordinates in groups within which no two move the same entry, and the numbers of the entries that each moves.
+
+        Curtis, Powell and Reid (1974), On the estimation of sparse Jacobian matrices, IMA J. Appl. Math. 13, 117-119.
+        """
+        here = self.flat(self.hypothesis(self.at))  # with the rounding that unpacking brings
+        groups, taken = list[tuple[list[int], list[np.ndarray]]](), list[np.ndarray]()
+        for i in range(len(self.at)):
+            step = np.zeros_like(self.at)
+            step[i] = _JACOBIAN_STEP * self.steps[i]
+            changed = self.flat(self.hypothesis(self.at + step)) != here
+            g = next((g for g, those in enumerate(taken) if not (those & changed).any()), len(groups))
+            if g == len(groups):
+                groups.append(([], []))
+                taken.append(np.zeros(len(here), dtype=bool))
+            groups[g][0].append(i)
+            groups[g][1].append(np.flatnonzero(changed))
+            taken[g] |= changed
+        return groups
+
     @cached_property
     def scales(self) -> np.ndarray:
-        """For each entry the scale on which an interval is symmetric: "", "log" or "logit", (S,)."""
+        """For each entry the scale on which an interval is symmetric: "", "log", "logit" or "angle", (S,)."""
         return flat_scales(self.model, self.shown)
+
+    @cached_property
+    def away(self) -> np.ndarray:
+        """Which entries ran to a bound or to infinity, (S,)."""
+        return _away(self.model, self.params)
 
 
 def places_of(shown: Mapping[str, np.ndarray]) -> tuple[Place, ...]:
@@ -131,6 +163,12 @@ def flattened(values: Mapping[str, Any]) -> np.ndarray:
     return np.concatenate([np.zeros(0), *(np.asarray(value, dtype=np.float64).ravel() for value in values.values())])
 
 
+def unturned(differences: np.ndarray, scales: np.ndarray) -> np.ndarray:
+    """Differences of entries, (..., S), those of angles without whole turns."""
+    turns = np.round(np.where((scales == "angle") & np.isfinite(differences), differences, 0.0) / (2.0 * np.pi))
+    return np.asarray(differences - 2.0 * np.pi * turns)
+
+
 def unflattened(vector: np.ndarray, like: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Inverse of ``flattened``."""
     out, at = {}, 0
@@ -147,6 +185,25 @@ def _spread(scale: str, value: np.ndarray) -> np.ndarray:
     square = value.ndim >= 2 and value.shape[-1] == value.shape[-2]
     diagonal = np.broadcast_to(np.eye(value.shape[-1], dtype=bool), value.shape) if square else np.ones(value.shape, dtype=bool)
     return np.where(diagonal, "log", "").ravel()
+
+
+def _away(model: Model, params: Any) -> np.ndarray:
+    found = model.away(params)
+    return flattened({name: found.get(name, np.zeros(np.shape(value))) for name, value in model.shown(params).items()}) != 0
+
+
+def _run_away(model: Model, params: Any, at: np.ndarray) -> np.ndarray:
+    """Coordinates of nothing but entries that ran away, (P,): the objective is flat there, and differences of it are rounding."""
+    away, found = _away(model, params), np.zeros(len(at), dtype=bool)
+    if not away.any():
+        return found
+    for i in range(len(at)):
+        move = np.zeros_like(at)
+        move[i] = _AWAY
+        above, below = (flattened(model.shown(model.unpack(at + sign * move, params))) for sign in (1.0, -1.0))
+        moved = above != below
+        found[i] = bool(moved.any() and away[moved].all())
+    return found
 
 
 def _is_log_at_edge(model: Model, params: Any, at: np.ndarray, i: int, step: float) -> bool:

@@ -32,6 +32,11 @@ def nested_test(smaller: Result, larger: Result) -> LikelihoodRatio:
             raise ParameterError(
                 "parameters that were set by hand have no likelihood to compare: fit both models", parameter="smaller"
             )
+        if result.reason is StopReason.STREAM:
+            raise ParameterError(
+                "the rows that partial_fit learnt from are gone, and nobody knows their likelihood now: fit both models to them",
+                parameter="smaller",
+            )
         if result.model.is_posterior:
             raise ParameterError("a variational fit has a lower bound, no likelihood to compare", parameter="smaller")
     _refuse_unlike(smaller, larger)

@@ -5,7 +5,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from emkit.core.block import Block, BlockSource
+from emkit.core.block import Block
+from emkit.core.block_source import BlockSource
 from emkit.core.columns import Columns
 from emkit.core.errors import ParameterError
 from emkit.core.model import Model

@@ -7,8 +7,10 @@ import numpy as np
 from emkit.core.bayes import log_sum_exp
 from emkit.core.records import Stats
 from emkit.core.summary import ColumnSummary
+from emkit.families.experts.logits import curvature, furthest
 from emkit.families.guarded import guarded_length, solved
-from emkit.families.regression.frame import standard_units
+from emkit.families.regression.quadratic import directions
+from emkit.families.regression.units import StandardUnits, standard_units
 
 
 @dataclass(frozen=True)
@@ -37,36 +39,21 @@ class LogitStats(Stats):
 
 
 @dataclass(frozen=True)
-class ClassUnits:
-    """Centres and scales of the concomitant columns, (c,) each, and the ranges of the standardised ones."""
-
-    centre: np.ndarray
-    scale: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-
-    @classmethod
-    def empty(cls, c: int) -> "ClassUnits":
-        """Where there are no data."""
-        return cls(np.zeros(c), np.ones(c), np.zeros(c), np.zeros(c))
+class ClassUnits(StandardUnits):
+    """Units of the concomitant columns."""
 
     @classmethod
     def of(cls, summary: ColumnSummary) -> "ClassUnits":
-        """Of columns of which this is known; a constant one has scale 1."""
+        """Of columns of which this is known."""
         return cls(*standard_units(summary, len(summary.mean)))
 
     def design(self, u: np.ndarray) -> np.ndarray:
         """[1, standardised columns], (n, 1 + c)."""
         return np.concatenate([np.ones((len(u), 1)), (np.asarray(u, dtype=np.float64) - self.centre) / self.scale], axis=1)
 
-    def standard(self, intercepts: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
-        """Coefficients of the design, (K, 1 + c)."""
-        return np.concatenate([(intercepts + coefficients @ self.centre)[:, None], coefficients * self.scale], axis=1)
-
     def plain(self, standard: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The inverse, centred to the last bit: intercepts (K,) and coefficients (K, c)."""
-        coefficients = standard[:, 1:] / self.scale
-        intercepts = standard[:, 0] - coefficients @ self.centre
+        intercepts, coefficients = super().plain(standard)
         return intercepts - intercepts.mean(), coefficients - coefficients.mean(axis=0)
 
 
@@ -82,29 +69,19 @@ def logit_stats(
     """Of units with designs (n, p), log priors and posteriors (n, K), and weights (n,)."""
     prior, (k, p) = np.exp(log_prior), pivot.shape
     slope = (weights[:, None] * (posterior - prior)).T @ design
-    crossed = (prior[:, :, None] * design[:, None, :]).reshape(len(design), k * p)
-    bends = -(crossed * weights[:, None]).T @ crossed
-    bends = bends.reshape(k, p, k, p)
-    for class_ in range(k):
-        bends[class_, :, class_, :] += (design * (weights * prior[:, class_])[:, None]).T @ design
-    return LogitStats(slope, bends, pivot)
+    return LogitStats(slope, curvature(prior, weights, design).reshape(k, p, k, p), pivot)
 
 
-def directions(k: int, held: np.ndarray, units: ClassUnits) -> np.ndarray:
+def class_directions(k: int, held: np.ndarray, units: ClassUnits) -> np.ndarray:
     """Along what the standardised coefficients can move, (K, p, m), without what all classes have in common.
 
     ``held`` (p,): coefficients in the user's units that are held; an intercept that is held ties slopes to the standardised one.
     """
-    p, lift = len(held), np.concatenate([[0.0], units.centre / units.scale])
-    contrasts = np.linalg.qr(np.concatenate([np.eye(k)[:, :-1] - 1.0 / k], axis=1))[0] if k > 1 else np.zeros((1, 0))
-    found = []
-    for j in np.flatnonzero(~held):
-        along = np.zeros((k, p, k - 1))
-        along[:, j] = contrasts
-        if j and held[0]:
-            along[:, 0] = lift[j] * contrasts
-        found.append(along)
-    return np.concatenate(found, axis=2) if found else np.zeros((k, p, 0))
+    p = len(held)
+    contrasts = np.linalg.qr(np.eye(k)[:, :-1] - 1.0 / k)[0] if k > 1 else np.zeros((1, 0))
+    one = directions(held[None], np.zeros(p, dtype=bool), units.centre, units.scale)
+    each = np.eye(p) if one is None else one[0]
+    return np.einsum("pj,kc->kpjc", each, contrasts).reshape(k, p, each.shape[1] * contrasts.shape[1])
 
 
 def newton(stats: LogitStats, ridge: float, along: np.ndarray, units: ClassUnits) -> np.ndarray:
@@ -120,8 +97,6 @@ def newton(stats: LogitStats, ridge: float, along: np.ndarray, units: ClassUnits
     inner = np.einsum("kim,kilj,ljn->mn", along, stats.bends, along, optimize=True)
     inner += np.einsum("kim,ki,kin->mn", along, weights, along)
     step = along @ solved(inner, np.einsum("kim,ki->m", along, slope))
-    between = step[:, None] - step[None]
-    furthest = between[..., 0] + np.maximum(between[..., 1:] * units.low, between[..., 1:] * units.high).sum(axis=2)
     bend = np.einsum("ki,kilj,lj->", step, stats.bends, step)
-    length = guarded_length(np.array([bend]), np.array([(weights * step**2).sum()]), np.array([furthest.max()]))
+    length = guarded_length(np.array([bend]), np.array([(weights * step**2).sum()]), furthest(step[None], units.low, units.high))
     return np.asarray(stats.pivot + length * step)

@@ -12,7 +12,7 @@ from emkit.core.model import Inference
 from emkit.core.records import Stats
 from emkit.core.selected import SelectedColumns, columns_of
 from emkit.core.slivers import Sliver, slivers_of
-from emkit.models.class_logits import LogitStats, directions, log_priors, logit_stats, newton
+from emkit.models.class_logits import LogitStats, class_directions, log_priors, logit_stats, newton
 from emkit.models.concomitant_columns import ConcomitantColumns, ConcomitantParams, first_rows
 from emkit.models.mixture import FiniteMixture
 
@@ -170,7 +170,7 @@ class ConcomitantMixture(ConcomitantColumns):
         units = self.known[1]
         k, c = params.class_coefficients.shape
         held = np.concatenate([self.held("class_intercepts", (k,))[:, None], self.held("class_coefficients", (k, c))], axis=1)
-        along = directions(k, ~np.isnan(held).all(axis=0), units)
+        along = class_directions(k, ~np.isnan(held).all(axis=0), units)
         new = newton(stats.logits, self._weight, along, units)
         return self.put_back(  # type: ignore[no-any-return]
             ConcomitantParams(*units.plain(new), self.family.update(stats.components, params.components))
@@ -241,6 +241,14 @@ class ConcomitantMixture(ConcomitantColumns):
     def label_counts(self, stats: ConcomitantStats) -> np.ndarray:
         """Counts."""
         return stats.counts
+
+    def narrowest(self, params: ConcomitantParams, stats: ConcomitantStats) -> tuple[np.ndarray, np.ndarray] | None:
+        """Of the components, in the places of the family's columns."""
+        found = self.family.narrowest(params.components)
+        if found is None:
+            return None
+        wide = self._wide(found, np.full((self.n_hidden, self.known[0].width), np.nan))
+        return wide, np.broadcast_to(stats.counts[:, None], wide.shape)
 
     def slivers(self, params: ConcomitantParams, stats: ConcomitantStats) -> tuple[Sliver, ...]:
         """As the family says of its components."""

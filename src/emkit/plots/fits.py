@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from emkit.core.errors import ParameterError
-from emkit.core.result import Result
+from emkit.core.result import Result, StopReason
 from emkit.plots.style import DASHES, GREY, PALETTE, PLAIN, ink, key, legend, note, one_axes, short, tidy
 
 
@@ -18,8 +18,16 @@ class WithResult(Protocol):
         """What counts now."""
 
 
+_WITHOUT_TRACE = {
+    StopReason.SET_BY_HAND: "nothing was fitted: the parameters were set by hand",
+    StopReason.STREAM: (
+        "partial_fit learnt from a stream, which has neither iterations nor starts; keep score(X) after each partial_fit, or fit(X)"
+    ),
+}
+
+
 def result_of(fit: Any) -> Result:
-    """The result of an estimator, or itself. Raises ParameterError where parameters were set by hand."""
+    """The result of an estimator, or itself. Raises ParameterError where there is no course of a fit to draw, and says why."""
     if isinstance(fit, Result):
         found = fit
     elif isinstance(fit, WithResult) and not isinstance(fit, type):
@@ -27,7 +35,8 @@ def result_of(fit: Any) -> Result:
     else:
         raise ParameterError("give a fitted estimator of emkit's that is fitted by EM, or its result_", parameter="estimator")
     if not found.trace:
-        raise ParameterError("nothing was fitted: the parameters were set by hand", parameter="estimator")
+        why = _WITHOUT_TRACE.get(found.reason, f"the fit kept no objective by iteration: {found.reason.value}")
+        raise ParameterError(why, parameter="estimator")
     return found
 
 
@@ -53,7 +62,7 @@ def trace(fit: Any, *, gap: bool = False, ax: Any = None) -> Any:
     Raises
     ------
     ParameterError
-        For what has no result, and for parameters that were set by hand.
+        For what has no result, for parameters that were set by hand, and after ``partial_fit``.
     NotFittedError
     """
     several = isinstance(fit, Mapping) or (isinstance(fit, Sequence) and not isinstance(fit, Result))

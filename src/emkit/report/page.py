@@ -157,17 +157,35 @@ def _of_errors(errors: Any) -> list[Finding]:
     """What standard errors found out: parameters without one, and what they are to be doubted for."""
     out = []
     for note in () if errors is None else errors.notes:
-        singular = "not identified" in note
-        advice = (
-            "Fix or tie these parameters, take fewer components, or give more data: nothing in the data tells them apart."
-            if singular
-            else "Take intervals for these from method='bootstrap', or conf_int with a prior that keeps them off the edge."
-            if "edge" in note
-            else "Intervals hold at the maximum for the rows of the fit: report those rows, or fit on with a smaller tol."
-        )
-        about = "Not identified" if singular else "At the edge" if "edge" in note else "Standard errors"
-        out.append(Finding("look" if singular or "edge" not in note else "note", about, f"{note}.", advice))
+        about, advice = next((about, advice) for sign, about, advice in _NOTED if sign in note)
+        out.append(Finding("note" if about in _MILD else "look", about, f"{note}.", advice))
     return out
+
+
+_NOTED = (
+    (
+        "not identified",
+        "Not identified",
+        "Fix or tie these parameters, take fewer components, or give more data: nothing in the data tells them apart.",
+    ),
+    (
+        "percentiles",
+        "No standard error",
+        "Report the interval, one end of which may be infinite: the data bound these parameters on one side, or by powers of ten.",
+    ),
+    (
+        "edge",
+        "At the edge",
+        "Take intervals for these from method='bootstrap', or conf_int with a prior that keeps them off the edge.",
+    ),
+    (
+        "",
+        "Standard errors",
+        "Intervals hold at the maximum for the rows of the fit: report those rows, or fit on with a smaller tol.",
+    ),
+)
+"""What notes of standard errors contain, what they are about, and advice; the first that fits."""
+_MILD = ("No standard error", "At the edge")
 
 
 def _candidates(subject: Subject) -> tuple[list[str], list[list[str]]]:

@@ -1,8 +1,10 @@
 """The table of parameters: every entry in words, with its standard error and interval where there is one."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -57,7 +59,7 @@ def certainty(subject: Subject, asked: Any) -> Certainty:
 
 
 def _seconds(subject: Subject) -> float:
-    """How long standard errors would take, by one pass over the rows: two passes for each coordinate."""
+    """How long standard errors would take: for each coordinate two passes over the rows, and twice what the model says of them."""
     result = subject.result
     if result is None or subject.source is None or result.model.is_posterior:
         return 0.0
@@ -70,12 +72,24 @@ def _seconds(subject: Subject) -> float:
         taken = min(taken, time.perf_counter() - begin)
         if 3.0 * p * taken < BUDGET:
             break
+    at = model.pack(params)
+    moving, asking = _taken(lambda: model.shown(model.unpack(at, params))), _taken(lambda: model.slope(stats, params))
     if model.slope(stats, params) is not None:
-        return 3.0 * p * taken + (p / 500.0) ** 3
-    begin = time.perf_counter()
+        return p * (2.0 * (taken + asking) + 3.0 * moving) + (p / 500.0) ** 3
+    valuing = _taken(lambda: model.q(stats, params))
     if model.q(stats, params) is None:
-        return 3.0 * p * p * taken
-    return 3.0 * p * taken + 8.0 * p * p * (time.perf_counter() - begin)
+        return 3.0 * p * p * (taken + moving)
+    return p * (2.0 * taken + 3.0 * moving) + 8.0 * p * p * (valuing + moving)
+
+
+def _taken(call: Callable[[], Any]) -> float:
+    """Seconds that a call takes, the shortest of three: the first may load something, and others may be at work beside it."""
+    found = []
+    for _ in range(3):
+        begin = time.perf_counter()
+        call()
+        found.append(time.perf_counter() - begin)
+    return min(found)
 
 
 def entries(subject: Subject, certainty: Certainty, level: float) -> tuple[list[Entry], int]:
@@ -87,19 +101,30 @@ def entries(subject: Subject, certainty: Certainty, level: float) -> tuple[list[
     for name, value in subject.parameters.items():
         array = np.asarray(value, dtype=np.float64)
         known = errors is not None and name in errors.errors and np.shape(errors.errors[name]) == array.shape
-        for index, words in _places(subject, name, array):
-            every += 1
-            if len(out) < MOST:
-                found = (errors.errors[name][index], *ends[name][index]) if known else (np.nan,) * 3
-                out.append(Entry(name, words, float(array[index]), *map(float, found)))
+        letters = _letters(subject, name, array)
+        square = len(letters) >= 2 and letters[-1] == letters[-2] == "d" and np.array_equal(array, np.swapaxes(array, -1, -2))
+        every += _how_many(subject.columns, letters, array.shape, square)
+        for index, words in islice(_places(subject, name, array, letters, square), MOST - len(out)):
+            found = (errors.errors[name][index], *ends[name][index]) if known else (np.nan,) * 3
+            out.append(Entry(name, words, float(array[index]), *map(float, found)))
     return out, every
 
 
-def _places(subject: Subject, name: str, array: np.ndarray) -> Iterator[tuple[tuple[int, ...], str]]:
-    """Every entry that says something of its own, and what it is of in words."""
-    letters = _letters(subject, name, array)
+def _how_many(columns: Columns, letters: Sequence[str], shape: tuple[int, ...], square: bool) -> int:
+    """Entries that ``_places`` goes through, which may be millions."""
+    if square:
+        return prod(shape[:-1]) * (shape[-1] + 1) // 2
+    if not _has_levels(letters):
+        return prod(shape)
+    known = (columns[j].levels if j < len(columns) else None for j in range(shape[-2]))
+    return prod(shape[:-2]) * sum(shape[-1] if levels is None else min(len(levels), shape[-1]) for levels in known)
+
+
+def _places(
+    subject: Subject, name: str, array: np.ndarray, letters: Sequence[str], square: bool
+) -> Iterator[tuple[tuple[int, ...], str]]:
+    """Every entry that says something of its own, and what it is of in words; of symmetric matrices, ``square``, half of them."""
     axes = _axes(subject, name, array.shape, letters)
-    square = len(letters) >= 2 and letters[-1] == letters[-2] == "d" and np.array_equal(array, np.swapaxes(array, -1, -2))
     columns = subject.columns
     for index in np.ndindex(array.shape):
         if square and index[-1] > index[-2]:
@@ -169,9 +194,13 @@ def _levels_of_own(subject: Subject, name: str, size: int) -> list[str]:
 
 def _level(columns: Columns, letters: Sequence[str], index: tuple[int, ...]) -> str | None:
     """Of a probability of a level: which one; "" where it is none, None where the column has no such level."""
-    if letters[-2:] != ["d", "L"] or index[-2] >= len(columns) or letters.count("d") != 1:
+    if not _has_levels(letters) or index[-2] >= len(columns):
         return ""
     levels = columns[index[-2]].levels
     if levels is None:
         return ""
     return str(levels[index[-1]]) if index[-1] < len(levels) else None
+
+
+def _has_levels(letters: Sequence[str]) -> bool:
+    return list(letters[-2:]) == ["d", "L"] and letters.count("d") == 1

@@ -76,6 +76,8 @@ class Subject:
         None where rows have no single hidden label.
     log_likelihood : array (units,), optional
         Of rows, or of what hangs together, nats.
+    narrowest : pair of arrays (m, d), optional
+        Variances and rows: see ``Model.narrowest``; None where there are no densities.
     total : float, optional
         All of it, weights multiplied in.
     known_errors : StandardErrors, optional
@@ -111,6 +113,7 @@ class Subject:
     together: str = "sequence"
     labels: Labelled | None = None
     log_likelihood: np.ndarray | None = None
+    narrowest: tuple[np.ndarray, np.ndarray] | None = None
     total: float | None = None
     known_errors: Any = None
     candidates: Sequence[Mapping[str, Any]] = ()

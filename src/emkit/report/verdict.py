@@ -6,6 +6,7 @@ import numpy as np
 
 from emkit.core.result import Result, StopReason
 from emkit.inference.classification import relative_entropy
+from emkit.report.narrow import Narrow, narrow_columns
 from emkit.report.subject import Labelled, Subject, number, percent, plural
 
 GOOD, NOTE, LOOK, TROUBLE = "good", "note", "look", "trouble"
@@ -15,6 +16,7 @@ _FEW_ROWS, _SMALL_SHARE = 10.0, 0.01
 _SHARP, _VAGUE = 0.8, 0.5  # relative entropy
 _NAMED = 6
 _RATIO = 5.0  # rows to a free parameter
+_EXACT = 1e-9  # of the variance of a target: less is left by nothing that was measured
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ def verdict(subject: Subject) -> list[Finding]:
         found += [Finding(TROUBLE, "Degenerate", f"{slivers}.", _AGAINST_SLIVERS)] if slivers else []
     if subject.labels is not None:
         found += [*_tiny(subject, subject.labels), *_sharp(subject, subject.labels)]
+    found += _narrow(subject)
     found += _missing(subject)
     found += [*_rows(subject), *_ratio(result)]
     for name, value in subject.scores.items():
@@ -147,6 +150,63 @@ def _sharp(subject: Subject, labels: Labelled) -> list[Finding]:
         return [Finding(GOOD, "Sharp labels", said)]
     advice = f"Use the probabilities rather than a row's most probable {labels.word}."
     return [Finding(LOOK if entropy < _VAGUE else NOTE, "Vague labels" if entropy < _VAGUE else "Labels", said, advice)]
+
+
+def _narrow(subject: Subject) -> list[Finding]:
+    """Columns whose spread is the prior's doing: one by one those of one value, together those that others tell."""
+    columns = narrow_columns(subject)
+    out = [_one_value(subject, one) for one in columns if one.same]
+    told = [one for one in columns if not one.same]
+    if told:
+        names = _listed([subject.columns[one.column].name + ("" if one.every else _in_which(subject, one)) for one in told])
+        takes = "".join(_takes(subject, one) for one in told)
+        said = f"What else is known of a row tells {names} exactly: only the prior keeps the spread about that from 0.{takes}"
+        grave = TROUBLE if any(_rules(subject, one) and one.values for one in told) else LOOK
+        out.append(Finding(grave, "No spread", said, _FEW_VALUES if takes else _DEPENDENT))
+    r2 = subject.scores.get("R²", 0.0)
+    if not told and r2 > 1.0 - _EXACT:
+        said = "The target of these rows is predicted exactly."
+        out.append(Finding(LOOK, "No spread", said, "Does it follow from one of the inputs, or is it copied into them?"))
+    return out
+
+
+def _one_value(subject: Subject, found: Narrow) -> Finding:
+    name = subject.columns[found.column].name
+    where, takes = _in_which(subject, found), _takes(subject, found)
+    said = f"All rows have one value of {name}{where}, so that only the prior, or a floor, keeps its spread from 0.{takes}"
+    return Finding(TROUBLE if _rules(subject, found) else LOOK, "No spread", said, _FEW_VALUES if takes else _SPIKE)
+
+
+def _rules(subject: Subject, found: Narrow) -> bool:
+    """Whether labels are little else than the values of the column."""
+    return found.every and subject.labels is not None and subject.labels.k > 1
+
+
+def _in_which(subject: Subject, found: Narrow) -> str:
+    """As " in every class"; nothing where rows have no label."""
+    labels = subject.labels
+    if labels is None or labels.k == 1:
+        return ""
+    return f" in every {labels.word}" if found.every else f" in {_listed([labels.names[k] for k in found.components])}"
+
+
+def _takes(subject: Subject, found: Narrow) -> str:
+    name, values = subject.columns[found.column].name, [number(value) for value in found.values]
+    return f" {name} takes the values {', '.join(values[:-1])} and {values[-1]} only." if len(values) > 1 else ""
+
+
+_FEW_VALUES = (
+    "A normal density, or another one of real numbers, is not for such a column, and the likelihood says little: declare it binary "
+    "or categorical, as a column of its own family in Mixture or AutoClass, or as the target of a classifier; or leave it out."
+)
+_SPIKE = (
+    "The likelihood is as high as the prior lets it be, and says little. If the value is a state of its own, such as 0 for none, "
+    "declare it in a categorical column beside this one, and mark its cells here as missing; or give a prior with a scale."
+)
+_DEPENDENT = (
+    "The likelihood is as high as the prior lets it be, and says little: leave out a column that follows from others, or give a "
+    "prior with a scale."
+)
 
 
 def missing(subject: Subject) -> list[tuple[str, int, float]]:

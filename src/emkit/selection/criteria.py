@@ -60,7 +60,7 @@ def criteria(result: Result, source: Source, executor: Executor, *, marginal: bo
     Parameters
     ----------
     result : Result
-        Of the fit; of parameters that were set by hand the log-likelihood is computed.
+        Of the fit; of parameters that were set by hand, or come from a stream, the log-likelihood is computed.
     source : Source
         The data of the fit.
     executor : Executor
@@ -78,7 +78,7 @@ def criteria(result: Result, source: Source, executor: Executor, *, marginal: bo
             f"criteria are for maximum likelihood; compare fits of {model.called} by lower bounds, higher is better"
         )
     found, n, p = result.log_likelihood, source.total_weight, result.n_free
-    if result.reason is StopReason.SET_BY_HAND:
+    if result.reason in (StopReason.SET_BY_HAND, StopReason.STREAM):
         found = float(executor.map_reduce(EStep(model, params), source)[1])
     bic = penalised(found, p, bic_price(n))
     unsure = np.nan if model.n_hidden is None else unsureness(model, params, source, executor)

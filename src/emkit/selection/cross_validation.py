@@ -7,7 +7,8 @@ import numpy as np
 
 from emkit.algorithms.carry_on import HALTED
 from emkit.algorithms.starts import fit
-from emkit.core.block import Block, BlockSource
+from emkit.core.block import Block
+from emkit.core.block_source import BlockSource
 from emkit.core.checks import count
 from emkit.core.errors import DataError, EmkitError
 from emkit.core.executor import Executor

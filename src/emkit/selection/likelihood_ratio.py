@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from emkit.algorithms.starts import fit
-from emkit.core.block import BlockSource
+from emkit.core.block_source import BlockSource
 from emkit.core.checks import count
 from emkit.core.errors import EmkitError, ParameterError
 from emkit.core.executor import Executor

@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from typing import Any
 
 from emkit.core.executor import Executor
 from emkit.core.monitor import Monitor, Monitors
 from emkit.core.result import StopReason
+from emkit.execute.processes import ProcessPool
 from emkit.execute.threads import Threads
 from emkit.selection.candidates import Outcome
 from emkit.selection.tasks import Deadline, Task, perform
@@ -58,9 +58,8 @@ class Processes:
             yield from self._alone.done(tasks)
             self.stopped = self._alone.stopped
             return
-        pool = self._pool()
-        waiting: dict[Any, Task] = {pool.submit(_elsewhere, task, self._until): task for task in tasks}
-        try:
+        with ProcessPool(self._n) as pool:
+            waiting: dict[Any, Task] = {pool.submit(_elsewhere, task, self._until): task for task in tasks}
             while waiting:
                 finished, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
                 for future in finished:
@@ -71,23 +70,8 @@ class Processes:
                     for future in list(waiting):
                         if future.cancel():
                             del waiting[future]
-        except (KeyboardInterrupt, GeneratorExit):
-            for future in waiting:
-                future.cancel()
-            with suppress(Exception):
-                pool.shutdown(wait=False, kill_workers=True)
-            raise
-
-    def _pool(self) -> Any:
-        # joblib's own pool: one that loky made without it cannot be used by joblib afterwards, by whomever.
-        from joblib.executor import get_memmapping_executor
-
-        return get_memmapping_executor(self._n, timeout=60)
 
 
 def _elsewhere(task: Task, until: float | None) -> Outcome:
     """In a process of its own."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=1):
-        return perform(task, Threads(1), [] if until is None else [Deadline(until)])
+    return perform(task, Threads(1), [] if until is None else [Deadline(until)])

@@ -8,7 +8,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from emkit.core.block import Block, BlockSource, Source
+from emkit.core.block import Block, Source
+from emkit.core.block_source import BlockSource
 from emkit.core.declared import Declared
 from emkit.core.executor import Executor
 from emkit.core.family import Family

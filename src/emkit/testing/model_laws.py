@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from emkit.algorithms.em import EM
-from emkit.core.block import Block, BlockSource
+from emkit.core.block import Block
+from emkit.core.block_source import BlockSource
 from emkit.core.errors import CollapseError
 from emkit.core.fit import Algorithm, Problem, iterate
 from emkit.core.result import Step, aitken

@@ -8,7 +8,8 @@ import pytest
 
 from emkit import Checkpoint, Gaussian, HiddenMarkov, Monitor, Poisson, Problem, StopReason, Threads, TimeLimit
 from emkit._names import MODULES, group
-from emkit.core.block import Block, BlockSource
+from emkit.core.block import Block
+from emkit.core.block_source import BlockSource
 from emkit.core.compiled import compiling
 from emkit.core.model import EStep
 from emkit.models.hmm import side_by_side

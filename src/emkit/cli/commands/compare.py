@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from emkit.cli.options import Quiet
+from emkit.cli.options import PlainJson, Quiet
 from emkit.cli.talk import Talk
 
 
@@ -14,7 +14,7 @@ def command(
         Path, typer.Argument(help="Model file of the special case: with something fixed, or equal, that is free in the other.")
     ],
     larger: Annotated[Path, typer.Argument(help="Model file of the fit with more free parameters.")],
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    as_json: PlainJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Test a special case of a model against the model.

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from emkit.cli.options import Quiet
 from emkit.cli.talk import Talk
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def command(
     ] = None,
     iterations: Annotated[int, typer.Option(min=1, help="Of EM.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Numbers as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on stderr but errors.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Find the means of two normals in 2,000 values, from a start of (0, 1); write a picture of it.
 

@@ -1,19 +1,19 @@
 """``emkit fit``: from a data file to a model file."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from emkit.cli import options
-from emkit.cli.choosing import split_names
+from emkit.cli.choosing import split_names, split_types
 from emkit.cli.estimators import build, find_estimator, known_settings, settings_of
 from emkit.cli.exits import INTERRUPTED, NOT_CONVERGED, Refusal
 from emkit.cli.networks import network_settings, search_settings
 from emkit.cli.reading import DataFile, find_columns
-from emkit.cli.supervised import check_target, for_target, target_cells
+from emkit.cli.rows_to_fit import RowsToFit
+from emkit.cli.supervised import check_target, for_target, refuse_labels
 from emkit.cli.talk import Talk
 
 
@@ -66,130 +66,115 @@ def command(
     Ctrl-C or --time-limit end the fit and keep the best model so far, with exit code 3. The search of autoclass takes all the time
     that it is given, and that is no failure once it has finished one try.
     """
-    talk = Talk(quiet)
-    file = DataFile(data, separator, decimal)
+    talk, file = Talk(quiet), DataFile(data, separator, decimal)
+    kind, target = _kind(model, target, labels, file, talk)
+    given: dict[str, Any] = {"order": order, "gaps": gaps, "tol": tol, "max_iter": max_iter, "n_init": n_init, "random_state": seed}
+    given |= {"covariance_type": covariance_type, "concomitant": concomitant, "emission": emission, "sequence": sequence}
+    given |= {"n_jobs": n_jobs, "fixed": fixed}
+    how = {"score": score, "max_parents": max_parents, "required": required, "forbidden": forbidden, "tiers": tiers}
+    graph = search_settings(network_settings(structure, edges, latent), learn, **how)
+    settings = _settings(given, graph, setting or [], no_prior, online)
+    estimator, asked = _estimator(kind, components, settings, types, scheduler)
+    rows = RowsToFit(file, columns, target, weights, labels, cache, on_error, talk)
+    _carry_out(estimator, settings, asked, rows, out, checkpoint, time_limit, as_json)
+
+
+def _kind(model: str, target: str | None, labels: str | None, file: DataFile, talk: Talk) -> tuple[type[Any], str | None]:
+    """The estimator's class, and the target as the file spells it, which decides between classes and numbers."""
     kind = find_estimator(model)
     check_target(model, kind, target)
-    if target is not None:
-        table = file.read(say=talk.say)
-        target = find_columns(table.column_names, [target], file.path)[0]
-        kind = find_estimator(for_target(model, table, target))
-    given: dict[str, Any] = {
-        "covariance_type": covariance_type,
-        "concomitant": None if concomitant is None else split_names(concomitant, "--concomitant"),
-        "emission": emission,
-        "sequence": sequence,
-        "order": order,
-        "gaps": gaps,
-        "tol": tol,
-        "max_iter": max_iter,
-        "n_init": int(n_init) if n_init is not None and n_init.lstrip("-").isdigit() else n_init,
-        "random_state": seed,
-        "n_jobs": n_jobs,
-        "fixed": None if fixed is None else _json_object(fixed),
-    }
-    how = {"score": score, "max_parents": max_parents, "required": required, "forbidden": forbidden, "tiers": tiers}
-    given |= search_settings(network_settings(structure, edges, latent), learn, **how)
-    settings = {name: value for name, value in given.items() if value is not None}
+    if target is None:
+        return kind, None
+    refuse_labels(f"--model {model}", labels)
+    table = file.read(say=talk.say)
+    target = find_columns(table.column_names, [target], file.path)[0]
+    return find_estimator(for_target(model, table, target)), target
+
+
+def _settings(given: dict[str, Any], graph: dict[str, Any], pairs: list[str], no_prior: bool, online: bool) -> dict[str, Any]:
+    """An estimator's settings: ``given`` are those whose options are called like them, None where they were left out."""
+    found = {name: value for name, value in (given | graph).items() if value is not None}
+    if "concomitant" in found:
+        found["concomitant"] = split_names(found["concomitant"], "--concomitant")
+    if "fixed" in found:
+        found["fixed"] = _json_object(found["fixed"])
+    if found.get("n_init", "").lstrip("-").isdigit():
+        found["n_init"] = int(found["n_init"])
     if no_prior:
-        settings["prior"] = None
-    settings |= _with_online(settings_of(setting or []), online)
-    if "time_limit" in known_settings(kind):  # its search has a clock of its own, which does not count compiling
-        settings |= {} if time_limit is None else {"time_limit": time_limit}
-        time_limit = None
-    asked = None if types is None else _types(types, settings, known_settings(kind))
+        found["prior"] = None
+    return found | _with_online(settings_of(pairs), online)
+
+
+def _estimator(
+    kind: type[Any], components: str | None, settings: dict[str, Any], types: str | None, scheduler: str | None
+) -> tuple[Any, dict[str, str] | None]:
+    """The unfitted estimator, whose E-steps run where the scheduler is, if one is named; and the types of columns by name."""
+    found = None
+    if types is not None:
+        if settings.keys() & {"family", "types", "gaussian"}:
+            raise Refusal("--types and --set family=... both give families; leave one out")
+        found = split_types(types)
+        if not {"types", "gaussian"} & set(known_settings(kind)):  # it is told of a family, which it refuses
+            settings = settings | {"family": dict(found)}
     estimator = build(kind, components, settings)
     if scheduler is not None:
         from emkit.execute.dask import DaskExecutor
 
         estimator.set_params(executor=DaskExecutor(scheduler))
+    return estimator, found
+
+
+def _carry_out(
+    estimator: Any,
+    settings: dict[str, Any],
+    types: dict[str, str] | None,
+    rows: RowsToFit,
+    out: Path | None,
+    checkpoint: Path | None,
+    time_limit: float | None,
+    as_json: bool,
+) -> None:
+    """Fit, save and print; say where the model is, or raise what kept it from being written, once it is printed."""
+    talk = rows.talk
     with talk.warnings():
-        read = _reader(file, columns, target, weights, labels, cache, on_error, talk)
-        fitted, unsaved = _run(estimator, settings, asked, read, out, checkpoint, time_limit, talk)
-        _say_types(fitted, asked or {}, talk)
+        fitted, unsaved = _run(estimator, settings, types, rows, out, checkpoint, time_limit)
+        _say_types(fitted, types or {}, talk)
         _print(fitted, as_json, out if unsaved is None else None)
         if unsaved is not None:
             raise unsaved
         _leave(fitted, out, talk)
 
 
-def _reader(
-    file: DataFile,
-    columns: str | None,
-    target: str | None,
-    weights: str | None,
-    labels: str | None,
-    cache: Path | None,
-    on_error: str | None,
-    talk: Talk,
-) -> Callable[..., tuple[Any, ...]]:
-    """What gives rows, weights, known labels and a target to an estimator, once its settings are known."""
-    from emkit.cli.choosing import choose, columns_aside, families_of, numbers, split_names, with_keys
-    from emkit.cli.streams import is_streamed, open_stream, refuse_beside
-
-    wanted = None if columns is None else split_names(columns)
-
-    def typed(estimator: Any, types: dict[str, str] | None, chosen: list[str]) -> None:
-        if types is not None:
-            where, words = estimator.type_words()
-            given = estimator.get_params(deep=False)[where] or {}
-            estimator.set_params(**{where: {**given, **families_of(types, chosen, file, words)}})
-
-    def streamed(estimator: Any, settings: dict[str, Any], types: dict[str, str] | None) -> tuple[Any, ...]:
-        refuse_beside({"labels": labels, "target": target, "separator": file.separator, "decimal": file.decimal}, file.path)
-        keys = [name for name in estimator.key_columns().values() if wanted is not None and name not in wanted]
-        found = open_stream(file.path, None if wanted is None else [*wanted, *keys], weights, cache, on_error, talk)
-        typed(estimator, types, list(found.layout_names))
-        return found, None, None, None
-
-    def in_memory(estimator: Any, settings: dict[str, Any], types: dict[str, str] | None) -> tuple[Any, ...]:
-        if on_error is not None:
-            raise Refusal("--on-error is for streams: a folder, a pattern of files, or --cache")
-        table = file.read(say=talk.say)
-        aside, keys = columns_aside(estimator, table, file, weights=weights, labels=labels, target=target)
-        estimator.set_params(**keys)
-        row_weights, known = (numbers(table, aside[name], file) if name in aside else None for name in ("weights", "labels"))
-        chosen = choose(table, wanted, aside, file, talk, estimator.takes_texts())
-        of_file = estimator.settings_of_file(file.path, chosen)
-        estimator.set_params(**{name: value for name, value in of_file.items() if name not in settings})
-        typed(estimator, types, chosen)
-        cells = target_cells(table, aside["target"], file.path) if target is not None else None
-        return with_keys(table, chosen, keys, file), row_weights, known, cells
-
-    return streamed if is_streamed(file.path, cache) else in_memory
-
-
 def _run(
     estimator: Any,
     settings: dict[str, Any],
     types: dict[str, str] | None,
-    read: Callable[..., tuple[Any, ...]],
+    rows: RowsToFit,
     out: Path | None,
     checkpoint: Path | None,
     time_limit: float | None,
-    talk: Talk,
 ) -> tuple[Any, Refusal | None]:
     """Read, fit, save; with the reason if the last of these failed: the fit is worth printing all the same."""
     from emkit.cli.interrupts import Interrupts
     from emkit.cli.streams import paces
     from emkit.cli.writing import cannot_write, check_writable
-    from emkit.core.monitor import TimeLimit
 
+    talk = rows.talk
     for path in (out, checkpoint):
         if path is not None:
             check_writable(path)
-    rows, row_weights, known, target = read(estimator, settings, types)
-    limits = [] if time_limit is None else [TimeLimit(time_limit)]
+    found = rows.read(estimator, settings, types)
+    limits = _limits(estimator, time_limit)
     with Interrupts() as interrupts:
         try:
             with talk.progress() as shown:
-                interrupts.carry([*shown, *limits, *paces(rows, estimator, talk)])
+                interrupts.carry([*shown, *limits, *paces(found.rows, estimator, talk)])
                 estimator.set_params(monitors=[interrupts])
-                if target is not None:
-                    estimator.fit_target(rows, target, row_weights)
+                if found.target is not None:
+                    estimator.fit_target(found.rows, found.target, found.weights)
                 else:
                     estimator.set_params(checkpoint=_checkpoint(checkpoint, talk))
-                    estimator.fit_rows(rows, row_weights, known)
+                    estimator.fit_rows(found.rows, found.weights, found.labels)
         except KeyboardInterrupt:
             talk.say("interrupted before there was anything to keep; no model was written")
             raise typer.Exit(INTERRUPTED) from None
@@ -202,16 +187,16 @@ def _run(
     return estimator, None
 
 
-def _types(text: str, settings: dict[str, Any], known: list[str]) -> dict[str, str]:
-    """The types of columns; models without such a setting get them as a family, which they refuse."""
-    from emkit.cli.choosing import split_types
+def _limits(estimator: Any, seconds: float | None) -> list[Any]:
+    """Monitors that end the fit in time: none for a search that has a clock of its own, which does not count compiling."""
+    from emkit.core.monitor import TimeLimit
 
-    if settings.keys() & {"family", "types", "gaussian"}:
-        raise Refusal("--types and --set family=... both give families; leave one out")
-    found = split_types(text)
-    if not {"types", "gaussian"} & set(known):
-        settings["family"] = dict(found)
-    return found
+    if seconds is None:
+        return []
+    if "time_limit" in known_settings(type(estimator)):
+        estimator.set_params(time_limit=seconds)
+        return []
+    return [TimeLimit(seconds)]
 
 
 def _say_types(fitted: Any, asked: dict[str, str], talk: Talk) -> None:

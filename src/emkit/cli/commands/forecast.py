@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from emkit.cli.options import Decimal, Separator, Unseen
+from emkit.cli.options import Decimal, JsonLines, Quiet, Separator, TableOut, Unseen
 from emkit.cli.talk import Talk
 
 
@@ -13,9 +13,7 @@ def command(
     model: Annotated[Path, typer.Argument(help="Model file of an hmm that `emkit fit` or `save` wrote.")],
     data: Annotated[Path, typer.Argument(help="Sequences so far: .csv, .tsv, .txt, .dat, .parquet, .feather or .npy.")],
     horizon: Annotated[int, typer.Option(min=1, help="How many steps ahead.")] = 1,
-    out: Annotated[
-        Path | None, typer.Option(help="File to write: .csv, .tsv, .parquet, .feather or .jsonl. CSV on stdout by default.")
-    ] = None,
+    out: TableOut = None,
     prefix: Annotated[str, typer.Option(help="Put before the names of the columns that the data do not have.")] = "",
     gaps: Annotated[
         str | None, typer.Option(help="What jumps in the --order column mean here, if not what they meant in the fit.")
@@ -23,8 +21,8 @@ def command(
     unseen: Unseen = None,
     separator: Separator = None,
     decimal: Decimal = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON lines on stdout instead of CSV.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on stderr but errors.")] = False,
+    as_json: JsonLines = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write one row for each sequence and step ahead.
 
@@ -34,8 +32,7 @@ def command(
     """
     import pyarrow as pa
 
-    from emkit.cli.choosing import rows_for
-    from emkit.cli.estimators import for_new_data, open_model
+    from emkit.cli.opened import open_both
     from emkit.cli.reading import DataFile
     from emkit.cli.writing import check_out, keeps_text, named, put_out
 
@@ -43,10 +40,8 @@ def command(
     file = DataFile(data, separator, decimal)
     check_out(out, as_json)
     with talk.warnings():
-        fitted, _ = open_model(model)
-        for_new_data(fitted, gaps, unseen)
-        table = file.read(say=talk.say)
-        rows = rows_for(fitted, table, file, model)
+        found = open_both(model, file, talk, gaps, unseen)
+        fitted, table, rows = found.fitted, found.table, found.rows
         fitted.check_cells(rows)
         last, ahead = fitted.forecast_table(rows, horizon)
         first = _keys(fitted, last, table, rows, keeps_text(out, as_json), horizon, data)

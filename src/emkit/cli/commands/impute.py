@@ -5,31 +5,27 @@ from typing import Annotated, Any
 
 import typer
 
-from emkit.cli.options import Decimal, Separator, Unseen
+from emkit.cli.options import Decimal, FittedModel, GapsHere, JsonLines, Quiet, Separator, TableOut, Unseen
 from emkit.cli.talk import Talk
 
 
 def command(
-    model: Annotated[Path, typer.Argument(help="Model file that `emkit fit` or `save` wrote.")],
+    model: FittedModel,
     data: Annotated[
         Path, typer.Argument(help="Rows: .csv, .tsv, .txt, .dat, .parquet, .feather or .npy; further columns are kept.")
     ],
-    out: Annotated[
-        Path | None, typer.Option(help="File to write: .csv, .tsv, .parquet, .feather or .jsonl. CSV on stdout by default.")
-    ] = None,
+    out: TableOut = None,
     draws: Annotated[
         int | None, typer.Option(min=1, help="So many tables, one below the other, with draws instead of best guesses.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
     prefix: Annotated[str, typer.Option(help="Put before the name of the column `draw`.")] = "",
-    gaps: Annotated[
-        str | None, typer.Option(help="What jumps in an hmm's --order column mean here, if not what they meant in the fit.")
-    ] = None,
+    gaps: GapsHere = None,
     unseen: Unseen = None,
     separator: Separator = None,
     decimal: Decimal = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON lines on stdout instead of CSV.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on stderr but errors.")] = False,
+    as_json: JsonLines = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write the rows with their missing cells filled in.
 
@@ -40,8 +36,7 @@ def command(
     import numpy as np
     import pyarrow as pa
 
-    from emkit.cli.choosing import rows_for
-    from emkit.cli.estimators import for_new_data, open_model
+    from emkit.cli.opened import open_both
     from emkit.cli.reading import DataFile
     from emkit.cli.writing import as_written, check_out, keeps_text, named, put_out
 
@@ -49,10 +44,8 @@ def command(
     file = DataFile(data, separator, decimal)
     check_out(out, as_json)
     with talk.warnings():
-        fitted, _ = open_model(model)
-        for_new_data(fitted, gaps, unseen)
-        table = file.read(say=talk.say)
-        rows = rows_for(fitted, table, file, model)
+        found = open_both(model, file, talk, gaps, unseen)
+        fitted, table, rows = found.fitted, found.table, found.rows
         fitted.set_params(random_state=seed)
         filled = [fitted.impute(rows)] if draws is None else fitted.impute(rows, n_draws=draws)
         shown = as_written(file.read(as_text=True), table) if keeps_text(out, as_json) else table

@@ -1,14 +1,13 @@
 """``emkit inspect``: what a model file holds."""
 
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+from emkit.cli.options import FittedModel, PlainJson
 
 
 def command(
-    model: Annotated[Path, typer.Argument(help="Model file that `emkit fit` or `save` wrote.")],
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    model: FittedModel,
+    as_json: PlainJson = False,
 ) -> None:
     """Print the model, its settings and columns, how its fit ended, every start, and the parameters."""
     from emkit.cli.estimators import model_name, open_model

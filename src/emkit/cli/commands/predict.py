@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from emkit.cli.options import Decimal, OnError, Separator, Unseen
+from emkit.cli.options import Decimal, FittedModel, GapsHere, JsonLines, OnError, OtherSequence, Quiet, Separator, Unseen
 from emkit.cli.talk import Talk
 
 
 def command(
-    model: Annotated[Path, typer.Argument(help="Model file that `emkit fit` or `save` wrote.")],
+    model: FittedModel,
     data: Annotated[
         Path,
         typer.Argument(
@@ -24,25 +24,24 @@ def command(
         ),
     ] = None,
     prefix: Annotated[str, typer.Option(help="Put before the names of the added columns.")] = "",
-    gaps: Annotated[
-        str | None, typer.Option(help="What jumps in an hmm's --order column mean here, if not what they meant in the fit.")
-    ] = None,
+    gaps: GapsHere = None,
+    sequence: OtherSequence = None,
     unseen: Unseen = None,
     separator: Separator = None,
     decimal: Decimal = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON lines on stdout instead of CSV.")] = False,
+    as_json: JsonLines = False,
     on_error: OnError = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on stderr but errors.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write the rows with what the model says about each.
 
     A mixture adds `label`, the most probable component, and `p0`, `p1`, ..., the responsibilities; an hmm adds `state`, along the
     most probable path, and `p0`, `p1`, ..., the probability of each state given the whole sequence.
 
-    A folder, or a pattern such as 'sales/*.parquet', is read block by block, and --out is a folder, too, of Parquet files.
+    A folder, or a pattern such as 'sales/*.parquet', is read block by block, and --out is a folder, too, of Parquet files. The rows
+    of a sequence stand together there, in order, and may go on from one file to the next.
     """
-    from emkit.cli.choosing import rows_for
-    from emkit.cli.estimators import for_new_data, open_model
+    from emkit.cli.opened import open_both
     from emkit.cli.reading import DataFile
     from emkit.cli.streams import is_streamed
     from emkit.cli.writing import as_written, check_out, keeps_text, named, put_out
@@ -50,14 +49,12 @@ def command(
     talk = Talk(quiet)
     file = DataFile(data, separator, decimal)
     if is_streamed(data):
-        _stream(model, data, out, prefix, unseen, on_error, as_json, talk)
+        _stream(model, data, out, talk, {"gaps": gaps, "unseen": unseen, "sequence": sequence}, as_json, prefix, on_error)
         return
     check_out(out, as_json)
     with talk.warnings():
-        fitted, _ = open_model(model)
-        for_new_data(fitted, gaps, unseen)
-        table = file.read(say=talk.say)
-        rows = rows_for(fitted, table, file, model)
+        found = open_both(model, file, talk, gaps, unseen, sequence)
+        fitted, table, rows = found.fitted, found.table, found.rows
         fitted.check_cells(rows)
         added = fitted.table(rows)
         shown = as_written(file.read(as_text=True), table) if keeps_text(out, as_json) else table
@@ -67,7 +64,14 @@ def command(
 
 
 def _stream(
-    model: Path, data: Path, out: Path | None, prefix: str, unseen: str | None, on_error: str | None, as_json: bool, talk: Talk
+    model: Path,
+    data: Path,
+    out: Path | None,
+    talk: Talk,
+    new: dict[str, str | None],
+    as_json: bool,
+    prefix: str,
+    on_error: str | None,
 ) -> None:
     """From a folder to a folder."""
     from emkit.cli.estimators import for_new_data, open_model
@@ -77,6 +81,6 @@ def _stream(
         raise Refusal(f"{str(data)!r} is read as a stream: give --out a folder for the predictions")
     with talk.warnings():
         fitted, _ = open_model(model)
-        for_new_data(fitted, None, unseen)
+        for_new_data(fitted, **new)
         rows = fitted.predict_to(str(data), out, prefix=prefix, on_error=on_error or "stop")
     talk.say(f"{rows} rows written to the folder {str(out)!r}")

@@ -58,7 +58,17 @@ class Joint:
         _JOINT.compile(SelectedColumns(source, self.columns), k)
 
     def params(self, params: PerColumnParams) -> GaussianParams | None:
-        """Of the joint distribution; None where a target is so narrow about its line that digits would be lost."""
+        """Of the joint distribution; None where a target is so narrow about its line that digits would be lost.
+
+        The same object for all blocks, so that what a ``Gaussian`` works out from its parameters is worked out once.
+        """
+        key = ("joint", tuple(self.inputs))
+        if key not in params.kept:
+            params.kept[key] = self._params(params)
+        found: GaussianParams | None = params.kept[key]
+        return found
+
+    def _params(self, params: PerColumnParams) -> GaussianParams | None:
         gate, expert = params.parts[0], params.parts[1]
         wide = matrices(gate)
         k, d = wide.means.shape

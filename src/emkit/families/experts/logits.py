@@ -48,7 +48,7 @@ def log_classes(eta: np.ndarray) -> np.ndarray:
 
 
 def curvature(p: np.ndarray, weights: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """Sum of weights (n,) times (diag(p) - p p') kron z z', (m q, m q), of probabilities p (n, m) but the first class's."""
+    """Sum of weights (n,) times (diag(p) - p p') kron z z', (m q, m q), of probabilities p (n, m), all or but the first's."""
     m, q = p.shape[1], z.shape[1]
     crossed = (p[:, :, None] * z[:, None, :]).reshape(len(z), m * q)
     out = -(crossed * weights[:, None]).T @ crossed
@@ -56,6 +56,16 @@ def curvature(p: np.ndarray, weights: np.ndarray, z: np.ndarray) -> np.ndarray:
         part = slice(c * q, (c + 1) * q)
         out[part, part] += (z * (weights * p[:, c])[:, None]).T @ z
     return np.asarray(out)
+
+
+def furthest(step: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """How far a difference of two linear predictors can change, (...), where their standardised coefficients change by a step.
+
+    ``step`` (..., C, p), the intercept first; ``low``, ``high`` (p - 1,): ranges of the standardised columns.
+    """
+    between = step[..., :, None, :] - step[..., None, :, :]
+    most = between[..., 0] + np.maximum(between[..., 1:] * low, between[..., 1:] * high).sum(axis=-1)
+    return np.asarray(most.max(axis=(-2, -1)))
 
 
 def even(m: int) -> np.ndarray:
@@ -113,11 +123,10 @@ def logit_step(stats: LogitSums, prior: LogitPrior, along: np.ndarray | None, lo
         inner = np.einsum("kid,kij,kje->de", along, bends + own, along, optimize=True)
         step = along @ solved(inner, np.einsum("kid,ki->d", along, slope)) if along.shape[2] else np.zeros((k, m * p))
     table = np.concatenate([np.zeros((k, 1, p)), step.reshape(k, m, p)], axis=1)
-    between = table[:, :, None] - table[:, None]
-    most = between[..., 0] + np.maximum(between[..., 1:] * low, between[..., 1:] * high).sum(axis=-1)
+    reach = furthest(table, low, high)
     curved = np.einsum("ki,kij,kj->k", step, bends, step), np.einsum("ki,kij,kj->k", step, own, step)
-    length = guarded_length(*curved, most.max(axis=(1, 2)))
+    length = guarded_length(*curved, reach)
     if along is not None:  # components that are held in part move together
-        total = np.array([curved[0].sum()]), np.array([curved[1].sum()]), np.array([most.max()])
+        total = np.array([curved[0].sum()]), np.array([curved[1].sum()]), np.array([reach.max()])
         length = np.broadcast_to(guarded_length(*total), (k,))
     return np.asarray(stats.pivot + length[:, None, None] * step.reshape(k, m, p))

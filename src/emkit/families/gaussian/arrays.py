@@ -20,6 +20,7 @@ from emkit.families.gaussian.rounding import joint_constants, norm_of_rounded
 
 _IN_CACHE, _ON_DEVICE = 2**18, 2**23
 """Rows times components times columns of a tile: what a CPU's caches hold, and what keeps busy other devices, slow to start."""
+_RUN = 256  # rows whose products are added up in the data's own width; sums of these are added up in float64
 _LEAST = {np.float64: -300.0, np.float32: -80.0}  # log responsibilities below which there is none: subnormal numbers are slow
 
 
@@ -208,17 +209,24 @@ class _Sums:
         # First moments nearly vanish near an optimum, so they are summed in float64 within tiles, too.
         here = [xp.sum(row, axis=-1), xp.sum(resp, axis=1, dtype=xp.float64), xp.sum(weighted, axis=1, dtype=xp.float64)]
         if self.with_second:
-            here.append(xp.astype(self._second(weighted, centred), xp.float64))
+            here.append(self._second(weighted, centred))
         self.totals = here if self.totals is None else [a + b for a, b in zip(self.totals, here, strict=True)]
 
     def _second(self, weighted: Any, centred: Any) -> Any:
         xp, form = self.xp, self.form
         if len(form) == 2:
-            found = xp.sum(weighted * centred, axis=1)
+            found = xp.astype(xp.sum(weighted * centred, axis=1), xp.float64)
             return found if form[1] == self.d else xp.sum(found, axis=1, keepdims=True)
         if form[0] < self.k:  # all components' rows as one
             weighted, centred = (xp.reshape(a, (1, -1, self.d)) for a in (weighted, centred))
-        return xp.matmul(xp.matrix_transpose(weighted), centred)
+        # Some libraries add up the products of a long column one after the other: in float32 five digits were left of 40,000 rows.
+        many, total = weighted.shape[1] - weighted.shape[1] % _RUN, None
+        for part, run in ((slice(0, many), _RUN), (slice(many, None), weighted.shape[1] - many)):
+            if run and weighted[:, part, :].shape[1]:
+                a, b = (xp.reshape(z[:, part, :], (len(z), -1, run, self.d)) for z in (weighted, centred))
+                found = xp.sum(xp.matmul(xp.matrix_transpose(a), b), axis=1, dtype=xp.float64)
+                total = found if total is None else total + found
+        return total
 
     def found(self) -> tuple[Any, GaussianStats]:
         """Log-likelihood, (S,) of several mixtures, and the statistics, in host memory."""

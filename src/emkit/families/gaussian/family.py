@@ -19,7 +19,7 @@ from emkit.families.gaussian.marginal import complete_marginal
 from emkit.families.gaussian.params import GaussianParams, GaussianStats, moments_of_columns
 from emkit.families.gaussian.road import expansion_of, road
 from emkit.families.gaussian.shapes import factor
-from emkit.families.gaussian.slivers import floored, slivers
+from emkit.families.gaussian.slivers import conditional_variances, floored, slivers
 
 _COLLAPSED = 1e-12  # of a column's variance: without a prior, a component as narrow as that has collapsed onto a point
 
@@ -261,6 +261,10 @@ class Gaussian(GaussianConfiguration):
         c = params.covariances
         flat = np.diagonal(c, axis1=1, axis2=2) if c.ndim == 3 else c
         return params.means, np.broadcast_to(flat, params.means.shape)
+
+    def narrowest(self, params: GaussianParams) -> np.ndarray:
+        """Conditional variances: 1 / the diagonal of the inverse covariance."""
+        return np.broadcast_to(conditional_variances(params), params.means.shape)
 
     def filled(self, params: GaussianParams, x: np.ndarray, resp: np.ndarray) -> np.ndarray:
         """Conditional means given the observed cells."""

@@ -55,6 +55,17 @@ def floored(params: GaussianParams, counts: np.ndarray, prior: GaussianPrior | N
     return tuple(int(k) for k in np.flatnonzero((least * (counts + prior.mass) < _FLOOR) & (counts > 0)))
 
 
+def conditional_variances(params: GaussianParams) -> np.ndarray:
+    """Of each column given all others, (K, d), or (1, d) where components share them."""
+    c = params.covariances
+    if c.ndim < 3:
+        return c
+    scale = np.sqrt(np.diagonal(c, axis1=1, axis2=2))
+    alike = c / (scale[:, :, None] * scale[:, None, :])
+    values, vectors = np.linalg.eigh(alike)
+    return scale**2 / np.einsum("kij,kj->ki", vectors**2, 1.0 / np.maximum(values, np.finfo(float).tiny))
+
+
 def _matrices(params: GaussianParams) -> np.ndarray:
     """Covariances as matrices, (K, d, d)."""
     c, (k, d) = params.covariances, params.means.shape

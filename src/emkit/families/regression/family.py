@@ -266,6 +266,14 @@ class Regression(ConfiguredRegression):
         variance[:, places.target] = self.kind.variance(eta, trials, params.variances)
         return mean, variance
 
+    def narrowest(self, params: RegressionParams) -> np.ndarray | None:
+        """The residual variances of a normal response."""
+        if params.variances is None:
+            return None
+        out = np.full((len(params.intercepts), self.known[0].width), np.nan)
+        out[:, self.known[0].target] = params.variances
+        return out
+
     def cdf(self, params: RegressionParams, x: np.ndarray, *, upper: bool = False) -> tuple[np.ndarray, np.ndarray] | None:
         """Of a normal response that is alone, without covariates; of others it does not say."""
         if params.variances is None or self.known[0].given:

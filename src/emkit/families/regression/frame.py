@@ -8,18 +8,15 @@ from emkit.core.block import Source
 from emkit.core.summary import ColumnSummary, summarise
 from emkit.families.regression.columns import Places
 from emkit.families.regression.responses import Response
+from emkit.families.regression.units import StandardUnits, standard_units
 
 
 @dataclass(frozen=True)
-class Frame:
+class Frame(StandardUnits):
     """Units and totals of the rows whose response is observed: others say nothing, so they must not set units either.
 
     Attributes
     ----------
-    centre, scale : arrays of shape (q,)
-        Means and standard deviations of the covariates; a constant one has scale 1.
-    low, high : arrays of shape (q,)
-        Ranges of the standardised covariates.
     mean : float
         Of the response.
     variance : float
@@ -36,10 +33,6 @@ class Frame:
         Total weight of the rows whose response is observed.
     """
 
-    centre: np.ndarray
-    scale: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
     mean: float = 0.0
     variance: float = 1.0
     start: float = 0.0
@@ -48,11 +41,6 @@ class Frame:
     trials: float = 1.0
     pooled: float = 1.0
     rows: float = 0.0
-
-    @classmethod
-    def empty(cls, q: int) -> "Frame":
-        """Where there are no data."""
-        return cls(np.zeros(q), np.ones(q), np.zeros(q), np.zeros(q))
 
     @classmethod
     def of(cls, source: Source, places: Places, response: Response) -> "Frame":
@@ -74,15 +62,6 @@ class Frame:
             return cls.empty(q)
         centre, scale, low, high = standard_units(summary, q)
         return cls(centre, scale, low, high, rows=float(summary.weight[q]))
-
-    def standard(self, intercepts: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
-        """Coefficients of [1, (x - centre) / scale], (K, 1 + q), from those of [1, x]."""
-        return np.concatenate([(intercepts + coefficients @ self.centre)[:, None], coefficients * self.scale], axis=1)
-
-    def plain(self, standard: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The inverse: intercepts (K,) and coefficients (K, q)."""
-        coefficients = standard[:, 1:] / self.scale
-        return standard[:, 0] - coefficients @ self.centre, coefficients
 
     def pulled(self, slope: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Derivatives in intercepts and coefficients from those in standardised ones."""
@@ -122,15 +101,6 @@ class Cells:
         offset = none if places.offset is None else x[:, [places.offset]]
         trials = none + 1.0 if places.trials is None else x[:, [places.trials]]
         return cls(z, x[:, [places.target]], offset, trials, told)
-
-
-def standard_units(summary: ColumnSummary, q: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Means and sds of the first ``q`` columns, 1 for a constant one, and ranges of the standardised columns, (q,) each."""
-    centre, variance = np.nan_to_num(summary.mean[:q]), np.nan_to_num(summary.variance[:q])
-    told = variance > (1e-10 * centre) ** 2
-    scale = np.sqrt(np.where(told, variance, 1.0))
-    low, high = ((np.where(told, end[:q], centre) - centre) / scale for end in (summary.low, summary.high))
-    return centre, scale, low, high
 
 
 def told_rows(source: Source, places: Places) -> ColumnSummary | None:

@@ -57,6 +57,10 @@ class VariationalFamily(Family):
         """Those of the ordinary family, at the point that stands for the posterior."""
         return self.plain.moments(self.at_the_mean(params))
 
+    def narrowest(self, params: Any) -> np.ndarray | None:
+        """As ``moments``."""
+        return self.plain.narrowest(self.at_the_mean(params))
+
     def filled(self, params: Any, x: np.ndarray, resp: np.ndarray) -> np.ndarray:
         """By the ordinary family, at the point that stands for the posterior."""
         return self.plain.filled(self.at_the_mean(params), x, resp)

@@ -74,8 +74,7 @@ def taken_apart(
     missing = codes < 0
     counts, found = np.zeros(layout.total), dict[tuple[tuple[int, ...], tuple[int, ...]], list[tuple[np.ndarray, np.ndarray]]]()
     for row, rows in patterns(missing):
-        for nodes, families in _components(layout, missing[row], kept):
-            bases = np.column_stack([_bases(layout, family, codes[rows], missing[row]) for family in families])
+        for nodes, families, bases in components_of(layout, codes[rows], missing[row], kept):
             if nodes:
                 found.setdefault((nodes, families), []).append((bases, w[rows]))
             else:
@@ -86,6 +85,17 @@ def taken_apart(
         distinct, number = np.unique(every, axis=0, return_inverse=True)
         alike.append(Alike(nodes, families, distinct, np.bincount(np.ravel(number), weights=mass, minlength=len(distinct))))
     return counts, alike
+
+
+def components_of(
+    layout: Layout, codes: np.ndarray, missing: np.ndarray, kept: np.ndarray | None
+) -> Iterator[tuple[tuple[int, ...], tuple[int, ...], np.ndarray]]:
+    """Nodes, families and bases (n, families) of each component of rows that all have the same cells ``missing`` (N,).
+
+    Families that are fully observed come one by one, without nodes.
+    """
+    for nodes, families in _components(layout, missing, kept):
+        yield nodes, families, np.column_stack([_bases(layout, family, codes, missing) for family in families])
 
 
 def _bases(layout: Layout, family: int, codes: np.ndarray, missing: np.ndarray) -> np.ndarray:

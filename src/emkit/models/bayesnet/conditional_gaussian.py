@@ -327,6 +327,12 @@ class ConditionalGaussianNet(Model):
             found.append(regressed(*about) if held is None else regressed_with_held(*about, held))
         return self._joined(found, self.tables.m_step(stats.tables, params.tables))
 
+    def narrowest(self, params: ConditionalGaussianParams, stats: Any) -> tuple[np.ndarray, np.ndarray] | None:
+        """Of Gaussian nodes, (1, d)."""
+        out = np.full((2, 1, len(self.graph) - len(self.hidden)), np.nan)
+        out[:, 0, [self.columns[node] for node in self.linear.nodes]] = self.linear.narrowest(params.variances, stats.moments)
+        return out[0], out[1]
+
     def _penalty(self, g: int) -> Penalty:
         return self.penalties[g] if self.penalties is not None else Penalty.none(self.linear.widths[g])
 

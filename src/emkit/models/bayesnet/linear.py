@@ -116,6 +116,15 @@ class Linear:
         width = self.widths[g] + 1
         return flat[self._moments[g]].reshape(self.many[g], width, width)
 
+    def narrowest(self, variances: np.ndarray, moments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Of each family the variance of the configuration that is narrowest for its expected rows, and these rows, (G,) both."""
+        found = []
+        for g in range(len(self.nodes)):
+            own, rows = self.variances(variances, g), self.moments(moments, g)[:, 0, 0]
+            used = np.where(rows >= 1.0, own * rows, np.inf)
+            found.append((own[np.argmin(used)], rows[np.argmin(used)]))
+        return tuple(np.array(each) for each in zip(*found, strict=True))  # type: ignore[return-value]
+
     # --- as users call them -------------------------------------------------------------------------------------------
 
     def declared(self) -> tuple[Parameter, ...]:

@@ -16,7 +16,7 @@ from emkit.core.parameters import Parameter, Simplex, Unit
 from emkit.core.prior import Dirichlet, Prior
 from emkit.families.bernoulli import BetaPrior
 from emkit.models.bayesnet import noisy_or as noisy
-from emkit.models.bayesnet.compiled import Compiled
+from emkit.models.bayesnet.compiled import Compiled, checked
 from emkit.models.bayesnet.components import taken_apart
 from emkit.models.bayesnet.enumerate import MOST_CONFIGURATIONS, FlatPlan
 from emkit.models.bayesnet.evidence import EvidenceSource, Piece, check_cells, codes_of, columns_of
@@ -24,6 +24,7 @@ from emkit.models.bayesnet.graph import Graph
 from emkit.models.bayesnet.params import BayesNetParams, BayesNetStats
 from emkit.models.bayesnet.plan import MAX_TABLE, Plan
 from emkit.models.bayesnet.priors import BDeu
+from emkit.models.bayesnet.row_by_row import logs_of_rows
 from emkit.models.bayesnet.sampling import sampled
 from emkit.models.bayesnet.scanning import Scanner
 from emkit.models.bayesnet.starting import start
@@ -379,8 +380,18 @@ class BayesNet(Model):
 
     def infer(self, params: BayesNetParams, block: Block, want: str, out: np.ndarray | None = None) -> Inference:
         """Log-likelihood of each row."""
-        compiled = Compiled.of(self, codes_of(block.x, self.columns), self.everything)
-        return Inference(compiled.log_probability(params.tables))
+        codes = checked(self, codes_of(block.x, self.columns))
+        if self._few(codes):
+            found = logs_of_rows(self.layout, params.tables, codes, min(self.max_table, MOST_CONFIGURATIONS))
+            if found is not None:
+                return Inference(found)
+        return Inference(Compiled.of(self, codes, self.everything).log_probability(params.tables))
+
+    def _few(self, codes: np.ndarray) -> bool:
+        """Whether rows, and patterns of missing cells, are so few that NumPy alone is quicker than loading what is compiled."""
+        if worth_compiling(_PLAIN * codes.size):
+            return False
+        return len(np.unique(np.packbits(codes < 0, axis=1), axis=0)) * len(self.graph) <= _PATTERNS
 
     def simulate(self, params: BayesNetParams, n: int, rng: np.random.Generator) -> Block:
         """N rows of the observed nodes."""

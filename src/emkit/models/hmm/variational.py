@@ -266,6 +266,10 @@ class VariationalHMM(Model):
         """Load or compile the recursions and the family's kernels."""
         self._chain.compile(source)
 
+    def label_counts(self, stats: Any) -> np.ndarray:
+        """As an ordinary HMM's."""
+        return self._chain.label_counts(stats)
+
     def moments(self, params: VariationalHMMParams) -> tuple[np.ndarray, np.ndarray] | None:
         """Of what states emit, at the posterior's means."""
         return self.family.moments(params.emissions)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emkit.models.rbf.features import Array, Units
+from emkit.models.rbf.first_metric import first_metric
 from emkit.models.rbf.inputs import Inputs
 from emkit.models.rbf.logits import Blocks, Logits, believe, maximise, moderated, probabilities
 from emkit.models.rbf.metric import Sample
@@ -17,7 +18,7 @@ from emkit.models.rbf.passes import BLOCK, Rows, features, least_activity, piece
 from emkit.models.rbf.prepared import Prepared, different, no_units, prepare
 from emkit.models.rbf.sampling import distinct_sample
 from emkit.models.rbf.scaling import Scaling
-from emkit.models.rbf.search import STOPPED, Tried, Wanted, each_pair, first_metric, planned
+from emkit.models.rbf.search import STOPPED, Tried, Wanted, each_pair, planned
 
 
 @dataclass(frozen=True)

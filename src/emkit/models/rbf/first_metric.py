@@ -9,25 +9,22 @@ import numpy as np
 
 from emkit.models.rbf.centers import cluster
 from emkit.models.rbf.features import Array, squared_distances
+from emkit.models.rbf.metric import Sample
 
 _UNITS, _ROUNDS = 10, 40
 _RIDGE = 1.0  # pseudo-rows on every slope
 _ROWS = 2.0  # pseudo-rows of pooled variance
+_NEAR = 8.0  # largest sum of omega over the columns to start from
 
 
-def _experts(psi: Array, y: Array, resp: Array) -> tuple[Array, Array]:
-    """Squared residuals (n, K, p) and residual variances (K, p) of K weighted regressions of y on psi (n, 1 + d)."""
-    k, m = resp.shape[1], psi.shape[1]
-    ridge = np.diag(np.r_[1e-6, np.full(m - 1, _RIDGE)])
-    outer = (psi[:, :, None] * psi[:, None, :]).reshape(len(psi), -1)
-    grams = (resp.T @ outer).reshape(k, m, m) + ridge
-    crosses = (resp.T @ (psi[:, :, None] * y[:, None, :]).reshape(len(psi), -1)).reshape(k, m, -1)
-    slopes = np.linalg.solve(grams, crosses)
-    squared = (y[:, None, :] - np.einsum("nm,kmp->nkp", psi, slopes)) ** 2
-    sums = np.einsum("nk,nkp->kp", resp, squared)
-    pooled = sums.sum(0) / resp.sum()
-    noise: Array = (sums + _ROWS * pooled) / (resp.sum(0)[:, None] + _ROWS)
-    return squared, np.maximum(noise, 1e-8)
+def first_metric(sample: Sample, seed: int) -> Array:
+    """Log omega (d,) to start from: a quarter of the inverse gate variances of a mixture of linear experts.
+
+    With many columns these are scaled down to a sum of 8: a row would be too far from every unit for any slope to show.
+    """
+    rng = np.random.default_rng([seed, 0])
+    omega = 0.25 / gate_variances(sample.x, sample.y, sample.mass, rng)
+    return np.asarray(np.log(omega * min(1.0, _NEAR / float(omega.sum()))))
 
 
 def gate_variances(x: Array, y: Array, weights: Array, rng: np.random.Generator) -> Array:
@@ -54,3 +51,18 @@ def gate_variances(x: Array, y: Array, weights: Array, rng: np.random.Generator)
         if np.abs(np.log(variances / before)).max() < 1e-3:
             break
     return variances
+
+
+def _experts(psi: Array, y: Array, resp: Array) -> tuple[Array, Array]:
+    """Squared residuals (n, K, p) and residual variances (K, p) of K weighted regressions of y on psi (n, 1 + d)."""
+    k, m = resp.shape[1], psi.shape[1]
+    ridge = np.diag(np.r_[1e-6, np.full(m - 1, _RIDGE)])
+    outer = (psi[:, :, None] * psi[:, None, :]).reshape(len(psi), -1)
+    grams = (resp.T @ outer).reshape(k, m, m) + ridge
+    crosses = (resp.T @ (psi[:, :, None] * y[:, None, :]).reshape(len(psi), -1)).reshape(k, m, -1)
+    slopes = np.linalg.solve(grams, crosses)
+    squared = (y[:, None, :] - np.einsum("nm,kmp->nkp", psi, slopes)) ** 2
+    sums = np.einsum("nk,nkp->kp", resp, squared)
+    pooled = sums.sum(0) / resp.sum()
+    noise: Array = (sums + _ROWS * pooled) / (resp.sum(0)[:, None] + _ROWS)
+    return squared, np.maximum(noise, 1e-8)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from emkit.models.rbf.evidence import Readout, maximise
 from emkit.models.rbf.features import Array, Units, exponents
+from emkit.models.rbf.first_metric import first_metric
 from emkit.models.rbf.inputs import Inputs
 from emkit.models.rbf.metric import Sample
 from emkit.models.rbf.passes import (
@@ -31,7 +32,7 @@ from emkit.models.rbf.prepared import Prepared, different, no_units, prepare
 from emkit.models.rbf.readouts import experts, ridge
 from emkit.models.rbf.sampling import distinct_sample
 from emkit.models.rbf.scaling import Scaling
-from emkit.models.rbf.search import STOPPED, Tried, Wanted, first_metric, planned, search
+from emkit.models.rbf.search import STOPPED, Tried, Wanted, planned, search
 
 _AGAIN = 3  # fits of the weights where inputs are missing, each with what the one before says of the rows
 

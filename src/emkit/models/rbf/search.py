@@ -8,7 +8,6 @@ import numpy as np
 from emkit.models.rbf.centers import cluster
 from emkit.models.rbf.evidence import Readout
 from emkit.models.rbf.features import Array, Units
-from emkit.models.rbf.first_metric import gate_variances
 from emkit.models.rbf.metric import Sample, evidence_and_slope, improve, worth
 from emkit.models.rbf.prepared import Prepared
 from emkit.models.rbf.sampling import on_grid
@@ -19,7 +18,6 @@ KINDS = ("normalised", "plain")
 STOPPED = "the search over the number of units was stopped"
 _FIRST, _THEN = 20, 40  # evaluations of the evidence before and after the centres are put by the new metric
 _DRAWS, _POLISH = 8, 15  # most further draws of the centres of the winner, evaluations for each
-_NEAR = 8.0  # largest sum of omega over the columns to start from
 _DRAWN = 3000  # rows in all of those draws: few rows need them more, and many make them dear
 
 
@@ -129,16 +127,6 @@ def polish(sample: Sample, found: Found, start: Array, wanted: Wanted) -> Found:
         if value > found.value:
             found = Found(units, evidence_and_slope(sample, units, warm)[0], value)
     return found
-
-
-def first_metric(sample: Sample, seed: int) -> Array:
-    """Log omega (d,) to start from: a quarter of the inverse gate variances of a mixture of linear experts.
-
-    With many columns these are scaled down to a sum of 8: a row would be too far from every unit for any slope to show.
-    """
-    rng = np.random.default_rng([seed, 0])
-    omega = 0.25 / gate_variances(sample.x, sample.y, sample.mass, rng)
-    return np.asarray(np.log(omega * min(1.0, _NEAR / float(omega.sum()))))
 
 
 def sizes_for(rows: float) -> list[int]:
