@@ -14,6 +14,7 @@ from emkit.core.records import Params, Stats
 from emkit.core.support import Reals
 from emkit.families.gamma_function import gamma_shape, log_gamma_step, log_minus_digamma, shape_value, trigamma_minus_inverse
 from emkit.families.gaussian.holes import Filled, Holes, Some
+from emkit.families.gaussian.missing import Pattern, patterns
 from emkit.families.gaussian.params import GaussianParams
 from emkit.families.gaussian.shapes import COVARIANCE_TYPES, Covariance, whiten
 from emkit.families.hidden_scale import as_good_as_infinite, bounds, jumped, jumps, running_away
@@ -314,26 +315,35 @@ class MultivariateT(SpreadPrior):
         out = np.array(x, dtype=np.float64)
         empty = np.isnan(out).all(axis=1)
         out[empty] = resp[empty] @ params.locations
-        for rows, pattern, centred, _ in self._parts(params, np.asarray(x, dtype=np.float64)):
-            expected = pattern.conditional_means(centred)
-            out[rows[:, None], pattern.missing] = np.einsum("nk,knm->nm", resp[rows], expected)
+        gone = np.isnan(out)
+        for some, _, done in self._parts(params, out.copy()):
+            expected = np.einsum("nk,knd->nd", resp[some.rows], done.centred + params.locations[:, None])
+            out[some.rows] = np.where(gone[some.rows], expected, out[some.rows])
         return out
 
     def drawn(self, params: Any, x: np.ndarray, component: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """From the conditional t distributions given the observed cells: u is drawn given these, then normal cells given u."""
-        out, component = np.array(x, dtype=np.float64), np.asarray(component)
+        x, component = np.asarray(x, dtype=np.float64), np.asarray(component)
+        out = x.copy()
         empty = np.isnan(out).all(axis=1)
         out[empty] = self.sample(params, component[empty], rng)
-        df = np.broadcast_to(params.df, (len(params.locations),))
-        for rows, pattern, centred, square in self._parts(params, np.asarray(x, dtype=np.float64)):
+        (k, d), seen = params.locations.shape, ~np.isnan(x)
+        df = np.broadcast_to(params.df, (k,))
+        normal = GaussianParams(params.locations, np.broadcast_to(params.scales, (k, d, d)))
+        for observed, rows in patterns(seen):
+            if not len(observed):
+                continue
+            pattern = Pattern(normal, observed)
+            centred = pattern.centre(x[rows])
+            square = np.sum(np.matmul(centred, np.swapaxes(pattern.whitener, 1, 2)) ** 2, axis=2)
             # A root of each residual matrix, which may be singular to the last digit.
             values, vectors = np.linalg.eigh(pattern.residual)
             roots = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
-            k, i, o = component[rows], np.arange(len(rows)), len(pattern.observed)
-            u = rng.chisquare(df[k] + o) / (df[k] + square[k, i])
+            of, i, o = component[rows], np.arange(len(rows)), len(observed)
+            u = rng.chisquare(df[of] + o) / (df[of] + square[of, i])
             z = rng.standard_normal((len(rows), len(pattern.missing))) / np.sqrt(u)[:, None]
-            mean = pattern.conditional_means(centred)[k, i]
-            out[rows[:, None], pattern.missing] = mean + np.einsum("nij,nj->ni", roots[k], z)
+            mean = pattern.conditional_means(centred)[of, i]
+            out[rows[:, None], pattern.missing] = mean + np.einsum("nij,nj->ni", roots[of], z)
         return out
 
     def profile(self, params: Any, weights: np.ndarray, columns: Columns) -> list[tuple[np.ndarray, list[str]]]:
