@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,12 @@ from sklearn.base import clone
 
 from emkit.core.checks import count
 from emkit.core.errors import ParameterError
+from emkit.estimators.settings import make_rng
 from emkit.estimators.structure_search import StructureSearch
 from emkit.models.bayesnet.graph import unused
 from emkit.models.bayesnet.structure.semi_cliques import semi_cliques, with_hidden
+
+_TRIES = 3  # searches with each number of states: they end in graphs of different worth
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ def proposals(face: Any, X: Any, sample_weight: Any, states: int | Sequence[int]
     name = unused("H", names)
     latent = {names[node]: list(structure.states[node]) for node in structure.hidden}
     numbers = [count(number, "states", 2) for number in ([states] if isinstance(states, int | np.integer) else states)]
+    seeds = make_rng(face.random_state).integers(2**31, size=_TRIES).tolist()
     found: list[HiddenProposal] = []
     groups = semi_cliques(graph.parents)[:most]
     base = _score(face, replace(search, start=graph.edges), X, sample_weight) if groups else 0.0  # the rows may be others
@@ -57,9 +62,9 @@ def proposals(face: Any, X: Any, sample_weight: Any, states: int | Sequence[int]
         every = (name, *names)
         start = [(every[p], every[c]) for c, of in enumerate(parents) for p in of]
         best: HiddenProposal | None = None
-        for number in numbers:
+        for number, seed in product(numbers, seeds):
             one = clone(face)
-            one.set_params(latent={name: number, **latent}, edges=replace(search, start=start))
+            one.set_params(latent={name: number, **latent}, edges=replace(search, start=start), random_state=seed)
             try:
                 one.fit(X, sample_weight=sample_weight)
             except ParameterError as error:

@@ -174,7 +174,8 @@ class LearntNetwork(AfterNetwork):
         X, sample_weight
             As in ``fit``. They need not be the rows of the fit: the network without a hidden node is learnt from them anew.
         states : int or sequence of int
-            Numbers of states that are tried for each; the score decides. A time limit holds for each try alone.
+            Numbers of states that are tried for each, three times, since searches end in graphs of different worth; the score
+            decides. A time limit holds for each try alone.
         most : int
             Groups at most, the largest first.
 
