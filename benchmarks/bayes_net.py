@@ -84,7 +84,7 @@ def ours(problem: Problem, model: BayesNet, x: np.ndarray, repeats: int) -> dict
     source = ArraySource(x, checked=True)
     before = measure.reset_peak()
     made = measure.took(lambda: model.prepared(source))
-    peak = measure.high_water_mb() - before
+    peak = measure.peak_mb() - before
     prepared = made.value
     plan = prepared.plan
     fitting = Fitting(model, prepared, Threads(1))

@@ -109,7 +109,7 @@ def memory(problem: Problem) -> dict[str, float]:
     for _ in range(3):
         params = model.m_step(step.stats, params)
         step = fitting.evaluate(params)
-    return {"mb": measure.high_water_mb() - before}
+    return {"mb": measure.peak_mb() - before}
 
 
 def main(arguments: Any) -> None:

@@ -121,7 +121,7 @@ def peak_above_data(problem: Problem, who: str) -> float:
         Gaussian(problem.covariance).compile(ArraySource(x, checked=True), problem.k)
     before = measure.reset_peak()
     (fit_ours if who == "ours" else fit_theirs)(problem, x, start, 2)
-    return measure.high_water_mb() - before
+    return measure.peak_mb() - before
 
 
 def iterations_table(problems: list[Problem], repeats: int) -> list[dict[str, Any]]:

@@ -38,7 +38,7 @@ from emkit.core.side_by_side import SideBySide
 from emkit.core.slivers import CLOSE, slivers_at
 
 _TOGETHER = 20_000  # rows over which they are
-_MANY = 10**6  # rows to pass over beside which giving memory back takes no time
+_MANY = 250_000  # rows to pass over beside which giving memory back takes no time
 _SHORT, _LONGER = 25, 300  # iterations on the subsample: for every start, and for the best few
 _WHOLE = 100  # iterations of every start on all the data, before only the best few are carried on
 _FIRST_LOOK = 5  # iterations over all the data of each optimum found on the subsample, before only the best is carried on
