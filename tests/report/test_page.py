@@ -14,7 +14,7 @@ from emkit import DataError, GaussianMixture, LatentClass, ParameterError
 from emkit._names import group
 from emkit.report import parameters as table_of_parameters
 from emkit.report.page import page
-from emkit.report.subject import percent
+from emkit.report.subject import number, percent
 from emkit.report.traits import moments
 
 
@@ -240,3 +240,18 @@ def test_what_is_nothing_but_rounding_is_not_shown():
     yes, weights = np.repeat([0.0, 1.0], [77, 33]), np.random.default_rng(4).uniform(1, 3, 110)
     means = moments(yes[:, None], np.column_stack([1 - yes, yes]) * weights[:, None], weights)[0]
     assert means[0, 0] == 0.0 and means[1, 0] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (25060.2, "25,060"),
+        (-123456789.0, "-123,500,000"),
+        (1.5e12, "1.5e+12"),
+        (9999.4, "9999"),
+        (0.00012345, "0.0001234"),
+        (np.nan, "–"),
+    ],
+)
+def test_numbers_of_rows_have_no_power_of_ten(value, said):
+    assert number(value) == said

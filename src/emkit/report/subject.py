@@ -176,5 +176,7 @@ def percent(share: float) -> str:
 
 
 def number(value: float) -> str:
-    """Four digits; a dash for what there is not."""
-    return "\u2013" if value != value else f"{value:.4g}"
+    """Four digits, with a power of ten only from 10^9 on; a dash for what there is not."""
+    if value != value:
+        return "\u2013"
+    return f"{float(f'{value:.4g}'):,.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"
