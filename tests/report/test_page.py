@@ -250,7 +250,7 @@ def test_what_is_nothing_but_rounding_is_not_shown():
         (1.5e12, "1.5e+12"),
         (9999.4, "9999"),
         (0.00012345, "0.0001234"),
-        (np.nan, "–"),
+        (np.nan, "\u2013"),
     ],
 )
 def test_numbers_of_rows_have_no_power_of_ten(value, said):
