@@ -17,5 +17,5 @@ def test_it_says_what_the_method_says(emkit, one_line, tmp_path):
     said = emkit("compare", diag, full)
     assert said.exit_code == 0 and said.stdout.strip() == str(found)
     assert json.loads(emkit("compare", diag, full, "--json").stdout) == {"statistic": found.statistic, "df": 1, "p": found.p}
-    assert "ask the one with more" in one_line(emkit("compare", full, diag))
+    assert "the latter must be the one with more" in one_line(emkit("compare", full, diag))
     assert "none" in one_line(emkit("compare", tmp_path / "none", full))

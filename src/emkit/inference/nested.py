@@ -43,7 +43,8 @@ def nested_test(smaller: Result, larger: Result) -> LikelihoodRatio:
     df = larger.n_free - smaller.n_free
     if df <= 0:
         raise ParameterError(
-            f"the model to compare with has {smaller.n_free} free parameters, this one {larger.n_free}: ask the one with more",
+            f"the special case has {smaller.n_free} free parameters, and the model that it is compared with {larger.n_free}: "
+            "the latter must be the one with more",
             parameter="smaller",
         )
     gain = larger.log_likelihood - smaller.log_likelihood
