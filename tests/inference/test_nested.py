@@ -52,7 +52,7 @@ def test_what_has_no_such_distribution_is_refused(shapes):
     three = GaussianMixture(3, n_init=1, prior=None, random_state=0).fit(TWO)
     with pytest.raises(ParameterError, match="likelihood_ratio_test finds its distribution by bootstrap"):
         three.compare_lr_test(full)
-    with pytest.raises(ParameterError, match="11 free parameters, and the model that .* 8: the latter must be the one with more"):
+    with pytest.raises(ParameterError, match=r"11 free parameters, and the model that .* 8: the latter must be the one with more"):
         shapes["tied"].compare_lr_test(full)
     with pytest.raises(ParameterError, match="fits to other data: 299 rows"):
         full.compare_lr_test(GaussianMixture(2, covariance_type="tied", random_state=0).fit(TWO[:-1]))
