@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from emkit.core.bayes import Pass, add_labels, log_sum_exp, posterior, slices
+from emkit.core.bayes import Pass, add_labels, log_sum_exp, posterior
 from emkit.core.block import Block
 from emkit.families.gaussian.holes import Filled, Holes
 from emkit.families.gaussian.params import GaussianParams, GaussianStats
@@ -150,11 +150,12 @@ def _holes(block: Block, x: np.ndarray) -> Holes:
 def filled(params: GaussianParams, x: np.ndarray, resp: np.ndarray) -> np.ndarray:
     """Missing cells by sum_k resp_k (mu_m + S_mo S_oo^-1 (x_o - mu_o)), with the moments of component k: (n, d)."""
     out = np.array(x, dtype=np.float64)
-    for observed, rows in patterns(~np.isnan(out)):
-        pattern = Pattern(params, observed)
-        for part in _slices(rows, params):
-            expected = pattern.conditional_means(pattern.centre(out[part]))
-            out[part[:, None], pattern.missing] = np.einsum("nk,knm->nm", resp[part], expected)
+    gone = np.isnan(out)
+    for some in Holes.of(~gone).by_count(len(params.means)):
+        if some.missing.shape[1]:
+            rows, done = some.rows, Filled(params, out[some.rows], some)
+            expected = np.einsum("nk,knd->nd", resp[rows], done.centred + params.means[:, None])
+            out[rows] = np.where(gone[rows], expected, out[rows])
     return out
 
 
@@ -180,7 +181,3 @@ def _empty_moments(params: GaussianParams, with_second: bool) -> tuple[np.ndarra
     if len(form) == 2:
         form = (k, form[1])
     return np.zeros((k, d)), np.zeros(form) if with_second else None
-
-
-def _slices(rows: np.ndarray, params: GaussianParams) -> Iterator[np.ndarray]:
-    return (rows[part] for part in slices(len(rows), params.means.size))
