@@ -1,7 +1,11 @@
 """``emkit report``."""
 
+import json
+
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 
 def test_a_page_of_a_fit_and_its_rows(emkit, data, model, tmp_path):
@@ -49,3 +53,17 @@ def test_refusals(emkit, data, model, one_line, tmp_path):
     assert "no such file" in one_line(emkit("report", model, "nothing.csv"))
     assert "no such file" in one_line(emkit("report", "nothing.safetensors", data))
     assert not (tmp_path / "report.html").exists()
+
+
+def test_of_a_folder(emkit, tmp_path):
+    (tmp_path / "rows").mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(2):
+        parquet.write_table(pa.table({"a": rng.normal(size=200), "w": rng.random(200)}), tmp_path / "rows" / f"{i}.parquet")
+    assert emkit("fit", "rows", "-k", "1", "--weights", "w", "--out", "f.safetensors").exit_code == 0
+    assert emkit("report", "f.safetensors", "rows", "--weights", "w", "-o", "f.html").exit_code == 0
+    assert "400 rows" in (tmp_path / "f.html").read_text(encoding="utf-8")
+    found = json.loads(emkit("errors", "f.safetensors", "rows", "--weights", "w", "--json").stdout)["parameters"]
+    assert 0.04 < found["means"]["std_error"][0][0] < 0.1
+    refused = emkit("errors", "f.safetensors", "rows", "--labels", "w")
+    assert refused.exit_code == 2 and "needs the rows in memory" in " ".join(refused.output.split())

@@ -193,7 +193,7 @@ def test_refusals_come_before_anything_is_written(every, tmp_path):
         fitted.report(tmp_path, x)
     with pytest.raises(FileNotFoundError, match="there is no folder"):
         fitted.report(tmp_path / "none" / "r.html", x)
-    with pytest.raises(ParameterError, match="in memory"):
+    with pytest.raises(DataError, match="no such file"):
         fitted.report(path, tmp_path / "rows.parquet")
     network, rows = every["RBFRegressor"]
     with pytest.raises(ParameterError, match="has no 'labels'"):

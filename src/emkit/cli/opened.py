@@ -7,6 +7,7 @@ from typing import Any
 from emkit.cli.choosing import columns_aside, numbers, rows_for
 from emkit.cli.estimators import for_new_data, open_model
 from emkit.cli.reading import DataFile, find_columns
+from emkit.cli.streams import is_streamed, refuse_beside
 from emkit.cli.supervised import refuse_labels, target_cells
 from emkit.cli.talk import Talk
 
@@ -63,7 +64,16 @@ class OpenedFit:
 
 
 def open_fit(model: Path, file: DataFile, talk: Talk, unseen: str | None, *, weights: str | None, labels: str | None) -> OpenedFit:
-    """The model and the data that it was fitted to; ``weights`` and ``labels`` name columns of the file."""
+    """The model and the data that it was fitted to; ``weights`` and ``labels`` name columns of the file.
+
+    Rows that stay in files are their path, and their weights a column's name: the estimator reads both.
+    """
+    if is_streamed(file.path):
+        fitted, _ = open_model(model)
+        for_new_data(fitted, None, unseen)
+        given = {"labels": labels, "target": fitted.target_column(), "separator": file.separator, "decimal": file.decimal}
+        refuse_beside(given, file.path)
+        return OpenedFit(fitted, str(file.path), weights, None, None)
     fitted, table = _open(model, file, talk, None, unseen)
     target = fitted.target_column()
     if target is not None:

@@ -12,6 +12,7 @@ from emkit.core.errors import EmkitError, ParameterError
 from emkit.core.model import EStep
 from emkit.core.notebook import preformatted
 from emkit.data.stream import is_stream
+from emkit.estimators.drawn_rows import drawn_rows
 
 if TYPE_CHECKING:
     from emkit.report.subject import Labelled, Subject
@@ -48,8 +49,9 @@ class Reported:
         ----------
         path : path
             Of the file; an older one is replaced when the new one is complete.
-        X : array or data frame
-            The rows of the fit, or others with the same columns.
+        X : array, data frame, or path
+            The rows of the fit, or others with the same columns. Of more than 50,000 rows in files so many are drawn at random;
+            standard errors are of all.
         y : array, optional
             The target, of estimators that have one.
         sample_weight : array, optional
@@ -72,7 +74,7 @@ class Reported:
         ------
         NotFittedError
         ParameterError
-            For data that stay in files, and for settings that cannot be.
+            For sequences that stay in files, and for settings that cannot be.
         DataError
             For other columns than those of the fit.
         OSError
@@ -104,8 +106,11 @@ class Reported:
 
         worker = self._worker()
         current = worker._current()
-        if is_stream(X):
-            raise ParameterError("a report is of rows in memory: give an array or a data frame, such as some rows", parameter="X")
+        given, told, of_all = X, fit_params, None
+        if is_stream(X):  # what is said of rows and what is drawn is of some of them; standard errors are of all
+            X, weights, n_rows = drawn_rows(_again(worker, X, fit_params))
+            fit_params = fit_params if weights is None else {**fit_params, "sample_weight": weights}
+            of_all = n_rows if n_rows > len(X) else None
         source = _again(worker, X, fit_params)
         block = source.joined()
         labels, each = _inferred(self, worker, source)
@@ -123,7 +128,7 @@ class Reported:
             settings=settings_of(self),
             pictures=ordered(self, X),
             draw=drawing(self, X, fit_params),
-            find_errors=lambda: worker.standard_errors(X, **fit_params),
+            find_errors=lambda: worker.standard_errors(given, **told),
             result=current,
             source=source,
             executor=worker._executor(),
@@ -133,7 +138,8 @@ class Reported:
             labels=labels,
             log_likelihood=each,
             narrowest=narrowest_of(worker, source),
-            total=_total(current.model, block, each),
+            total=_total(current.model, block, each) if of_all is None else None,
+            of_all=of_all,
             known_errors=last[1] if last is not None and last[0] is current else None,
             notes=[note for note in [self.cut_off()] if note],
             remarks=_remarks(worker, current),

@@ -86,7 +86,7 @@ def page(subject: Subject, *, level: float = 0.95, errors: Any = "auto", title: 
         environment()
         .get_template("page.html")
         .render(
-            title=title or f"{subject.estimator} of {plural(subject.n, 'row')}",
+            title=title or f"{subject.estimator} of {plural(subject.of_all or subject.n, 'row')}",
             style=Markup((folder / "page.css").read_text(encoding="utf-8")),
             subject=subject,
             fitted=_fitted(subject),
@@ -131,7 +131,8 @@ def _fitted(subject: Subject) -> str:
     weight = float(subject.row_weights.sum())
     weighted = "" if subject.weights is None else f" (weight {weight:g})"
     target = f" Target: {', '.join(targets)}." if targets else ""
-    rows = plural(subject.n, "row") + weighted + in_sequences
+    drawn = "" if subject.of_all is None else f" drawn at random from {subject.of_all:,}"
+    rows = plural(subject.n, "row") + drawn + weighted + in_sequences
     table = f"{rows} of {plural(len(names), 'column')}: {shown}.{target}"
     of_fit = 0 if subject.result is None else subject.result.n_rows
     if of_fit == subject.n and subject.of_the_fit is not False:
@@ -199,6 +200,6 @@ def _candidates(subject: Subject) -> tuple[list[str], list[list[str]]]:
 def _worst(subject: Subject) -> tuple[str, list[tuple[int, float]]]:
     """What fits worst: numbers of rows, or of sequences, with their log-likelihood."""
     each = subject.log_likelihood
-    if each is None or len(each) < 2 * _WORST:
+    if each is None or len(each) < 2 * _WORST or subject.of_all is not None:  # nobody knows the rows that were drawn by number
         return "", []
     return subject.unit, [(int(i), float(each[i])) for i in np.argsort(each, kind="stable")[:_WORST]]

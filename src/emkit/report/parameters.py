@@ -49,7 +49,8 @@ def certainty(subject: Subject, asked: Any) -> Certainty:
     if subject.of_the_fit is False and asked == "auto":
         return Certainty(None, "Intervals are of the rows of the fit, which these are not: errors=True asks for them all the same.")
     try:
-        dear = _seconds(subject) if asked == "auto" else 0.0
+        of_all = 1.0 if subject.of_all is None else subject.of_all / max(subject.n, 1)  # errors are of all rows
+        dear = _seconds(subject) * of_all if asked == "auto" else 0.0
         if dear > BUDGET:
             say = f"about {dear:.0f} seconds" if dear < 600 else "many minutes"
             return Certainty(None, f"Standard errors were left out, since they would take {say}: errors=True asks for them.")

@@ -80,6 +80,8 @@ class Subject:
         Variances and rows: see ``Model.narrowest``; None where there are no densities.
     total : float, optional
         All of it, weights multiplied in.
+    of_all : int, optional
+        How many rows there are in all, where ``x`` are some of them, drawn at random.
     known_errors : StandardErrors, optional
         What the user has asked for before.
     candidates : sequence of mappings
@@ -115,6 +117,7 @@ class Subject:
     log_likelihood: np.ndarray | None = None
     narrowest: tuple[np.ndarray, np.ndarray] | None = None
     total: float | None = None
+    of_all: int | None = None
     known_errors: Any = None
     candidates: Sequence[Mapping[str, Any]] = ()
     notes: Sequence[str] = ()
