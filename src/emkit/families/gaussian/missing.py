@@ -151,6 +151,8 @@ def filled(params: GaussianParams, x: np.ndarray, resp: np.ndarray) -> np.ndarra
     """Missing cells by sum_k resp_k (mu_m + S_mo S_oo^-1 (x_o - mu_o)), with the moments of component k: (n, d)."""
     out = np.array(x, dtype=np.float64)
     for observed, rows in patterns(~np.isnan(out)):
+        if len(observed) == out.shape[1]:
+            continue
         pattern = Pattern(params, observed)
         for part in _slices(rows, params):
             expected = pattern.conditional_means(pattern.centre(out[part]))
@@ -162,15 +164,17 @@ def drawn(params: GaussianParams, x: np.ndarray, component: np.ndarray, rng: np.
     """Missing cells drawn from their normal distribution given the row's component and observed cells: (n, d)."""
     out = np.array(x, dtype=np.float64)
     for observed, rows in patterns(~np.isnan(out)):
+        if len(observed) == out.shape[1]:
+            continue
         pattern = Pattern(params, observed)
         # A root of each residual covariance, which may be singular to the last digit.
         values, vectors = np.linalg.eigh(pattern.residual)
         roots = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
         for k in range(len(params.means)):
-            mine = rows[component[rows] == k]
-            mean = pattern.conditional_means(pattern.centre(out[mine]), k)
-            noise = rng.standard_normal(mean.shape) @ roots[k if len(roots) > 1 else 0].T
-            out[mine[:, None], pattern.missing] = mean + noise
+            for mine in _slices(rows[component[rows] == k], params):
+                mean = pattern.conditional_means(pattern.centre(out[mine]), k)
+                noise = rng.standard_normal(mean.shape) @ roots[k if len(roots) > 1 else 0].T
+                out[mine[:, None], pattern.missing] = mean + noise
     return out
 
 
