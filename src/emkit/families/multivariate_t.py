@@ -259,7 +259,8 @@ class MultivariateT(SpreadPrior):
     def variances_left(self, params: Any) -> np.ndarray:
         """Of each component and column the squared scale, given the other columns."""
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray(1.0 / whiten(params.scales, params.scales.shape[-1]).precisions_diagonal())
+            left = 1.0 / whiten(params.scales, params.scales.shape[-1]).precisions_diagonal()
+        return np.broadcast_to(left, params.locations.shape)
 
     # --- slopes -------------------------------------------------------------------------------------------------------
 
