@@ -68,6 +68,27 @@ class DependsOnTheFirstRow(Gaussian):
         return replace(out, first=out.first + 1e-3 * x[0])
 
 
+class RunsAwayUnseen(Poisson):
+    """Says of a value that no user sees that it ran away."""
+
+    def away(self, params):
+        return {"logs": np.zeros(params.rates.shape)}
+
+
+class RunsAwayAsAWhole(Poisson):
+    """Says that a parameter ran away, and not which entry."""
+
+    def own_away(self, params):
+        return {"rates": np.zeros(1)}
+
+
+class NarrowAsAWhole(Gaussian):
+    """One variance for all columns."""
+
+    def narrowest(self, params):
+        return super().narrowest(params).min(axis=1)
+
+
 class Overshoots(Gaussian):
     """An M-step that goes three times too far lowers what it should raise."""
 
@@ -262,6 +283,9 @@ BROKEN = [
     (PacksTooMuch("diag"), "parameters_pack_and_unpack"),
     (UnpacksWrongly("diag"), "parameters_pack_and_unpack"),
     (ShowsLogarithms(), "shown_values_can_be_given_back"),
+    (RunsAwayUnseen(), "what_runs_away_is_shown"),
+    (RunsAwayAsAWhole(), "what_runs_away_is_shown"),
+    (NarrowAsAWhole("diag"), "narrowest_is_of_all_columns"),
     (ForgetsWhatIsHeld(), "fixed_values_stay"),
     (ForgetsWhatIsHeld(fixed=HELD), "fixed_values_stay"),
     (CountsWhatIsFixed(), "fixed_values_stay"),

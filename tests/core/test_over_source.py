@@ -7,7 +7,7 @@ import pytest
 
 from emkit.core.block import Block
 from emkit.core.block_source import BlockSource
-from emkit.core.mapped import MappedRows
+from emkit.core.mapped_rows import MappedRows
 from emkit.core.selected import SelectedColumns
 
 RNG = np.random.default_rng(0)

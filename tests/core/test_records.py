@@ -42,6 +42,17 @@ def test_addition_goes_all_the_way_down():
     assert total.leaf.extra is None
 
 
+def test_fields_may_be_given_by_name_only():
+    @dataclass(frozen=True, kw_only=True)
+    class Named(Stats):
+        total: np.ndarray
+        count: float
+
+    both = Named(total=np.ones(2), count=1.0)
+    for found in (both + both, both * 2.0, both.blended(1.0, both, 1.0)):
+        assert found.total.tolist() == [2.0, 2.0] and found.count == 2.0
+
+
 def test_scaling():
     assert (tree() * 2.0).pack().tolist() == (2.0 * tree()).pack().tolist() == [2, 2, 4, 20, 40, 200, 400]
 

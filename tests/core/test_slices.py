@@ -56,6 +56,34 @@ def test_many_mixtures_side_by_side_take_little_memory() -> None:
     assert _peak(lambda: side.e_step(params, source.joined())) < 30.0  # 384 components' differences of 4,096 rows: 201 MB
 
 
+@pytest.mark.parametrize("family", [Gaussian(), MultivariateT()], ids=["Gaussian", "MultivariateT"])
+@pytest.mark.parametrize(("asked", "most"), [("filled", 25.0), ("drawn", 15.0)])
+def test_filling_in_takes_little_memory_however_many_rows_miss_the_same_cell(
+    family: Gaussian | MultivariateT, asked: str, most: float
+) -> None:
+    x = np.random.default_rng(0).normal(size=(40_000, 12))
+    x[20_000:, 3] = np.nan
+    model = FiniteMixture(family, 8).resolve(ArraySource(x))
+    of = model.init(ArraySource(x[19_000:21_000]), np.random.default_rng(0)).components
+    component, rng = np.zeros(len(x), dtype=int), np.random.default_rng(0)
+
+    def call() -> object:
+        if asked == "drawn":
+            return model.family.drawn(of, x, component, rng)
+        return model.family.filled(of, x, np.full((len(x), 8), 0.125))
+
+    assert _peak(call) < most  # the differences of 20,000 rows from 8 centres: 15 MB each; all rows themselves: 4 MB
+
+
+def test_rows_that_miss_many_cells_take_little_memory() -> None:
+    x = np.random.default_rng(0).normal(size=(1200, 60))
+    x[np.random.default_rng(1).random(x.shape).argsort(axis=1) < 30] = np.nan
+    source = ArraySource(x)
+    model = FiniteMixture(Gaussian(), 4).resolve(source)
+    params = model.init(source, np.random.default_rng(0))
+    assert _peak(lambda: model.e_step(params, source.joined())) < 10.0  # covariances of 256 rows' missing cells: 7 MB each
+
+
 def test_letting_go_can_be_asked_for_at_any_time() -> None:
     kept = np.arange(10_000.0)
     let_go()

@@ -109,6 +109,16 @@ def test_predictions_go_from_folder_to_folder(folder, model, tmp_path, rows):
     np.testing.assert_array_equal(found["label"].to_numpy(), model.predict(pd.DataFrame(rows, columns=["a", "b", "c"])))
 
 
+def test_files_of_one_name_and_one_called_like_their_numbered_ones_all_become_files(model, tmp_path, rows):
+    for i, place in enumerate(("a/x", "b/x", "a/x-00000")):
+        path = tmp_path / "in" / f"{place}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        parquet.write_table(table(rows[10 * i : 10 * i + 10]), path)
+    assert model.predict_to(tmp_path / "in", tmp_path / "out") == 30
+    found = {path.name: parquet.read_table(path).num_rows for path in (tmp_path / "out").iterdir()}
+    assert found == {"x-00001.parquet": 10, "x-00002.parquet": 10, "x-00000.parquet": 10}
+
+
 def test_a_cache_gives_the_same_bits_and_is_used_again(folder, model, tmp_path):
     plain = statistics(model, stream(folder, columns=["a", "b", "c"]))
     for _ in range(2):

@@ -8,7 +8,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 import emkit
 from emkit import AutoClass, DataError, ParameterError, StopReason, TimeLimit, read_autoclass
 from emkit.estimators import autoclass
-from emkit.estimators.autoclass_said import said_of
+from emkit.estimators.autoclass_search_result import search_result_of
 from emkit.estimators.autoclass_types import Told, table_model
 from emkit.selection.autoclass.prepare import prepare
 from emkit.selection.autoclass.score import score
@@ -95,7 +95,7 @@ def test_a_class_without_rows_keeps_its_place(fitted):
     prepared = prepare(x, table_model(x, model.columns_, Told({}, {}, {}, "outcome")))
     three = model.predict_proba(frame)
     four = np.column_stack([three[:, 0], np.full(len(three), 1e-12), three[:, 1:]])
-    said, full = (said_of(model._of_search().found, prepared, m, 4) for m in (four, three))
+    said, full = (search_result_of(model._of_search().found, prepared, m, 4) for m in (four, three))
     assert (said.memberships.argmax(axis=1) == np.array([0, 2, 3])[full.memberships.argmax(axis=1)]).all()
     np.testing.assert_array_equal(np.delete(said.of_columns, 1, axis=0), full.of_columns)
     np.testing.assert_array_equal(np.delete(said.influence.strength, 1), full.influence.strength)

@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
-from emkit import HMM, Mixture, StudentT, Tied
+from emkit import HMM, ArraySource, Bernoulli, FiniteMixture, Mixture, StudentT, Tied, TruncatedNormal
+from emkit.inference.bootstrap import with_ends
+from emkit.inference.coordinates import flattened
 from emkit.inference.standard_errors import AT_EDGE
+from emkit.models.mixture import MixtureParams
 
 RNG = np.random.default_rng(1)
 TAILS = np.concatenate([RNG.normal(0, 1, 150), RNG.standard_t(4, 150) + 8])[:, None]
@@ -64,6 +67,28 @@ def test_what_is_held_cannot_run_away():
     model = Mixture(2, StudentT(fixed={"df": 1e5}), random_state=0, n_init=2).fit(TAILS)
     found = model.standard_errors(TAILS)
     assert np.isnan(found["df"]).all() and not found.notes
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_is_held_far_away_has_not_run_there():
+    x = np.random.default_rng(0).uniform(0, 1, (200, 1))
+    free = TruncatedNormal(None, 0.0, 1.0).resolve(ArraySource(x), 1)
+    held = TruncatedNormal(None, 0.0, 1.0, fixed={"means": 1e4}).resolve(ArraySource(x), 1)
+    params = free.Params(np.array([[1e4]]), np.array([[1e9]]))
+    assert {name: value.item() for name, value in free.away(params).items()} == {"means": 1.0, "variances": 1.0}
+    assert {name: value.item() for name, value in held.away(params).items()} == {"means": 0.0, "variances": 1.0}
+
+
+def test_a_probability_runs_to_0_or_1_and_no_further():
+    class Sure(Bernoulli):
+        def own_away(self, params):
+            return {"probs": np.sign(params.probs - 0.5)}
+
+    params = Sure.Params(np.array([[0.9], [0.5], [0.1]]))
+    model = FiniteMixture(Sure(), 3)
+    hypothesis = MixtureParams(np.full(3, 1 / 3), params)
+    found = with_ends(model, hypothesis, flattened(model.shown(hypothesis)))
+    assert found[-3:].tolist() == [1.0, 0.5, 0.0]
 
 
 def test_shapes_at_their_limits():

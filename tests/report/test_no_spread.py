@@ -33,6 +33,7 @@ def found(model, X, **given):
         emkit.Mixture(2, **QUICK),
         emkit.Mixture(2, family="student_t", **QUICK),
         emkit.Mixture(2, family="multivariate_t", **QUICK),
+        emkit.Mixture(2, emkit.MultivariateT(scale_type="tied"), **QUICK),
         emkit.Mixture(2, family={"x": "gaussian", "smoker": "truncated_normal"}, **QUICK),
         emkit.AutoClass(2, random_state=0, max_tries=2, types={"smoker": "normal"}),
         emkit.HMM(2, **QUICK),

@@ -12,9 +12,9 @@ SLICE = 4096  # rows at a time in the NumPy twin, at most: its n x k temporaries
 _CELLS, _LEAST = 2**18, 256  # numbers that a slice of rows makes, about, in its largest temporary; and rows at least
 
 
-def slice_rows(width: int) -> int:
+def slice_rows(width: int, least: int = _LEAST) -> int:
     """Rows in a slice where each makes ``width`` numbers, such as K d differences from K means: more would leave the cache."""
-    return min(SLICE, max(_LEAST, _CELLS // max(width, 1)))
+    return min(SLICE, max(least, _CELLS // max(width, 1)))
 
 
 def slices(n: int, width: int = 1) -> Iterator[slice]:
@@ -63,12 +63,17 @@ def add_labels(log_prob: np.ndarray, labels: Any) -> np.ndarray:
     return log_prob
 
 
-def informed(resp: np.ndarray, labels: Any) -> np.ndarray:
-    """A first guess at responsibilities (n, K), corrected by what is known about the labels.
+def informed(resp: np.ndarray, labels: Any, weights: Any = None) -> np.ndarray:
+    """A first guess at responsibilities (n, K), corrected by what is known about the labels, times the rows' weights (n,).
 
     The guessed groups have no names; each takes the label that its known rows have most, so that a few of these name them all.
     """
-    known = np.asarray(labels)
+    if labels is not None:
+        resp = _named(resp, np.asarray(labels))
+    return resp if weights is None else resp * np.asarray(weights, dtype=np.float64)[:, None]
+
+
+def _named(resp: np.ndarray, known: np.ndarray) -> np.ndarray:
     if known.ndim == 1:
         factor = np.ones_like(resp)
         rows = np.flatnonzero(known >= 0)

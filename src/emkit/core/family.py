@@ -13,6 +13,7 @@ from emkit.core.block import Block, Source
 from emkit.core.columns import Columns
 from emkit.core.declared import Declared
 from emkit.core.errors import ParameterError
+from emkit.core.profiles import differences
 from emkit.core.records import column_of, columns_joined
 from emkit.core.slivers import few_rows
 from emkit.core.support import Support
@@ -38,10 +39,10 @@ class Family(Declared):
 
     You may add: ``q`` (standard errors), ``gradient`` and ``curvature`` (acceleration), ``moments`` (forecasts, order of states,
     imputation), ``filled`` and ``drawn`` (imputation, where columns depend on each other or a mean says little), ``cdf``
-    (pseudo-residuals), ``complete_marginal`` (Cheeseman and Stutz's criterion), ``slivers`` (what is degenerate), ``remarks``
-    (values that ran away), ``ready`` (defaults that depend on data), ``examples`` (configurations for the conformance kit), and
-    compiled twins of ``joint_pass``, ``log_prob_block`` and ``stats_block``; ``over``, ``given``, ``settled`` and ``responses``
-    (columns that it conditions on and does not describe).
+    (pseudo-residuals), ``complete_marginal`` (Cheeseman and Stutz's criterion), ``slivers`` (what is degenerate), ``own_away`` and
+    ``remarks`` (values that ran away), ``narrowest`` (densities that only a prior bounds), ``ready`` (defaults that depend on
+    data), ``examples`` (configurations for the conformance kit), and compiled twins of ``joint_pass``, ``log_prob_block`` and
+    ``stats_block``; ``over``, ``given``, ``settled`` and ``responses`` (columns that it conditions on and does not describe).
     """
 
     seen: Seen | None = field(default=None, kw_only=True, repr=False)
@@ -386,17 +387,3 @@ class Family(Declared):
         block = Block(x, missing=bool(np.isnan(np.asarray(x, dtype=np.float64)).any()))
         first = self.start(self.stats_block(self.anchor(resp.shape[1], x.shape[1]), block, resp))
         return self.start(self.stats_block(first, block, resp))
-
-
-def differences(
-    mean: np.ndarray, overall: np.ndarray, off: np.ndarray, variance: np.ndarray, weights: np.ndarray, columns: Columns
-) -> list[tuple[np.ndarray, list[str]]]:
-    """What ``Family.profile`` returns: of means (k, d) that are ``off`` (k, d) the ``overall`` ones (d,), in standard deviations.
-
-    ``variance`` (k, d) is that within each component; what lies between them is added.
-    """
-    spread, out = np.sqrt(np.maximum(weights @ (variance + off**2), 1e-300)), []
-    for j, column in enumerate(columns.items):
-        texts = [f"{column.name} {value:.3g} ({overall[j]:.3g} overall)" for value in mean[:, j]]
-        out.append((np.abs(off[:, j]) / spread[j], texts))
-    return out

@@ -61,11 +61,11 @@ class Model(Declared):
 
     You may add: ``q`` (Fisher's identity, standard errors), ``gradient`` and ``curvature`` (acceleration), ``moments`` and
     ``label_table`` (summaries, order of labels), ``filled`` and ``drawn`` (imputation), ``slivers`` (what is degenerate),
-    ``support``, ``simulate``, ``redrawn``, ``compile``, ``kind_of_start``, ``side_by_side`` (many starts at once), ``tempered``
-    (annealing), ``drawn_labels`` (stochastic EM, where rows depend on each other), ``start_from``, ``points``, ``contains`` and
+    ``own_away`` and ``remarks`` (values that ran away), ``narrowest`` (densities that only a prior bounds), ``support``,
+    ``simulate``, ``redrawn``, ``compile``, ``kind_of_start``, ``side_by_side`` (many starts at once), ``tempered`` (annealing),
+    ``drawn_labels`` (stochastic EM, where rows depend on each other), ``start_from``, ``points``, ``contains`` and
     ``complete_marginal`` (searches over models), ``prepared`` (data in the form that E-steps read fastest); ``examples``
-    (configurations for the conformance kit) and ``draw`` (data for it, where rows of the first
-    part will not do).
+    (configurations for the conformance kit) and ``draw`` (data for it, where rows of the first part will not do).
     """
 
     @property

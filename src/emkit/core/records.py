@@ -101,16 +101,16 @@ class Stats(ArrayRecord):
         return self._combine(op, other.aligned(self))
 
     def _combine(self, op: Callable[[Any, Any], Any], other: Self) -> Self:
-        values = []
+        values = {}
         for name, additive in _fields(type(self)):  # type: ignore[arg-type]
             a = getattr(self, name)
             if a is None or not additive:
-                values.append(a)
+                values[name] = a
             elif isinstance(a, tuple):
-                values.append(tuple(op(x, y) for x, y in zip(a, getattr(other, name), strict=True)))
+                values[name] = tuple(op(x, y) for x, y in zip(a, getattr(other, name), strict=True))
             else:
-                values.append(op(a, getattr(other, name)))  # a nested Stats has its own + and *
-        return type(self)(*values)
+                values[name] = op(a, getattr(other, name))  # a nested Stats has its own + and *
+        return type(self)(**values)
 
     def _labels(self, prefix: str = "") -> set[str]:
         """Paths of what is carried along and not added."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from emkit.core.columns import Column, Columns
 from emkit.data.cells import is_absent
-from emkit.data.listed import as_sequences
+from emkit.data.sequence_lists import as_sequences
 from emkit.data.tables import holds_texts, is_table, read_frame
 from emkit.data.validate import unmask
 

@@ -11,8 +11,8 @@ from emkit.core.checks import one_of
 from emkit.core.columns import Columns
 from emkit.core.errors import DataError
 from emkit.data.cells import is_absent, sorted_levels
-from emkit.data.listed import as_sequences
 from emkit.data.order import Places, read_order
+from emkit.data.sequence_lists import as_sequences
 from emkit.data.sequences import check_lengths
 from emkit.data.tables import Table, holds_texts, is_table, read_frame, read_table
 from emkit.data.validate import check_matrix, unmask

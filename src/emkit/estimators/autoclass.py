@@ -20,12 +20,12 @@ from emkit.data.kinds import refined, with_levels
 from emkit.data.rows import ArraySource
 from emkit.data.tables import read_table
 from emkit.data.validate import check_weights
-from emkit.estimators.autoclass_aside import check_some_left, emptied, in_table, readable, without_constants
-from emkit.estimators.autoclass_aside import in_words as aside_in_words
+from emkit.estimators.autoclass_left_out import check_some_left, emptied, in_table, readable, without_constants
+from emkit.estimators.autoclass_left_out import in_words as left_out_in_words
 from emkit.estimators.autoclass_report import for_programs, report
 from emkit.estimators.autoclass_rows import rows_of_files, settings_of
-from emkit.estimators.autoclass_said import Said, said_of
 from emkit.estimators.autoclass_search import cut_off, cut_off_in_words, search_settings
+from emkit.estimators.autoclass_search_result import SearchResult, search_result_of
 from emkit.estimators.autoclass_types import WORDS, Told, categorical_columns, check_blocks, family_of, table_model, told_columns
 from emkit.estimators.profile import in_words
 from emkit.estimators.rows import RowFace
@@ -199,7 +199,7 @@ class AutoClass(RowFace):
             why = {**in_table(x, source.columns, told), **self.__dict__.pop("_why", {})}
         check_some_left(model, why)
         if why:
-            warn(f"left out, as they tell no classes apart: {aside_in_words(why)}; types says otherwise, or 'ignore'")
+            warn(f"left out, as they tell no classes apart: {left_out_in_words(why)}; types says otherwise, or 'ignore'")
         check_blocks(model, source.columns)
         return self._classify(ArraySource(x, columns=source.columns, checked=True), model)
 
@@ -257,7 +257,7 @@ class AutoClass(RowFace):
         """What the search said, and what the program's reports say of the fit."""
         memberships = self._infer(source, "marginals").marginals
         assert memberships is not None
-        self._said = said_of(found, prepared, memberships, source.n_features)
+        self._found = search_result_of(found, prepared, memberships, source.n_features)
 
     def _report(self, result: Result) -> None:
         """Warn of a search that was cut off, rather than of EM, which was not."""
@@ -268,15 +268,15 @@ class AutoClass(RowFace):
 
     def __getattr__(self, name: str) -> Any:
         """What a search said is not there in a model that comes from a file, which the error says."""
-        if isinstance(getattr(type(self), name, None), property) and "result_" in self.__dict__ and "_said" not in self.__dict__:
+        if isinstance(getattr(type(self), name, None), property) and "result_" in self.__dict__ and "_found" not in self.__dict__:
             raise AttributeError(f"{name}: what a search said is known after fit; a file keeps the model alone")
         return super().__getattr__(name)
 
-    def _of_search(self) -> Said:
-        said: Said | None = self.__dict__.get("_said")
-        if said is None:
+    def _of_search(self) -> SearchResult:
+        found: SearchResult | None = self.__dict__.get("_found")
+        if found is None:
             raise NotFittedError("what a search said is known after fit; a file keeps the model alone")
-        return said
+        return found
 
     # --- the answer ---------------------------------------------------------------------------------------------------
 
@@ -345,11 +345,11 @@ class AutoClass(RowFace):
 
     def criteria(self) -> dict[str, Any]:
         """The score beside the criteria of every mixture."""
-        return {**super().criteria(), **({"log_marginal": self.log_marginal_} if "_said" in self.__dict__ else {})}
+        return {**super().criteria(), **({"log_marginal": self.log_marginal_} if "_found" in self.__dict__ else {})}
 
     def _value_in_words(self, result: Result) -> list[str]:
         lines = super()._value_in_words(result)
-        if "_said" not in self.__dict__:
+        if "_found" not in self.__dict__:
             return lines
         said = self._of_search()
         others = [f"{c.score.log_marginal:.2f} ({c.memberships.shape[1]})" for c in said.found.best[1:4]]
@@ -385,7 +385,7 @@ class AutoClass(RowFace):
 
     def more_of_fit(self) -> dict[str, Any]:
         """Classes, and what sets them apart; nothing of a model from a file."""
-        return for_programs(self) if "_said" in self.__dict__ else {}
+        return for_programs(self) if "_found" in self.__dict__ else {}
 
     def type_words(self) -> tuple[str, list[str]]:
         """``types``."""

@@ -10,7 +10,7 @@ from emkit.core.columns import Column, Columns
 from emkit.core.errors import DataError, ParameterError
 from emkit.core.family import Family
 from emkit.core.prior import Dirichlet
-from emkit.estimators.autoclass_aside import constant
+from emkit.estimators.autoclass_left_out import constant
 from emkit.families.bernoulli import BetaPrior
 from emkit.families.categorical import Categorical
 from emkit.families.gaussian.family import Gaussian

@@ -13,10 +13,10 @@ from emkit.core.monitor import Monitor
 from emkit.estimators.partitions import answers_lazily
 from emkit.estimators.rbf_base import RBFNetwork
 from emkit.estimators.targets import cells_of, finite_numbers
-from emkit.models.rbf.described import Described, described
 from emkit.models.rbf.inputs import Inputs
 from emkit.models.rbf.network import Params, fit_network, predict
 from emkit.models.rbf.search import Wanted
+from emkit.models.rbf.user_units import Described, described
 
 NOISE, READOUTS = ("local", "constant"), ("evidence", "ridge", "em")
 

@@ -23,9 +23,9 @@ from emkit.estimators.rbf_inputs import inputs_of
 from emkit.estimators.reporting import Reported, drawing, kinds_of, ordered, scores_of, settings_of
 from emkit.estimators.settings import make_rng
 from emkit.estimators.targets import column_of_target
-from emkit.models.rbf.described import Described
 from emkit.models.rbf.inputs import Inputs
 from emkit.models.rbf.search import KINDS, STOPPED, Tried, Wanted
+from emkit.models.rbf.user_units import Described
 
 WIDTHS, CENTERS = ("columns", "units"), ("metric", "input", "joint")
 

@@ -11,9 +11,9 @@ from emkit.estimators.partitions import answers_lazily
 from emkit.estimators.rbf_base import RBFNetwork
 from emkit.estimators.targets import classes_that_count, read_classes
 from emkit.models.rbf.class_network import ClassParams, fit_classes, predict_proba
-from emkit.models.rbf.described import Described, in_units
 from emkit.models.rbf.inputs import Inputs
 from emkit.models.rbf.search import Wanted
+from emkit.models.rbf.user_units import Described, in_units
 
 
 class RBFClassifier(ClassifierMixin, RBFNetwork):  # type: ignore[misc]

@@ -2,9 +2,10 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -70,17 +71,21 @@ def folder_of(out: Any) -> Path:
 def targets(pieces: Sequence[Piece], folder: Path) -> list[tuple[Piece, Path]]:
     """Each piece with the file that it becomes. Raises ParameterError for a file that is among the data."""
     many = Counter(piece.stem for piece in pieces)
-    numbers: Counter[str] = Counter()
+    numbered = {stem: _numbered(stem, many) for stem in many}
     read = {Path(piece.file).resolve() for piece in pieces if piece.file is not None}
     found = []
     for piece in pieces:
-        name = piece.stem if many[piece.stem] == 1 else f"{piece.stem}-{numbers[piece.stem]:05d}"
-        numbers[piece.stem] += 1
+        name = piece.stem if many[piece.stem] == 1 else next(numbered[piece.stem])
         target = folder / f"{name}.parquet"
         if target.exists() and target.resolve() in read:
             raise ParameterError(f"{str(target)!r} is among the data: write to another folder", parameter="out")
         found.append((piece, target))
     return found
+
+
+def _numbered(stem: str, others: Container[str]) -> Iterator[str]:
+    """Names that no other file has."""
+    return (name for name in (f"{stem}-{i:05d}" for i in count()) if name not in others)
 
 
 def tables_of(part: StreamPart) -> Iterator[tuple[Any, int]]:

@@ -343,12 +343,12 @@ class ExponentialFamily(Columnwise):
 
     def remarks(self, params: Any) -> list[str]:
         """Of parameters that ended at their ``limits``."""
-        found, values = [], self.own(params)
-        for name, ends in self.limits.items():
-            free = np.isnan(self.held(name, values[name].shape))
-            for k, j in np.argwhere(free & ((values[name] <= ends[0]) | (values[name] >= ends[1]))).tolist():
-                found.append(f"{name} of component {k}, column {j}, ended at a bound, {values[name][k, j]:.3g}")
-        return found
+        values = self.own(params)
+        return [
+            f"{name} of component {k}, column {j}, ended at a bound, {values[name][k, j]:.3g}"
+            for name, away in self.own_away(params).items()
+            for k, j in np.argwhere(away).tolist()
+        ]
 
     def priors_in_words(self) -> list[str]:
         """Name and weight."""

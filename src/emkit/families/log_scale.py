@@ -10,7 +10,7 @@ from emkit.core.checks import number
 from emkit.core.child import Child
 from emkit.core.errors import ParameterError
 from emkit.core.family import Family
-from emkit.core.mapped import MappedRows
+from emkit.core.mapped_rows import MappedRows
 from emkit.core.parameters import Parameter
 from emkit.core.records import Params
 from emkit.core.support import Support

@@ -6,10 +6,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from emkit.core.bayes import slices
 from emkit.core.checks import one_of
 from emkit.core.columns import Columns
-from emkit.core.family import differences
 from emkit.core.parameters import Parameter, Positive, Real
+from emkit.core.profiles import differences
 from emkit.core.records import Params, Stats
 from emkit.core.support import Reals
 from emkit.families.gamma_function import gamma_shape, log_gamma_step, log_minus_digamma, shape_value, trigamma_minus_inverse
@@ -258,7 +259,8 @@ class MultivariateT(SpreadPrior):
     def variances_left(self, params: Any) -> np.ndarray:
         """Of each component and column the squared scale, given the other columns."""
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray(1.0 / whiten(params.scales, params.scales.shape[-1]).precisions_diagonal())
+            left = 1.0 / whiten(params.scales, params.scales.shape[-1]).precisions_diagonal()
+        return np.broadcast_to(left, params.locations.shape)
 
     # --- slopes -------------------------------------------------------------------------------------------------------
 
@@ -331,19 +333,21 @@ class MultivariateT(SpreadPrior):
         df = np.broadcast_to(params.df, (k,))
         normal = GaussianParams(params.locations, np.broadcast_to(params.scales, (k, d, d)))
         for observed, rows in patterns(seen):
-            if not len(observed):
+            if not 0 < len(observed) < d:
                 continue
             pattern = Pattern(normal, observed)
-            centred = pattern.centre(x[rows])
-            square = np.sum(np.matmul(centred, np.swapaxes(pattern.whitener, 1, 2)) ** 2, axis=2)
             # A root of each residual matrix, which may be singular to the last digit.
             values, vectors = np.linalg.eigh(pattern.residual)
             roots = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
-            of, i, o = component[rows], np.arange(len(rows)), len(observed)
-            u = rng.chisquare(df[of] + o) / (df[of] + square[of, i])
-            z = rng.standard_normal((len(rows), len(pattern.missing))) / np.sqrt(u)[:, None]
-            mean = pattern.conditional_means(centred)[of, i]
-            out[rows[:, None], pattern.missing] = mean + np.einsum("nij,nj->ni", roots[of], z)
+            for part in slices(len(rows), max(k * d, pattern.residual[0].size)):
+                some = rows[part]
+                of, i, o = component[some], np.arange(len(some)), len(observed)
+                centred = pattern.centre(x[some])
+                square = np.sum(np.matmul(centred, np.swapaxes(pattern.whitener, 1, 2)) ** 2, axis=2)
+                u = rng.chisquare(df[of] + o) / (df[of] + square[of, i])
+                z = rng.standard_normal((len(some), len(pattern.missing))) / np.sqrt(u)[:, None]
+                mean = pattern.conditional_means(centred)[of, i]
+                out[some[:, None], pattern.missing] = mean + np.einsum("nij,nj->ni", roots[of], z)
         return out
 
     def profile(self, params: Any, weights: np.ndarray, columns: Columns) -> list[tuple[np.ndarray, list[str]]]:

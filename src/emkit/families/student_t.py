@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from emkit.core.columns import Columns
-from emkit.core.family import differences
 from emkit.core.parameters import Parameter, Positive, Real
+from emkit.core.profiles import differences
 from emkit.core.records import Params
 from emkit.core.support import Reals
 from emkit.families.columnwise import Terms

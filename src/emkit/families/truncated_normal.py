@@ -150,10 +150,11 @@ class TruncatedNormal(ExponentialFamily):
         if self.seen is None:
             return {}
         off, most = params.means - self.seen.mean, 0.99 * _FAR
-        return {
+        found = {
             "means": np.sign(off) * (np.abs(off) >= most * np.sqrt(self.seen.variance)),
             "variances": 1.0 * (params.variances >= most**2 * self.seen.variance),
         }
+        return {name: np.where(np.isnan(self.held(name, away.shape)), away, 0.0) for name, away in found.items()}
 
     def remarks(self, params: Any) -> list[str]:
         """Of means and variances that ended far away."""

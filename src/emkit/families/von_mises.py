@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from emkit.core.columns import Columns
-from emkit.core.family import differences
 from emkit.core.parameters import Angle, Parameter, Positive, wrapped
+from emkit.core.profiles import differences
 from emkit.core.support import Angles
 from emkit.families.columnwise import ExponentialFamily, Terms
 

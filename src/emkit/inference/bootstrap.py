@@ -142,12 +142,13 @@ def _summed_up(model: Model, params: Any, good: np.ndarray, method: str, notes: 
 
 
 def with_ends(model: Model, params: Any, flat: np.ndarray) -> np.ndarray:
-    """Entries as users see them, ``flat`` (S,), with infinity, or 0 of what is positive, where one ran away."""
+    """Entries as users see them, ``flat`` (S,), with the end of the range, infinity or 0 or 1, to which one ran away."""
     shown = {name: np.asarray(value, dtype=np.float64) for name, value in model.shown(params).items()}
     found = model.away(params)
     signs = flattened({name: found.get(name, np.zeros(value.shape)) for name, value in shown.items()})
-    low = np.where(np.isin(flat_scales(model, shown), ("log", "logit")), 0.0, -np.inf)
-    return np.where(signs > 0, np.inf, np.where(signs < 0, low, flat))
+    scales = flat_scales(model, shown)
+    low, high = np.where(np.isin(scales, ("log", "logit")), 0.0, -np.inf), np.where(scales == "logit", 1.0, np.inf)
+    return np.where(signs > 0, high, np.where(signs < 0, low, flat))
 
 
 def resampled(source: BlockSource, rng: np.random.Generator) -> BlockSource:

@@ -81,11 +81,7 @@ class ConcomitantMixture(ConcomitantColumns):
         if block.lengths is not None:
             units = np.add.reduceat(resp, first_rows(block), axis=0)
             resp = np.repeat((units.argmax(axis=1)[:, None] == np.arange(self.n_hidden)).astype(float), block.lengths, axis=0)
-        if block.labels is not None:
-            resp = informed(resp, block.labels)
-        if rows.weights is not None:
-            resp = resp * np.asarray(rows.weights, dtype=np.float64)[:, None]
-        return self._from_partition(np.asarray(own.x), resp, rng)
+        return self._from_partition(np.asarray(own.x), informed(resp, block.labels, rows.weights), rng)
 
     def _from_partition(self, x: np.ndarray, resp: np.ndarray, rng: np.random.Generator) -> ConcomitantParams:
         logs = np.log((resp.sum(axis=0) + 1.0) / (resp.sum() + self.n_hidden))

@@ -131,14 +131,8 @@ class FiniteMixture(Model):
     def init(self, source: Source, rng: np.random.Generator, attempt: int = 0) -> MixtureParams:
         """From a seeded partition of the rows; known labels, fixed and given starting values win."""
         block = source.joined()
-        x = np.asarray(block.x)
-        weights = None if block.weights is None else np.asarray(block.weights, dtype=np.float64)
-        resp = self.guess(block, self.kind_of_start(attempt), attempt, rng)
-        if block.labels is not None:
-            resp = informed(resp, block.labels)
-        if weights is not None:
-            resp *= weights[:, None]
-        return self._from_partition(x, resp, rng)
+        resp = informed(self.guess(block, self.kind_of_start(attempt), attempt, rng), block.labels, block.weights)
+        return self._from_partition(np.asarray(block.x), resp, rng)
 
     def _from_partition(self, x: np.ndarray, resp: np.ndarray, rng: np.random.Generator) -> MixtureParams:
         components = self.family.from_partition(x, resp, rng)
@@ -148,8 +142,7 @@ class FiniteMixture(Model):
 
     def start_from(self, block: Block, resp: np.ndarray, rng: np.random.Generator) -> MixtureParams:
         """An M-step given these responsibilities: from those of a model that this one contains, it can only gain."""
-        if block.weights is not None:
-            resp = resp * np.asarray(block.weights, dtype=np.float64)[:, None]
+        resp = informed(resp, None, block.weights)
         params = self._from_partition(np.asarray(block.x), resp, rng)
         stats = self.family.stats_block(params.components, replace(block, weights=None, labels=None), resp)
         return self.m_step(MixtureStats(resp.sum(axis=0), stats), params)
@@ -340,14 +333,11 @@ class MixturesSideBySide(SideBySide):
     def init(self, source: Source, seeds: Seeds) -> MixtureParams:
         """Starting values from as many partitions of the rows as there are seeds."""
         k, family, block = self.model.n_hidden, self.model.family, source.joined()
-        x, weights = np.asarray(block.x), None if block.weights is None else np.asarray(block.weights, dtype=np.float64)
+        x = np.asarray(block.x)
         each = max(1, MOST_GUESSED // (len(x) * k))
         made, guesses = [], _guesses(self.model, block, seeds)
         for begin in range(0, len(seeds), each):
-            labels = list(islice(guesses, each))
-            resp = np.concatenate(labels, axis=1)
-            if weights is not None:
-                resp *= weights[:, None]
+            resp = informed(np.concatenate(list(islice(guesses, each)), axis=1), None, block.weights)
             counts = resp.sum(axis=0).reshape(-1, k) + 1.0
             components = family.from_partition(x, resp, seeds.rngs[begin])
             made.append(MixtureParams(counts / counts.sum(axis=1, keepdims=True), components))
@@ -359,10 +349,9 @@ class MixturesSideBySide(SideBySide):
 
         A single one need not be separable.
         """
-        model, x, resp = self.model, np.asarray(block.x), np.concatenate(guesses, axis=1)
+        model, x = self.model, np.asarray(block.x)
+        resp = informed(np.concatenate(guesses, axis=1), None, block.weights)
         block = replace(block, labels=None)  # the groups of a guess have no names yet
-        if block.weights is not None:
-            resp = resp * np.asarray(block.weights, dtype=np.float64)[:, None]
         shares = resp.sum(axis=0).reshape(len(guesses), -1) + 1.0
         shares /= shares.sum(axis=1, keepdims=True)
         step: Any = self if len(guesses) > 1 else model

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from emkit.algorithms.further import improved
+from emkit.algorithms.improving import improved
 from emkit.algorithms.starts import fit, problem_of
 from emkit.algorithms.words import algorithm_of
 from emkit.core.errors import EmkitError

@@ -210,6 +210,15 @@ def samples_fit(case: FamilyCase, each: int = 1000) -> bool | None:
     return None
 
 
+def narrowest_is_of_all_columns(case: FamilyCase) -> None:
+    """``narrowest`` is a variance, or NaN, for each column of each component."""
+    found = case.family.narrowest(case.params)
+    if found is not None:
+        shape = (case.k, case.source.n_features)
+        require(np.shape(found) == shape, f"narrowest has the shape {np.shape(found)}, not {shape}")
+        require(not (np.asarray(found) < 0).any(), "narrowest has a negative variance")
+
+
 LAWS: tuple[Law, ...] = (
     labels_do_not_matter,
     m_step_never_lowers,
@@ -221,4 +230,5 @@ LAWS: tuple[Law, ...] = (
     rows_add_up,
     nothing_observed_says_nothing,
     samples_fit,
+    narrowest_is_of_all_columns,
 )

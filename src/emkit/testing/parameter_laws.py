@@ -39,6 +39,18 @@ def shown_values_can_be_given_back(case: Case) -> bool | None:
     return None
 
 
+def what_runs_away_is_shown(case: Case) -> None:
+    """What ``away`` says is of parameters that users see, in their shapes: 1, -1 or 0 for each entry."""
+    for params in (case.params, case.other):
+        shown = case.subject.shown(params)
+        for name, ended in case.subject.away(params).items():
+            require(name in shown, f"away names {name!r}; what users see is {sorted(shown)}")
+            shape = np.shape(shown[name])
+            require(np.shape(ended) == shape, f"away has {name!r} in the shape {np.shape(ended)}, users see it in {shape}")
+            values = np.unique(ended).tolist()
+            require(set(values) <= {-1.0, 0.0, 1.0}, f"away has {values} for {name!r}; 1, -1 and 0 mean something")
+
+
 def fixed_values_stay(case: Case) -> None:
     """What is fixed, whole or in part, keeps its value from the start on and is not free; the objective still never falls."""
     for what, params in (("the start", case.params), ("an M-step", case.m_step(case.all()[0], case.params))):
@@ -151,6 +163,7 @@ def names_clash(subject: Any) -> bool:
 LAWS: tuple[Law, ...] = (
     parameters_pack_and_unpack,
     shown_values_can_be_given_back,
+    what_runs_away_is_shown,
     fixed_values_stay,
     configuration_follows_labels,
 )

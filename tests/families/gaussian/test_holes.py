@@ -56,6 +56,19 @@ def test_densities_and_moments_are_those_of_each_row_alone(n, d, k, rate, tied):
     np.testing.assert_allclose(found.second, expected, rtol=1e-11, atol=1e-12)
 
 
+def test_many_rows_that_miss_the_same_cells():
+    """The same numbers by matrix products for each pattern as one row at a time."""
+    params, x = problem(600, 6, 3, 0.0)
+    for i, gone in enumerate(([1], [0, 2], [3, 4, 5], [0, 1, 2, 3, 4])):
+        x[100 * i : 100 * i + 90, gone] = np.nan
+    resp, seen = np.random.default_rng(1).dirichlet(np.ones(3), size=600), ~np.isnan(x)
+    log_prob, first, second = by_pattern(params, x, resp)
+    np.testing.assert_allclose(missing.log_prob(params, x, seen), log_prob, rtol=1e-12, atol=1e-12)
+    found = missing.stats(params, x, resp, seen, True)
+    np.testing.assert_allclose(found.first, first, rtol=1e-11, atol=1e-12)
+    np.testing.assert_allclose(found.second, second, rtol=1e-11, atol=1e-12)
+
+
 def test_units_do_not_matter():
     scale = 10.0 ** np.array([-12.0, 0.0, 9.0, 3.0])
     plain, scaled = problem(50, 4, 2, 0.4), problem(50, 4, 2, 0.4, scale=scale)
@@ -74,6 +87,27 @@ def test_columns_that_nearly_follow_from_others_keep_their_digits():
     log_prob, first, _ = by_pattern(params, x, np.ones((2, 1)))
     np.testing.assert_allclose(missing.log_prob(params, x, ~np.isnan(x)), log_prob, rtol=1e-9)
     np.testing.assert_allclose(missing.stats(params, x, np.ones((2, 1)), ~np.isnan(x), True).first, first, rtol=1e-9)
+
+
+@pytest.mark.parametrize("often", [1, 20])
+@pytest.mark.parametrize("left", [1e-3, 1e-6, 1e-7])
+def test_a_column_that_is_the_sum_of_others_costs_no_digits_whichever_cells_are_missing(left, often):
+    """Where several of these columns are missing, what is seen of the row is far from degenerate."""
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=(4, 8))
+    a = np.vstack([a, a.sum(axis=0)])
+    s = a @ a.T / 8
+    s[4, 4] += left**2
+    params = GaussianParams(np.zeros((1, 5)), s[None])
+    seen = np.array([[i >> j & 1 for j in range(5)] for i in range(1, 31)], dtype=bool)
+    seen = np.repeat(seen[seen.sum(axis=1) <= 3], often, axis=0)
+    x = np.where(seen, rng.normal(size=seen.shape), np.nan)
+    resp = np.ones((len(x), 1))
+    log_prob, first, second = by_pattern(params, x, resp)
+    np.testing.assert_allclose(missing.log_prob(params, x, seen), log_prob, rtol=1e-11)
+    found = missing.stats(params, x, resp, seen, True)
+    np.testing.assert_allclose(found.first, first, rtol=1e-11)
+    np.testing.assert_allclose(found.second, second, rtol=1e-11)
 
 
 def test_rows_are_all_gone_through_once_and_those_of_a_part_miss_as_many_cells():

@@ -5,9 +5,9 @@ import warnings
 import numpy as np
 import pytest
 
-from emkit.models.rbf.described import described
 from emkit.models.rbf.network import fit_network, predict
 from emkit.models.rbf.search import Wanted
+from emkit.models.rbf.user_units import described
 
 
 def data(n=120, d=2, seed=0, noise=0.1):

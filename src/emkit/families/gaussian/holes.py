@@ -1,13 +1,16 @@
 """Gaussian rows with holes in many different places: all patterns with as many missing cells are gone through at once.
 
-With P = S^-1, what is missing of a row given what is observed is normal with mean mu_m - P_mm^-1 P_mo (x_o - mu_o) and covariance
-P_mm^-1, and det S_oo = det S det P_mm: Lauritzen (1996), Graphical Models, proposition C.5. So one factor of each component serves
-all rows, and a pattern needs no more than the inverse of its m x m precisions. These are found for all patterns by sweeps (Beaton
-1964), each a few operations on long arrays.
+With W'W = S^-1, a centred row x = (x_o, x_m) has the squared distance |W_o x_o + W_m x_m|^2, and its missing cells given the others
+are normal about the x_m that makes this least, with the covariance (W_m' W_m)^-1; what is left is the squared distance of x_o, and
+det S_oo = det S det W_m' W_m: Lauritzen (1996), Graphical Models, proposition C.5. So one factor of each component serves all rows,
+and a pattern needs no more than W_m = Q R, m columns orthonormalised: for all patterns together by the modified Gram-Schmidt
+process, a few operations on long arrays. Least squares by it lose no more digits than any (Björck 1967, BIT 7, 1-21), where
+W_m' W_m would lose twice as many of columns that nearly follow from others.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -15,6 +18,7 @@ from emkit.core.bayes import slice_rows
 from emkit.families.gaussian.params import GaussianParams
 
 _LOG_2PI = float(np.log(2.0 * np.pi))
+_ALIKE = 32  # rows of a pattern, on average, from which matrix products are quicker
 
 
 @dataclass(frozen=True)
@@ -63,12 +67,14 @@ class Holes:
         for m in np.unique(counts):
             first, last = np.searchsorted(counts, [m, m + 1])
             begin, end = np.searchsorted(self.pattern, [first, last])
-            step = slice_rows(k * max(d, int(m) ** 2))
-            for a in range(int(begin), int(end), step):
-                here = self.pattern[a : min(a + step, end)]
+            most, many = slice_rows(k * d), slice_rows(k * d * max(int(m), 1), least=1)  # rows and patterns at a time
+            while begin < end:
+                last = min(begin + most, np.searchsorted(self.pattern, self.pattern[begin] + many))
+                here = self.pattern[begin : min(last, end)]
                 absent = self.absent[here[0] : here[-1] + 1]
                 missing = np.nonzero(absent)[1].reshape(len(absent), m)
-                yield Some(self.order[a : a + len(here)], missing, here - here[0])
+                yield Some(self.order[begin : begin + len(here)], missing, here - here[0])
+                begin += len(here)
 
 
 class Filled:
@@ -81,29 +87,24 @@ class Filled:
 
     def __init__(self, params: GaussianParams, x: np.ndarray, some: Some):
         """``x`` (n, d): these rows."""
-        whitener, precision = params.whitener, _precision(params)
+        whitener = params.whitener
         assert whitener.matrices is not None
-        (n, m), d = (len(some.rows), some.missing.shape[1]), x.shape[1]
-        turned = np.swapaxes(whitener.matrices, 1, 2)
+        m, d, turned = some.missing.shape[1], x.shape[1], np.swapaxes(whitener.matrices, 1, 2)
         centred = x - params.means[:, None]
         centred[:, np.isnan(x)] = 0.0
+        z = np.matmul(centred, turned)
         norm = np.asarray(whitener.log_norm[:, None] + 0.5 * m * _LOG_2PI)
-        self.residual = np.empty((0, 0, len(precision), len(some.missing)))
+        self.residual = np.empty((0, 0, len(turned), len(some.missing)))
         if m == d:  # nothing is observed
-            norm = np.zeros((len(precision), len(some.missing)))
+            norm = np.zeros((len(turned), len(some.missing)))
             self.residual = np.broadcast_to(np.moveaxis(params.covariances, 0, 2)[..., None], (d, d, *norm.shape))
         elif m:
-            columns = some.missing.T
-            at = precision[:, columns[:, None], columns[None, :]]  # (C, m, m, p)
-            self.residual, half_log_det = _swept(np.ascontiguousarray(np.moveaxis(at, 0, 2)))
-            norm = norm - half_log_det
-            pull = np.matmul(np.matmul(centred, turned), whitener.matrices)
-            rows = np.arange(n)
-            of_row = columns[:, some.pattern]  # (m, n)
-            pulled = [pull[:, rows, of_row[b]] for b in range(m)]
-            for a in range(m):
-                centred[:, rows, of_row[a]] = -sum(self.residual[a, b][:, some.pattern] * pulled[b] for b in range(m))
-        z = np.matmul(centred, turned)
+            along, r = _orthonormal(np.ascontiguousarray(np.moveaxis(turned[:, some.missing.T], 0, 1)))
+            inverse = _inverse(r)
+            self.residual = np.einsum("aecp,becp->abcp", inverse, inverse)
+            norm = norm - np.log(np.diagonal(r)).sum(axis=-1)
+            fill = _fill_patterns if len(x) >= _ALIKE * len(some.missing) else _fill_rows
+            fill(centred, z, along, inverse, some)
         self.centred, self.square = centred, np.einsum("knd,knd->kn", z, z)
         self.log_norm = np.broadcast_to(norm, (len(norm), len(some.missing)))
         self._some = some
@@ -134,23 +135,50 @@ class Filled:
         second += np.bincount(place.ravel(), extra.ravel(), second.size).reshape(second.shape)
 
 
-def _precision(params: GaussianParams) -> np.ndarray:
-    """S^-1, (C, d, d), made once for these parameters."""
-    found = params.kept.get("precision")
-    if found is None:
-        found = params.kept["precision"] = params.whitener.precisions()
-    return np.asarray(found)
+def _orthonormal(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of columns (m, ..., d), in place, the Q (m, ..., d) and the upper R (m, m, ...) of which they are Q R."""
+    m = len(columns)
+    r = np.zeros((m, *columns.shape[:-1]))
+    for a, (own, rest) in enumerate((columns[a], columns[a + 1 :]) for a in range(m)):
+        r[a, a] = np.sqrt(np.einsum("...d,...d->...", own, own))
+        own /= r[a, a][..., None]
+        r[a, a + 1 :] = np.einsum("...d,b...d->b...", own, rest)
+        rest -= r[a, a + 1 :][..., None] * own
+    return columns, r
 
 
-def _swept(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Inverses of symmetric positive definite matrices (m, m, ...), in place, and half the logarithms of their determinants."""
-    half = np.zeros(matrices.shape[2:])
-    for a in range(len(matrices)):
-        pivot = matrices[a, a].copy()
-        half += 0.5 * np.log(pivot)
-        row = matrices[a] / pivot
-        column = matrices[:, a].copy()
-        matrices -= column[:, None] * row
-        matrices[a], matrices[:, a] = row, row
-        matrices[a, a] = -1.0 / pivot
-    return -matrices, half
+def _inverse(r: np.ndarray) -> np.ndarray:
+    """Of upper triangular matrices (m, m, ...)."""
+    out = np.zeros_like(r)
+    for a in reversed(range(len(r))):
+        out[a, a] = 1.0 / r[a, a]
+        out[a, a + 1 :] = -np.einsum("b...,bj...->j...", r[a, a + 1 :], out[a + 1 :, a + 1 :]) * out[a, a]
+    return out
+
+
+def _fill_rows(centred: np.ndarray, z: np.ndarray, along: np.ndarray, inverse: np.ndarray, some: Some) -> None:
+    """Conditional means in their places in centred rows (K, n, d), and what they explain taken from whitened ones, z (K, n, d).
+
+    ``along`` (m, C, p, d) and ``inverse`` (m, m, C, p): the orthonormal columns of each pattern, and R^-1.
+    """
+    m, rows = len(along), np.arange(z.shape[1])
+    shares = np.empty((m, *z.shape[:2]))
+    for a in range(m):
+        here = along[a][:, some.pattern]
+        shares[a] = np.einsum("knd,knd->kn", z, np.broadcast_to(here, z.shape))
+        z -= shares[a][..., None] * here
+    for a in range(m):
+        found = (inverse[a, a:][:, :, some.pattern] * shares[a:]).sum(axis=0)
+        centred[:, rows, some.missing[some.pattern, a]] = -found
+
+
+def _fill_patterns(centred: np.ndarray, z: np.ndarray, along: np.ndarray, inverse: np.ndarray, some: Some) -> None:
+    """The same by matrix products, where many rows have a pattern."""
+    for i, (begin, end) in enumerate(pairwise([*some.begins.tolist(), z.shape[1]])):
+        q, r, here = np.moveaxis(along[:, :, i], 0, 2), np.moveaxis(inverse[:, :, :, i], 2, 0), z[:, begin:end]
+        shares = np.zeros((*here.shape[:2], len(along)))
+        for _ in range(2):  # the second time takes out what rounding left
+            more = np.matmul(here, q)
+            here -= np.matmul(more, np.swapaxes(q, 1, 2))
+            shares += more
+        centred[:, begin:end][:, :, some.missing[i]] = -np.matmul(shares, np.swapaxes(r, 1, 2))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from emkit.core.bayes import Pass, add_labels, log_sum_exp, posterior
+from emkit.core.bayes import Pass, add_labels, log_sum_exp, posterior, slices
 from emkit.core.block import Block
 from emkit.families.gaussian.holes import Filled, Holes
 from emkit.families.gaussian.params import GaussianParams, GaussianStats
@@ -163,15 +163,18 @@ def drawn(params: GaussianParams, x: np.ndarray, component: np.ndarray, rng: np.
     """Missing cells drawn from their normal distribution given the row's component and observed cells: (n, d)."""
     out = np.array(x, dtype=np.float64)
     for observed, rows in patterns(~np.isnan(out)):
+        if len(observed) == out.shape[1]:
+            continue
         pattern = Pattern(params, observed)
         # A root of each residual covariance, which may be singular to the last digit.
         values, vectors = np.linalg.eigh(pattern.residual)
         roots = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
         for k in range(len(params.means)):
-            mine = rows[component[rows] == k]
-            mean = pattern.conditional_means(pattern.centre(out[mine]), k)
-            noise = rng.standard_normal(mean.shape) @ roots[k if len(roots) > 1 else 0].T
-            out[mine[:, None], pattern.missing] = mean + noise
+            own = rows[component[rows] == k]
+            for mine in (own[part] for part in slices(len(own), params.means.size)):
+                mean = pattern.conditional_means(pattern.centre(out[mine]), k)
+                noise = rng.standard_normal(mean.shape) @ roots[k if len(roots) > 1 else 0].T
+                out[mine[:, None], pattern.missing] = mean + noise
     return out
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from emkit.core.block import Block
 from emkit.core.columns import Columns
 from emkit.core.errors import CollapseError
-from emkit.core.family import differences
+from emkit.core.profiles import differences
 from emkit.families.regression.configuration import COLLAPSED, ConfiguredRegression, RegressionParams
 from emkit.families.regression.drawing import drawn_covariates, two_lines
 from emkit.families.regression.quadratic import Quadratic, guarded_step, newton_step, weighted_products

@@ -10,7 +10,8 @@ from emkit.models.bayesnet.components import Alike
 from emkit.models.bayesnet.tables import Layout
 
 MOST_CONFIGURATIONS = 1024  # of a component
-_MOST_FAMILIES = 64  # of a component: the product of more may fall below the smallest float
+_MOST_FAMILIES = 64  # of a component: the product of more easily falls below the smallest float
+_LEAST = 1e-290  # of a component's probability: below, products have lost digits, or are 0
 _MOST_ENTRIES = 1 << 19  # of all components
 
 
@@ -79,13 +80,25 @@ class FlatPlan:
         values = np.multiply.reduceat(theta[self.index], self.cells)
         total = np.add.reduceat(values, self.begin)
         with np.errstate(divide="ignore"):
-            logs[:] = np.log(total)
+            if total.min() < _LEAST:
+                values, total, peak = self._scaled(theta)
+                logs[:] = np.log(total) + peak
+            else:
+                logs[:] = np.log(total)
         if counts is None:
             return
         share = np.where(total > 0, self.mass / np.where(total > 0, total, 1.0), 0.0)
         values *= np.repeat(share, np.diff(np.append(self.begin, len(values))))
         weights = np.repeat(values, np.diff(np.append(self.cells, len(self.index))))
         counts += np.bincount(self.index, weights=weights, minlength=len(counts))
+
+    def _scaled(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Probabilities of the configurations and of the components, over the largest of each component's; and its log, (C,)."""
+        each = np.add.reduceat(np.log(theta[self.index]), self.cells)
+        peak = np.maximum.reduceat(each, self.begin)
+        peak = np.where(np.isfinite(peak), peak, 0.0)
+        values = np.exp(each - np.repeat(peak, np.diff(np.append(self.begin, len(each)))))
+        return values, np.add.reduceat(values, self.begin), peak
 
 
 def _steps(layout: Layout, one: Alike) -> np.ndarray:

@@ -40,7 +40,5 @@ def first_partitions(
             resp = seed_labels(points, len(x), step_weights, k, rng, kind)
         except DataError:  # fewer distinct values than states, as symbols often have: states may still differ in where they go
             resp = seed_labels(None, len(x), None, k, rng, "random")
-        if block.labels is not None:
-            resp = informed(resp, block.labels)
-        found.append(Partition(x, lengths, resp * step_weights[:, None]))
+        found.append(Partition(x, lengths, informed(resp, block.labels, step_weights)))
     return found

@@ -13,7 +13,7 @@ _LEAST = 1e-5  # of a row's largest membership: below, the program has none
 
 
 @dataclass(frozen=True)
-class Said:
+class SearchResult:
     """What a search found, and what the program says of the memberships (n, K) that EM made of the best.
 
     ``of_columns`` (K, d): influences by column.
@@ -26,7 +26,7 @@ class Said:
     of_columns: np.ndarray
 
 
-def said_of(found: Found, prepared: Prepared, memberships: np.ndarray, n_features: int) -> Said:
+def search_result_of(found: Found, prepared: Prepared, memberships: np.ndarray, n_features: int) -> SearchResult:
     """From memberships (n, K), those that the program has none of set to 0.
 
     A class that is left without rows keeps its place, so that classes here are those of the model; the program, which knows no such
@@ -45,7 +45,7 @@ def said_of(found: Found, prepared: Prepared, memberships: np.ndarray, n_feature
     for t, term in enumerate(prepared.model.terms):
         of_columns[:, term.columns[0]] = terms[:, t]
     whole = Influence(terms, found_out.overall, strength, cross_entropy)
-    return Said(found, memberships, score(prepared, own).log_marginal, whole, of_columns)
+    return SearchResult(found, memberships, score(prepared, own).log_marginal, whole, of_columns)
 
 
 def _spread_out(part: np.ndarray, there: np.ndarray, empty: float) -> np.ndarray:
