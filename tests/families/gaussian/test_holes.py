@@ -76,6 +76,25 @@ def test_columns_that_nearly_follow_from_others_keep_their_digits():
     np.testing.assert_allclose(missing.stats(params, x, np.ones((2, 1)), ~np.isnan(x), True).first, first, rtol=1e-9)
 
 
+@pytest.mark.parametrize("left", [1e-6, 1e-9, 1e-12, 1e-14])
+@pytest.mark.parametrize("tied", [False, True])
+def test_rows_that_miss_all_columns_of_a_near_equation_keep_their_digits(left, tied):
+    """Three columns of which one is nearly the sum of the others: what is observed beside them is well behaved."""
+    mix = np.array([[1.0, 0.0, 0.0, 0.0], [0.3, 1.0, 0.0, 0.0], [1.3, 1.0, np.sqrt(left), 0.0], [0.4, -0.2, 0.0, 1.0]])
+    scale = np.array([1.0, 1e6, 1.0, 1e-6])
+    s = mix @ mix.T * scale * scale[:, None]
+    other = np.diag(scale**2)
+    params = GaussianParams(np.zeros((2, 4)), s[None] if tied else np.array([other, s]))
+    x = np.array([[np.nan, np.nan, np.nan, -1.2], [np.nan, np.nan, 0.5, 0.4], [np.nan, 0.7, np.nan, 0.1], [np.nan] * 3 + [0.9]]) * scale
+    resp = np.full((4, 2), 0.5)
+    log_prob, first, second = by_pattern(params, x, resp)
+    np.testing.assert_allclose(missing.log_prob(params, x, ~np.isnan(x)), log_prob, rtol=1e-10)
+    found = missing.stats(params, x, resp, ~np.isnan(x), True)
+    np.testing.assert_allclose(found.first / scale, first / scale, rtol=1e-9, atol=1e-9)
+    second = (second.sum(axis=0, keepdims=True) if tied else second) / (scale * scale[:, None])
+    np.testing.assert_allclose(found.second / (scale * scale[:, None]), second, rtol=1e-9, atol=1e-9)
+
+
 def test_rows_are_all_gone_through_once_and_those_of_a_part_miss_as_many_cells():
     _, x = problem(500, 6, 1, 0.3)
     seen, found = ~np.isnan(x), []

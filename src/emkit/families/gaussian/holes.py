@@ -3,10 +3,12 @@
 With P = S^-1, what is missing of a row given what is observed is normal with mean mu_m - P_mm^-1 P_mo (x_o - mu_o) and covariance
 P_mm^-1, and det S_oo = det S det P_mm: Lauritzen (1996), Graphical Models, proposition C.5. So one factor of each component serves
 all rows, and a pattern needs no more than the inverse of its m x m precisions. These are found for all patterns by sweeps (Beaton
-1964), each a few operations on long arrays.
+1964), each a few operations on long arrays. Where columns nearly follow from others, precisions have lost the digits of what is
+left when some of these are missing; then the covariances of what is observed are factored, pattern by pattern.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +17,8 @@ from emkit.core.bayes import slice_rows
 from emkit.families.gaussian.params import GaussianParams
 
 _LOG_2PI = float(np.log(2.0 * np.pi))
+_FOLLOWS = 1e6
+"""A column's variance, in units of that given the others, from which precisions are not trusted: ten digits are left there."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,10 @@ class Filled:
             pulled = [pull[:, rows, of_row[b]] for b in range(m)]
             for a in range(m):
                 centred[:, rows, of_row[a]] = -sum(self.residual[a, b][:, some.pattern] * pulled[b] for b in range(m))
+            for c in np.flatnonzero(_nearly_singular(params)):
+                mine = slice(None) if len(precision) == 1 else slice(c, c + 1)
+                with suppress(np.linalg.LinAlgError):  # singular to the last digit: what the precisions gave is as good
+                    self.residual[:, :, c], norm[c] = _factored(params.covariances[c], centred[mine], some)
         z = np.matmul(centred, turned)
         self.centred, self.square = centred, np.einsum("knd,knd->kn", z, z)
         self.log_norm = np.broadcast_to(norm, (len(norm), len(some.missing)))
@@ -142,12 +150,46 @@ def _precision(params: GaussianParams) -> np.ndarray:
     return np.asarray(found)
 
 
+def _nearly_singular(params: GaussianParams) -> np.ndarray:
+    """Of which distinct covariances some column nearly follows from the others, (C,)."""
+    found = params.kept.get("nearly singular")
+    if found is None:
+        inflated = np.diagonal(params.covariances, axis1=1, axis2=2) * np.diagonal(_precision(params), axis1=1, axis2=2)
+        found = params.kept["nearly singular"] = inflated.max(axis=1) > _FOLLOWS
+    return np.asarray(found)
+
+
+def _factored(covariance: np.ndarray, centred: np.ndarray, some: Some) -> tuple[np.ndarray, np.ndarray]:
+    """The residual covariances (m, m, p) and the logarithms of densities at distance 0 (p,), from what is observed.
+
+    Missing cells of ``centred`` (K, n, d) are replaced by their conditional means.
+    """
+    sd = np.sqrt(np.diagonal(covariance))
+    correlation, (p, m) = covariance / np.outer(sd, sd), some.missing.shape
+    there = np.ones((p, len(sd)), dtype=bool)
+    np.put_along_axis(there, some.missing, False, axis=1)
+    seen, gone = np.nonzero(there)[1].reshape(p, -1), some.missing
+    lower = np.linalg.cholesky(correlation[seen[:, :, None], seen[:, None, :]])
+    half = np.linalg.solve(lower, correlation[seen[:, :, None], gone[:, None, :]])  # (p, o, m)
+    slopes = np.linalg.solve(np.swapaxes(lower, 1, 2), half)
+    rows, of_row, from_row = np.arange(len(some.rows)), gone[some.pattern], seen[some.pattern]
+    observed = centred[:, rows[:, None], from_row] / sd[from_row]
+    for a in range(m):
+        expected = np.einsum("kno,no->kn", observed, slopes[some.pattern, :, a])
+        centred[:, rows, of_row[:, a]] = expected * sd[of_row[:, a]]
+    residual = correlation[gone[:, :, None], gone[:, None, :]] - np.swapaxes(half, 1, 2) @ half
+    residual *= sd[gone][:, :, None] * sd[gone][:, None, :]
+    log_sd = np.log(np.diagonal(lower, axis1=1, axis2=2)).sum(axis=1) + np.log(sd[seen]).sum(axis=1)
+    return np.moveaxis(residual, 0, 2), -log_sd - 0.5 * seen.shape[1] * _LOG_2PI
+
+
 def _swept(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Inverses of symmetric positive definite matrices (m, m, ...), in place, and half the logarithms of their determinants."""
     half = np.zeros(matrices.shape[2:])
     for a in range(len(matrices)):
         pivot = matrices[a, a].copy()
-        half += 0.5 * np.log(pivot)
+        with np.errstate(invalid="ignore", divide="ignore"):  # of what is singular but for rounding
+            half += 0.5 * np.log(pivot)
         row = matrices[a] / pivot
         column = matrices[:, a].copy()
         matrices -= column[:, None] * row
