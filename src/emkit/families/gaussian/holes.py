@@ -17,8 +17,9 @@ from emkit.core.bayes import slice_rows
 from emkit.families.gaussian.params import GaussianParams
 
 _LOG_2PI = float(np.log(2.0 * np.pi))
-_FOLLOWS = 1e6
-"""A column's variance, in units of that given the others, from which precisions are not trusted: ten digits are left there."""
+_FOLLOWS = 1e3
+"""A column's variance, in units of that given the others, from which precisions are not trusted: their noise would be more than
+what adding up rows brings, and an objective at rest would seem to fall."""
 
 
 @dataclass(frozen=True)
