@@ -47,6 +47,10 @@ def test_refusals(emkit, data, model, one_line, tmp_path):
     assert "No such file" in one_line(emkit("report", model, data, "-o", "none/out.html"))
     (tmp_path / "folder.html").mkdir()
     assert "it is a folder" in one_line(emkit("report", model, data, "-o", "folder.html"))
+    (tmp_path / "rows").mkdir()
+    for command in ("report", "errors"):
+        assert "the folder 'rows' holds no file" in one_line(emkit(command, model, "rows"))
+    assert "'rows' is a folder, and this needs rows in memory" in one_line(emkit("select", "rows", "-k", "1:2"))
     assert "level" in one_line(emkit("report", model, data, "--level", 95))
     (tmp_path / "other.csv").write_text("p,q\n1,2\n3,4\n")
     assert "has no columns 'a', 'b'" in one_line(emkit("report", model, "other.csv"))

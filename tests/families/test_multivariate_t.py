@@ -79,3 +79,16 @@ def test_without_a_prior_a_component_may_collapse():
     family = MultivariateT(prior=None).resolve(ArraySource(x), 1)
     with pytest.raises(CollapseError):
         settled(family, family.anchor(1, 2), x, np.array([[1.0], [1.0], [1.0], [0.0], [0.0]]))
+
+
+@pytest.mark.parametrize("family", [MultivariateT(), MultivariateT(scale_type="tied"), MultivariateT(prior=None)])
+def test_a_scale_matrix_that_is_none_is_refused_beside_a_prior_too(family):
+    """Accelerated steps may end there; they are to be shorter, not an error of linear algebra."""
+    family = family.resolve(ArraySource(X), 2)
+    good = family.anchor(2, 2)
+    family.refuse_collapse(good)
+    for bad in ([[1.0, 1.0], [1.0, 1.0 - 1e-12]], [[1.0, 0.0], [0.0, -1.0]], [[np.nan, 0.0], [0.0, 1.0]]):
+        scales = good.scales.copy()
+        scales[-1] = bad
+        with pytest.raises(CollapseError):
+            family.refuse_collapse(family.Params(good.locations, scales, good.df))

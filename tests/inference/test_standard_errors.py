@@ -199,6 +199,21 @@ def test_profiles_agree_with_wald_where_data_are_many(mixture):
     assert found.objectives.max() <= mixture.result_.objective + 1e-3
 
 
+def test_a_profile_from_a_worse_optimum_is_measured_about_the_better_one():
+    """At the worse one the likelihood-ratio test refuses the estimate itself: the interval need not hold it."""
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.normal(mean, 1.0, 40) for mean in (-10.0, 0.0, 12.0)])[:, None]
+    held = {"covariances": 4.0, "weights": [0.5, 0.5]}
+    worse = GaussianMixture(2, n_init=1, init={"means": [[-10.0], [6.0]]}, fixed=held, random_state=0).fit(x)
+    better = GaussianMixture(2, n_init=1, init={"means": [[-5.0], [12.0]]}, fixed=held, random_state=0).fit(x)
+    assert better.result_.objective > worse.result_.objective + 50.0
+    with pytest.warns(UserWarning, match="a better solution"):
+        found = worse.profile(x, "means", (1, 0))
+    expected = better.profile(x, "means", (1, 0))
+    assert not found.low < found.estimate < found.high
+    np.testing.assert_allclose([found.low, found.high], [expected.low, expected.high], atol=0.1)
+
+
 def test_the_bootstrap_does_not_depend_on_processes_and_keeps_labels(mixture):
     x = two_groups()
     how = {"method": "bootstrap", "n_replicates": 24, "random_state": 1}
@@ -245,6 +260,8 @@ def test_one_sequence_is_too_few_for_what_draws_or_adds_up_sequences():
         with pytest.raises(ParameterError, match="sequence"):
             model.standard_errors(y, method=method)
     assert np.isfinite(model.standard_errors(y)["means"]).all()
+    with pytest.raises(ParameterError, match="one row cannot be drawn from"):
+        GaussianMixture(2, random_state=0).fit(y).standard_errors(y[:1], method="bootstrap")
 
 
 def test_hmmlearns_faces_show_them_too():

@@ -80,10 +80,12 @@ def read_table(
         If there is no such file, it cannot be read, it lacks a column, or two columns have one name.
     """
     suffix = path.suffix.lower()
+    if path.is_dir():
+        raise Refusal(f"{_shown(path)} is a folder, and this needs rows in memory: give one of its files, or some rows in a file")
     if suffix not in (*_USUAL, *_READERS):
         raise Refusal(f"{_shown(path)}: unknown extension {path.suffix!r}; emkit reads {', '.join((*_USUAL, *_READERS))}")
     if not path.is_file():
-        raise Refusal(f"{_shown(path)} is a folder, not a file" if path.is_dir() else f"no such file: {_shown(path)}")
+        raise Refusal(f"no such file: {_shown(path)}")
     if not is_text_file(path) and (separator or decimal):
         raise Refusal(f"{_shown(path)} is not a text file; leave out --separator and --decimal")
     import pyarrow as pa

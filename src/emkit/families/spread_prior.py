@@ -97,10 +97,9 @@ class SpreadPrior(Family):
         return self.variances_left(params)
 
     def refuse_collapse(self, params: Any) -> None:
-        """Raise CollapseError where a spread has run to zero."""
-        if self.prior is not None or self.seen is None:
-            return
-        bad = ~(self.variances_left(params) > _COLLAPSED * self._floor)
+        """Raise CollapseError where a spread has run to zero; beside a prior, where it is none, such as of a singular matrix."""
+        floor = 0.0 if self.prior is not None or self.seen is None else _COLLAPSED * self._floor
+        bad = ~(self.variances_left(params) > floor)
         if bad.any():
             raise CollapseError(
                 f"component {int(np.argwhere(bad)[0][0])} has collapsed onto a value: the likelihood is unbounded there; "

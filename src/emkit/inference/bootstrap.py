@@ -97,8 +97,9 @@ def bootstrap(
     """
     if model.is_posterior:
         raise ParameterError(f"{model.called} is a distribution over parameters: its own variances say how sure it is")
-    if not parametric and source.joined().units < 2:
-        raise ParameterError("one sequence cannot be drawn from: take method='parametric bootstrap'", parameter="method")
+    if not parametric and (joined := source.joined()).units < 2:
+        one = "row" if joined.lengths is None else "sequence"
+        raise ParameterError(f"one {one} cannot be drawn from: take method='parametric bootstrap'", parameter="method")
     settings = {"tol": tol, "max_iter": max_iter, **({} if algorithm is None else {"algorithm": algorithm})}
     task = Replicate(model, params, source, Form.of(source) if parametric else None, settings)
     shared = n_jobs > 1 and source.n_rows * source.n_features <= SMALL

@@ -19,6 +19,7 @@ from emkit.inference.coordinates import Place
 
 _TOL = 1e-5  # nats: of each fit along the way
 _BETTER = 0.01  # nats above the fit that are no rounding
+_AGAIN = 5  # times the interval may be measured anew, from a better solution
 _FAR = 12  # times an end may be looked for farther out, each by half as much again
 
 
@@ -89,15 +90,18 @@ def profile(
     def beyond(value: float) -> float:
         return curve(value) - (top - fall)
 
-    ends = [_end(beyond, estimate, side * step, bound) for side, bound in zip((-1.0, 1.0), bounds, strict=True)]
-    best = max(value for value, _ in curve.known.values())
-    if best > top + _BETTER:
-        warn(
-            f"the profile of {Place(name, index)} found a better solution than the fit: objective {best:.4f} instead of {top:.4f}. "
-            "Fit again with more starts; the interval is measured from the better one"
-        )
-        top = best
-        ends = [_end(beyond, estimate, side * step, bound) for side, bound in zip((-1.0, 1.0), bounds, strict=True)]
+    middle, told = estimate, False
+    for _ in range(_AGAIN):
+        ends = [_end(beyond, middle, side * step, bound) for side, bound in zip((-1.0, 1.0), bounds, strict=True)]
+        best = max(curve.known, key=lambda value: curve.known[value][0])
+        if not curve(best) > top + _BETTER:
+            break
+        if not told:
+            warn(
+                f"the profile of {Place(name, index)} found a better solution than the fit: objective {curve(best):.4f} instead of "
+                f"{top:.4f}. Fit again with more starts; the interval is measured from the better one"
+            )
+        middle, top, told = best, curve(best), True  # the estimate itself may be refused now
     values = np.array(sorted(curve.known))
     return Profile(
         str(Place(name, index)), estimate, ends[0], ends[1], values, np.array([curve.known[v][0] for v in values]), level

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from emkit import ArraySource, Block, FiniteMixture, Gaussian
+from emkit import ArraySource, Block, FiniteMixture, Gaussian, GaussianMixture
 from emkit.families.gaussian import missing
 from emkit.families.gaussian.holes import Filled, Holes
 from emkit.families.gaussian.params import GaussianParams
@@ -108,6 +108,41 @@ def test_a_column_that_is_the_sum_of_others_costs_no_digits_whichever_cells_are_
     found = missing.stats(params, x, resp, seen, True)
     np.testing.assert_allclose(found.first, first, rtol=1e-11)
     np.testing.assert_allclose(found.second, second, rtol=1e-11)
+
+
+@pytest.mark.parametrize("left", [1e-4, 1e-6, 1e-9, 1e-12, 1e-14])
+@pytest.mark.parametrize("tied", [False, True])
+def test_rows_that_miss_all_columns_of_a_near_equation_keep_their_digits(left, tied):
+    """Three columns of which one is nearly the sum of the others: what is observed beside them is well behaved."""
+    mix = np.array([[1.0, 0.0, 0.0, 0.0], [0.3, 1.0, 0.0, 0.0], [1.3, 1.0, np.sqrt(left), 0.0], [0.4, -0.2, 0.0, 1.0]])
+    scale = np.array([1.0, 1e6, 1.0, 1e-6])
+    s = mix @ mix.T * scale * scale[:, None]
+    other = np.diag(scale**2)
+    params = GaussianParams(np.zeros((2, 4)), s[None] if tied else np.array([other, s]))
+    x = (
+        np.array([[np.nan, np.nan, np.nan, -1.2], [np.nan, np.nan, 0.5, 0.4], [np.nan, 0.7, np.nan, 0.1], [np.nan] * 3 + [0.9]])
+        * scale
+    )
+    resp = np.full((4, 2), 0.5)
+    log_prob, first, second = by_pattern(params, x, resp)
+    np.testing.assert_allclose(missing.log_prob(params, x, ~np.isnan(x)), log_prob, rtol=1e-10)
+    found = missing.stats(params, x, resp, ~np.isnan(x), True)
+    np.testing.assert_allclose(found.first / scale, first / scale, rtol=1e-9, atol=1e-9)
+    second = (second.sum(axis=0, keepdims=True) if tied else second) / (scale * scale[:, None])
+    np.testing.assert_allclose(found.second / (scale * scale[:, None]), second, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(("seed", "share"), [(0, 0.2), (3, 0.4), (13, 0.4)])
+def test_a_fit_with_two_nearly_equal_columns_comes_to_rest(seed, share):
+    """Noise in the objective, however slight beside tol, was taken for a fall, and the fit ended with a warning."""
+    rng = np.random.default_rng(seed)
+    group, means, mix = rng.integers(2, size=300), rng.normal(0.0, 4.0, (2, 6)), rng.normal(size=(2, 6, 6))
+    x = means[group] + np.einsum("nij,nj->ni", mix[group], rng.normal(size=(300, 6)))
+    x[:, 1] = x[:, 0] + 0.01 * rng.normal(size=300)
+    x[rng.random(x.shape) < share] = np.nan
+    x[3] = np.nan
+    model = GaussianMixture(2, covariance_type="tied", prior=None, random_state=0).fit(x)
+    assert model.result_.reason.name == "CONVERGED"
 
 
 def test_rows_are_all_gone_through_once_and_those_of_a_part_miss_as_many_cells():
