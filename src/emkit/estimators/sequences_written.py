@@ -163,9 +163,9 @@ class _Reader:
         if gone.any():
             row = int(np.argmax(gone))
             raise DataError(f"row {row} has no {name!r}; every row belongs to a sequence", column=name, row=row)
-        numbers = np.asarray(floats(column, name), dtype=np.float64)
-        refuse_beyond_exact(numbers, name)
-        return numbers
+        found = np.asarray(floats(column, name), dtype=np.float64)
+        refuse_beyond_exact(found, name)
+        return found
 
     def called(self, key: float) -> str:
         """A sequence in the user's words."""
