@@ -153,6 +153,21 @@ def test_columns_of_a_matrix_are_found_by_the_names_of_the_fit(tmp_path, small_b
         stream(path, columns=["speed"])
 
 
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_sequences_called_by_numbers_that_cannot_be_told_apart_are_refused(tmp_path, suffix):
+    """Numbers of a text file are read as floating-point ones: twenty patients became two."""
+    frame = pd.DataFrame({"who": np.repeat(10**17 + np.arange(20), 5), "x": np.random.default_rng(0).normal(size=100)})
+    write = pd.DataFrame.to_csv if suffix == "csv" else pd.DataFrame.to_parquet
+    for i in range(2):
+        write(frame[50 * i : 50 * i + 50], tmp_path / f"{i}.{suffix}", index=False)
+    with pytest.raises(DataError, match=rf"'who' row 0 of '.*0.{suffix}'.* is 100000000000000000: .* 2\*\*53 cannot be told apart"):
+        HMM(2, sequence="who", random_state=0).fit(str(tmp_path))
+    small = frame.assign(who=np.repeat(np.arange(20), 5))
+    model = HMM(2, sequence="who", random_state=0).fit(small)
+    with pytest.raises(DataError, match=rf"'who' row 0 of '.*0.{suffix}'.*cannot be told apart"):
+        model.predict_to(str(tmp_path), tmp_path / "out")
+
+
 def test_texts_may_name_any_number_of_sequences(tmp_path, small_blocks, monkeypatch):
     """A category has 50,000 levels at most, and not one in each row: of sequences there may be more, and each may be one row."""
     from emkit.data import layout, scanning

@@ -208,3 +208,11 @@ def test_many_levels_have_the_numbers_that_few_have(monkeypatch, levels, cells, 
         else:
             assert np.isnan(laid.matrix(other)[0, 0])
     np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.parametrize("text", ["a;b\n1.5;2\n3;4\n", "a;b\n1,5;2\n3;4\n", "a\tb\n1.5\t2\n"])
+def test_other_separators_in_a_text_file_are_named(tmp_path, text):
+    path = tmp_path / "rows.csv"
+    path.write_text(text)
+    with pytest.raises(DataError, match=r"rows.csv' has (semicolons|tabs) between its cells"):
+        stream(str(path))

@@ -247,12 +247,30 @@ def _csv(path: str, delimiter: str, expression: Any) -> tuple[list[Piece], Opene
         with open_csv(path, delimiter, {}, None) as reader:
             schema = reader.schema
     except (pa.ArrowException, OSError) as error:
+        _refuse_dialect(path, delimiter, _first_line(path).split(delimiter))
         raise DataError(f"cannot read {path!r}: {' '.join(str(error).split())}") from error
+    _refuse_dialect(path, delimiter, schema.names)
     types = {f.name: "double" if kind_of(f.type) in ("numbers", "nothing") else "string" for f in schema}
     number = {"double": pa.float64(), "string": pa.string()}
     schema = pa.schema([pa.field(f.name, f.type if pa.types.is_temporal(f.type) else number[types[f.name]]) for f in schema])
     kept = {name: kind for name, kind in types.items() if not pa.types.is_temporal(schema.field(name).type)}
     return [CsvPiece(path, seen, tuple(kept.items()), delimiter, expression)], Opened([], schema)
+
+
+def _refuse_dialect(path: str, delimiter: str, names: Sequence[str]) -> None:
+    """Raise DataError for a file whose only column has a name with other separators in it."""
+    other = next((sign for sign in ";\t|," if sign != delimiter and len(names) == 1 and sign in names[0]), None)
+    if other is not None:
+        signs = {";": "semicolons", "\t": "tabs", "|": "vertical bars", ",": "commas"}
+        raise DataError(
+            f"{path!r} has {signs[other]} between its cells: files that are read as a stream have commas (.csv) or tabs (.tsv) "
+            "there, and decimal points; write it so, or read it into a data frame"
+        )
+
+
+def _first_line(path: str) -> str:
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return file.readline()
 
 
 def _dataset(data: Any, expression: Any) -> Opened:

@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 
 from emkit.core.errors import DataError
-from emkit.data.parts import StreamPart
+from emkit.data.parts import StreamPart, placed
+
+_EXACT = 2.0**53  # up to which every whole number is a floating-point number
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,19 @@ def changes(key: np.ndarray, before: float) -> np.ndarray:
     return np.flatnonzero(np.concatenate([key[:1] != before, key[1:] != key[:-1]]))
 
 
+def refuse_beyond_exact(key: np.ndarray, name: str) -> None:
+    """Raise DataError for numbers so large that neighbours are one floating-point number: sequences would run together."""
+    beyond = np.abs(key) > _EXACT
+    if beyond.any():
+        row = int(np.argmax(beyond))
+        raise DataError(
+            f"column {name!r} row {row} is {key[row]:.0f}: sequences that are called by numbers beyond 2**53 cannot be told apart; "
+            "subtract a constant, or turn them into text (in a text file, put a letter before them)",
+            column=name,
+            row=row,
+        )
+
+
 def find_runs(part: StreamPart) -> Runs:
     """Where sequences begin in a part of a stream whose last column tells them apart."""
     begins, keys, weights, rows = [], [], [], 0
@@ -61,6 +76,10 @@ def find_runs(part: StreamPart) -> Runs:
     for block in part.blocks():
         key = np.asarray(block.x[:, -1], dtype=np.float64)
         w = None if block.weights is None else np.asarray(block.weights)
+        try:
+            refuse_beyond_exact(key, part.layout.names[-1])
+        except DataError as error:
+            raise placed(error, part.piece, rows) from None
         gone = np.isnan(key)
         if gone.any() and missing is None:
             missing = rows + int(np.argmax(gone))

@@ -22,7 +22,7 @@ from emkit.data.layout import Layout, floats, plain
 from emkit.data.parts import StreamPart, placed
 from emkit.data.pieces import Piece
 from emkit.data.scanning import in_order
-from emkit.data.sequence_runs import changes
+from emkit.data.sequence_runs import changes, refuse_beyond_exact
 from emkit.data.sequence_stream import SequenceStream, refuse_order, sequence_stream, torn, whole_sequences
 from emkit.data.stream import Stream, stream
 from emkit.estimators.written import cells_of, folder_of, in_memory, tables_of, targets, with_added, write_file
@@ -163,7 +163,9 @@ class _Reader:
         if gone.any():
             row = int(np.argmax(gone))
             raise DataError(f"row {row} has no {name!r}; every row belongs to a sequence", column=name, row=row)
-        return np.asarray(floats(column, name), dtype=np.float64)
+        found = np.asarray(floats(column, name), dtype=np.float64)
+        refuse_beyond_exact(found, name)
+        return found
 
     def called(self, key: float) -> str:
         """A sequence in the user's words."""
