@@ -10,6 +10,7 @@ from emkit import (
     CollapseError,
     FiniteMixture,
     Gaussian,
+    GaussianMixture,
     Monitor,
     ParameterError,
     Result,
@@ -172,3 +173,13 @@ def test_a_monitor_that_stops_ends_the_whole_fit():
 def test_settings_are_checked(settings, message):
     with pytest.raises(ParameterError, match=message):
         run_fit(hard_data(), **settings)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_where_iterations_gain_nothing_more_the_fit_still_makes_those_that_were_asked_for(seed):
+    """What the best start had come to at its first look, five iterations, was kept, and called stopped at max_iter."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(21_000, 2)) + 6.0 * rng.normal(size=(2, 2))[rng.integers(2, size=21_000)]
+    result = GaussianMixture(2, random_state=0, tol=0, max_iter=12, algorithm="em").fit(x).result_
+    (best,) = [start for start in result.starts if start.n_iter]
+    assert result.n_iter == best.n_iter == 12

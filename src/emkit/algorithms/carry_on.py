@@ -217,5 +217,13 @@ def note(problem: Problem, progress: Progress, index: int, outcome: Run | None) 
     progress.starts[at] = replace(progress.starts[at], **about)
     best = progress.best
     spoiled = outcome.reason is StopReason.COLLAPSED
-    if best is None or (not spoiled and better(problem, outcome, best)) or best.reason is StopReason.COLLAPSED:
+    nothing = best is None or best.reason is StopReason.COLLAPSED
+    if best is None or nothing or (not spoiled and (better(problem, outcome, best) or _goes_on(problem, outcome, best))):
         progress.best = outcome
+
+
+def _goes_on(problem: Problem, outcome: Run, best: Run) -> bool:
+    """Whether a run goes on where the best one had its limit, and has lost nothing but rounding: this is what that came to."""
+    before = tuple(best.trace[:-1])
+    same = len(before) > 0 and tuple(outcome.trace[: len(before)]) == before
+    return same and outcome.objective >= best.objective - problem.rounding(best.objective)
