@@ -216,9 +216,11 @@ def note(problem: Problem, progress: Progress, index: int, outcome: Run | None) 
     about = {name: getattr(outcome, name) for name in ("objective", "n_iter", "reason", "trace")}
     progress.starts[at] = replace(progress.starts[at], **about)
     best = progress.best
+    if best is None or best.reason is StopReason.COLLAPSED:
+        progress.best = outcome
+        return
     spoiled = outcome.reason is StopReason.COLLAPSED
-    nothing = best is None or best.reason is StopReason.COLLAPSED
-    if best is None or nothing or (not spoiled and (better(problem, outcome, best) or _goes_on(problem, outcome, best))):
+    if not spoiled and (better(problem, outcome, best) or _goes_on(problem, outcome, best)):
         progress.best = outcome
 
 

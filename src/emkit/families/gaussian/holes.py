@@ -38,6 +38,14 @@ class Some:
         return np.searchsorted(self.pattern, np.arange(len(self.missing)))
 
 
+def distinct(seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The first row of each pattern of observed cells (n, d), in a fixed order, and the pattern of each row, (n,)."""
+    packed = np.packbits(seen, axis=1)
+    keys = np.ascontiguousarray(packed).view(np.dtype((np.void, packed.shape[1]))).ravel()
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    return first, inverse.ravel()
+
+
 @dataclass(frozen=True)
 class Holes:
     """Where rows (n, d) have holes: row numbers by number of missing cells and then by pattern, and the patterns, (p, d)."""
@@ -50,14 +58,12 @@ class Holes:
     @classmethod
     def of(cls, seen: np.ndarray) -> "Holes":
         """From which cells are observed, (n, d)."""
-        packed = np.packbits(seen, axis=1)
-        keys = np.ascontiguousarray(packed).view(np.dtype((np.void, packed.shape[1]))).ravel()
-        _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+        first, inverse = distinct(seen)
         absent = ~seen[first]
         by_count = np.argsort(absent.sum(axis=1), kind="stable")
         rank = np.empty_like(by_count)
         rank[by_count] = np.arange(len(by_count))
-        pattern = rank[inverse.ravel()]
+        pattern = rank[inverse]
         order = np.argsort(pattern, kind="stable")
         return cls(order, pattern[order], absent[by_count])
 

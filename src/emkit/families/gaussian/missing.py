@@ -11,7 +11,7 @@ import numpy as np
 
 from emkit.core.bayes import Pass, add_labels, log_sum_exp, posterior, slices
 from emkit.core.block import Block
-from emkit.families.gaussian.holes import Filled, Holes
+from emkit.families.gaussian.holes import Filled, Holes, distinct
 from emkit.families.gaussian.params import GaussianParams, GaussianStats
 
 _LOG_2PI = float(np.log(2.0 * np.pi))
@@ -19,9 +19,7 @@ _LOG_2PI = float(np.log(2.0 * np.pi))
 
 def patterns(seen: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """(which columns are observed, which rows those are) for each distinct pattern, in a fixed order."""
-    packed = np.packbits(seen, axis=1)
-    keys = np.ascontiguousarray(packed).view(np.dtype((np.void, packed.shape[1]))).ravel()
-    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    first, inverse = distinct(seen)
     order = np.argsort(inverse, kind="stable")
     bounds = np.searchsorted(inverse[order], np.arange(len(first) + 1))
     for g, i in enumerate(first):
